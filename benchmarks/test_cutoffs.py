@@ -1,0 +1,62 @@
+"""Cutoff lengths against the same formula in NumPy and numexpr, one thread each; every contender is checked first.
+
+One evaluation is one element of the result. `element-wise` has three arrays of the size of the result; `grid` is
+13 materials x frequencies x cutoffs, broadcast.
+"""
+
+import numpy as np
+import pytest
+
+import mbfast
+from mbfast.kernels import cutoffs as kernels
+
+HBAR = 1.0545718176461565e-34
+
+
+def numpy_cbrt(modulus, omega, omega_c):
+    return np.cbrt(HBAR * omega_c / (modulus * np.log(omega_c / omega)))
+
+
+def numpy_power(modulus, omega, omega_c):
+    return (HBAR * omega_c / (modulus * np.log(omega_c / omega))) ** (1 / 3)
+
+
+def numexpr_power(modulus, omega, omega_c):  # noqa: ARG001 - numexpr takes them from the frame
+    numexpr = pytest.importorskip("numexpr")
+    numexpr.set_num_threads(1)
+    return numexpr.evaluate(
+        "(HBAR * omega_c / (modulus * log(omega_c / omega))) ** (1 / 3)", global_dict={"HBAR": HBAR}
+    )
+
+
+CONTENDERS = {
+    "mbfast": mbfast.cutoff_length,
+    "mbfast kernel": kernels.cutoff_length,
+    "numpy cbrt": numpy_cbrt,
+    "numpy **(1/3)": numpy_power,
+    "numexpr": numexpr_power,
+}
+
+
+def arguments(rng, layout, size):
+    if layout == "element-wise":
+        shapes = [(size,)] * 3
+    else:
+        side = round((size / 13) ** 0.5)
+        shapes = [(13, 1, 1), (side, 1), (side,)]
+    decades = ((9, 11), (5, 9), (10, 15))
+    return [10 ** rng.uniform(*span, shape) for span, shape in zip(decades, shapes, strict=True)]
+
+
+@pytest.mark.parametrize("contender", CONTENDERS)
+@pytest.mark.parametrize("layout", ["element-wise", "grid"])
+@pytest.mark.parametrize("size", [10_000, 1_000_000, 10_000_000])
+def test_cutoff_length(benchmark, rng, size, layout, contender):
+    data = arguments(rng, layout, size)
+    function = CONTENDERS[contender]
+    result = function(*data)
+    np.testing.assert_allclose(result, numpy_cbrt(*data), rtol=4e-15)
+    benchmark.group = f"cutoff_length, {layout}, {size:.0e}"
+    benchmark.name = contender
+    benchmark(function, *data)
+    benchmark.extra_info |= {"contender": contender, "evaluations": result.size}

@@ -1,0 +1,44 @@
+"""mbfast: a compiled numerical engine for the generic coupled-block model of glasses.
+
+Everything below is imported on first use, so that ``import mbfast`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mbfast.cutoffs import cutoff_length as cutoff_length
+    from mbfast.cutoffs import dipole_cutoff_length as dipole_cutoff_length
+    from mbfast.glasses import Glass as Glass
+    from mbfast.glasses import load_glasses as load_glasses
+    from mbfast.meissner_berret import OriginFit as OriginFit
+    from mbfast.meissner_berret import fit_through_origin as fit_through_origin
+    from mbfast.meissner_berret import meissner_berret_ratio as meissner_berret_ratio
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Glass": "glasses",
+    "OriginFit": "meissner_berret",
+    "cutoff_length": "cutoffs",
+    "dipole_cutoff_length": "cutoffs",
+    "fit_through_origin": "meissner_berret",
+    "load_glasses": "glasses",
+    "meissner_berret_ratio": "meissner_berret",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

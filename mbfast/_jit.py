@@ -1,0 +1,156 @@
+"""How every kernel of mbfast is compiled, cached and found again.
+
+Kernels release the GIL, divide by zero as NumPy does, and are cached on disk. The cache lies where numba puts it
+(``NUMBA_CACHE_DIR``, the package's ``__pycache__``, the user's cache folder) or, where none of these can be written,
+in a private folder under the system's temporary one, or nowhere: a cache that fails never stops a computation.
+``MBFAST_CACHE=0`` turns it off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import pkgutil
+import stat
+import tempfile
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numba.core.caching import FunctionCache, NullCache
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_config_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One entry point of `mbfast.kernels`: the compiled object, its only signature, and its cache."""
+
+    name: str
+    function: Any
+    signature: str
+    cache: Any
+
+    def compile(self) -> None:
+        """Compile for the signature, or load that from the cache."""
+        if isinstance(self.function, numba.np.ufunc.dufunc.DUFunc):
+            if not self.function.ntypes:
+                self.function.add(self.signature)
+        elif not numba.config.DISABLE_JIT:
+            self.function.compile(self.signature)
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """Where its machine code is kept, None if nowhere."""
+        return None if self.cache.cache_path is None else Path(self.cache.cache_path)
+
+    def cache_files(self) -> list[Path]:
+        """Files of machine code kept for it."""
+        module_and_name = self.name.rpartition(".")[0].rpartition(".")[2] + "." + self.name.rpartition(".")[2]
+        return [] if self.cache_folder is None else sorted(self.cache_folder.glob(f"{module_and_name}-*.nbc"))
+
+
+_kernels: dict[str, Kernel] = {}
+
+
+def all_kernels() -> tuple[Kernel, ...]:
+    """Every kernel of the package, in the order of their names; imports the modules that hold them."""
+    package = importlib.import_module("mbfast.kernels")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"mbfast.kernels.{module.name}")
+    return tuple(_kernels[name] for name in sorted(_kernels))
+
+
+def target() -> tuple[str, int]:
+    """Return the name of the processor numba compiles for and the width of its vectors in bits."""
+    _, cpu, features = numba.core.registry.cpu_target.target_context.codegen().magic_tuple()
+    widths = {"+avx512f": 512, "+avx": 256, "+sse2": 128, "+neon": 128}
+    return cpu, max((width for flag, width in widths.items() if flag in features.split(",")), default=64)
+
+
+class _ForgivingCache(FunctionCache):  # type: ignore[misc]
+    """numba's cache, where a folder that became unwritable or full costs a compilation later, not an error now."""
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+
+def _private_temporary_folder() -> str:
+    # Cached code is unpickled and run, so a folder that somebody else could write to must not be trusted.
+    folder = Path(tempfile.gettempdir()) / f"mbfast-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    ours = not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
+    if not (stat.S_ISDIR(status.st_mode) and ours):
+        raise PermissionError(f"{folder} is not a private folder")
+    return str(folder)
+
+
+def _new_cache(function: Callable[..., Any]) -> Any:
+    if os.environ.get("MBFAST_CACHE") == "0":
+        return NullCache()
+    try:
+        return _ForgivingCache(function)
+    except RuntimeError:  # numba found no folder it may write to
+        pass
+    with _config_lock, contextlib.suppress(RuntimeError, OSError):
+        chosen = numba.config.CACHE_DIR
+        try:
+            numba.config.CACHE_DIR = _private_temporary_folder()
+            return _ForgivingCache(function)
+        finally:
+            numba.config.CACHE_DIR = chosen
+    return NullCache()
+
+
+def jit(signature: str | None = None, *, fastmath: Collection[str] = ()) -> Callable[[F], F]:
+    """Compile a kernel on its first call: nopython, GIL released, IEEE division by zero, cached.
+
+    Parameters
+    ----------
+    signature
+        The one signature the API calls the kernel with; None for a helper that is inlined into other kernels.
+    fastmath
+        LLVM flags, only where they were measured to pay; never ``nnan`` or ``ninf``.
+    """
+
+    def decorate(function: F) -> F:
+        compiled: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+        cache = _new_cache(function)
+        if not numba.config.DISABLE_JIT:
+            compiled._cache = cache
+        if signature is not None:
+            _register(function, compiled, signature, cache)
+        return compiled  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def ufunc(signature: str, *, fastmath: Collection[str] = ()) -> Callable[[Callable[..., float]], Callable[..., Any]]:
+    """Make a NumPy universal function of a scalar function; it can be called from compiled code as well."""
+
+    def decorate(function: Callable[..., float]) -> Callable[..., Any]:
+        cache = _new_cache(function)
+        compiled: Any
+        if numba.config.DISABLE_JIT:  # numba.vectorize compiles even then
+            compiled = np.vectorize(function, otypes=[np.float64])
+        else:
+            compiled = numba.vectorize(fastmath=set(fastmath))(function)
+            compiled._dispatcher.cache = cache
+        _register(function, compiled, signature, cache)
+        return compiled  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def _register(function: Callable[..., Any], compiled: Any, signature: str, cache: Any) -> None:
+    name = f"{function.__module__.removeprefix('mbfast.kernels.')}.{function.__name__}"
+    _kernels[name] = Kernel(name, compiled, signature, cache)

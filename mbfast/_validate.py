@@ -1,0 +1,57 @@
+"""The gate every number passes on its way from a caller to a kernel."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+
+# Products and quotients of a handful of such numbers, squared, stay within the range of a double.
+SMALLEST, LARGEST = 1e-35, 1e35
+
+
+def float_array(name: str, value: ArrayLike) -> FloatArray:
+    """Return `value` as a C-contiguous float64 array, or raise a TypeError if it does not consist of real numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be a rectangular array of real numbers, got a ragged nested sequence") from None
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must consist of real numbers, got dtype {array.dtype}")
+    return np.asarray(array, dtype=np.float64, order="C")
+
+
+def require_finite(name: str, array: FloatArray) -> None:
+    """Raise a ValueError if an element is not finite."""
+    _require(name, array, np.isfinite(array), "finite")
+
+
+def require_positive(name: str, array: FloatArray, *, unit: str) -> None:
+    """Raise a ValueError if an element is not a positive physical quantity, between 1e-35 and 1e35."""
+    good = (array >= SMALLEST) & (array <= LARGEST)
+    _require(name, array, good, f"positive, from {SMALLEST:g} to {LARGEST:g} {unit}".rstrip())
+
+
+def require_nonzero(name: str, array: FloatArray, *, unit: str) -> None:
+    """Raise a ValueError if the magnitude of an element is not between 1e-35 and 1e35."""
+    good = (abs(array) >= SMALLEST) & (abs(array) <= LARGEST)
+    _require(name, array, good, f"nonzero, with a magnitude from {SMALLEST:g} to {LARGEST:g} {unit}".rstrip())
+
+
+def broadcast_shape(**arrays: FloatArray) -> tuple[int, ...]:
+    """Return the common shape of the named arrays, or raise a ValueError that lists their shapes."""
+    try:
+        return np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"shapes must broadcast against each other, got {shapes}") from None
+
+
+def _require(name: str, array: FloatArray, good: NDArray[np.bool_], wanted: str) -> None:
+    if not good.all():
+        index = tuple(int(i) for i in np.argwhere(~good)[0])
+        where = f" at index {index[0] if len(index) == 1 else index}" if index else ""
+        raise ValueError(f"{name} must be {wanted}, got {array[index]:g}{where}")

@@ -1,0 +1,153 @@
+"""Claims, their registry, and the verdicts."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Literal, NamedTuple, get_args
+
+Verdict = Literal["reproduced", "rounding", "differs", "pending"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+# The order of the paper; "table" and "fig. 1" stand in its section IV.
+_SECTIONS = ("sec. I", "2", "3", "4", "table", "fig. 1", "sec. V", "5", "sec. VI", "A")
+
+_MODULES = ("_table", "_cutoffs", "_pending")
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A number as printed: ``-4.38`` or ``1.62e-3``, with ``~`` in front where the paper says so."""
+
+    text: str
+
+    @property
+    def value(self) -> float:
+        """The number."""
+        return float(self.text.removeprefix("~"))
+
+    def verdict(self, computed: float) -> Verdict:
+        """Compare a computed value with the printed digits."""
+        value = self.value
+        if math.isclose(computed, value, rel_tol=1e-12):
+            return "reproduced"
+        digits, _, exponent = self.text.removeprefix("~").partition("e")
+        if self.text.startswith("~") and re.fullmatch(r"10*", digits):
+            return "rounding" if computed > 0 and abs(math.log10(computed / value)) <= 0.5 else "differs"
+        half_a_unit = 0.5 * 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
+        # the last factor: a value that sits on the half exactly may be a rounding error away from it
+        return "rounding" if abs(computed - value) <= half_a_unit * (1 + 1e-9) else "differs"
+
+
+class Computed(NamedTuple):
+    """What a claim's function returns: the number, and one line on how it comes about."""
+
+    value: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement of the paper that can be checked by a number."""
+
+    id: str
+    equation: str
+    quantity: str
+    printed: str | None = None
+    unit: str = ""
+    compute: Callable[[], Computed] | None = None
+
+    def check(self) -> Record:
+        """Compute, and compare."""
+        printed = None if self.printed is None else Printed(self.printed)
+        if self.compute is None:
+            return Record(self.id, self.equation, self.quantity, printed, None, self.unit, "pending", "")
+        value, note = self.compute()
+        if printed is None:
+            raise ValueError(f"claim {self.id} computes a number but has no printed one to compare it with")
+        verdict = printed.verdict(value)
+        return Record(self.id, self.equation, self.quantity, printed, float(value), self.unit, verdict, note)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A checked claim; `computed` is None where it is pending, `printed` where no number is printed."""
+
+    id: str
+    equation: str
+    quantity: str
+    printed: Printed | None
+    computed: float | None
+    unit: str
+    verdict: Verdict
+    note: str
+
+    @property
+    def relative_difference(self) -> float | None:
+        """computed/printed - 1, None where one of them is missing."""
+        return None if self.printed is None or self.computed is None else self.computed / self.printed.value - 1
+
+    def as_dict(self) -> dict[str, str | float | None]:
+        """Return the fields by name, `printed` as a number: what ``mbfast reproduce --json`` writes."""
+        printed = None if self.printed is None else self.printed.value
+        return {field.name: printed if field.name == "printed" else getattr(self, field.name) for field in fields(self)}
+
+
+_registry: dict[str, Claim] = {}
+
+
+def register(entry: Claim) -> None:
+    """Add a claim; its id must be new."""
+    if entry.id in _registry:
+        raise ValueError(f"claim {entry.id} is registered twice")
+    _paper_order(entry)
+    _registry[entry.id] = entry
+
+
+def claim(
+    id: str,  # noqa: A002
+    *,
+    equation: str,
+    quantity: str,
+    printed: str,
+    unit: str = "",
+) -> Callable[[Callable[[], Computed]], Callable[[], Computed]]:
+    """Register the decorated function as the computation of a claim."""
+
+    def decorate(compute: Callable[[], Computed]) -> Callable[[], Computed]:
+        register(Claim(id, equation, quantity, printed, unit, compute))
+        return compute
+
+    return decorate
+
+
+def _paper_order(entry: Claim) -> tuple[int, int]:
+    if entry.equation in _SECTIONS:
+        return _SECTIONS.index(entry.equation), 0
+    match = re.fullmatch(r"(?:([2-5])\.|(A))(\d+)", entry.equation)
+    if match is None:
+        raise ValueError(f"claim {entry.id}: no equation or section of the paper is called {entry.equation!r}")
+    return _SECTIONS.index(match[1] or match[2]), int(match[3])
+
+
+def reproduce() -> Iterator[Record]:
+    """Walk the paper's claims in its order, computing each as it is reached.
+
+    Yields
+    ------
+    Record
+        Id, equation, quantity, printed and computed number, unit, verdict and note.
+
+    Examples
+    --------
+    >>> from mbfast.audit import reproduce
+    >>> [record.verdict for record in reproduce() if record.id == "cutoff.temperature"]
+    ['rounding']
+    """
+    for module in _MODULES:
+        importlib.import_module(f"mbfast.audit.{module}")
+    for entry in sorted(_registry.values(), key=_paper_order):
+        yield entry.check()

@@ -1,0 +1,274 @@
+"""The command ``mbfast``. Exit codes: 0 done, 2 bad usage or bad input (one line on stderr, nothing written)."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import mbfast
+from mbfast import units
+from mbfast.glasses import load_glasses
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="mbfast",
+    help="Coupled blocks in glasses: the paper's numbers recomputed, Meissner-Berret ratios, cutoff lengths.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_TABLE_HELP = "Table of glasses; without it the 13 of the paper."
+_VERDICT_STYLES = {"differs": "red", "pending": "dim"}
+
+
+def _command(function: Callable[P, None]) -> Callable[P, None]:
+    """Register a command whose bad input ends in one line on stderr and exit code 2."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of our output (head, less) has left
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            message = str(error)
+            if isinstance(error, OSError) and error.filename is not None:
+                message = f"{error.filename}: {error.strerror}"
+            typer.echo(f"mbfast {function.__name__}: {' '.join(message.split())}", err=True)
+            raise typer.Exit(2) from None
+
+    app.command()(run)
+    return run
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(mbfast.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@_command
+def reproduce(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write the records here.")
+    ] = None,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here, as PNG and SVG.")] = None,
+) -> None:
+    """Recompute what the paper prints, claim by claim, and compare.
+
+    A verdict is "reproduced" (equal to rounding errors), "rounding" (equal to the printed digits), "differs" (the note
+    says why) or "pending" (not computed yet).
+
+    Example: mbfast reproduce --json claims.json --figures figures
+    """
+    from mbfast import audit  # noqa: PLC0415
+
+    _check_writable(json_file, figures and figures / "figure1.png")
+    outputs: dict[Path, bytes] = {}
+    if figures is not None:
+        from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
+
+        figure = meissner_berret_figure(load_glasses(), exclude=audit.EXCLUDED)
+        outputs |= {figures / f"figure1.{kind}": _rendered(figure, kind) for kind in ("png", "svg")}
+    records = list(audit.reproduce())
+    if json_file is not None:
+        text = json.dumps([record.as_dict() for record in records], indent=1, ensure_ascii=False)
+        outputs[json_file] = f"{text}\n".encode()
+    _write(outputs)
+
+    table = Table("eq.", "quantity", "printed", "computed", "rel. diff.", "verdict", "note")
+    for record in records:
+        table.add_row(
+            record.equation,
+            record.quantity,
+            "" if record.printed is None else f"{record.printed.text} {record.unit}",
+            "" if record.computed is None else f"{record.computed:.5g}",
+            "" if record.relative_difference is None else f"{record.relative_difference:+.1e}",
+            record.verdict,
+            record.note,
+            style=_VERDICT_STYLES.get(record.verdict),
+        )
+    _print(table)
+    counts = Counter(record.verdict for record in records)
+    typer.echo(f"{len(records)} claims: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in audit.VERDICTS))
+
+
+@_command
+def ratio(
+    csv: Annotated[Path | None, typer.Argument(metavar="[CSV]", help=_TABLE_HELP, show_default=False)] = None,
+    exclude: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Not in the fit; may be repeated.")] = None,
+    figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it (.png, .svg, .pdf).")] = None,
+) -> None:
+    """Meissner-Berret ratios of a table of glasses: measured, predicted, and the fit through the origin.
+
+    Example: mbfast ratio my_glasses.csv --exclude PMMA --figure ratios.svg
+    """
+    from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio  # noqa: PLC0415
+
+    _check_writable(figure)
+    glasses = load_glasses(csv)
+    excluded = [glass.name for glass in load_glasses(csv, names=exclude or ())]
+    table = Table("glass", "γ_l/γ_t", "c_l/c_t", "(theo-exp)/exp", "")
+    measured, predicted = [], []
+    for glass in glasses:
+        x = float(meissner_berret_ratio(gamma_l=glass.gamma_l, gamma_t=glass.gamma_t))
+        y = float(meissner_berret_ratio(c_l=glass.c_l, c_t=glass.c_t))
+        mark = "not in the fit" if glass.name in excluded else ""
+        table.add_row(glass.name, f"{x:.3f}", f"{y:.3f}", f"{100 * (y / x - 1):+.1f} %", mark)
+        if not mark:
+            measured.append(x)
+            predicted.append(y)
+    summary = f"{len(measured)} glasses in the fit"
+    if len(measured) > 1:
+        fit = fit_through_origin(measured, predicted)
+        summary += f": c_l/c_t = ({fit.slope:.4f} ± {fit.slope_stderr:.4f}) γ_l/γ_t, r = {fit.pearson_r:.3f}"
+    if figure is not None:
+        from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
+
+        image = meissner_berret_figure(glasses, exclude=excluded)
+        _write({figure: _rendered(image, figure.suffix.removeprefix(".") or "png")})
+    _print(table)
+    typer.echo(summary)
+
+
+@_command
+def cutoff(
+    csv: Annotated[Path | None, typer.Option(metavar="CSV", help=_TABLE_HELP, show_default=False)] = None,
+    glass: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")] = None,
+    modulus: Annotated[list[float] | None, typer.Option(metavar="PA", help="Moduli ρc² instead of glasses.")] = None,
+    omega: Annotated[float, typer.Option(metavar="RAD/S", help="Angular frequency of the phonon.")] = 1e7,
+    omega_c: Annotated[float, typer.Option(metavar="RAD/S", help="Cutoff of the susceptibility.")] = 1e15,
+) -> None:
+    """Cutoff lengths L_c (4.4) of glasses, or of given moduli.
+
+    Example: mbfast cutoff --glass BK7 --glass a-SiO2 --omega 1e9 --omega-c 1e14
+    """
+    from mbfast.cutoffs import cutoff_length  # noqa: PLC0415
+
+    def angstroms(value: float) -> str:
+        return f"{float(cutoff_length(value, omega, omega_c)) / units.ANGSTROM:.4g}"
+
+    if modulus:
+        if glass or csv:
+            raise ValueError("--modulus replaces the table of glasses: give it without --glass and --csv")
+        table = Table("ρc² (Pa)", "L_c (Å)")
+        for value in modulus:
+            table.add_row(f"{value:g}", angstroms(value))
+    else:
+        table = Table("glass", "ρ (kg/m³)", "L_c with ρc_l² (Å)", "L_c with ρc_t² (Å)")
+        angstroms(1.0)  # refuses bad frequencies even where no density is known
+        for entry in load_glasses(csv, names=glass or None):
+            if entry.density is None and not glass:
+                table.add_row(entry.name, "not known")
+            else:
+                lengths = angstroms(entry.modulus_l), angstroms(entry.modulus_t)
+                table.add_row(entry.name, f"{entry.density:g}", *lengths)
+    _print(table)
+
+
+@_command
+def info() -> None:
+    """Versions, the processor compiled for, threads, and the cache of compiled kernels.
+
+    Example: mbfast info
+    """
+    from mbfast import _jit, _threads  # noqa: PLC0415
+
+    kernels = _jit.all_kernels()
+    table = Table.grid("", "", padding=(0, 2))
+    table.add_row("mbfast", mbfast.__version__)
+    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
+    for package in ("numpy", "scipy", "numba", "llvmlite"):
+        table.add_row(package, importlib.metadata.version(package))
+    processor, width = _jit.target()
+    table.add_row("processor", f"{processor}, vectors of {width} bits")
+    table.add_row("threads", f"{_threads.usable_cores()} of {os.cpu_count()} cores usable by this process")
+    for folder in sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels}):
+        table.add_row("cache folder", folder)
+    files = [file for kernel in kernels for file in kernel.cache_files()]
+    cached = sum(bool(kernel.cache_files()) for kernel in kernels)
+    size = sum(file.stat().st_size for file in files) / 1024
+    table.add_row("cache", f"{cached} of {len(kernels)} kernels, {size:.0f} KiB")
+    _print(table)
+
+
+@_command
+def warmup() -> None:
+    """Compile all kernels and keep them in the cache, so that the first call of each is fast.
+
+    Example: mbfast warmup
+    """
+    start = time.perf_counter()
+    from mbfast import _jit  # noqa: PLC0415
+
+    kernels = _jit.all_kernels()
+    for kernel in track(kernels, "compiling", console=Console(stderr=True)):
+        kernel.compile()
+    typer.echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")
+
+
+def _print(table: Table) -> None:
+    # Into a pipe or a file nobody wants lines folded at 80 columns.
+    console = Console(width=None if sys.stdout.isatty() else 240)
+    console.print(table)
+
+
+def _rendered(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=160)
+    return buffer.getvalue()
+
+
+def _check_writable(*files: Path | None) -> None:
+    """Find out before any work whether the outputs can be written; folders are made on the way."""
+    for file in filter(None, files):
+        if file.is_dir():
+            raise ValueError(f"{file}: a file is wanted, this is a folder")
+        folder = next(parent for parent in file.absolute().parents if parent.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise ValueError(f"{file}: cannot be written, {folder} is not a writable folder")
+
+
+def _write(outputs: dict[Path, bytes]) -> None:
+    """Write all files or, should one fail, none."""
+    unfinished = {file.with_name(f".{file.name}.{os.getpid()}"): file for file in outputs}
+    try:
+        for partial, file in unfinished.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(outputs[file])
+        for partial, file in unfinished.items():
+            partial.replace(file)
+    finally:
+        for partial in unfinished:
+            partial.unlink(missing_ok=True)

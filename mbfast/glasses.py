@@ -1,0 +1,218 @@
+"""The glasses measured by Meissner and Berret, and tables of the same form."""
+
+from __future__ import annotations
+
+import csv
+import importlib.resources
+import io
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbfast import units
+
+_REQUIRED = ("material", "gamma_l_eV", "gamma_t_eV", "c_l_km_s", "c_t_km_s")
+_OPTIONAL = ("mb_exp", "mb_theo", "deviation_percent", "density_g_cm3", "density_source")
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedRow:
+    """A row of the table as it is printed, digit by digit; None where a cell is empty or its column absent."""
+
+    gamma_l_eV: str | None  # noqa: N815
+    gamma_t_eV: str | None  # noqa: N815
+    c_l_km_s: str | None
+    c_t_km_s: str | None
+    mb_exp: str | None
+    mb_theo: str | None
+    deviation_percent: str | None
+    density_g_cm3: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """One glass, in SI units.
+
+    Attributes
+    ----------
+    name : str
+        As in the table.
+    gamma_l, gamma_t : float
+        Coupling constants of tunnelling systems to longitudinal and transverse strain (J).
+    c_l, c_t : float
+        Longitudinal and transverse sound velocity (m/s).
+    density : float or None
+        Mass density (kg/m^3), None where no source was found.
+    density_source : str or None
+        Where the density is from.
+    printed : PrintedRow
+        The cells the numbers were made from.
+    """
+
+    name: str
+    gamma_l: float
+    gamma_t: float
+    c_l: float
+    c_t: float
+    density: float | None
+    density_source: str | None
+    printed: PrintedRow
+
+    @property
+    def alpha(self) -> float:
+        """1 - c_t^2/c_l^2, the elastic parameter of the interaction (2.15)."""
+        return 1.0 - (self.c_t / self.c_l) ** 2
+
+    @property
+    def modulus_l(self) -> float:
+        """Longitudinal modulus rho c_l^2 (Pa); a ValueError where the density is not known."""
+        return self._known_density() * self.c_l**2
+
+    @property
+    def modulus_t(self) -> float:
+        """Shear modulus rho c_t^2 (Pa); a ValueError where the density is not known."""
+        return self._known_density() * self.c_t**2
+
+    def _known_density(self) -> float:
+        if self.density is None:
+            raise ValueError(f"the mass density of {self.name} is not known: add density_g_cm3 to its row of the table")
+        return self.density
+
+
+def load_glasses(
+    path: str | os.PathLike[str] | None = None, *, names: Iterable[str] | None = None
+) -> tuple[Glass, ...]:
+    """Read a table of glasses: the 13 of Meissner and Berret, or your own.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        A CSV file (UTF-8) with the columns ``material, gamma_l_eV, gamma_t_eV, c_l_km_s, c_t_km_s`` and, if wanted,
+        ``mb_exp, mb_theo, deviation_percent, density_g_cm3, density_source``. None: the table of the package.
+    names : iterable of str, optional
+        Return only these, in this order.
+
+    Returns
+    -------
+    tuple of Glass
+        In the order of the file, or of `names`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If the file is not such a table (the message names file, row and column; row 1 is the header), or a name is
+        not in it.
+
+    Notes
+    -----
+    The data are those printed in arXiv:1510.05528, section IV, after M. Meissner and J. F. Berret, Z. Phys. B 70, 65
+    (1988). Densities are from the sources named row by row; where none could be checked, there is none.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> silica, bk7 = mbfast.load_glasses(names=["a-SiO2", "BK7"])
+    >>> silica.c_l, bk7.printed.mb_theo
+    (5800.0, '1.63')
+    """
+    if path is None:
+        file = "mbfast/data/glasses.csv"
+        text = importlib.resources.files("mbfast").joinpath("data/glasses.csv").read_text(encoding="utf-8")
+    else:
+        file = os.fspath(path)
+        try:
+            text = Path(path).read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
+    glasses = _parse(file, text)
+    if names is None:
+        return tuple(glasses.values())
+    if isinstance(names, str):
+        raise TypeError(f"names must be an iterable of glass names, got the string {names!r}")
+    names = tuple(names)
+    for name in names:
+        if name not in glasses:
+            raise ValueError(f"unknown glass {name!r}: {file} has {', '.join(glasses)}")
+    return tuple(glasses[name] for name in names)
+
+
+def _parse(file: str, text: str) -> dict[str, Glass]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    glasses: dict[str, Glass] = {}
+    try:
+        _check_header(file, reader.fieldnames or ())
+        for row in reader:
+            where = f"{file}: row {reader.line_num}"
+            if None in row or None in row.values():
+                raise ValueError(f"{where}: {len(reader.fieldnames or ())} cells are wanted, as in the header")
+            glass = _glass(where, row)
+            if glass.name in glasses:
+                raise ValueError(f"{where}, column material: {glass.name!r} stands in the table twice")
+            glasses[glass.name] = glass
+    except csv.Error as error:
+        raise ValueError(f"{file}: row {reader.line_num + 1}: {error}") from None
+    if not glasses:
+        raise ValueError(f"{file}: row 2: at least one glass is wanted below the header")
+    return glasses
+
+
+def _check_header(file: str, header: Iterable[str]) -> None:
+    columns = list(header)
+    for column in _REQUIRED:
+        if column not in columns:
+            raise ValueError(f"{file}: row 1: column {column} is missing; wanted are {', '.join(_REQUIRED)}")
+    for column in columns:
+        if column not in _REQUIRED + _OPTIONAL:
+            raise ValueError(f"{file}: row 1: unknown column {column!r}; optional are {', '.join(_OPTIONAL)}")
+        if columns.count(column) > 1:
+            raise ValueError(f"{file}: row 1: column {column} stands there twice")
+
+
+def _glass(where: str, row: Mapping[str, str]) -> Glass:
+    cells = {column: cell.strip() for column, cell in row.items()}
+
+    def number(column: str, *, positive: bool = True) -> float:
+        cell = cells[column]
+        try:
+            value = float(cell)
+        except ValueError:
+            raise ValueError(f"{where}, column {column}: a number is wanted, got {cell!r}") from None
+        if not math.isfinite(value) or (positive and not value > 0):
+            kind = "positive finite" if positive else "finite"
+            raise ValueError(f"{where}, column {column}: a {kind} number is wanted, got {cell!r}")
+        return value
+
+    def printed(column: str, *, positive: bool = True) -> str | None:
+        if cells.get(column):
+            number(column, positive=positive)
+            return cells[column]
+        return None
+
+    if not cells["material"]:
+        raise ValueError(f"{where}, column material: a name is wanted, got an empty cell")
+    row_as_printed = PrintedRow(
+        **{
+            column: printed(column, positive=column != "deviation_percent")
+            for column in (*_REQUIRED[1:], *_OPTIONAL[:-1])
+        }
+    )
+    c_l, c_t = (1e3 * number(column) for column in ("c_l_km_s", "c_t_km_s"))
+    if not 3 * c_l**2 > 4 * c_t**2:
+        raise ValueError(
+            f"{where}, column c_l_km_s: more than 2/sqrt(3) c_t is wanted (a positive bulk modulus), "
+            f"got c_l = {cells['c_l_km_s']} and c_t = {cells['c_t_km_s']} km/s"
+        )
+    return Glass(
+        name=cells["material"],
+        gamma_l=number("gamma_l_eV") * units.EV,
+        gamma_t=number("gamma_t_eV") * units.EV,
+        c_l=c_l,
+        c_t=c_t,
+        density=None if row_as_printed.density_g_cm3 is None else number("density_g_cm3") * units.G_PER_CM3,
+        density_source=cells.get("density_source") or None,
+        printed=row_as_printed,
+    )

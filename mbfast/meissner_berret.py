@@ -1,0 +1,158 @@
+"""The Meissner-Berret ratio gamma_l/gamma_t, and the straight line through the origin it is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast._validate import FloatArray, broadcast_shape, float_array, require_finite, require_positive
+
+
+def meissner_berret_ratio(
+    *,
+    gamma_l: ArrayLike | None = None,
+    gamma_t: ArrayLike | None = None,
+    c_l: ArrayLike | None = None,
+    c_t: ArrayLike | None = None,
+    tunnelling_l: ArrayLike | None = None,
+    tunnelling_t: ArrayLike | None = None,
+) -> FloatArray | np.float64:
+    """Ratio gamma_l/gamma_t of the couplings to longitudinal and transverse phonons.
+
+    Exactly one of three sets of arguments is given: what was measured, or what the theory takes.
+
+    Parameters
+    ----------
+    gamma_l, gamma_t : array_like, optional
+        Coupling constants, in one unit: the ratio is gamma_l/gamma_t.
+    c_l, c_t : array_like, optional
+        Sound velocities, in one unit. Alone: the prediction c_l/c_t of (4.5).
+    tunnelling_l, tunnelling_t : array_like, optional
+        Tunnelling strengths C_l, C_t (dimensionless), with `c_l` and `c_t`: the ratio
+        sqrt(C_l c_l^2/(C_t c_t^2)) inferred in experiment from the sound velocity shift dc_a/c_a = C_a ln(T/T_0).
+
+    Returns
+    -------
+    ndarray or float64
+        The ratio, of the shape to which the arguments broadcast.
+
+    Raises
+    ------
+    TypeError
+        If the arguments given are not one of the three sets, or do not consist of real numbers.
+    ValueError
+        If an argument is not positive and finite, or the shapes do not broadcast.
+
+    Notes
+    -----
+    With C_a = P gamma_a^2/(rho c_a^2) the third form is the first one, written in measured quantities. The second is
+    the self-consistent solution of Im chi~_l/Im chi~_t = v_l/v_t with (3.7), where (2.2) gives
+    gamma_l^2/gamma_t^2 = Im chi~_l/Im chi~_t.
+
+    References
+    ----------
+    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.2), (4.5) and the text below the table.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> print(round(mbfast.meissner_berret_ratio(gamma_l=1.04, gamma_t=0.65), 3))
+    1.6
+    >>> print(round(mbfast.meissner_berret_ratio(c_l=5800, c_t=3800), 3))
+    1.526
+    """
+    given = {
+        name: float_array(name, value)
+        for name, value in {
+            "gamma_l": gamma_l,
+            "gamma_t": gamma_t,
+            "c_l": c_l,
+            "c_t": c_t,
+            "tunnelling_l": tunnelling_l,
+            "tunnelling_t": tunnelling_t,
+        }.items()
+        if value is not None
+    }
+    for name, array in given.items():
+        require_positive(name, array, unit="")
+    broadcast_shape(**given)
+    match tuple(given):
+        case ("gamma_l", "gamma_t") | ("c_l", "c_t"):
+            longitudinal, transverse = given.values()
+            return np.divide(longitudinal, transverse)
+        case ("c_l", "c_t", "tunnelling_l", "tunnelling_t"):
+            strengths = np.sqrt(given["tunnelling_l"] / given["tunnelling_t"])
+            return np.multiply(strengths, given["c_l"] / given["c_t"])
+    raise TypeError(
+        "wanted are gamma_l and gamma_t, or c_l and c_t, or c_l, c_t, tunnelling_l and tunnelling_t; "
+        f"got {', '.join(given) or 'none of them'}"
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OriginFit:
+    """Least-squares line y = slope x.
+
+    Attributes
+    ----------
+    slope : float
+        Sum xy / sum x^2.
+    slope_stderr : float
+        Its standard error, from the residuals' variance with n - 1 degrees of freedom.
+    pearson_r : float
+        Linear correlation coefficient of x and y (about their means, as usual: a line through the origin can fit well
+        where r is small).
+    residuals : ndarray, shape (n,)
+        y - slope x.
+    """
+
+    slope: float
+    slope_stderr: float
+    pearson_r: float
+    residuals: FloatArray
+
+
+def fit_through_origin(x: ArrayLike, y: ArrayLike) -> OriginFit:
+    """Fit y = slope x by least squares.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+        At least two points, the x not all zero, neither x nor y all equal.
+
+    Returns
+    -------
+    OriginFit
+        Slope, its standard error, Pearson's r and the residuals.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not consist of real numbers.
+    ValueError
+        If the shapes differ or are not one-dimensional, a number is not finite, there are fewer than two points, or x
+        or y do not vary (r is then undefined).
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> fit = mbfast.fit_through_origin([1, 2, 3], [2, 4, 6.6])
+    >>> print(f"{fit.slope:.3f} +- {fit.slope_stderr:.3f}, r = {fit.pearson_r:.4f}")
+    2.129 +- 0.068, r = 0.9972
+    """
+    x, y = float_array("x", x), float_array("y", y)
+    if x.ndim != 1 or x.shape != y.shape or x.size < 2:
+        raise ValueError(f"x and y must be of one shape (n,) with n >= 2, got {x.shape} and {y.shape}")
+    for name, values in (("x", x), ("y", y)):
+        require_finite(name, values)
+        if np.all(values == values[0]):
+            raise ValueError(f"{name} must vary for a correlation to be defined, got {values[0]:g} throughout")
+    scale_x, scale_y = np.abs(x).max(), np.abs(y).max()  # so that no square over- or underflows
+    u, v = x / scale_x, y / scale_y
+    slope = float(u @ v / (u @ u))
+    deviation = v - slope * u
+    stderr = float(np.sqrt(deviation @ deviation / (x.size - 1) / (u @ u)))
+    unit = float(scale_y / scale_x)
+    return OriginFit(slope * unit, stderr * unit, float(np.corrcoef(u, v)[0, 1]), deviation * scale_y)

@@ -1,0 +1,169 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mbfast
+from mbfast import audit
+from mbfast.audit import _claims
+
+
+@pytest.fixture(scope="module")
+def records():
+    return {record.id: record for record in audit.reproduce()}
+
+
+def test_every_numbered_equation_has_an_entry(records):
+    numbered = {f"{section}.{n}" for section, last in ((2, 18), (3, 8), (4, 5), (5, 10)) for n in range(1, last + 1)}
+    numbered |= {f"A{n}" for n in range(1, 17)}
+    assert numbered <= {record.equation for record in records.values()}
+
+
+def test_the_walk_follows_the_paper(records):
+    equations = list(dict.fromkeys(record.equation for record in records.values()))
+    wanted = [
+        "sec. I",
+        "2.1",
+        "2.18",
+        "3.1",
+        "3.8",
+        "4.1",
+        "4.5",
+        "table",
+        "fig. 1",
+        "sec. V",
+        "5.1",
+        "5.10",
+        "sec. VI",
+        "A1",
+    ]
+    assert [equation for equation in equations if equation in wanted] == wanted
+
+
+def test_each_glass_has_its_row(records):
+    for glass in mbfast.load_glasses():
+        for column in ("mb_exp", "mb_theo", "deviation"):
+            assert records[f"table.{glass.name}.{column}"].computed is not None
+
+
+def test_cells_of_the_table_that_do_not_follow_from_those_to_their_left(records):
+    table = {id_: record for id_, record in records.items() if record.equation == "table"}
+    assert {id_ for id_, record in table.items() if record.verdict == "differs"} == {
+        "table.V52.deviation",
+        "table.a-Se.deviation",
+    }
+
+
+def test_what_the_notes_say_of_the_two_deviations():
+    v52, selenium = mbfast.load_glasses(names=["V52", "a-Se"])
+    assert 100 * (v52.c_l / v52.c_t / float(v52.printed.mb_exp) - 1) == pytest.approx(10.446, abs=0.0005)
+    exact = 100 * (float(selenium.printed.mb_theo) / float(selenium.printed.mb_exp) - 1)
+    assert exact == pytest.approx(6.145, abs=0.0005)
+
+
+def test_no_single_ratio_explains_the_fit_of_13():
+    glasses = mbfast.load_glasses()
+    columns = np.array([[float(g.printed.mb_exp), float(g.printed.mb_theo)] for g in glasses]).T
+    for column in range(2):
+        for row in range(len(glasses)):
+            for change in (-0.02, -0.01, 0.01, 0.02):
+                x, y = changed = columns.copy()
+                changed[column, row] += change
+                fit = mbfast.fit_through_origin(x, y)
+                assert (round(fit.slope, 3), round(fit.pearson_r, 3)) != (1.102, 0.261)
+
+
+def test_fits_by_an_independent_route(records):
+    # scipy's linear algebra on the printed columns, instead of the sums
+    from scipy.linalg import lstsq
+    from scipy.stats import pearsonr
+
+    glasses = mbfast.load_glasses()
+    for name, excluded in (("fit13", ()), ("fit10", ("As2S3", "PMMA", "PS"))):
+        kept = [g for g in glasses if g.name not in excluded]
+        x = np.array([float(g.printed.mb_exp) for g in kept])
+        y = np.array([float(g.printed.mb_theo) for g in kept])
+        assert records[f"{name}.slope"].computed == pytest.approx(lstsq(x[:, None], y)[0][0], rel=1e-13)
+        assert records[f"{name}.r"].computed == pytest.approx(pearsonr(x, y).statistic, rel=1e-13)
+    assert records["fit10.slope"].verdict == records["fit10.r"].verdict == "rounding"
+    assert records["fit13.slope"].verdict == records["fit13.r"].verdict == "differs"
+
+
+def test_scales_and_cutoffs(records):
+    assert records["rg.log_scale"].computed == pytest.approx(math.log(2e5))
+    assert records["cutoff.temperature"].computed == pytest.approx(7638.23, rel=1e-6)  # scipy.constants: hbar/k * 1e15
+    # 2200 kg/m3, 3.8 km/s: (1.0545718e-19 J / (31.768 GPa * 18.42068))^(1/3)
+    assert records["cutoff.stress.a-SiO2"].computed == pytest.approx(0.56484, rel=1e-5)
+    known = {g.name for g in mbfast.load_glasses() if g.density is not None}
+    assert {id_.removeprefix("cutoff.stress.") for id_ in records if id_.startswith("cutoff.stress.")} == known
+
+
+def test_dipole_cutoff_is_the_stress_cutoff_times_the_strengths(records):
+    for name, modulus in (("BK7", 2510 * 6500.0**2), ("SiO2", 2200 * 5800.0**2)):
+        strengths = [records[f"strength.{name}.{kind}"].computed for kind in ("dielectric", "elastic")]
+        length = 1e10 * mbfast.cutoff_length(modulus, 1e7, 1e15) * (strengths[0] / strengths[1]) ** (2 / 3)
+        assert records[f"cutoff.dipole.{name}"].computed == pytest.approx(length, rel=1e-12)
+
+
+def test_whatever_differs_says_why(records):
+    for record in records.values():
+        assert record.verdict != "differs" or record.note, record.id
+        assert "\n" not in record.note
+
+
+@pytest.mark.parametrize(
+    ("printed", "computed", "verdict"),
+    [
+        ("1.60", 1.6, "reproduced"),
+        ("1.60", 1.6 * (1 + 1e-15), "reproduced"),
+        ("1.60", 1.6049, "rounding"),
+        ("1.60", 1.6051, "differs"),
+        ("-4.38", -4.375, "rounding"),
+        ("-4.38", -4.374, "differs"),
+        ("-4.38", 4.38, "differs"),
+        ("55", 55.4, "rounding"),
+        ("55", 55.6, "differs"),
+        ("1.62e-3", 1.6249e-3, "rounding"),
+        ("1.62e-3", 1.6251e-3, "differs"),
+        ("~1e4", 7638.0, "rounding"),
+        ("~1e4", 3000.0, "differs"),
+        ("~10", 25.0, "rounding"),
+        ("~10", 35.0, "differs"),
+        ("~10", -10.0, "differs"),
+        ("~1.7", 1.74, "rounding"),
+        ("~1.7", 1.76, "differs"),
+        ("~20", 20.6, "differs"),
+    ],
+)
+def test_verdicts(printed, computed, verdict):
+    assert audit.Printed(printed).verdict(computed) == verdict
+
+
+@given(st.floats(1e-3, 1e3), st.integers(0, 8))
+def test_a_number_rounded_by_python_agrees_with_itself(value, digits):
+    assert audit.Printed(f"{value:.{digits}f}").verdict(value) in ("reproduced", "rounding")
+    assert audit.Printed(f"{value:.{digits}e}").verdict(value) in ("reproduced", "rounding")
+
+
+def test_records_become_plain_data(records):
+    record = records["table.BK7.mb_exp"].as_dict()
+    assert list(record) == ["id", "equation", "quantity", "printed", "computed", "unit", "verdict", "note"]
+    assert record["printed"] == 1.48
+    assert records["eq2.13"].as_dict()["printed"] is None
+
+
+def test_a_claim_is_one_entry(monkeypatch):
+    monkeypatch.setattr(_claims, "_registry", {})
+
+    @audit.claim("answer", equation="4.2", quantity="the answer", printed="42")
+    def _():
+        return audit.Computed(6 * 9)
+
+    record = _claims._registry["answer"].check()
+    assert (record.verdict, record.relative_difference) == ("differs", 54 / 42 - 1)
+    with pytest.raises(ValueError, match="claim answer is registered twice"):
+        _claims.register(_claims.Claim("answer", "4.2", ""))
+    with pytest.raises(ValueError, match=r"claim x: no equation or section of the paper is called '6\.1'"):
+        _claims.register(_claims.Claim("x", "6.1", ""))

@@ -1,0 +1,116 @@
+import dataclasses
+import pickle
+
+import pytest
+
+import mbfast
+from mbfast import units
+
+HEADER = "material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s"
+ROW = "glass,1.0,0.5,4.0,2.0"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(*lines):
+        path = tmp_path / "glasses.csv"
+        path.write_text("\n".join(lines), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_thirteen_glasses():
+    glasses = mbfast.load_glasses()
+    assert [g.name for g in glasses] == (
+        ["a-SiO2", "BK7", "As2S3", "LaSF-7", "SF4", "SF59", "V52", "BALNA", "LAT", "a-Se", "Zn-Glass", "PMMA", "PS"]
+    )
+    silica = glasses[0]
+    assert silica.gamma_l == 1.04 * 1.602176634e-19
+    assert (silica.c_l, silica.c_t, silica.density) == (5800.0, 3800.0, 2200.0)
+    assert silica.printed.mb_exp == "1.60"
+    assert silica.printed.deviation_percent == "-4.38"
+
+
+def test_a_density_has_a_source_and_the_other_way_round():
+    for glass in mbfast.load_glasses():
+        assert (glass.density is None) == (glass.density_source is None), glass.name
+
+
+def test_moduli_and_alpha():
+    silica = mbfast.load_glasses(names=["a-SiO2"])[0]
+    assert silica.modulus_l == pytest.approx(74.008e9)  # 2200 * 5800^2
+    assert silica.modulus_t == pytest.approx(31.768e9)  # 2200 * 3800^2
+    assert silica.alpha == pytest.approx(1 - 31.768 / 74.008)
+
+
+def test_a_modulus_without_density_says_whose():
+    lat = mbfast.load_glasses(names=["LAT"])[0]
+    for name in ("modulus_l", "modulus_t"):
+        with pytest.raises(ValueError, match="density of LAT is not known"):
+            getattr(lat, name)
+
+
+def test_records_are_frozen_hashable_and_can_be_sent_to_workers():
+    glass = mbfast.load_glasses()[0]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        glass.c_l = 1.0
+    assert hash(glass) == hash(pickle.loads(pickle.dumps(glass)))
+
+
+def test_names_select_in_their_order():
+    assert [g.name for g in mbfast.load_glasses(names=["PS", "BK7"])] == ["PS", "BK7"]
+    with pytest.raises(ValueError, match=r"unknown glass 'quartz': mbfast/data/glasses.csv has a-SiO2, BK7"):
+        mbfast.load_glasses(names=["quartz"])
+    with pytest.raises(TypeError, match="names must be an iterable of glass names, got the string 'BK7'"):
+        mbfast.load_glasses(names="BK7")
+
+
+def test_own_table_with_required_columns_only(write):
+    glass = mbfast.load_glasses(write(HEADER, ROW))[0]
+    assert (glass.gamma_l, glass.c_t, glass.density) == (units.EV, 2000.0, None)
+    assert glass.printed.mb_exp is None
+
+
+def test_columns_in_any_order_spaces_and_byte_order_mark(write):
+    path = write(
+        "\ufeffc_t_km_s, c_l_km_s,density_g_cm3,gamma_t_eV,gamma_l_eV,material", ' 2.0, 4.0,2.5,.5,1,"a, b"', ""
+    )
+    glass = mbfast.load_glasses(path)[0]
+    assert (glass.name, glass.c_l, glass.density) == ("a, b", 4000.0, 2500.0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ((), "row 1: column material is missing"),
+        ((HEADER.replace("c_t_km_s", "c_t"), ROW), r"row 1: column c_t_km_s is missing"),
+        ((HEADER + ",density", ROW + ",2"), "row 1: unknown column 'density'; optional are"),
+        ((HEADER + ",mb_exp,mb_exp", ROW + ",2,2"), "row 1: column mb_exp stands there twice"),
+        ((HEADER,), "row 2: at least one glass"),
+        ((HEADER, ROW, "x,1,2,3"), "row 3: 5 cells are wanted"),
+        ((HEADER, ROW + ",7"), "row 2: 5 cells are wanted"),
+        ((HEADER, ROW, ROW), "row 3, column material: 'glass' stands in the table twice"),
+        ((HEADER, "," + ROW.partition(",")[2]), "row 2, column material: a name is wanted"),
+        ((HEADER, "glass,1.0,half,4.0,2.0"), "row 2, column gamma_t_eV: a number is wanted, got 'half'"),
+        ((HEADER, "glass,1.0,,4.0,2.0"), "row 2, column gamma_t_eV: a number is wanted, got ''"),
+        ((HEADER, "glass,-1,0.5,4.0,2.0"), "row 2, column gamma_l_eV: a positive finite number is wanted, got '-1'"),
+        ((HEADER, "glass,1,0.5,nan,2.0"), "row 2, column c_l_km_s: a positive finite number is wanted, got 'nan'"),
+        ((HEADER + ",density_g_cm3", ROW + ",0"), "row 2, column density_g_cm3: a positive finite number"),
+        ((HEADER + ",deviation_percent", ROW + ",inf"), "row 2, column deviation_percent: a finite number"),
+        ((HEADER, "glass,1,0.5,2.2,2.0"), r"row 2, column c_l_km_s: more than 2/sqrt\(3\) c_t is wanted"),
+        ((HEADER, '"glass,1,0.5,4,2'), "row 2: unexpected end of data"),
+    ],
+)
+def test_errors_name_file_row_and_column(write, lines, message):
+    with pytest.raises(ValueError, match=rf"glasses\.csv: {message}"):
+        mbfast.load_glasses(write(*lines))
+
+
+def test_a_file_that_is_no_text_or_not_there(tmp_path):
+    binary = tmp_path / "glasses.npz"
+    binary.write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(ValueError, match=r"glasses\.npz: not a UTF-8 text file"):
+        mbfast.load_glasses(binary)
+    with pytest.raises(FileNotFoundError):
+        mbfast.load_glasses(tmp_path / "none.csv")

@@ -1,0 +1,100 @@
+"""The cache of compiled kernels: kept where it can be, done without where it cannot."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import mbfast
+
+pytestmark = pytest.mark.compiled
+
+LENGTH = "import mbfast; print(mbfast.cutoff_length(1e10, 1e7, 1e15))"
+FOLDERS = """
+from mbfast import _jit
+print(*{kernel.cache_folder for kernel in _jit.all_kernels()}, sep='\\n')
+"""
+
+
+@pytest.fixture
+def unwritable(tmp_path):
+    """A copy of the package that holds no cache and into which none can be written, even by root."""
+    package = tmp_path / "site" / "mbfast"
+    shutil.copytree(Path(mbfast.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in [package, *package.rglob("*/")]:
+        if folder.is_dir():
+            (folder / "__pycache__").write_text("a file where a folder is wanted", encoding="utf-8")
+    return {
+        "PYTHONPATH": str(package.parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": "/dev/null",
+        "XDG_CACHE_HOME": "/dev/null",
+        "NUMBA_CACHE_DIR": "",
+    }
+
+
+def test_kernels_are_cached_and_found_again(run_python, tmp_path):
+    first = run_python(LENGTH, NUMBA_CACHE_DIR=str(tmp_path))
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")}
+    assert files
+    assert run_python(LENGTH, NUMBA_CACHE_DIR=str(tmp_path)) == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")} == files
+
+
+def test_read_only_package_and_home_use_a_private_temporary_folder(run_python, unwritable, tmp_path):
+    environment = unwritable | {"TMPDIR": str(tmp_path)}
+    assert float(run_python(LENGTH, **environment)) == float(run_python(LENGTH))
+    folders = [Path(line) for line in run_python(FOLDERS, **environment).splitlines()]
+    assert all(folder.is_relative_to(tmp_path) for folder in folders)
+    assert list(tmp_path.glob("mbfast-*/*/*.nbc"))
+    assert next(tmp_path.glob("mbfast-*")).stat().st_mode & 0o077 == 0
+
+
+def test_a_temporary_folder_others_can_write_to_is_not_trusted(run_python, unwritable, tmp_path):
+    environment = unwritable | {"TMPDIR": str(tmp_path)}
+    run_python(FOLDERS, **environment)
+    next(tmp_path.glob("mbfast-*")).chmod(0o777)
+    assert run_python(FOLDERS, **environment).strip() == "None"
+    assert float(run_python(LENGTH, **environment)) > 0
+
+
+def test_no_folder_at_all(run_python, unwritable):
+    code = "import tempfile; tempfile.gettempdir = lambda: '/dev/null'\n"
+    assert run_python(code + FOLDERS, **unwritable).strip() == "None"
+    assert float(run_python(code + LENGTH, **unwritable)) > 0
+
+
+def test_a_folder_lost_after_the_start_does_not_matter(run_python, tmp_path):
+    code = f"""
+import shutil, mbfast
+from mbfast.kernels import cutoffs
+shutil.rmtree({str(tmp_path)!r})
+print(cutoffs.cutoff_length(1e10, 1e7, 1e15))
+"""
+    assert float(run_python(code, NUMBA_CACHE_DIR=str(tmp_path))) > 0
+
+
+def test_the_cache_can_be_turned_off(run_python, tmp_path):
+    environment = {"MBFAST_CACHE": "0", "NUMBA_CACHE_DIR": str(tmp_path)}
+    assert run_python(FOLDERS, **environment).strip() == "None"
+    assert float(run_python(LENGTH, **environment)) > 0
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_numba_is_left_as_it_was(run_python, unwritable, tmp_path):
+    code = "import numba; before = numba.config.CACHE_DIR\n" + FOLDERS + "print(numba.config.CACHE_DIR == before)"
+    assert run_python(code, **unwritable, TMPDIR=str(tmp_path)).splitlines()[-1] == "True"
+
+
+def test_warming_up_compiles_the_signatures_the_api_uses(run_python, tmp_path):
+    code = """
+from mbfast import _jit
+for kernel in _jit.all_kernels(): kernel.compile()
+for kernel in _jit.all_kernels(): assert kernel.cache_files(), kernel.name
+import mbfast, numba
+before = [str(len(k.cache_files())) for k in _jit.all_kernels()]
+mbfast.cutoff_length([1e10, 1e9], 1e7, 1e15); mbfast.cutoff_length(1e10, 1e7, 1e15)
+mbfast.dipole_cutoff_length([1.0, 2.0], 1, 1, 1, 1, 2); mbfast.dipole_cutoff_length(1, 1, 1, 1, 1, 2)
+print(before == [str(len(k.cache_files())) for k in _jit.all_kernels()])
+"""
+    assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "True"

@@ -1,0 +1,97 @@
+"""The package as such: what importing costs, what it exports, what its documentation promises."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import math
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+import scipy.constants
+
+import mbfast
+from mbfast import _threads, units
+
+ROOT = Path(__file__).parents[1]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(mbfast.__path__, "mbfast.")
+    if module.name not in ("mbfast.__main__", "mbfast.cli")
+]
+
+
+def test_importing_mbfast_imports_nothing_heavy(run_python):
+    code = "import sys, mbfast; print(*({'numpy', 'scipy', 'numba', 'typer', 'matplotlib'} & set(sys.modules)))"
+    assert run_python(code).strip() == ""
+
+
+def test_the_api_imports_no_extra(run_python):
+    code = """
+import sys, mbfast
+for name in mbfast.__all__: getattr(mbfast, name)
+print(*(m for m in ('typer', 'rich', 'matplotlib', 'dask') if m in sys.modules))
+"""
+    assert run_python(code).strip() == ""
+
+
+def test_lazy_names_are_those_the_type_checker_sees():
+    tree = ast.parse(Path(mbfast.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {(node.names[0].name, node.module.removeprefix("mbfast.")) for node in block.body}
+    assert seen == set(mbfast._HOME.items())
+    assert {"__version__", *mbfast._HOME} == set(dir(mbfast))
+    with pytest.raises(AttributeError, match="module 'mbfast' has no attribute 'nonsense'"):
+        mbfast.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings(module):
+    failed, _ = doctest.testmod(importlib.import_module(module))
+    assert failed == 0
+
+
+@pytest.mark.parametrize("name", [name for name in mbfast._HOME if inspect.isfunction(getattr(mbfast, name))])
+def test_docstrings_name_every_parameter_and_section(name):
+    function = getattr(mbfast, name)
+    text = inspect.getdoc(function)
+    for section in ("Parameters", "Returns", "Raises", "Examples"):
+        assert f"{section}\n{'-' * len(section)}" in text
+    parameters = text.partition("Parameters\n")[2].partition("Returns\n")[0]
+    documented = re.findall(r"^(\w+(?:, \w+)*) : ", parameters, flags=re.MULTILINE)
+    assert [n for names in documented for n in names.split(", ")] == list(inspect.signature(function).parameters)
+
+
+def test_constants():
+    assert pytest.approx(scipy.constants.hbar, rel=1e-15) == units.HBAR
+    assert scipy.constants.k == units.K_B
+    assert scipy.constants.e == units.EV
+    assert pytest.approx(scipy.constants.erg / scipy.constants.centi**3, rel=1e-15) == units.ERG_PER_CM3
+    assert pytest.approx(scipy.constants.gram / scipy.constants.centi**3, rel=1e-15) == units.G_PER_CM3
+    assert scipy.constants.angstrom == units.ANGSTROM
+
+
+def test_kernels_take_the_same_hbar():
+    text = (Path(mbfast.__file__).parent / "kernels" / "cutoffs.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"1\.05457\d*e-34", text)) == {repr(units.HBAR)}
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({}, math.inf),
+        ({"cpu.max": "max 100000\n"}, math.inf),
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
+        ({"cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 0.5),
+    ],
+)
+def test_cores_respect_the_quota_of_the_control_group(tmp_path, monkeypatch, files, quota):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(_threads, "_CGROUP", tmp_path)
+    assert _threads._quota() == quota
+    assert 1 <= _threads.usable_cores() <= max(1, math.ceil(min(quota, 1e6)))
