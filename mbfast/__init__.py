@@ -9,24 +9,42 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mbfast.angular import angular_coefficients as angular_coefficients
+    from mbfast.blocks import BlockLattice as BlockLattice
     from mbfast.cutoffs import cutoff_length as cutoff_length
     from mbfast.cutoffs import dipole_cutoff_length as dipole_cutoff_length
     from mbfast.glasses import Glass as Glass
     from mbfast.glasses import load_glasses as load_glasses
+    from mbfast.interactions import DipoleInteraction as DipoleInteraction
+    from mbfast.interactions import StressInteraction as StressInteraction
+    from mbfast.lattice_sums import lattice_sum as lattice_sum
+    from mbfast.lattice_sums import phase_sum as phase_sum
+    from mbfast.lattice_sums import strain_coupling_sum as strain_coupling_sum
     from mbfast.meissner_berret import OriginFit as OriginFit
     from mbfast.meissner_berret import fit_through_origin as fit_through_origin
     from mbfast.meissner_berret import meissner_berret_ratio as meissner_berret_ratio
+    from mbfast.pair_sums import pair_energy as pair_energy
+    from mbfast.pair_sums import pair_field as pair_field
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "BlockLattice": "blocks",
+    "DipoleInteraction": "interactions",
     "Glass": "glasses",
     "OriginFit": "meissner_berret",
+    "StressInteraction": "interactions",
+    "angular_coefficients": "angular",
     "cutoff_length": "cutoffs",
     "dipole_cutoff_length": "cutoffs",
     "fit_through_origin": "meissner_berret",
+    "lattice_sum": "lattice_sums",
     "load_glasses": "glasses",
     "meissner_berret_ratio": "meissner_berret",
+    "pair_energy": "pair_sums",
+    "pair_field": "pair_sums",
+    "phase_sum": "lattice_sums",
+    "strain_coupling_sum": "lattice_sums",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604

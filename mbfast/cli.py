@@ -203,7 +203,7 @@ def info() -> None:
 
     Example: mbfast info
     """
-    from mbfast import _jit, _threads  # noqa: PLC0415
+    from mbfast import _jit, _tiles  # noqa: PLC0415
 
     kernels = _jit.all_kernels()
     table = Table.grid("", "", padding=(0, 2))
@@ -213,7 +213,7 @@ def info() -> None:
         table.add_row(package, importlib.metadata.version(package))
     processor, width = _jit.target()
     table.add_row("processor", f"{processor}, vectors of {width} bits")
-    table.add_row("threads", f"{_threads.usable_cores()} of {os.cpu_count()} cores usable by this process")
+    table.add_row("threads", f"{_tiles.usable_cores()} of {os.cpu_count()} cores usable by this process")
     for folder in sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels}):
         table.add_row("cache folder", folder)
     files = [file for kernel in kernels for file in kernel.cache_files()]

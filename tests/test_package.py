@@ -13,7 +13,7 @@ import pytest
 import scipy.constants
 
 import mbfast
-from mbfast import _threads, units
+from mbfast import _tiles, units
 
 ROOT = Path(__file__).parents[1]
 MODULES = [
@@ -92,6 +92,6 @@ def test_cores_respect_the_quota_of_the_control_group(tmp_path, monkeypatch, fil
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    monkeypatch.setattr(_threads, "_CGROUP", tmp_path)
-    assert _threads._quota() == quota
-    assert 1 <= _threads.usable_cores() <= max(1, math.ceil(min(quota, 1e6)))
+    monkeypatch.setattr(_tiles, "_CGROUP", tmp_path)
+    assert _tiles._quota() == quota
+    assert 1 <= _tiles.usable_cores() <= max(1, math.ceil(min(quota, 1e6)))

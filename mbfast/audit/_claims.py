@@ -15,7 +15,7 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 # The order of the paper; "table" and "fig. 1" stand in its section IV.
 _SECTIONS = ("sec. I", "2", "3", "4", "table", "fig. 1", "sec. V", "5", "sec. VI", "A")
 
-_MODULES = ("_table", "_cutoffs", "_pending")
+_MODULES = ("_table", "_cutoffs", "_interactions", "_pending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Printed:
     def verdict(self, computed: float) -> Verdict:
         """Compare a computed value with the printed digits."""
         value = self.value
+        if value == 0.0:
+            return "reproduced" if abs(computed) <= 1e-10 else "differs"
         if math.isclose(computed, value, rel_tol=1e-12):
             return "reproduced"
         digits, _, exponent = self.text.removeprefix("~").partition("e")

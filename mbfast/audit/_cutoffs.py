@@ -44,6 +44,8 @@ for _glass in GLASSES:
         _quantity = f"L_c, {_glass.name}, ω = 1e7, ω_c = 1e15 rad/s"
         register(Claim(f"cutoff.stress.{_glass.name}", "4.4", _quantity, "~1.7", "Å", partial(_stress_cutoff, _glass)))
 
+_GAUSSIAN = (4 * math.pi) ** (2 / 3)
+
 # Section V, CGS as printed: n0 M^2 (erg/cm^3), epsilon, ne mu^2, rho (g/cm^3), c (cm/s), and the two strengths.
 _DIELECTRICS = {
     "BK7": (1e8, 3.7, 6e-3, 2.51, 6.5e5, "1.62e-3", "0.94e-4"),
@@ -60,8 +62,13 @@ def _register_dielectric(name: str) -> None:
     def length() -> Computed:
         computed = float(dipole_cutoff_length(ne_mu2, epsilon, stress, modulus, OMEGA, OMEGA_C)) / units.ANGSTROM
         ratio = dielectric_strength / elastic_strength
-        note = f"strengths {ratio:.3g} : 1; the printed L_c = 1.7 Å times {ratio:.3g}^(2/3) would give "
-        return Computed(computed, note + f"{1.7 * ratio ** (2 / 3):.2g}")
+        # n_e mu^2 is a Gaussian number, (5.2) is rationalised: in its units the strength is 4 pi larger
+        note = (
+            f"strengths {ratio:.3g} : 1 as printed; with the 4π that Gaussian n_e μ² needs in (5.2) "
+            f"{computed * _GAUSSIAN:.2g}; "
+            f"the printed 1.7 Å times the ratio^(2/3) {1.7 * ratio ** (2 / 3):.2g}"
+        )
+        return Computed(computed, note)
 
     entries = (
         ("dielectric", "n_e μ²/ε", printed_dielectric, dielectric_strength),

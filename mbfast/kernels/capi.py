@@ -1,0 +1,104 @@
+"""The pair sums for C, C++ and Fortran: addresses of functions with a C signature, compiled when asked for.
+
+Pointers are to C-contiguous doubles in the layout and units of `mbfast.kernels.stress` and `mbfast.kernels.dipole`; the
+caller owns them. ``out`` and ``field`` are added to. Energies are sums over pairs i < j. The functions may be called
+from any thread, without the GIL, as long as the process that gave the address lives::
+
+    void   stress_field(int64_t m, const double *targets, int64_t n, const double *positions, const double *moments,
+                        double c0, double c1, double c2, double *out);
+    double stress_energy(int64_t n, const double *positions, const double *moments, double c0, double c1, double c2);
+    void   stress_source_field(int64_t m, const double *targets, const double *source, const double *moment,
+                               double c0, double c1, double c2, double *out);
+    double stress_change_moment(int64_t s, const double *new_moment, int64_t n, const double *positions,
+                                double *moments, double c0, double c1, double c2, double *field);
+
+    void   dipole_field(int64_t m, const double *targets, int64_t n, const double *positions, const double *moments,
+                        double *out);
+    double dipole_energy(int64_t n, const double *positions, const double *moments);
+    void   dipole_source_field(int64_t m, const double *targets, const double *source, const double *moment,
+                               double *out);
+    double dipole_change_moment(int64_t s, const double *new_moment, int64_t n, const double *positions,
+                                double *moments, double *field);
+"""
+
+import functools
+from typing import Any
+
+import numba
+from numba import carray
+
+from mbfast.kernels import dipole, stress
+
+
+@functools.cache
+def _compiled(name: str) -> Any:
+    functions, signature = _FUNCTIONS[name]
+    return numba.cfunc(signature.replace("*", "CPointer(float64)"), nopython=True)(functions)
+
+
+def address(name: str) -> int:
+    """Return the address of the C function `name`, compiling it at its first mention.
+
+    Raises
+    ------
+    ValueError
+        If there is no such function.
+    """
+    if name not in _FUNCTIONS:
+        raise ValueError(f"name must be one of {', '.join(_FUNCTIONS)}, got {name!r}")
+    return int(_compiled(name).address)
+
+
+def _stress_field(m, targets, n, positions, moments, c0, c1, c2, out):  # type: ignore[no-untyped-def]
+    x, s, t = carray(targets, (3, m)), carray(positions, (3, n)), carray(moments, (6, n))
+    stress.field(x, s, t, c0, c1, c2, carray(out, (6, m)))
+
+
+def _stress_energy(n, positions, moments, c0, c1, c2):  # type: ignore[no-untyped-def]
+    x, t = carray(positions, (3, n)), carray(moments, (6, n))
+    return stress.energy(0, n, x, t, 0, x, t, c0, c1, c2)
+
+
+def _stress_source_field(m, targets, source, moment, c0, c1, c2, out):  # type: ignore[no-untyped-def]
+    stress.source_field(
+        carray(targets, (3, m)), carray(source, (3,)), carray(moment, (6,)), c0, c1, c2, carray(out, (6, m))
+    )
+
+
+def _stress_change_moment(s, new, n, positions, moments, c0, c1, c2, field):  # type: ignore[no-untyped-def]
+    x, t, h = carray(positions, (3, n)), carray(moments, (6, n)), carray(field, (6, n))
+    return stress.change_moment(s, carray(new, (6,)), x, t, c0, c1, c2, h)
+
+
+def _dipole_field(m, targets, n, positions, moments, out):  # type: ignore[no-untyped-def]
+    x, s, p = carray(targets, (3, m)), carray(positions, (3, n)), carray(moments, (3, n))
+    dipole.field(x, s, p, carray(out, (3, m)))
+
+
+def _dipole_energy(n, positions, moments):  # type: ignore[no-untyped-def]
+    x, p = carray(positions, (3, n)), carray(moments, (3, n))
+    return dipole.energy(0, n, x, p, 0, x, p)
+
+
+def _dipole_source_field(m, targets, source, moment, out):  # type: ignore[no-untyped-def]
+    dipole.source_field(carray(targets, (3, m)), carray(source, (3,)), carray(moment, (3,)), carray(out, (3, m)))
+
+
+def _dipole_change_moment(s, new, n, positions, moments, field):  # type: ignore[no-untyped-def]
+    x, p, h = carray(positions, (3, n)), carray(moments, (3, n)), carray(field, (3, n))
+    return dipole.change_moment(s, carray(new, (3,)), x, p, h)
+
+
+_FUNCTIONS: dict[str, tuple[Any, str]] = {
+    "stress_field": (_stress_field, "void(int64, *, int64, *, *, float64, float64, float64, *)"),
+    "stress_energy": (_stress_energy, "float64(int64, *, *, float64, float64, float64)"),
+    "stress_source_field": (_stress_source_field, "void(int64, *, *, *, float64, float64, float64, *)"),
+    "stress_change_moment": (
+        _stress_change_moment,
+        "float64(int64, *, int64, *, *, float64, float64, float64, *)",
+    ),
+    "dipole_field": (_dipole_field, "void(int64, *, int64, *, *, *)"),
+    "dipole_energy": (_dipole_energy, "float64(int64, *, *)"),
+    "dipole_source_field": (_dipole_source_field, "void(int64, *, *, *, *)"),
+    "dipole_change_moment": (_dipole_change_moment, "float64(int64, *, int64, *, *, *)"),
+}

@@ -1,0 +1,201 @@
+"""Pair sums of stress moments: the contracted elastic interaction of (2.13)-(2.15).
+
+Units are reduced: lengths in a unit of the caller's, energies such that the interaction of moments T, T' at distance
+r, direction n, is, with v = T n, q = n.v, t = tr T and primes likewise,
+
+    u(T, T') = r^-3 [ c0 T:T' + c1 v.v' + c2 (-t t'/2 + 3/2 (t q' + q t') - 15/2 q q') ].
+
+(c0, c1, c2) = (1 - alpha, 6 alpha - 3, alpha) is the tensor of (2.15), (-2 - 4 alpha, 6 + 24 alpha, 4 alpha) that
+of Joffrin and Levelut (A1); to SI it is multiplied by -1/(8 pi rho c_t^2 unit^3). The field of T' is h(T') = du/dT,
+so that u = T:h(T').
+
+Layout: ``positions`` (3, n) and ``moments``, ``field`` (6, n), float64, C-contiguous; rows of moments are xx, yy, zz,
+yz, xz, xy, plain tensor components. Blocks at distance zero do not interact: a block may stand among its own sources.
+Nothing is checked. Helpers are kept in this file, as numba would not notice their edits in another one.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mbfast._jit import jit
+
+# Without nnan and ninf: what is not a number stays none. With these LLVM makes a vector loop of the sum over sources;
+# its machine code has one division and one square root a pair, contiguous loads, and no branch.
+_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+
+
+@jit(fastmath=_FAST)
+def pair_field(
+    dx: float, dy: float, dz: float, xx: float, yy: float, zz: float, yz: float, xz: float, xy: float,
+    c0: float, c1: float, c2: float,
+) -> tuple[float, float, float, float, float, float]:  # fmt: skip
+    """Field h(T') at the displacement (dx, dy, dz) from the moment T', in the order of its six components."""
+    r2 = dx * dx + dy * dy + dz * dz
+    i2 = 1.0 / r2 if r2 > 0.0 else 0.0
+    a3 = i2 * math.sqrt(i2)
+    a5 = a3 * i2
+    wx = xx * dx + xy * dy + xz * dz
+    wy = xy * dx + yy * dy + yz * dz
+    wz = xz * dx + yz * dy + zz * dz
+    t = xx + yy + zz
+    q = (dx * wx + dy * wy + dz * wz) * i2
+    diagonal = a3 * c2 * (1.5 * q - 0.5 * t)
+    p = a5 * c2 * (0.75 * t - 3.75 * q)
+    m = a5 * c1 * 0.5
+    ux = m * wx + p * dx
+    uy = m * wy + p * dy
+    uz = m * wz + p * dz
+    e = a3 * c0
+    return (
+        e * xx + 2.0 * dx * ux + diagonal,
+        e * yy + 2.0 * dy * uy + diagonal,
+        e * zz + 2.0 * dz * uz + diagonal,
+        e * yz + (dy * uz + dz * uy),
+        e * xz + (dx * uz + dz * ux),
+        e * xy + (dx * uy + dy * ux),
+    )
+
+
+@jit(fastmath=_FAST)
+def pair_energy(
+    dx: float, dy: float, dz: float,
+    xx: float, yy: float, zz: float, yz: float, xz: float, xy: float,
+    xx_: float, yy_: float, zz_: float, yz_: float, xz_: float, xy_: float,
+    c0: float, c1: float, c2: float,
+) -> float:  # fmt: skip
+    """Energy u(T, T') of two moments, T' at the displacement (dx, dy, dz) from T or the reverse."""
+    hxx, hyy, hzz, hyz, hxz, hxy = pair_field(dx, dy, dz, xx_, yy_, zz_, yz_, xz_, xy_, c0, c1, c2)
+    return xx * hxx + yy * hyy + zz * hzz + 2.0 * (yz * hyz + xz * hxz + xy * hxy)
+
+
+@jit(fastmath=_FAST)
+def _field_at(
+    x: float, y: float, z: float, sx: Any, sy: Any, sz: Any,
+    xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any, trace: Any, c0: float, c1: float, c2: float,
+) -> tuple[float, float, float, float, float, float]:  # fmt: skip
+    """Field at a point of the sources in the slices; `trace` holds 3/4 c2 tr T'."""
+    # As pair_field, with every product of constants taken out of the loop and the three sums that enter the diagonal
+    # alike kept apart: 48 additions, multiplications or both, a division and a square root a pair.
+    half_c0, half_c1, c2_q = 0.5 * c0, 0.5 * c1, 3.75 * c2
+    hxx = hyy = hzz = hyz = hxz = hxy = sum_p = sum_q = 0.0
+    for j in range(sx.size):
+        dx = x - sx[j]
+        dy = y - sy[j]
+        dz = z - sz[j]
+        r2 = dx * dx + dy * dy + dz * dz
+        i2 = 1.0 / r2 if r2 > 0.0 else 0.0
+        a3 = i2 * math.sqrt(i2)
+        a5 = a3 * i2
+        wx = xx[j] * dx + xy[j] * dy + xz[j] * dz
+        wy = xy[j] * dx + yy[j] * dy + yz[j] * dz
+        wz = xz[j] * dx + yz[j] * dy + zz[j] * dz
+        q = (dx * wx + dy * wy + dz * wz) * i2
+        p = trace[j] - c2_q * q
+        sum_p += a3 * p
+        sum_q += a3 * q
+        p = a5 * p
+        m = a5 * half_c1
+        e = a3 * c0
+        half_e = a3 * half_c0
+        ux = m * wx + p * dx
+        uy = m * wy + p * dy
+        uz = m * wz + p * dz
+        hxx += half_e * xx[j] + dx * ux
+        hyy += half_e * yy[j] + dy * uy
+        hzz += half_e * zz[j] + dz * uz
+        hyz += e * yz[j] + (dy * uz + dz * uy)
+        hxz += e * xz[j] + (dx * uz + dz * ux)
+        hxy += e * xy[j] + (dx * uy + dy * ux)
+    # 3/2 c2 q - c2 t/2 = -2/3 (3/4 c2 t - 15/4 c2 q) - c2 q
+    diagonal = -2.0 / 3.0 * sum_p - c2 * sum_q
+    return 2.0 * hxx + diagonal, 2.0 * hyy + diagonal, 2.0 * hzz + diagonal, hyz, hxz, hxy
+
+
+@jit(
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, float64, float64, float64[:, ::1])",
+    fastmath=_FAST,
+)
+def field(targets: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, out: Any) -> None:
+    """Add to out (6, m) the field at targets (3, m) of all sources."""
+    trace = np.empty(min(2048, positions.shape[1]))
+    for j0 in range(0, positions.shape[1], 2048):  # what is read again for every target stays in the nearest caches
+        j1 = min(j0 + 2048, positions.shape[1])
+        sx, sy, sz = positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1]
+        xx, yy, zz = moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1]
+        yz, xz, xy = moments[3, j0:j1], moments[4, j0:j1], moments[5, j0:j1]
+        for j in range(xx.size):
+            trace[j] = 0.75 * c2 * (xx[j] + yy[j] + zz[j])
+        for i in range(targets.shape[1]):
+            x, y, z = targets[0, i], targets[1, i], targets[2, i]
+            h = _field_at(x, y, z, sx, sy, sz, xx, yy, zz, yz, xz, xy, trace[: xx.size], c0, c1, c2)
+            for a in range(6):
+                out[a, i] += h[a]
+
+
+@jit(
+    "float64(int64, int64, float64[:, ::1], float64[:, ::1], int64, float64[:, ::1], float64[:, ::1], "
+    "float64, float64, float64)",
+    fastmath=_FAST,
+)
+def energy(
+    i0: int, i1: int, targets: Any, target_moments: Any, j0: int, positions: Any, moments: Any,
+    c0: float, c1: float, c2: float,
+) -> float:  # fmt: skip
+    """Sum u(T_i, T_j) over pairs i < j: i in [i0, i1) are the targets, j counts the sources from j0 on."""
+    total = 0.0
+    trace = np.empty(min(2048, positions.shape[1]))
+    for k0 in range(0, positions.shape[1], 2048):
+        k1 = min(k0 + 2048, positions.shape[1])
+        for k in range(k0, k1):
+            trace[k - k0] = 0.75 * c2 * (moments[0, k] + moments[1, k] + moments[2, k])
+        for i in range(i0, min(i1, j0 + k1)):
+            k = max(k0, i + 1 - j0)  # the first source beyond i
+            x, y, z = targets[0, i - i0], targets[1, i - i0], targets[2, i - i0]
+            hxx, hyy, hzz, hyz, hxz, hxy = _field_at(
+                x, y, z, positions[0, k:k1], positions[1, k:k1], positions[2, k:k1],
+                moments[0, k:k1], moments[1, k:k1], moments[2, k:k1],
+                moments[3, k:k1], moments[4, k:k1], moments[5, k:k1], trace[k - k0 : k1 - k0], c0, c1, c2,
+            )  # fmt: skip
+            total += (
+                target_moments[0, i - i0] * hxx + target_moments[1, i - i0] * hyy + target_moments[2, i - i0] * hzz
+                + 2.0 * (target_moments[3, i - i0] * hyz + target_moments[4, i - i0] * hxz
+                         + target_moments[5, i - i0] * hxy)
+            )  # fmt: skip
+    return total
+
+
+@jit("void(float64[:, ::1], float64[::1], float64[::1], float64, float64, float64, float64[:, ::1])", fastmath=_FAST)
+def source_field(targets: Any, source: Any, moment: Any, c0: float, c1: float, c2: float, out: Any) -> None:
+    """Add to out (6, m) the field at targets (3, m) of one source at source (3,) with moment (6,)."""
+    x, y, z = source[0], source[1], source[2]
+    xx, yy, zz, yz, xz, xy = moment[0], moment[1], moment[2], moment[3], moment[4], moment[5]
+    tx, ty, tz = targets[0], targets[1], targets[2]
+    o0, o1, o2, o3, o4, o5 = out[0], out[1], out[2], out[3], out[4], out[5]
+    for i in range(tx.size):
+        h = pair_field(tx[i] - x, ty[i] - y, tz[i] - z, xx, yy, zz, yz, xz, xy, c0, c1, c2)
+        o0[i] += h[0]
+        o1[i] += h[1]
+        o2[i] += h[2]
+        o3[i] += h[3]
+        o4[i] += h[4]
+        o5[i] += h[5]
+
+
+@jit(
+    "float64(int64, float64[::1], float64[:, ::1], float64[:, ::1], float64, float64, float64, float64[:, ::1])",
+    fastmath=_FAST,
+)
+def change_moment(
+    s: int, new: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, field: Any
+) -> float:  # fmt: skip
+    """Give block s the moment new (6,): update moments and field in place; return the change of Sum_i T_i:h_i."""
+    change = np.empty(6)
+    gain = 0.0
+    for a in range(6):
+        change[a] = new[a] - moments[a, s]
+        moments[a, s] = new[a]
+        gain += (1.0 if a < 3 else 2.0) * change[a] * field[a, s]
+    source_field(positions, positions[:, s].copy(), change, c0, c1, c2, field)
+    return 2.0 * gain  # the pairs (s, s') and (s', s)
