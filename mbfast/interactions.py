@@ -322,12 +322,14 @@ def _displacements(name: str, value: ArrayLike) -> tuple[FloatArray, FloatArray]
 
 
 def _outer(u: FloatArray, v: FloatArray) -> FloatArray:
-    return np.einsum("...i,...j->...ij", u, v)
+    product: FloatArray = np.einsum("...i,...j->...ij", u, v)
+    return product
 
 
 def _pair(m: FloatArray) -> FloatArray:
     """m_ij delta_kl + m_kl delta_ij, for a symmetric m."""
-    return np.einsum("...ij,kl->...ijkl", m, _DELTA) + np.einsum("...kl,ij->...ijkl", m, _DELTA)
+    result: FloatArray = np.einsum("...ij,kl->...ijkl", m, _DELTA) + np.einsum("...kl,ij->...ijkl", m, _DELTA)
+    return result
 
 
 def _six(m: FloatArray) -> FloatArray:

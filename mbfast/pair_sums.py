@@ -99,7 +99,7 @@ def pair_field(
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
     workers = _tiles.check_threads(threads)
     result = np.zeros(system.moments.shape)
-    flat = result.reshape(system.n, -1)
+    flat = result.reshape(system.n, system.moments.width)
     geometry, kernels = system.geometry, interaction.kernels
     for j0 in range(0, system.n, _SOURCES):
         j1 = min(j0 + _SOURCES, system.n)
@@ -219,7 +219,7 @@ class _System:
 
     def tiles(self) -> list[tuple[int, int]]:
         """Ranges of targets; they depend on N alone, and so do the sums' rounding errors."""
-        size = min(max(2_000_000 // max(self.n, 1), 64), 1024)
+        size = min(max(4_000_000 // max(self.n, 1), 64), 1024)
         return [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
 
 
@@ -240,6 +240,7 @@ class _Moments:
         if array.dtype.kind not in "iuf":
             raise TypeError(f"moments must consist of real numbers, got dtype {array.dtype}")
         self.shape = array.shape
+        self.width = math.prod(array.shape[len(leading) :])
         self._rows = array.reshape(math.prod(leading), *array.shape[len(leading) :])
         largest = 0.0
         for start in range(0, len(self._rows), _ROWS):

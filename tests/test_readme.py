@@ -26,7 +26,7 @@ def test_examples_run(example, capsys):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("name", ["cutoff_map", "embedded"])
+@pytest.mark.parametrize("name", ["cutoff_map", "embedded", "monte_carlo"])
 def test_longer_examples_run(run_python, name):
     assert run_python(f"import runpy; runpy.run_module('mbfast.examples.{name}', run_name='__main__')")
 

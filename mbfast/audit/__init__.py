@@ -8,7 +8,8 @@ A claim is data and a function of a few lines, registered under its id::
 
 The verdict follows from the printed digits: ``reproduced`` (equal, to rounding errors of double precision),
 ``rounding`` (equal within half a unit of the last printed digit; for ``~`` a power of ten, within half a decade),
-``differs`` (not so: the note says why), ``pending`` (not computed).
+``differs`` (not so: the note says why), ``pending`` (not computed). A claim without a printed number is an identity, of
+which the largest relative deviation is computed: ``reproduced`` or ``differs``.
 """
 
 from mbfast.audit._claims import VERDICTS as VERDICTS

@@ -35,7 +35,7 @@ Field = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 def _identity(id_: str, equation: str, quantity: str, compute: Callable[[], Computed]) -> None:
-    register(Claim(id_, equation, f"largest relative deviation: {quantity}", "0", "", compute))
+    register(Claim(id_, equation, f"relative deviation of {quantity}", compute=compute))
 
 
 def _deviation(ours: NDArray[Any], other: NDArray[Any]) -> float:

@@ -1,0 +1,133 @@
+"""Pair sums against C++ and NumPy, in one run; every contender is checked first.
+
+Pairs are ordered pairs, N^2 of them, whoever computes each once or twice; GFlop/s count the operations of the formula
+as written in reference.cpp (a division or a square root as one). The C++ reference works on the kernels' layout, the
+API on rows of moments, checks included.
+"""
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mbfast
+from mbfast import _tiles
+
+FLOPS = {("stress", "field"): 101, ("stress", "energy"): 88, ("dipole", "field"): 34, ("dipole", "energy"): 34}
+SIZES = {"1e3": 1_000, "1e4": 10_000, "2e4": 20_000, "3e4": 30_000}
+STRESS = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)  # reduced units: prefactors -1 and 1
+DIPOLE = mbfast.DipoleInteraction(1 / (8 * np.pi))
+CORES = _tiles.usable_cores()
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory):
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    library = tmp_path_factory.mktemp("reference") / "reference.so"
+    flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC"]
+    done = subprocess.run([compiler, *flags, Path(__file__).with_name("reference.cpp"), "-o", library], check=False)
+    if done.returncode:
+        pytest.skip("the C++ reference does not compile here")
+    functions = ctypes.CDLL(str(library))
+    for name in ("stress_energy", "dipole_energy"):
+        getattr(functions, name).restype = ctypes.c_double
+    return functions
+
+
+def data(rng, kind, n):
+    positions = rng.random((n, 3))
+    return positions, rng.normal(size=(n, 6 if kind == "stress" else 3))
+
+
+def by_mbfast(kind, what, positions, moments, threads):
+    interaction = STRESS if kind == "stress" else DIPOLE
+    function = mbfast.pair_field if what == "field" else mbfast.pair_energy
+    return lambda: function(interaction, positions, moments, threads=threads)
+
+
+def by_cpp(library, kind, what, positions, moments, threads):
+    x, t = np.ascontiguousarray(positions.T), np.ascontiguousarray(moments.T)
+    n = ctypes.c_int64(len(positions))
+    coefficients = [ctypes.c_double(c) for c in STRESS.coefficients] if kind == "stress" else []
+    arrays = [ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(t.ctypes.data), *coefficients]
+    function, sign = getattr(library, f"{kind}_{what}"), -1.0 if kind == "stress" else 1.0
+    out = np.empty_like(t)
+
+    def call():
+        if what == "energy":
+            return sign * function(n, *arrays, threads)
+        function(n, *arrays, ctypes.c_void_p(out.ctypes.data), threads)
+        return sign * out.T
+
+    call.keep = x, t  # the arrays behind the pointers
+    return call
+
+
+def by_numpy(kind, what, positions, moments, _threads):
+    def field():
+        return np.concatenate(
+            [numpy_field(kind, positions[i : i + 64], positions, moments, i) for i in range(0, len(positions), 64)]
+        )
+
+    weights = np.array([1.0, 1, 1, 2, 2, 2]) if kind == "stress" else np.ones(3)
+    return field if what == "field" else lambda: float(np.sum(weights * moments * field()))
+
+
+def numpy_field(kind, targets, positions, moments, start):
+    d = targets[:, None] - positions[None]
+    r2 = np.einsum("ija,ija->ij", d, d)
+    r2[np.arange(len(targets)), start + np.arange(len(targets))] = np.inf
+    i2 = 1 / r2
+    a3 = i2 * np.sqrt(i2)
+    if kind == "dipole":
+        q = -3 * np.einsum("ija,ja->ij", d, moments) * i2
+        return np.einsum("ij,ja->ia", a3, moments) + np.einsum("ij,ija->ia", a3 * q, d)
+    c0, c1, c2 = STRESS.coefficients
+    matrix = moments[:, [0, 5, 4, 5, 1, 3, 4, 3, 2]].reshape(-1, 3, 3)
+    w = np.einsum("jab,ijb->ija", matrix, d)
+    trace = np.einsum("jaa->j", matrix)
+    q = np.einsum("ija,ija->ij", d, w) * i2
+    u = (0.5 * c1 * a3 * i2)[..., None] * w + (c2 * a3 * i2 * (0.75 * trace - 3.75 * q))[..., None] * d
+    h = c0 * np.einsum("ij,jab->iab", a3, matrix)
+    outer = np.einsum("ija,ijb->iab", d, u)
+    h += outer + outer.transpose(0, 2, 1)
+    h += np.einsum("ij->i", c2 * a3 * (1.5 * q - 0.5 * trace))[:, None, None] * np.eye(3)
+    return -h.reshape(-1, 9)[:, [0, 4, 8, 5, 2, 1]]
+
+
+CONTENDERS = {
+    "C++, 1 thread": (by_cpp, 1),
+    "mbfast, 1 thread": (by_mbfast, 1),
+    f"C++, {CORES} threads": (by_cpp, CORES),
+    f"mbfast, {CORES} threads": (by_mbfast, CORES),
+    "NumPy": (by_numpy, None),
+}
+
+
+@pytest.mark.parametrize("contender", CONTENDERS)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("what", ["field", "energy"])
+@pytest.mark.parametrize("kind", ["stress", "dipole"])
+def test_pair_sum(benchmark, request, rng, kind, what, size, contender):
+    n = SIZES[size]
+    if contender == "NumPy" and (n > 10_000 or (benchmark.disabled and n > 1_000)):
+        pytest.skip("slower by two orders of magnitude")
+    if benchmark.disabled and n > 10_000:
+        pytest.skip("only timed")
+    positions, moments = data(rng, kind, n)
+    make, threads = CONTENDERS[contender]
+    library = (request.getfixturevalue("reference"),) if make is by_cpp else ()
+    function = make(*library, kind, what, positions, moments, threads)
+    result, expected = function(), by_mbfast(kind, what, positions, moments, None)()
+    assert np.abs(result - expected).max() <= 1e-11 * np.abs(expected).max()
+    benchmark.group, benchmark.name = f"{kind} {what}, N = {size}", contender
+    rounds = 2 if contender == "NumPy" else 9
+    benchmark.pedantic(function, rounds=rounds, warmup_rounds=1)
+    if benchmark.stats is not None:
+        rate = n * n / benchmark.stats["median"]
+        benchmark.extra_info |= {"pairs/s": rate, "GFlop/s": 1e-9 * rate * FLOPS[kind, what]}

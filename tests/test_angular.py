@@ -1,0 +1,167 @@
+"""The table of exact averages, recomputed from the tensors index by index with sympy."""
+
+from fractions import Fraction
+
+import pytest
+import sympy
+
+import mbfast
+
+ALPHA, X = sympy.symbols("alpha x")
+N = sympy.symbols("n0:3")
+INDICES = range(3)
+
+
+def delta(i, j):
+    return int(i == j)
+
+
+def quadrupole(i, j):
+    return delta(i, j) - 3 * N[i] * N[j]
+
+
+def stress(form, i, j, k, m):
+    """Lambda~ as a polynomial in n; times r^-3 the tensor, with 8 pi rho c_t^2 = -1."""
+    braces = (
+        -(delta(i, j) * delta(k, m) + delta(i, k) * delta(j, m) + delta(j, k) * delta(i, m))
+        + 3 * (N[i] * N[j] * delta(k, m) + N[i] * N[k] * delta(j, m) + N[i] * N[m] * delta(j, k))
+        + 3 * (N[j] * N[k] * delta(i, m) + N[j] * N[m] * delta(i, k) + N[k] * N[m] * delta(i, j))
+        - 15 * N[i] * N[j] * N[k] * N[m]
+    )
+    if form == "joffrin-levelut":
+        return -2 * quadrupole(j, m) * delta(i, k) + 2 * ALPHA * braces
+    first = (
+        quadrupole(j, m) * delta(i, k)
+        + quadrupole(j, k) * delta(i, m)
+        + quadrupole(i, k) * delta(j, m)
+        + quadrupole(i, m) * delta(j, k)
+    )
+    return sympy.Rational(1, 4) * first + ALPHA * braces / 2
+
+
+def along(f, u):
+    """Derivative of f(n) r^-3 along u, at r = 1: grad n_a = e_a - n n_a."""
+    un = sum(u[b] * N[b] for b in INDICES)
+    return sympy.expand(sum(sympy.diff(f, N[a]) * (u[a] - N[a] * un) for a in INDICES) - 3 * un * f)
+
+
+def average(polynomial):
+    """Over directions: of n_x^a n_y^b n_z^c, zero or (a-1)!!(b-1)!!(c-1)!!/(a+b+c+1)!!."""
+    total = 0
+    double = lambda n: sympy.factorial2(n) if n > 0 else 1  # noqa: E731
+    for powers, coefficient in sympy.Poly(polynomial, *N).terms():
+        if all(p % 2 == 0 for p in powers):
+            numerator = double(powers[0] - 1) * double(powers[1] - 1) * double(powers[2] - 1)
+            total += coefficient * sympy.Rational(numerator, double(sum(powers) + 1))
+    return sympy.expand(total)
+
+
+WAVE = (0, 0, 1)
+POLARIZATIONS = {"longitudinal": (0, 0, 1), "transverse": (1, 0, 0)}
+
+
+def as_table(expression, shape):
+    polynomial = sympy.Poly(expression, ALPHA, X)
+    table = tuple(
+        tuple(
+            Fraction(int(c.p), int(c.q)) for c in (polynomial.coeff_monomial(ALPHA**p * X**q) for q in range(shape[1]))
+        )
+        for p in range(shape[0])
+    )
+    assert sum(len([c for c in row if c]) for row in table) == len(
+        [c for c in polynomial.coeffs() if c]
+    )  # nothing left out
+    return table
+
+
+@pytest.mark.parametrize("polarization", POLARIZATIONS)
+@pytest.mark.parametrize("form", ["corrected", "joffrin-levelut"])
+def test_stress(form, polarization):
+    u = POLARIZATIONS[polarization]
+    change = {
+        (i, j, k, m): along(stress(form, i, j, k, m), u)
+        for i in INDICES
+        for j in INDICES
+        for k in INDICES
+        for m in INDICES
+    }
+
+    def couple(tensor, first):
+        """Contract X_ijpq = x d_ij d_pq + d_ip d_jq + d_iq d_jp with the first or the last pair of indices."""
+        result = {}
+        for p, q, k, m in tensor:
+            at = (lambda a, b: (a, b, k, m)) if first else (lambda a, b: (p, q, a, b))  # noqa: B023
+            a, b = (p, q) if first else (k, m)
+            trace = sum(tensor[at(c, c)] for c in INDICES) if a == b else 0
+            result[p, q, k, m] = X * trace + tensor[at(a, b)] + tensor[at(b, a)]
+        return result
+
+    coupled = couple(couple(change, first=True), first=False)
+    wave = sum(WAVE[a] * N[a] for a in INDICES)
+    squares = sum(sympy.expand(change[key]) * sympy.expand(coupled[key]) for key in change)
+    assert as_table(average(sympy.expand(wave**2 * squares)), (3, 2)) == mbfast.angular_coefficients(form, polarization)
+
+
+@pytest.mark.parametrize("polarization", POLARIZATIONS)
+@pytest.mark.parametrize("coherent", [True, False])
+@pytest.mark.parametrize("moment_change", ["none", "gradient", "strain"])
+def test_dipole(moment_change, coherent, polarization):
+    u = POLARIZATIONS[polarization]
+    wave = sum(WAVE[a] * N[a] for a in INDICES)
+    moved = {(i, j): wave * along(quadrupole(i, j), u) for i in INDICES for j in INDICES}
+    gradient = {(i, j): sympy.Integer(u[i] * WAVE[j]) for i in INDICES for j in INDICES}
+    if moment_change == "strain":
+        gradient = {(i, j): (gradient[i, j] + gradient[j, i]) / 2 for i, j in gradient}
+    turned = {
+        (i, j): sum(gradient[c, i] * quadrupole(c, j) + quadrupole(i, c) * gradient[c, j] for c in INDICES)
+        if moment_change != "none"
+        else sympy.Integer(0)
+        for i, j in moved
+    }
+    if coherent:
+        squares = sum((moved[key] + turned[key]) ** 2 for key in moved)
+    else:
+        squares = sum(moved[key] ** 2 + turned[key] ** 2 for key in moved)
+    expected = as_table(average(sympy.expand(squares)), (1, 1))
+    result = mbfast.angular_coefficients("dipole", polarization, moment_change=moment_change, coherent=coherent)
+    assert result == expected
+
+
+def test_the_printed_brackets_are_those_of_joffrin_and_levelut():
+    for polarization, bracket in (
+        ("longitudinal", ((55, 44), (176, 176), (688, 176))),
+        ("transverse", ((35, 28), (112, 112), (656, 112))),
+    ):
+        ours = mbfast.angular_coefficients("joffrin-levelut", polarization)
+        assert [[c * Fraction(5, 24) for c in row] for row in ours] == [list(row) for row in bracket]
+        assert [
+            [c * Fraction(5, 6) for c in row] for row in mbfast.angular_coefficients("corrected", polarization)
+        ] != bracket
+
+
+def test_which_choices_give_94_and_53():
+    found = {
+        (change, coherent)
+        for change in ("none", "gradient", "strain")
+        for coherent in (True, False)
+        if [
+            5 * mbfast.angular_coefficients("dipole", p, moment_change=change, coherent=coherent)[0][0]
+            for p in ("longitudinal", "transverse")
+        ]
+        == [94, 53]
+    }
+    assert found == {("strain", False)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("elastic", "longitudinal"), {}, "form must be one of corrected, joffrin-levelut, dipole"),
+        (("dipole", "l"), {}, "polarization must be one of longitudinal, transverse"),
+        (("dipole", "transverse"), {"moment_change": "all"}, "moment_change must be one of none, gradient, strain"),
+        (("corrected", "transverse"), {"moment_change": "strain"}, "moment_change must be none for stress"),
+    ],
+)
+def test_unknown_options(arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        mbfast.angular_coefficients(*arguments, **options)

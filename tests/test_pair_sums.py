@@ -1,0 +1,361 @@
+import itertools
+import sys
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+import mbfast
+
+EPS = sys.float_info.epsilon
+SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
+JOFFRIN_LEVELUT = mbfast.StressInteraction(2200.0, 5800.0, 3800.0, form="joffrin-levelut")
+DIPOLES = mbfast.DipoleInteraction(3.4e-11)
+INTERACTIONS = pytest.mark.parametrize(
+    "interaction", [SILICA, JOFFRIN_LEVELUT, DIPOLES], ids=["stress", "jl", "dipole"]
+)
+
+
+def random_blocks(seed, n, interaction, *, spread=1e-8):
+    rng = np.random.default_rng(seed)
+    positions = spread * rng.random((n, 3))
+    if interaction.components == 3:
+        return positions, 1e-29 * rng.normal(size=(n, 3))
+    moments = 1e-19 * rng.normal(size=(n, 3, 3))
+    return positions, moments + moments.transpose(0, 2, 1)
+
+
+def oracle_tensor(interaction):
+    if interaction is DIPOLES:
+        return lambda r: naive.dipole_tensor(r, 3.4e-11)
+    return lambda r: naive.stress_tensor(r, 2200.0, 5800.0, 3800.0, interaction.form)
+
+
+def assert_fields_equal(field, expected, rtol=1e-13):
+    """Relative to the largest field: close pairs dominate a sum of inverse cubes."""
+    assert_allclose(field, expected, rtol=0, atol=rtol * np.abs(expected).max())
+
+
+@INTERACTIONS
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 12))
+def test_field_and_energy_equal_the_naive_sums(interaction, seed, n):
+    positions, moments = random_blocks(seed, n, interaction)
+    expected = naive.pair_field(oracle_tensor(interaction), positions, moments)
+    assert_fields_equal(mbfast.pair_field(interaction, positions, moments), expected)
+    # a sum of signed terms: its rounding error is relative to the sum of their magnitudes
+    magnitude = np.sum(np.abs(moments * expected))
+    assert abs(mbfast.pair_energy(interaction, positions, moments) - np.sum(moments * expected)) <= 1e-13 * magnitude
+
+
+@INTERACTIONS
+def test_sums_over_several_tiles_equal_the_naive_ones(interaction, monkeypatch):
+    from mbfast import pair_sums
+
+    positions, moments = random_blocks(7, 90, interaction)
+    expected = naive.pair_field(oracle_tensor(interaction), positions, moments)
+    monkeypatch.setattr(pair_sums, "_SOURCES", 32)  # three pieces of sources, two tiles of targets
+    assert_fields_equal(mbfast.pair_field(interaction, positions, moments), expected)
+    energy = mbfast.pair_energy(interaction, positions, moments)
+    assert energy == pytest.approx(np.sum(moments * expected), rel=1e-13)
+
+
+@INTERACTIONS
+def test_energy_is_the_sum_of_moments_times_fields(interaction):
+    positions, moments = random_blocks(3, 300, interaction)
+    field = mbfast.pair_field(interaction, positions, moments)
+    assert mbfast.pair_energy(interaction, positions, moments) == pytest.approx(
+        float(np.sum(moments * field)), rel=1e-13
+    )
+
+
+@pytest.mark.compiled
+@INTERACTIONS
+def test_the_bits_do_not_depend_on_the_number_of_threads(interaction):
+    positions, moments = random_blocks(4, 3000, interaction)
+    one = mbfast.pair_field(interaction, positions, moments, threads=1)
+    energy = mbfast.pair_energy(interaction, positions, moments, threads=1)
+    for threads in (2, 3, 8):
+        assert np.array_equal(mbfast.pair_field(interaction, positions, moments, threads=threads), one)
+        assert mbfast.pair_energy(interaction, positions, moments, threads=threads) == energy
+
+
+@INTERACTIONS
+@given(seed=st.integers(0, 2**32 - 1))
+def test_rotating_everything_rotates_the_field_and_leaves_the_energy(interaction, seed):
+    positions, moments = random_blocks(seed, 8, interaction)
+    q = np.linalg.qr(np.random.default_rng(seed + 1).normal(size=(3, 3)))[0]
+    turn = (lambda m: m @ q.T) if moments.ndim == 2 else (lambda m: q @ m @ q.T)
+    field = mbfast.pair_field(interaction, positions, moments)
+    turned = turn(moments)
+    turned = turned if turned.ndim == 2 else 0.5 * (turned + turned.transpose(0, 2, 1))
+    # the rotation itself rounds positions, by eps of the extent: a pair at 1 % of it changes by 300 eps
+    assert_fields_equal(mbfast.pair_field(interaction, positions @ q.T, turned), turn(field), rtol=1e-11)
+
+
+@INTERACTIONS
+def test_permutation_scaling_translation_superposition(interaction):
+    positions, moments = random_blocks(11, 40, interaction)
+    field = mbfast.pair_field(interaction, positions, moments)
+    order = np.random.default_rng(0).permutation(40)
+    assert_fields_equal(mbfast.pair_field(interaction, positions[order], moments[order]), field[order])
+    # powers of two only change exponents, throughout
+    assert np.array_equal(mbfast.pair_field(interaction, 2.0**20 * positions, 2.0**-9 * moments), 2.0**-69 * field)
+    assert_fields_equal(mbfast.pair_field(interaction, positions + 1e-8, moments), field, rtol=1e-10)
+    first, second = moments.copy(), moments.copy()
+    first[::2] = 0
+    second[1::2] = 0
+    parts = mbfast.pair_field(interaction, positions, first) + mbfast.pair_field(interaction, positions, second)
+    assert_fields_equal(parts, field)
+
+
+def test_turning_a_sample_with_its_moments_costs_no_energy_to_first_order():
+    """The rigid-rotation energy: d/dt of E(R(t) x, R(t) T R(t)^T) vanishes."""
+    positions, moments = random_blocks(5, 30, SILICA)
+    w = np.cross(np.eye(3), [0.3, -0.5, 0.8])
+    energies = []
+    for angle in (-1e-4, 1e-4):
+        q = np.linalg.qr(np.eye(3) + angle * w)[0]
+        q *= np.sign(np.diag(q))
+        turned = q @ moments @ q.T
+        energies.append(mbfast.pair_energy(SILICA, positions @ q.T, 0.5 * (turned + turned.transpose(0, 2, 1))))
+    assert energies[0] == pytest.approx(energies[1], rel=1e-11)
+
+
+LAYOUTS = {
+    "lists": lambda a: a.tolist(),
+    "strided": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "fortran": np.asfortranarray,
+    "big-endian": lambda a: a.astype(">f8"),
+    "read-only": lambda a: np.broadcast_to(a, (1, *a.shape))[0],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@INTERACTIONS
+def test_every_layout_gives_the_same_bits(interaction, layout):
+    positions, moments = random_blocks(8, 20, interaction)
+    convert = LAYOUTS[layout]
+    expected = mbfast.pair_field(interaction, positions, moments)
+    assert np.array_equal(mbfast.pair_field(interaction, convert(positions), convert(moments)), expected)
+    assert mbfast.pair_energy(interaction, convert(positions), convert(moments)) == mbfast.pair_energy(
+        interaction, positions, moments
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint8, np.float16])
+def test_other_real_types_are_taken_at_their_value(dtype):
+    rng = np.random.default_rng(2)
+    positions, moments = rng.integers(0, 100, (20, 3)).astype(dtype), rng.integers(0, 9, (20, 6)).astype(dtype)
+    expected = mbfast.pair_field(SILICA, positions.astype(float), moments.astype(float))
+    assert np.array_equal(mbfast.pair_field(SILICA, positions, moments), expected)
+
+
+def test_the_two_layouts_of_stress_agree():
+    positions, moments = random_blocks(9, 15, SILICA)
+    six = np.stack([moments[:, i, j] for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))], axis=1)
+    field, field6 = mbfast.pair_field(SILICA, positions, moments), mbfast.pair_field(SILICA, positions, six)
+    assert field.shape == (15, 3, 3)
+    assert field6.shape == (15, 6)
+    assert np.array_equal(field[:, 1, 2], field6[:, 3])
+    assert np.array_equal(field[:, 1, 2], field[:, 2, 1])
+    assert np.array_equal(field[:, 0, 1], field6[:, 5])
+    assert mbfast.pair_energy(SILICA, positions, six) == mbfast.pair_energy(SILICA, positions, moments)
+
+
+@INTERACTIONS
+def test_a_lattice_is_its_positions(interaction):
+    lattice = mbfast.BlockLattice((3, 4, 5), 5e-9)
+    _, moments = random_blocks(1, 60, interaction)
+    expected = mbfast.pair_field(interaction, lattice.positions, moments)
+    shaped = moments.reshape(3, 4, 5, *moments.shape[1:])
+    field = mbfast.pair_field(interaction, lattice, shaped)
+    assert field.shape == shaped.shape
+    assert_fields_equal(field.reshape(expected.shape), expected)
+    assert mbfast.pair_energy(interaction, lattice, shaped) == pytest.approx(
+        float(np.sum(moments * expected)), rel=1e-13
+    )
+
+
+@pytest.mark.parametrize("n", [0, 1])
+@INTERACTIONS
+def test_nothing_and_one_block(interaction, n):
+    positions, moments = random_blocks(1, n, interaction)
+    field = mbfast.pair_field(interaction, positions, moments)
+    assert np.array_equal(field, np.zeros_like(moments))
+    assert mbfast.pair_energy(interaction, positions, moments) == 0.0
+    assert mbfast.pair_energy(interaction, [], []) == 0.0
+    lattice = mbfast.BlockLattice((n, 1, 1), 1.0)
+    assert mbfast.pair_field(interaction, lattice, moments.reshape(n, 1, 1, *moments.shape[1:])).size == moments.size
+
+
+def test_zero_moments_and_far_scales():
+    positions, moments = random_blocks(1, 10, SILICA)
+    assert not mbfast.pair_field(SILICA, positions, 0 * moments).any()
+    tiny = mbfast.pair_field(SILICA, positions, 1e-160 * moments)  # no square of a moment underflows on the way
+    assert_fields_equal(tiny, 1e-160 * mbfast.pair_field(SILICA, positions, moments))
+
+
+def test_chain_of_dipoles():
+    # wire of dipoles along z, unit distance, 8 pi epsilon = 1: ordered pairs give each dipole -2 zeta(3), its images 2x
+    n = 4001
+    chain = mbfast.BlockLattice((1, 1, n), 1.0)
+    unit = mbfast.DipoleInteraction(1 / (8 * np.pi))
+    zeta3 = 1.2020569031595942
+    moments = np.zeros((1, 1, n, 3))
+    moments[..., 2] = 1
+    middle = mbfast.pair_field(unit, chain, moments)[0, 0, n // 2, 2]
+    assert middle == pytest.approx(-4 * zeta3, rel=1e-6)  # the tail beyond 2000: 2/2000^2
+    moments[..., 2] *= (-1.0) ** np.arange(n)
+    alternating = mbfast.pair_field(unit, chain, moments)[0, 0, n // 2, 2]
+    assert alternating * moments[0, 0, n // 2, 2] == pytest.approx(3 * zeta3, rel=1e-6)
+
+
+def test_uniform_dipoles_on_a_cube_have_no_field_at_its_centre():
+    cube = mbfast.BlockLattice((5, 5, 5), 1.0)
+    moments = np.zeros((5, 5, 5, 3))
+    moments[..., 0] = 1
+    field = mbfast.pair_field(mbfast.DipoleInteraction(1 / (8 * np.pi)), cube, moments)
+    assert np.abs(field[2, 2, 2]).max() < 100 * EPS  # Lorentz; the sum of magnitudes is about 25
+
+
+CELLS = {
+    "cubic": [2e-8, 2e-8, 2e-8],
+    "flat": [1e-8, 2e-8, 3e-8],
+    "skew": [[2e-8, 0, 0], [7e-9, 1e-8, 0], [-4e-9, 6e-9, 2.2e-8]],
+}
+
+
+@pytest.mark.parametrize("shape", ["cubic", "spherical"])
+@pytest.mark.parametrize("cell", CELLS)
+@INTERACTIONS
+def test_periodic_images(interaction, cell, shape):
+    positions, moments = random_blocks(6, 5, interaction, spread=9e-9)
+    vectors = np.array(CELLS[cell])
+    vectors = np.diag(vectors) if vectors.ndim == 1 else vectors
+    reach = 5
+    shifts = [np.array(n) @ vectors for n in itertools.product(range(-reach, reach + 1), repeat=3)]
+    if shape == "cubic":
+        shifts = [s for s in shifts if np.abs(np.linalg.solve(vectors.T, s)).max() < 1.5]
+    else:
+        radius = np.linalg.det(vectors) ** (1 / 3)
+        shifts = [s for s in shifts if np.linalg.norm(s) <= radius * (1 + 1e-12)]
+    expected = naive.pair_field(oracle_tensor(interaction), positions, moments, shifts)
+    options = {"boundary": "periodic", "cell": CELLS[cell], "images": 1, "image_shape": shape}
+    assert_fields_equal(mbfast.pair_field(interaction, positions, moments, **options), expected)
+    energy = mbfast.pair_energy(interaction, positions, moments, **options)
+    assert abs(energy - np.sum(moments * expected)) <= 1e-13 * np.sum(np.abs(moments * expected))
+
+
+def test_periodic_lattice_knows_its_period():
+    lattice = mbfast.BlockLattice((2, 1, 3), 1e-9)
+    moments = np.random.default_rng(0).normal(size=(2, 1, 3, 3))
+    field = mbfast.pair_field(DIPOLES, lattice, moments, boundary="periodic", images=2)
+    shifts = [np.array(n) * [2e-9, 1e-9, 3e-9] for n in itertools.product(range(-2, 3), repeat=3)]
+    expected = naive.pair_field(oracle_tensor(DIPOLES), lattice.positions, moments.reshape(-1, 3), shifts)
+    assert_fields_equal(field.reshape(-1, 3), expected)
+
+
+def test_no_images_is_open():
+    positions, moments = random_blocks(2, 6, SILICA)
+    field = mbfast.pair_field(SILICA, positions, moments, boundary="periodic", cell=[1e-7] * 3, images=0)
+    assert np.array_equal(field, mbfast.pair_field(SILICA, positions, moments))
+
+
+GOOD = random_blocks(0, 4, SILICA)
+ASYMMETRIC = GOOD[1] + 1e-25 * np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]])
+SPOILT = np.where(np.arange(12).reshape(4, 3) == 7, np.nan, GOOD[0])
+
+
+@pytest.mark.parametrize(
+    ("blocks", "moments", "options", "error", "message"),
+    [
+        (GOOD[0][:, :2], GOOD[1], {}, ValueError, r"blocks must be an \(N, 3\) array.*got shape \(4, 2\)"),
+        (GOOD[0] * 1j, GOOD[1], {}, TypeError, "blocks must consist of real numbers, got dtype complex128"),
+        (GOOD[0].astype(object), GOOD[1], {}, TypeError, "blocks must consist of real numbers, got dtype object"),
+        ([[1, 2, 3], [4]], GOOD[1], {}, ValueError, "ragged"),
+        (SPOILT, GOOD[1], {}, ValueError, "blocks must be at finite positions, got nan in row 2"),
+        (GOOD[0][[0, 1, 2, 1]], GOOD[1], {}, ValueError, r"blocks 1 and 3 coincide at \("),
+        ([[0.0, 0, 0], [-0.0, 0, 0]], GOOD[1][:2], {}, ValueError, "blocks 0 and 1 coincide"),
+        (GOOD[0], GOOD[1][:3], {}, ValueError, r"moments must have shape \(4, 6\) or \(4, 3, 3\), got \(3, 3, 3\)"),
+        (GOOD[0], GOOD[0], {}, ValueError, r"moments must have shape .* got \(4, 3\)"),
+        (GOOD[0], GOOD[1] * 1j, {}, TypeError, "moments must consist of real numbers"),
+        (GOOD[0], GOOD[1] * np.inf, {}, ValueError, "moments must be finite, got .* for block 0"),
+        (GOOD[0], ASYMMETRIC, {}, ValueError, "stress moments must be symmetric.*differ by 1e-25"),
+        (mbfast.BlockLattice((2, 2, 1), 1.0), GOOD[1], {}, ValueError, r"shape \(2, 2, 1, 6\) or \(2, 2, 1, 3, 3\)"),
+        (*GOOD, {"method": "fast"}, ValueError, "method must be one of auto, direct, got 'fast'"),
+        (*GOOD, {"boundary": "closed"}, ValueError, "boundary must be one of open, periodic"),
+        (*GOOD, {"image_shape": "round"}, ValueError, "image_shape must be one of cubic, spherical"),
+        (*GOOD, {"images": 1}, ValueError, "cell and images belong to boundary='periodic'"),
+        (*GOOD, {"boundary": "periodic", "images": 1}, ValueError, "cell must be given"),
+        (*GOOD, {"boundary": "periodic", "cell": [1, 1, 1]}, ValueError, "images must be a whole number >= 0"),
+        (*GOOD, {"boundary": "periodic", "cell": [1, 1, 1], "images": -1}, ValueError, "images must be a whole number"),
+        (*GOOD, {"boundary": "periodic", "cell": [1, 1], "images": 1}, ValueError, r"cell must be finite, of shape"),
+        (*GOOD, {"boundary": "periodic", "cell": [1, 1, 0], "images": 1}, ValueError, "cell must have a volume"),
+        (*GOOD, {"threads": 0}, ValueError, "threads must be at least 1, got 0"),
+        (*GOOD, {"threads": 1.5}, TypeError, "threads must be a whole number or None, got 1.5"),
+    ],
+)
+def test_bad_arguments_are_named_before_any_work(blocks, moments, options, error, message):
+    for function in (mbfast.pair_field, mbfast.pair_energy):
+        with pytest.raises(error, match=message):
+            function(SILICA, blocks, moments, **options)
+
+
+def test_periodic_lattice_knows_its_cell():
+    lattice, moments = mbfast.BlockLattice((1, 1, 2), 1.0), np.ones((1, 1, 2, 6))
+    with pytest.raises(ValueError, match="cell is known for a lattice"):
+        mbfast.pair_field(SILICA, lattice, moments, boundary="periodic", cell=[1, 1, 2], images=1)
+
+
+def test_symmetry_up_to_rounding_is_enough():
+    positions, moments = random_blocks(3, 5, SILICA)
+    q = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    rounded = q @ moments @ q.T  # symmetric up to a few eps
+    assert not np.array_equal(rounded, rounded.transpose(0, 2, 1))
+    assert np.isfinite(mbfast.pair_energy(SILICA, positions, rounded))
+
+
+def test_coincident_blocks_are_found_among_many():
+    rng = np.random.default_rng(0)
+    positions = rng.random((150_000, 3))
+    positions[149_000] = positions[3]
+    with pytest.raises(ValueError, match="blocks 3 and 149000 coincide"):
+        mbfast.pair_field(DIPOLES, positions, np.ones((150_000, 3)))
+
+
+def test_progress_is_counted():
+    positions, moments = random_blocks(1, 200, DIPOLES)
+    seen = []
+    mbfast.pair_field(DIPOLES, positions, moments, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(i + 1, len(seen)) for i in range(len(seen))]
+    assert seen
+
+
+def test_a_progress_bar_is_drawn_on_stderr(capsys):
+    positions, moments = random_blocks(1, 50, DIPOLES)
+    mbfast.pair_energy(DIPOLES, positions, moments, progress=True)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.compiled
+def test_memory_beyond_arguments_and_result_stays_below_50_mb(run_python):
+    code = """
+import resource, numpy as np, mbfast
+from mbfast import pair_sums
+dipoles = mbfast.DipoleInteraction(1e-11)
+rng = np.random.default_rng(0)
+mbfast.pair_field(dipoles, rng.random((100, 3)), rng.random((100, 3)))
+# checks and packing of two million blocks; the sum itself, of 4e12 pairs, is left out
+pair_sums._System.tiles = lambda self: []
+positions, moments = rng.random((2_000_000, 3)), rng.random((2_000_000, 3))
+result = np.ones_like(moments)
+del result
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+field = mbfast.pair_field(dipoles, positions, moments)
+field[:] = 1
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    assert float(run_python(code)) < 50
