@@ -48,6 +48,32 @@ def arguments(rng, layout, size):
     return [10 ** rng.uniform(*span, shape) for span, shape in zip(decades, shapes, strict=True)]
 
 
+def numpy_dipole(dielectric, permittivity, stress, modulus, omega, omega_c):
+    strength = dielectric / permittivity / (stress / modulus)
+    return np.cbrt(strength**2 * HBAR * omega_c / (modulus * np.log(omega_c / omega)))
+
+
+DIPOLE_CONTENDERS = {
+    "mbfast": mbfast.dipole_cutoff_length,
+    "mbfast kernel": kernels.dipole_cutoff_length,
+    "numpy cbrt": numpy_dipole,
+}
+
+
+@pytest.mark.parametrize("contender", DIPOLE_CONTENDERS)
+@pytest.mark.parametrize("layout", ["element-wise", "grid"])
+def test_dipole_cutoff_length(benchmark, rng, layout, contender):
+    modulus, omega, omega_c = arguments(rng, layout, 1_000_000)
+    spans = ((-3, -2), (0, 1), (7, 8))
+    data = [*(10 ** rng.uniform(*span, modulus.shape) for span in spans), modulus, omega, omega_c]
+    function = DIPOLE_CONTENDERS[contender]
+    result = function(*data)
+    np.testing.assert_allclose(result, numpy_dipole(*data), rtol=1e-14)
+    benchmark.group, benchmark.name = f"dipole_cutoff_length, {layout}, 1e+06", contender
+    benchmark(function, *data)
+    benchmark.extra_info |= {"contender": contender, "evaluations": result.size}
+
+
 @pytest.mark.parametrize("contender", CONTENDERS)
 @pytest.mark.parametrize("layout", ["element-wise", "grid"])
 @pytest.mark.parametrize("size", [10_000, 1_000_000, 10_000_000])

@@ -9,6 +9,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mbfast import audit as audit
+    from mbfast import kernels as kernels
+    from mbfast import plotting as plotting
+    from mbfast import units as units
     from mbfast.angular import angular_coefficients as angular_coefficients
     from mbfast.blocks import BlockLattice as BlockLattice
     from mbfast.cutoffs import cutoff_length as cutoff_length
@@ -47,10 +51,14 @@ _HOME = {
     "strain_coupling_sum": "lattice_sums",
 }
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+_MODULES = ("audit", "kernels", "plotting", "units")
+
+__all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

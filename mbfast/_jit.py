@@ -26,7 +26,7 @@ from numba.core.caching import FunctionCache, NullCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_config_lock = threading.Lock()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,12 @@ class Kernel:
     cache: Any
 
     def compile(self) -> None:
-        """Compile for the signature, or load that from the cache."""
+        """Compile for the signature, or load that from the cache; once, whoever calls."""
         if isinstance(self.function, numba.np.ufunc.dufunc.DUFunc):
             if not self.function.ntypes:
-                self.function.add(self.signature)
+                with _lock:
+                    if not self.function.ntypes:
+                        self.function.add(self.signature)
         elif not numba.config.DISABLE_JIT:
             self.function.compile(self.signature)
 
@@ -54,10 +56,21 @@ class Kernel:
     def cache_files(self) -> list[Path]:
         """Files of machine code kept for it."""
         module_and_name = self.name.rpartition(".")[0].rpartition(".")[2] + "." + self.name.rpartition(".")[2]
-        return [] if self.cache_folder is None else sorted(self.cache_folder.glob(f"{module_and_name}-*.nbc"))
+        files = [] if self.cache_folder is None else sorted(self.cache_folder.glob(f"{module_and_name}-*.nbc"))
+        return [file for file in files if file.stat().st_size]
 
 
 _kernels: dict[str, Kernel] = {}
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a universal function of `mbfast.kernels`, compiled for its signature.
+
+    numba would compile it at its first call, for whatever types come first, and in each of several threads.
+    """
+    if isinstance(function, numba.np.ufunc.dufunc.DUFunc) and not function.ntypes:
+        next(kernel for kernel in _kernels.values() if kernel.function is function).compile()
+    return function
 
 
 def all_kernels() -> tuple[Kernel, ...]:
@@ -69,18 +82,27 @@ def all_kernels() -> tuple[Kernel, ...]:
 
 
 def target() -> tuple[str, int]:
-    """Return the name of the processor numba compiles for and the width of its vectors in bits."""
+    """Return the name of the processor numba compiles for and the largest width of its vectors in bits."""
     _, cpu, features = numba.core.registry.cpu_target.target_context.codegen().magic_tuple()
-    widths = {"+avx512f": 512, "+avx": 256, "+sse2": 128, "+neon": 128}
-    return cpu, max((width for flag, width in widths.items() if flag in features.split(",")), default=64)
+    widths = {"+avx512f": 512, "+avx": 256}  # every x86-64 and ARM64 processor has 128
+    return cpu, max((width for flag, width in widths.items() if flag in features.split(",")), default=128)
 
 
 class _ForgivingCache(FunctionCache):  # type: ignore[misc]
-    """numba's cache, where a folder that became unwritable or full costs a compilation later, not an error now."""
+    """numba's cache, where a folder lost or full, or a damaged file, costs a compilation, never an error."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        with contextlib.suppress(OSError):
+        try:
             super().save_overload(sig, data)
+        except Exception:
+            with contextlib.suppress(OSError):
+                self.flush()  # an empty index: the next process saves anew
 
 
 def _private_temporary_folder() -> str:
@@ -101,7 +123,7 @@ def _new_cache(function: Callable[..., Any]) -> Any:
         return _ForgivingCache(function)
     except RuntimeError:  # numba found no folder it may write to
         pass
-    with _config_lock, contextlib.suppress(RuntimeError, OSError):
+    with _lock, contextlib.suppress(RuntimeError, OSError):
         chosen = numba.config.CACHE_DIR
         try:
             numba.config.CACHE_DIR = _private_temporary_folder()

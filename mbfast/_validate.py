@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,15 +13,22 @@ FloatArray: TypeAlias = NDArray[np.float64]
 SMALLEST, LARGEST = 1e-35, 1e35
 
 
-def float_array(name: str, value: ArrayLike) -> FloatArray:
-    """Return `value` as a C-contiguous float64 array, or raise a TypeError if it does not consist of real numbers."""
+def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return `value` as an array of whatever real type and layout it has; a TypeError if it has none."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, got a masked one: fill it first")
     try:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be a rectangular array of real numbers, got a ragged nested sequence") from None
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must consist of real numbers, got dtype {array.dtype}")
-    return np.asarray(array, dtype=np.float64, order="C")
+    return array
+
+
+def float_array(name: str, value: ArrayLike) -> FloatArray:
+    """Return `value` as a C-contiguous float64 array; a TypeError if it does not consist of real numbers."""
+    return np.asarray(real_array(name, value), dtype=np.float64, order="C")
 
 
 def require_finite(name: str, array: FloatArray) -> None:

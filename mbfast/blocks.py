@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._validate import FloatArray, float_array, require_positive
+from mbfast._validate import FloatArray, float_array, real_array, require_positive
 
 _ROWS = 1 << 16  # rows looked at together, so that checks need little memory
 
@@ -41,8 +41,8 @@ class BlockLattice:
     --------
     >>> import mbfast
     >>> lattice = mbfast.BlockLattice((4, 4, 4), 5e-9)
-    >>> lattice.n_blocks, lattice.positions[-1].tolist()
-    (64, [1.5e-08, 1.5e-08, 1.5e-08])
+    >>> lattice.n_blocks, lattice.positions.shape
+    (64, (64, 3))
     """
 
     shape: tuple[int, int, int]
@@ -86,16 +86,11 @@ class Cloud:
     """Checked positions of any kind, handed out in reduced units and in pieces: whatever came is never copied whole."""
 
     def __init__(self, positions: ArrayLike) -> None:
-        try:
-            array = np.asarray(positions)
-        except ValueError:
-            raise ValueError("blocks must be an (N, 3) array of positions, got a ragged nested sequence") from None
-        if array.size == 0 and array.ndim < 2:
+        array = real_array("blocks", positions)
+        if array.shape == (0,):
             array = np.empty((0, 3))
         if array.ndim != 2 or array.shape[1] != 3:
             raise ValueError(f"blocks must be an (N, 3) array of positions or a BlockLattice, got shape {array.shape}")
-        if array.dtype.kind not in "iuf":
-            raise TypeError(f"blocks must consist of real numbers, got dtype {array.dtype}")
         self._positions = array
         self.n_blocks = len(array)
         low, high = np.full(3, np.inf), np.full(3, -np.inf)

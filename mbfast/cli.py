@@ -48,8 +48,11 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
+            if isinstance(sys.stdout, io.TextIOWrapper):  # where γ cannot be written a ? is better than nothing
+                sys.stdout.reconfigure(errors="replace")
             function(*args, **kwargs)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except BrokenPipeError:  # the reader of our output (head, less) has left
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (ValueError, TypeError, OSError, ImportError) as error:
@@ -87,27 +90,30 @@ def reproduce(
 ) -> None:
     """Recompute what the paper prints, claim by claim, and compare.
 
-    A verdict is "reproduced" (equal to rounding errors), "rounding" (equal to the printed digits), "differs" (the note
-    says why) or "pending" (not computed yet).
+    A verdict is "reproduced" (equal to rounding errors), "rounding" (equal to the printed digits; to half a decade for
+    an estimate like ~10), "differs" (why is said below the table) or "pending" (not computed yet).
 
     Example: mbfast reproduce --json claims.json --figures figures
     """
     from mbfast import audit  # noqa: PLC0415
 
-    _check_writable(json_file, figures and figures / "figure1.png")
+    images = [] if figures is None else [figures / f"figure1.{kind}" for kind in ("png", "svg")]
+    _check_writable(json_file, *images)
     outputs: dict[Path, bytes] = {}
     if figures is not None:
         from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
 
         figure = meissner_berret_figure(load_glasses(), exclude=audit.EXCLUDED)
-        outputs |= {figures / f"figure1.{kind}": _rendered(figure, kind) for kind in ("png", "svg")}
+        outputs |= {image: _rendered(figure, image.suffix.removeprefix(".")) for image in images}
     records = list(audit.reproduce())
     if json_file is not None:
         text = json.dumps([record.as_dict() for record in records], indent=1, ensure_ascii=False)
         outputs[json_file] = f"{text}\n".encode()
     _write(outputs)
 
-    table = Table("eq.", "quantity", "printed", "computed", "rel. diff.", "verdict", "note")
+    table = Table("eq.", "quantity")
+    for heading in ("printed", "computed", "rel. diff.", "verdict"):
+        table.add_column(heading, no_wrap=True)
     for record in records:
         table.add_row(
             record.equation,
@@ -116,12 +122,17 @@ def reproduce(
             "" if record.computed is None else f"{record.computed:.5g}",
             "" if record.relative_difference is None else f"{record.relative_difference:+.1e}",
             record.verdict,
-            record.note,
             style=_VERDICT_STYLES.get(record.verdict),
         )
     _print(table)
+    notes = [(record, record.note) for record in records if record.note]
+    for heading, wanted in (("What differs:", "differs"), ("Remarks:", "reproduced rounding")):
+        _echo(heading)
+        for record, note in notes:
+            if record.verdict in wanted:
+                _echo(f"  ({record.equation}) {record.quantity}: {note}")
     counts = Counter(record.verdict for record in records)
-    typer.echo(f"{len(records)} claims: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in audit.VERDICTS))
+    _echo(f"{len(records)} claims: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in audit.VERDICTS))
 
 
 @_command
@@ -137,8 +148,13 @@ def ratio(
     from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio  # noqa: PLC0415
 
     _check_writable(figure)
+    if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"{figure}: a figure is wanted as .png, .svg or .pdf")
     glasses = load_glasses(csv)
-    excluded = [glass.name for glass in load_glasses(csv, names=exclude or ())]
+    excluded = exclude or []
+    for name in excluded:
+        if name not in (glass.name for glass in glasses):
+            raise ValueError(f"unknown glass {name!r} to exclude: there are {', '.join(g.name for g in glasses)}")
     table = Table("glass", "γ_l/γ_t", "c_l/c_t", "(theo-exp)/exp", "")
     measured, predicted = [], []
     for glass in glasses:
@@ -150,16 +166,16 @@ def ratio(
             measured.append(x)
             predicted.append(y)
     summary = f"{len(measured)} glasses in the fit"
-    if len(measured) > 1:
+    if len(set(measured)) > 1 and len(set(predicted)) > 1:
         fit = fit_through_origin(measured, predicted)
         summary += f": c_l/c_t = ({fit.slope:.4f} ± {fit.slope_stderr:.4f}) γ_l/γ_t, r = {fit.pearson_r:.3f}"
     if figure is not None:
         from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
 
         image = meissner_berret_figure(glasses, exclude=excluded)
-        _write({figure: _rendered(image, figure.suffix.removeprefix(".") or "png")})
+        _write({figure: _rendered(image, figure.suffix.removeprefix("."))})
     _print(table)
-    typer.echo(summary)
+    _echo(summary)
 
 
 @_command
@@ -212,7 +228,7 @@ def info() -> None:
     for package in ("numpy", "scipy", "numba", "llvmlite"):
         table.add_row(package, importlib.metadata.version(package))
     processor, width = _jit.target()
-    table.add_row("processor", f"{processor}, vectors of {width} bits")
+    table.add_row("processor", f"{processor}, vectors of up to {width} bits")
     table.add_row("threads", f"{_tiles.usable_cores()} of {os.cpu_count()} cores usable by this process")
     for folder in sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels}):
         table.add_row("cache folder", folder)
@@ -235,40 +251,67 @@ def warmup() -> None:
     kernels = _jit.all_kernels()
     for kernel in track(kernels, "compiling", console=Console(stderr=True)):
         kernel.compile()
-    typer.echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")
+    _echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")
+
+
+def _echo(line: str) -> None:
+    if sys.stdout is not None:
+        sys.stdout.write(f"{line}\n")
 
 
 def _print(table: Table) -> None:
-    # Into a pipe or a file nobody wants lines folded at 80 columns.
-    console = Console(width=None if sys.stdout.isatty() else 240)
+    # Cells are text, not markup; into a pipe or a file nobody wants lines folded at 80 columns.
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=terminal,
+        width=None if terminal else 200,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
     console.print(table)
+    _echo(console.file.getvalue().rstrip("\n"))  # type: ignore[attr-defined]
 
 
 def _rendered(figure: Figure, kind: str) -> bytes:
+    from matplotlib import rc_context  # noqa: PLC0415
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=160)
+    with rc_context({"svg.hashsalt": "mbfast"}):  # the same figure gives the same bytes
+        figure.savefig(buffer, format=kind, dpi=160, metadata=None if kind == "png" else {_DATES[kind]: None})
     return buffer.getvalue()
+
+
+_DATES = {"svg": "Date", "pdf": "CreationDate"}
 
 
 def _check_writable(*files: Path | None) -> None:
     """Find out before any work whether the outputs can be written; folders are made on the way."""
-    for file in filter(None, files):
+    outputs = [file for file in files if file is not None]
+    for file in outputs:
         if file.is_dir():
             raise ValueError(f"{file}: a file is wanted, this is a folder")
-        folder = next(parent for parent in file.absolute().parents if parent.exists())
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise ValueError(f"{file}: cannot be written, {folder} is not a writable folder")
+        if sum(other.resolve() == file.resolve() for other in outputs) > 1:
+            raise ValueError(f"{file}: two outputs cannot go to one file")
+        target = file.resolve() if file.exists() else next(p for p in file.absolute().parents if p.exists())
+        if not os.access(target, os.W_OK) or not (target.is_dir() or file.exists()):
+            raise ValueError(f"{file}: cannot be written, {target} is not writable")
 
 
 def _write(outputs: dict[Path, bytes]) -> None:
-    """Write all files or, should one fail, none."""
-    unfinished = {file.with_name(f".{file.name}.{os.getpid()}"): file for file in outputs}
+    """Write all files or, should one fail, none; pipes and devices are written to, not replaced."""
+    in_place = [file for file in outputs if file.exists() and not file.is_file()]
+    targets = {file: file.resolve() for file in outputs if file not in in_place}
+    unfinished = {target.with_name(f".{target.name}.{os.getpid()}"): file for file, target in targets.items()}
     try:
         for partial, file in unfinished.items():
-            file.parent.mkdir(parents=True, exist_ok=True)
+            partial.parent.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(outputs[file])
         for partial, file in unfinished.items():
-            partial.replace(file)
+            partial.replace(targets[file])
     finally:
         for partial in unfinished:
             partial.unlink(missing_ok=True)
+    for file in in_place:
+        file.write_bytes(outputs[file])

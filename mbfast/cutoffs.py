@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mbfast._jit import compiled
 from mbfast._validate import FloatArray, broadcast_shape, float_array, require_nonzero, require_positive
 from mbfast.kernels import cutoffs as kernels
 
 _UNITS = {"dielectric": "", "permittivity": "", "stress": "Pa", "modulus": "Pa", "omega": "rad/s", "omega_c": "rad/s"}
 
 
+@overload
+def cutoff_length(modulus: float, omega: float, omega_c: float) -> np.float64: ...
+@overload
+def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> FloatArray: ...
 def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> FloatArray | np.float64:
     r"""Scale at which stress-stress absorption by changed couplings equals the renormalization-relevant one.
 
@@ -69,6 +74,19 @@ def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> F
     return _evaluate(kernels.cutoff_length, kernels.modulus_factor, material, frequencies)
 
 
+@overload
+def dipole_cutoff_length(
+    dielectric: float, permittivity: float, stress: float, modulus: float, omega: float, omega_c: float
+) -> np.float64: ...
+@overload
+def dipole_cutoff_length(
+    dielectric: ArrayLike,
+    permittivity: ArrayLike,
+    stress: ArrayLike,
+    modulus: ArrayLike,
+    omega: ArrayLike,
+    omega_c: ArrayLike,
+) -> FloatArray: ...
 def dipole_cutoff_length(
     dielectric: ArrayLike,
     permittivity: ArrayLike,
@@ -85,7 +103,8 @@ def dipole_cutoff_length(
         Im chi~, the reduced dielectric susceptibility of (5.6), in the unit of `permittivity`. Its sign (negative in
         the convention of the theory) does not matter.
     permittivity : array_like
-        Dielectric constant epsilon, in the unit of `dielectric`: only their ratio enters.
+        Dielectric constant epsilon, in the unit of `dielectric`: only their ratio enters. Both rationalised, as (5.2)
+        is: a Gaussian susceptibility, such as n_e mu^2 beside a relative epsilon, is to be multiplied by 4 pi.
     stress : array_like
         Im chi~_t, the reduced stress susceptibility (Pa), of either sign.
     modulus : array_like
@@ -123,11 +142,11 @@ def dipole_cutoff_length(
 
     Examples
     --------
-    BK7 with the strengths of section V (6e-3 for epsilon = 3.7, 1e8 erg/cm^3):
+    BK7 with the strengths of section V, 6e-3 (Gaussian) for epsilon = 3.7, and 1e8 erg/cm^3:
 
-    >>> import mbfast
-    >>> print(f"{mbfast.dipole_cutoff_length(6e-3, 3.7, 1e7, 2510 * 6500**2, 1e7, 1e15):.3g} m")
-    2.52e-10 m
+    >>> import math, mbfast
+    >>> print(f"{mbfast.dipole_cutoff_length(4 * math.pi * 6e-3, 3.7, 1e7, 2510 * 6500**2, 1e7, 1e15):.3g} m")
+    1.36e-09 m
     """
     material = {"dielectric": dielectric, "permittivity": permittivity, "stress": stress, "modulus": modulus}
     frequencies = {"omega": omega, "omega_c": omega_c}
@@ -150,9 +169,9 @@ def _evaluate(
     ]
     with np.errstate(all="ignore"):
         if groups[0][0].shape == groups[1][0].shape:
-            evaluated = [fused(*groups[0], *groups[1])]
+            evaluated = [compiled(fused)(*groups[0], *groups[1])]
         else:
-            evaluated = [factor(*groups[0]), kernels.frequency_factor(*groups[1])]
+            evaluated = [compiled(factor)(*groups[0]), compiled(kernels.frequency_factor)(*groups[1])]
         # The kernels mark bad arguments by NaN: one look at their results is cheaper than one at each argument.
         if any(part.size == 0 or np.isnan(part.min()) for part in evaluated):
             _refuse_bad(arguments)

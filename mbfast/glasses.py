@@ -141,7 +141,7 @@ def load_glasses(
 
 
 def _parse(file: str, text: str) -> dict[str, Glass]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    reader = csv.DictReader(io.StringIO(text.lstrip(), newline=""), strict=True, skipinitialspace=True)
     glasses: dict[str, Glass] = {}
     try:
         _check_header(file, reader.fieldnames or ())
@@ -178,12 +178,14 @@ def _glass(where: str, row: Mapping[str, str]) -> Glass:
     def number(column: str, *, positive: bool = True) -> float:
         cell = cells[column]
         try:
+            if "_" in cell or not cell.isascii():  # float() takes 1_0 and the digits of other scripts
+                raise ValueError
             value = float(cell)
         except ValueError:
             raise ValueError(f"{where}, column {column}: a number is wanted, got {cell!r}") from None
-        if not math.isfinite(value) or (positive and not value > 0):
-            kind = "positive finite" if positive else "finite"
-            raise ValueError(f"{where}, column {column}: a {kind} number is wanted, got {cell!r}")
+        if not math.isfinite(value) or (positive and not 1e-12 <= value <= 1e12):
+            kind = "positive finite number, from 1e-12 to 1e12," if positive else "finite number"
+            raise ValueError(f"{where}, column {column}: a {kind} is wanted, got {cell!r}")
         return value
 
     def printed(column: str, *, positive: bool = True) -> str | None:

@@ -225,10 +225,10 @@ class DipoleInteraction:
 
     Examples
     --------
-    >>> import mbfast, numpy as np
+    >>> import mbfast
     >>> mu = mbfast.DipoleInteraction(3.81 * 8.8541878128e-12).tensor([0, 0, 5e-9])
-    >>> bool(mu[2, 2] == -2 * mu[0, 0]), mu.shape
-    (True, (3, 3))
+    >>> print(f"{mu[2, 2] / mu[0, 0]:.3f}", mu.shape)
+    -2.000 (3, 3)
     """
 
     permittivity: float

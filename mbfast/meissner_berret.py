@@ -155,4 +155,6 @@ def fit_through_origin(x: ArrayLike, y: ArrayLike) -> OriginFit:
     deviation = v - slope * u
     stderr = float(np.sqrt(deviation @ deviation / (x.size - 1) / (u @ u)))
     unit = float(scale_y / scale_x)
-    return OriginFit(slope * unit, stderr * unit, float(np.corrcoef(u, v)[0, 1]), deviation * scale_y)
+    residuals = deviation * scale_y
+    residuals.flags.writeable = False
+    return OriginFit(slope * unit, stderr * unit, float(np.corrcoef(u, v)[0, 1]), residuals)

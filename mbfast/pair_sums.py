@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import _tiles
-from mbfast._validate import FloatArray, float_array
+from mbfast._validate import FloatArray, float_array, real_array
 from mbfast.blocks import _ROWS, BlockLattice, Cloud, as_blocks
 from mbfast.interactions import Interaction
 
@@ -94,7 +94,7 @@ def pair_field(
     >>> moments[0, 0, 0, 2] = 1.6e-19  # 1 eV along zz in one corner
     >>> field = mbfast.pair_field(silica, lattice, moments)
     >>> print(f"{field[0, 0, 1, 2]:.3e}")  # h_zz at its neighbour along z
-    5.481e-06
+    3.206e-06
     """
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
     workers = _tiles.check_threads(threads)
@@ -227,18 +227,13 @@ class _Moments:
     """Checked moments, handed out as the kernels want them: by component, in a unit near the largest."""
 
     def __init__(self, moments: ArrayLike, leading: tuple[int, ...], components: int) -> None:
-        try:
-            array = np.asarray(moments)
-        except ValueError:
-            raise ValueError("moments must be a rectangular array, got a ragged nested sequence") from None
+        array = real_array("moments", moments)
         trailing = [(6,), (3, 3)] if components == 6 else [(3,)]
         if array.size == 0 and leading == (0,):
             array = np.empty((0, *(array.shape[1:] if array.shape[1:] in trailing else trailing[0])))
         wanted = [leading + shape for shape in trailing]
         if array.shape not in wanted:
             raise ValueError(f"moments must have shape {' or '.join(map(str, wanted))}, got {array.shape}")
-        if array.dtype.kind not in "iuf":
-            raise TypeError(f"moments must consist of real numbers, got dtype {array.dtype}")
         self.shape = array.shape
         self.width = math.prod(array.shape[len(leading) :])
         self._rows = array.reshape(math.prod(leading), *array.shape[len(leading) :])

@@ -20,7 +20,7 @@ def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str]
     Parameters
     ----------
     glasses : sequence of Glass
-        At least two.
+        The points; a fit is drawn where there are at least two that differ.
     exclude : collection of str
         Names left out of a second fit (open symbols); empty for no second fit.
 
@@ -52,6 +52,8 @@ def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str]
     if not kept.all():
         fits.append((kept, "C3", "-."))
     for chosen, colour, style in fits:
+        if chosen.sum() < 2 or not (np.ptp(x[chosen]) and np.ptp(y[chosen])):
+            continue  # no line to fit
         fit = fit_through_origin(x[chosen], y[chosen])
         label = f"{chosen.sum()} glasses: y = {fit.slope:.3f} x, r = {fit.pearson_r:.3f}"
         axes.plot(line, fit.slope * line, style, color=colour, label=label)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mbfast
-from mbfast import audit
+from mbfast import _jit, audit
 from mbfast.cli import app
 
 COMMANDS = ("reproduce", "ratio", "cutoff", "info", "warmup")
@@ -64,8 +64,11 @@ def test_cutoff_of_glasses_and_of_moduli(invoke):
     assert "0.5648" in invoke("cutoff", "--modulus", 2200 * 3800**2).stdout
 
 
-def test_info_and_warmup(invoke):
+def test_info_and_warmup(invoke, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(_jit.Kernel, "compile", lambda kernel: compiled.append(kernel.name))
     warm = invoke("warmup")
+    assert compiled == [kernel.name for kernel in _jit.all_kernels()]
     assert warm.exit_code == 0
     assert " kernels ready in " in warm.stdout
     told = invoke("info").stdout
@@ -90,11 +93,14 @@ BAD_CSV = "material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\nx,1,0.5,4,-2\n"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("ratio", "bad.csv"), "bad.csv: row 2, column c_t_km_s: a positive finite number is wanted, got '-2'"),
+        (
+            ("ratio", "bad.csv"),
+            "bad.csv: row 2, column c_t_km_s: a positive finite number, from 1e-12 to 1e12, is wanted, got '-2'",
+        ),
         (("ratio", "none.csv"), "none.csv: No such file or directory"),
         (("ratio", "."), ".: Is a directory"),
         (("ratio", "--exclude", "quartz"), "unknown glass 'quartz'"),
-        (("ratio", "--figure", "x.doc"), "Format 'doc' is not supported"),
+        (("ratio", "--figure", "x.doc"), "a figure is wanted as .png, .svg or .pdf"),
         (("ratio", "--figure", "bad.csv/x.png"), "cannot be written"),
         (("cutoff", "--glass", "quartz"), "unknown glass 'quartz'"),
         (("cutoff", "--glass", "LAT"), "density of LAT is not known"),
@@ -108,6 +114,8 @@ BAD_CSV = "material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\nx,1,0.5,4,-2\n"
         (("reproduce", "--json", "."), "a file is wanted, this is a folder"),
         (("reproduce", "--json", "bad.csv/x.json"), "cannot be written"),
         (("reproduce", "--json", "fine.json", "--figures", "bad.csv"), "cannot be written"),
+        (("reproduce", "--json", "f/figure1.svg", "--figures", "f"), "two outputs cannot go to one file"),
+        (("ratio", "--exclude", "quartz", "--figure", "new/f.svg"), "unknown glass 'quartz'"),
     ],
 )
 def test_bad_input_is_one_line_exit_2_and_nothing_written(invoke, tmp_path, arguments, message):
@@ -126,11 +134,67 @@ def test_bad_usage_exits_with_2(invoke, arguments):
     assert invoke(*arguments).exit_code == 2
 
 
-def test_python_m_mbfast_into_a_closed_pipe():
-    command = f"{sys.executable} -m mbfast reproduce | head -n 1"
+@pytest.mark.parametrize("reader", ["| head -n 1", "| true", ">&-"])
+def test_a_reader_that_leaves_is_no_error(reader):
+    command = f"{sys.executable} -m mbfast reproduce {reader}"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_a_terminal_without_greek_shows_what_it_can():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "mbfast", "ratio"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "?_l/?_t" in done.stdout
+    assert "a-SiO2" in done.stdout
+
+
+def test_names_are_text_and_two_equal_glasses_have_no_fit(invoke):
+    rows = "b [red]x :smile:,1,0.5,4,2\nfoo[/bar],1,0.5,4,2\n"
+    Path("two.csv").write_text("material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\n" + rows, encoding="utf-8")
+    result = invoke("ratio", "two.csv", "--figure", "f.png")
+    assert result.exit_code == 0
+    assert "b [red]x :smile:" in result.stdout
+    assert "foo[/bar]" in result.stdout
+    assert result.stdout.splitlines()[-1] == "2 glasses in the fit"
+
+
+def test_the_fit_is_that_of_the_api(invoke):
+    glasses = mbfast.load_glasses()
+    fit = mbfast.fit_through_origin([g.gamma_l / g.gamma_t for g in glasses], [g.c_l / g.c_t for g in glasses])
+    expected = f"({fit.slope:.4f} ± {fit.slope_stderr:.4f}) γ_l/γ_t, r = {fit.pearson_r:.3f}"
+    assert expected in invoke("ratio").stdout
+
+
+def test_lengths_stand_in_the_right_columns(invoke):
+    row = next(line for line in invoke("cutoff").stdout.splitlines() if "a-SiO2" in line)
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells == ["a-SiO2", "2200", "0.4261", "0.5648"]
+
+
+def test_reproduce_prints_differences_and_reasons(invoke):
+    lines = invoke("reproduce").stdout.splitlines()
+    row = next(line for line in lines if "ln(R/L_1)" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")][2:] == ["~20", "12.206", "-3.9e-01", "differs"]
+    assert any(line.startswith("  (4.2) ln(R/L_1)") and "20 would need R = 2.4 m" in line for line in lines)
+
+
+def test_a_link_stays_a_link_and_a_device_a_device(invoke, tmp_path):
+    (tmp_path / "link.json").symlink_to("target.json")
+    (tmp_path / "target.json").write_text("old", encoding="utf-8")
+    assert invoke("reproduce", "--json", "link.json").exit_code == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "target.json").read_text(encoding="utf-8"))
+    assert invoke("reproduce", "--json", "/dev/null").exit_code == 0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_figures_are_reproducible_to_the_byte(invoke, tmp_path):
+    for folder in ("one", "two"):
+        assert invoke("reproduce", "--figures", folder).exit_code == 0
+    for name in ("figure1.png", "figure1.svg"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
 def test_without_the_extra_it_says_what_to_install(run_python):

@@ -120,6 +120,16 @@ def test_every_kind_of_real_array_is_taken(modulus):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
+        ((1e9, 0, 1e15), ValueError, r"omega must be positive, from 1e-35 to 1e\+35 rad/s, got 0"),
+        ((1e9, -1e7, 1e15), ValueError, "omega must be positive"),
+        ((1e9, [1e7, 1e-36], 1e15), ValueError, "omega must be positive.*got 1e-36 at index 1"),
+        (([[1e9]], [1e7, -1.0], 1e15), ValueError, "omega must be positive.*got -1 at index 1"),
+        (([1e9, 1e-36], [1e7, 1e8], 1e15), ValueError, "modulus must be positive.*got 1e-36"),
+        (
+            (np.ma.array([1e9, 2e9], mask=[0, 1]), 1e7, 1e15),
+            TypeError,
+            "modulus must be a plain array, got a masked one",
+        ),
         ((0, 1e7, 1e15), ValueError, r"modulus must be positive, from 1e-35 to 1e\+35 Pa, got 0"),
         (([1e9, -3], 1e7, 1e15), ValueError, r"modulus must be positive.*got -3 at index 1"),
         (([[1e9, np.nan]], 1e7, 1e15), ValueError, r"modulus must be positive.*got nan at index \(0, 1\)"),
@@ -128,6 +138,7 @@ def test_every_kind_of_real_array_is_taken(modulus):
         ((1e9, [1e7, 1e16], 1e15), ValueError, r"got omega = 1e\+16 and omega_c = 1e\+15 rad/s"),
         ((1e9, [[1e7], [1e9]], [1e8, 1e10]), ValueError, r"got omega = 1e\+09 and omega_c = 1e\+08 rad/s"),
         ((1e9, 1e7, 1e40), ValueError, "omega_c must be positive"),
+        (([1e9, 2e9], [1e7, 1e7], [1e15, 1e36]), ValueError, "omega_c must be positive"),
         ((1e9, [1, 2], [3, 4, 5]), ValueError, r"omega \(2,\), omega_c \(3,\)"),
         (([1, 2], [1, 2, 3], 1e15), ValueError, r"modulus \(2,\), omega \(3,\), omega_c \(\)"),
         ((1j, 1e7, 1e15), TypeError, "modulus must consist of real numbers, got dtype complex128"),

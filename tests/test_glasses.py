@@ -32,6 +32,31 @@ def test_the_thirteen_glasses():
     assert silica.printed.deviation_percent == "-4.38"
 
 
+# As printed in arXiv:1510.05528, section IV: gamma_l, gamma_t, MB_exp, c_l, c_t, MB_theo, deviation; then densities.
+TABLE = """
+a-SiO2 1.04 0.65 1.60 5.80 3.80 1.53 -4.38 2.20
+BK7 0.96 0.65 1.48 6.20 3.80 1.63 10.1 2.51
+As2S3 0.26 0.17 1.53 2.70 1.46 1.85 20.9 3.20
+LaSF-7 1.46 0.92 1.59 5.64 3.60 1.57 -1.26 None
+SF4 0.72 0.48 1.50 3.78 2.24 1.69 12.7 4.79
+SF59 0.77 0.49 1.57 3.32 1.92 1.73 10.2 6.26
+V52 0.87 0.52 1.67 4.15 2.25 1.84 10.4 None
+BALNA 0.75 0.45 1.67 4.30 2.30 1.87 12.0 None
+LAT 1.13 0.65 1.74 4.78 2.80 1.71 -1.72 None
+a-Se 0.25 0.14 1.79 2.00 1.05 1.90 6.14 None
+Zn-Glass 0.70 0.38 1.84 4.60 2.30 2.00 8.70 None
+PMMA 0.39 0.27 1.44 3.15 1.57 2.01 39.6 1.18
+PS 0.20 0.13 1.54 2.80 1.50 1.87 21.4 1.05
+"""
+
+
+def test_the_table_is_the_printed_one():
+    for glass, line in zip(mbfast.load_glasses(), TABLE.split("\n")[1:-1], strict=True):
+        p = glass.printed
+        cells = (p.gamma_l_eV, p.gamma_t_eV, p.mb_exp, p.c_l_km_s, p.c_t_km_s, p.mb_theo, p.deviation_percent)
+        assert [glass.name, *cells, str(p.density_g_cm3)] == line.split()
+
+
 def test_a_density_has_a_source_and_the_other_way_round():
     for glass in mbfast.load_glasses():
         assert (glass.density is None) == (glass.density_source is None), glass.name
@@ -94,10 +119,19 @@ def test_columns_in_any_order_spaces_and_byte_order_mark(write):
         ((HEADER, "," + ROW.partition(",")[2]), "row 2, column material: a name is wanted"),
         ((HEADER, "glass,1.0,half,4.0,2.0"), "row 2, column gamma_t_eV: a number is wanted, got 'half'"),
         ((HEADER, "glass,1.0,,4.0,2.0"), "row 2, column gamma_t_eV: a number is wanted, got ''"),
-        ((HEADER, "glass,-1,0.5,4.0,2.0"), "row 2, column gamma_l_eV: a positive finite number is wanted, got '-1'"),
-        ((HEADER, "glass,1,0.5,nan,2.0"), "row 2, column c_l_km_s: a positive finite number is wanted, got 'nan'"),
+        (
+            (HEADER, "glass,-1,0.5,4.0,2.0"),
+            "row 2, column gamma_l_eV: a positive finite number, from 1e-12 to 1e12, is wanted, got '-1'",
+        ),
+        (
+            (HEADER, "glass,1,0.5,nan,2.0"),
+            "row 2, column c_l_km_s: a positive finite number, from 1e-12 to 1e12, is wanted, got 'nan'",
+        ),
         ((HEADER + ",density_g_cm3", ROW + ",0"), "row 2, column density_g_cm3: a positive finite number"),
         ((HEADER + ",deviation_percent", ROW + ",inf"), "row 2, column deviation_percent: a finite number"),
+        ((HEADER, "glass,1_0,0.5,4,2"), "row 2, column gamma_l_eV: a number is wanted, got '1_0'"),
+        ((HEADER, "glass,1e300,0.5,4,2"), "row 2, column gamma_l_eV: a positive finite number, from 1e-12 to 1e12"),
+        ((HEADER, "glass,1,0.5,2.3,2.0"), r"row 2, column c_l_km_s: more than 2/sqrt\(3\) c_t is wanted"),
         ((HEADER, "glass,1,0.5,2.2,2.0"), r"row 2, column c_l_km_s: more than 2/sqrt\(3\) c_t is wanted"),
         ((HEADER, '"glass,1,0.5,4,2'), "row 2: unexpected end of data"),
     ],

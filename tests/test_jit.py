@@ -66,12 +66,14 @@ def test_no_folder_at_all(run_python, unwritable):
 
 def test_a_folder_lost_after_the_start_does_not_matter(run_python, tmp_path):
     code = f"""
-import shutil, mbfast
+import pathlib, shutil, mbfast
 from mbfast.kernels import cutoffs
-shutil.rmtree({str(tmp_path)!r})
+folder = pathlib.Path({str(tmp_path / "cache")!r})
+shutil.rmtree(folder)
+folder.write_text("no folder any more")
 print(cutoffs.cutoff_length(1e10, 1e7, 1e15))
 """
-    assert float(run_python(code, NUMBA_CACHE_DIR=str(tmp_path))) > 0
+    assert float(run_python(code, NUMBA_CACHE_DIR=str(tmp_path / "cache"))) > 0
 
 
 def test_the_cache_can_be_turned_off(run_python, tmp_path):
@@ -98,3 +100,58 @@ mbfast.dipole_cutoff_length([1.0, 2.0], 1, 1, 1, 1, 2); mbfast.dipole_cutoff_len
 print(before == [str(len(k.cache_files())) for k in _jit.all_kernels()])
 """
     assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "True"
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "folder"])
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_damaged_cache_is_done_without_and_mended(run_python, tmp_path, suffix, damage):
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    expected = run_python(LENGTH, **environment)
+    for file in tmp_path.rglob(f"*.{suffix}"):
+        content = file.read_bytes()
+        file.unlink()
+        if damage == "folder":
+            file.mkdir()
+        else:
+            file.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+    assert run_python(LENGTH, **environment) == expected
+    assert run_python(LENGTH, **environment) == expected
+
+
+def test_the_first_call_may_come_from_several_threads(run_python, tmp_path):
+    code = """
+import threading, warnings
+from concurrent.futures import ThreadPoolExecutor
+import mbfast
+warnings.simplefilter("error")
+barrier = threading.Barrier(8)
+def work(_):
+    barrier.wait()
+    return float(mbfast.cutoff_length(1e10, 1e7, 1e15))
+with ThreadPoolExecutor(8) as pool:
+    print(len(set(pool.map(work, range(8)))))
+"""
+    assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "1"
+
+
+def test_no_other_signature_is_compiled_for_other_types(run_python, tmp_path):
+    code = """
+import numpy as np, mbfast
+from mbfast.kernels import cutoffs
+mbfast.cutoff_length(np.float32(1e10), 10_000_000, 1e15)
+print(cutoffs.cutoff_length.types)
+"""
+    assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "['ddd->d']"
+
+
+def test_kernels_release_the_gil_and_divide_as_ieee_does():
+    import numba
+
+    from mbfast import _jit
+
+    for kernel in _jit.all_kernels():
+        if isinstance(kernel.function, numba.core.dispatcher.Dispatcher):
+            options = kernel.function.targetoptions
+            assert options["nogil"], kernel.name
+            assert options["error_model"] == "numpy", kernel.name
+            assert not {"nnan", "ninf"} & set(options["fastmath"]), kernel.name

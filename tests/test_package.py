@@ -15,7 +15,6 @@ import scipy.constants
 import mbfast
 from mbfast import _tiles, units
 
-ROOT = Path(__file__).parents[1]
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(mbfast.__path__, "mbfast.")
@@ -41,8 +40,9 @@ def test_lazy_names_are_those_the_type_checker_sees():
     tree = ast.parse(Path(mbfast.__file__).read_text(encoding="utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {(node.names[0].name, node.module.removeprefix("mbfast.")) for node in block.body}
-    assert seen == set(mbfast._HOME.items())
-    assert {"__version__", *mbfast._HOME} == set(dir(mbfast))
+    assert seen == set(mbfast._HOME.items()) | {(name, "mbfast") for name in mbfast._MODULES}
+    assert {"__version__", *mbfast._HOME, *mbfast._MODULES} == set(dir(mbfast))
+    assert mbfast.kernels.__name__ == "mbfast.kernels"
     with pytest.raises(AttributeError, match="module 'mbfast' has no attribute 'nonsense'"):
         mbfast.nonsense  # noqa: B018
 
@@ -60,8 +60,13 @@ def test_docstrings_name_every_parameter_and_section(name):
     for section in ("Parameters", "Returns", "Raises", "Examples"):
         assert f"{section}\n{'-' * len(section)}" in text
     parameters = text.partition("Parameters\n")[2].partition("Returns\n")[0]
-    documented = re.findall(r"^(\w+(?:, \w+)*) : ", parameters, flags=re.MULTILINE)
+    documented = re.findall(r"^(\w+(?:, \w+)*)(?: : .*)?$", parameters, flags=re.MULTILINE)
     assert [n for names in documented for n in names.split(", ")] == list(inspect.signature(function).parameters)
+
+
+def test_the_version_of_the_citation():
+    citation = Path(__file__).parents[1].joinpath("CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {mbfast.__version__}\n" in citation
 
 
 def test_constants():

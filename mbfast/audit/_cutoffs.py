@@ -34,7 +34,7 @@ def _stress_cutoff(glass: Glass) -> Computed:
     needed = units.HBAR * OMEGA_C / logarithm / (1.7 * units.ANGSTROM) ** 3
     note = (
         f"ρc_t² = {glass.modulus_t / 1e9:.1f} GPa (ρc_l²: {longitudinal:.2f} Å); 1.7 Å needs {needed / 1e9:.2f} GPa; "
-        f"without the logarithm {transverse * logarithm ** (1 / 3):.2f} Å; < 50 Å in any case"
+        f"without the logarithm {transverse * logarithm ** (1 / 3):.2f} Å; the upper limit it is called, and < 50 Å"
     )
     return Computed(transverse, note)
 
@@ -65,7 +65,7 @@ def _register_dielectric(name: str) -> None:
         # n_e mu^2 is a Gaussian number, (5.2) is rationalised: in its units the strength is 4 pi larger
         note = (
             f"strengths {ratio:.3g} : 1 as printed; with the 4π that Gaussian n_e μ² needs in (5.2) "
-            f"{computed * _GAUSSIAN:.2g}; "
+            f"{computed * _GAUSSIAN:.2g} Å; "
             f"the printed 1.7 Å times the ratio^(2/3) {1.7 * ratio ** (2 / 3):.2g}"
         )
         return Computed(computed, note)

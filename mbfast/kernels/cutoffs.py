@@ -14,7 +14,7 @@ import numpy as np
 
 from mbfast._jit import jit, ufunc
 
-# Only `contract` (fused multiply-add): `reassoc` would cancel the 2^52 of the exact integer-to-double conversion.
+# Of fastmath only `contract`, for fused multiply-adds: no sum is long enough for more to pay.
 
 
 @jit(fastmath={"contract"})
