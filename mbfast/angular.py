@@ -47,8 +47,8 @@ def angular_coefficients(
         For dipoles: nothing but their positions changes; they follow the full gradient of the displacement, as (5.4)
         says; or only its symmetric part.
     coherent : bool
-        For dipoles: add the changes of tensor and dipoles before squaring. Only this, with the gradient, costs no
-        energy in a rigid rotation.
+        For dipoles: add the changes of tensor and dipoles before squaring. Of all these choices only this one, with
+        the gradient, costs no energy in a rigid rotation.
 
     Returns
     -------

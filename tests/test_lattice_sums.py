@@ -62,6 +62,27 @@ def test_lattice_sums_converge_to_the_known_ones(power, infinite):
     assert all(a < b < infinite for a, b in itertools.pairwise(sums))
 
 
+@pytest.mark.parametrize(
+    (
+        "n",
+        "sixth",
+        "longitudinal",
+    ),  # exact fractions, and sums to 16 digits by an independent derivation, silica's alpha
+    [
+        (2, 737 / 216, -1.48767745),
+        (3, 509138851 / 104976000, -1.97377334),
+        (16, 7.65255906398840872, -2.68713892383817),
+    ],
+)
+def test_known_sums_over_cubes(n, sixth, longitudinal):
+    cube = mbfast.BlockLattice((n, n, n), 1.0)
+    assert mbfast.lattice_sum(cube, 6) == pytest.approx(sixth, rel=1e-14)
+    unit = mbfast.StressInteraction(1 / (8 * np.pi), SILICA.c_l / SILICA.c_t, 1.0)
+    along, across = (-mbfast.phase_sum(unit, cube, [0, 0, 1e-6], p) for p in ("longitudinal", "transverse"))
+    assert along == pytest.approx(longitudinal, rel=1e-8)  # the digits given, and (k.x)^2/2 for the largest cube
+    assert across == pytest.approx(-along / 2, rel=1e-9)  # the harmonic of order 4 is cubic, that of order 2 is gone
+
+
 @POLARIZATIONS
 @pytest.mark.parametrize("interaction", [SILICA, JOFFRIN_LEVELUT, DIPOLES], ids=["stress", "jl", "dipole"])
 def test_phase_sum_equals_the_double_sum(interaction, polarization):

@@ -50,6 +50,35 @@ def test_field_and_energy_equal_the_naive_sums(interaction, seed, n):
     assert abs(mbfast.pair_energy(interaction, positions, moments) - np.sum(moments * expected)) <= 1e-13 * magnitude
 
 
+# Three blocks at whole numbers, summed index by index to 20 digits (mpmath) by a derivation that shares nothing with the
+# package: 8 pi rho c_t^2 = 8 pi epsilon = 1, c_l = 1.5, c_t = 1. Positions, stress moments (xx, yy, zz, yz, xz, xy),
+# dipoles; energies for (2.15), (A1) and (5.1).
+KNOWN = [
+    (
+        [[0, 0, 0], [1, 2, 0], [-1, 1, 3]],
+        [[1, 2, -1, 3, 0, 1], [2, -1, 1, 0, -2, 1], [-1, 0, 3, 1, 1, 2]],
+        [[1, 0, 2], [-1, 3, 1], [2, 1, -1]],
+        (0.32879902656052339444, 6.4231099472101397085, 0.072152104310259743074),
+    ),
+    (
+        [[0, 0, 0], [2, 0, 1], [1, -3, 2]],
+        [[3, -1, 0, 2, 1, -1], [0, 1, 2, -1, 3, 0], [1, 1, -2, 0, -1, 4]],
+        [[0, 1, 1], [2, -1, 0], [1, 1, -3]],
+        (5.4605113466368119377, -0.68634803035829646202, -0.59054550260732016184),
+    ),
+]
+
+
+@pytest.mark.parametrize(("positions", "stresses", "dipoles", "energies"), KNOWN)
+def test_known_energies(positions, stresses, dipoles, energies):
+    unit = {"density": 1 / (8 * np.pi), "c_l": 1.5, "c_t": 1.0}
+    for form, energy in zip(("corrected", "joffrin-levelut"), energies, strict=False):
+        result = mbfast.pair_energy(mbfast.StressInteraction(**unit, form=form), positions, stresses)
+        assert result == pytest.approx(energy, rel=1e-13)  # three terms of mixed sign, up to ten times the sum
+    dipole = mbfast.pair_energy(mbfast.DipoleInteraction(1 / (8 * np.pi)), positions, dipoles)
+    assert dipole == pytest.approx(energies[2], rel=1e-13)
+
+
 @INTERACTIONS
 def test_sums_over_several_tiles_equal_the_naive_ones(interaction, monkeypatch):
     from mbfast import pair_sums
