@@ -62,12 +62,9 @@ def test_lattice_sums_converge_to_the_known_ones(power, infinite):
     assert all(a < b < infinite for a, b in itertools.pairwise(sums))
 
 
+# By an independent derivation: exact fractions, and sums for silica's alpha.
 @pytest.mark.parametrize(
-    (
-        "n",
-        "sixth",
-        "longitudinal",
-    ),  # exact fractions, and sums to 16 digits by an independent derivation, silica's alpha
+    ("n", "sixth", "longitudinal"),
     [
         (2, 737 / 216, -1.48767745),
         (3, 509138851 / 104976000, -1.97377334),
@@ -79,7 +76,7 @@ def test_known_sums_over_cubes(n, sixth, longitudinal):
     assert mbfast.lattice_sum(cube, 6) == pytest.approx(sixth, rel=1e-14)
     unit = mbfast.StressInteraction(1 / (8 * np.pi), SILICA.c_l / SILICA.c_t, 1.0)
     along, across = (-mbfast.phase_sum(unit, cube, [0, 0, 1e-6], p) for p in ("longitudinal", "transverse"))
-    assert along == pytest.approx(longitudinal, rel=1e-8)  # the digits given, and (k.x)^2/2 for the largest cube
+    assert along == pytest.approx(longitudinal, rel=1e-7)  # alpha was rounded to seven digits
     assert across == pytest.approx(-along / 2, rel=1e-9)  # the harmonic of order 4 is cubic, that of order 2 is gone
 
 

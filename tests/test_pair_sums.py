@@ -50,9 +50,9 @@ def test_field_and_energy_equal_the_naive_sums(interaction, seed, n):
     assert abs(mbfast.pair_energy(interaction, positions, moments) - np.sum(moments * expected)) <= 1e-13 * magnitude
 
 
-# Three blocks at whole numbers, summed index by index to 20 digits (mpmath) by a derivation that shares nothing with the
-# package: 8 pi rho c_t^2 = 8 pi epsilon = 1, c_l = 1.5, c_t = 1. Positions, stress moments (xx, yy, zz, yz, xz, xy),
-# dipoles; energies for (2.15), (A1) and (5.1).
+# Three blocks at whole numbers, summed index by index to 20 digits (mpmath) by a derivation that shares nothing with
+# the package: 8 pi rho c_t^2 = 8 pi epsilon = 1, c_l = 1.5, c_t = 1. Positions, stress moments (xx, yy, zz, yz, xz,
+# xy), dipoles; energies for (2.15), (A1) and (5.1).
 KNOWN = [
     (
         [[0, 0, 0], [1, 2, 0], [-1, 1, 3]],
