@@ -51,34 +51,34 @@ def check_threads(threads: int | None) -> int:
 
 
 def run(
-    work: Callable[[T], R], tiles: Sequence[T], *, threads: int, progress: Progress = False, label: str = ""
+    work: Callable[[T], R], tiles: Sequence[T], *, threads: int, advance: Callable[[], object] = lambda: None
 ) -> list[R]:
-    """Call `work` on every tile and return the results in the order of the tiles.
+    """Call `work` on every tile, `advance` after each, and return the results in the order of the tiles.
 
     Threads live for this call only: nothing is left that a fork could break, and calls from several threads do not
     meet. On an exception, Ctrl-C among them, tiles not begun are dropped and those under way finished.
     """
-    with _counter(progress, len(tiles), label) as advance:
-        if threads == 1 or len(tiles) < 2:
-            results = []
-            for tile in tiles:
-                results.append(work(tile))
+    if threads == 1 or len(tiles) < 2:
+        results = []
+        for tile in tiles:
+            results.append(work(tile))
+            advance()
+        return results
+    with ThreadPoolExecutor(min(threads, len(tiles))) as pool:
+        futures = [pool.submit(work, tile) for tile in tiles]
+        try:
+            for future in as_completed(futures):
+                future.result()
                 advance()
-            return results
-        with ThreadPoolExecutor(min(threads, len(tiles))) as pool:
-            futures = [pool.submit(work, tile) for tile in tiles]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    advance()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
 
 
 @contextlib.contextmanager
-def _counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[], object]]:
+def counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[], object]]:
+    """Yield a function to be called after each of `total` tiles."""
     if callable(progress):
         done = 0
 

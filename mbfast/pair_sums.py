@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -101,19 +102,20 @@ def pair_field(
     result = np.zeros(system.moments.shape)
     flat = result.reshape(system.n, system.moments.width)
     geometry, kernels = system.geometry, interaction.kernels
-    for j0 in range(0, system.n, _SOURCES):
-        j1 = min(j0 + _SOURCES, system.n)
-        positions, sources = geometry.reduced(j0, j1), system.moments.components(j0, j1)
 
-        def add(tile: tuple[int, int], positions: FloatArray = positions, sources: FloatArray = sources) -> None:
-            targets = geometry.reduced(*tile)
-            field = np.zeros((interaction.components, targets.shape[1]))
-            for shift in system.shifts:
-                kernels.field(targets + shift, positions, sources, *interaction.coefficients, field)
-            field *= system.scale
-            flat[slice(*tile)] += _as_rows(field, flat.shape[1])
+    def add(tile: tuple[int, int], positions: FloatArray, sources: FloatArray) -> None:
+        targets = geometry.reduced(*tile)
+        field = np.zeros((interaction.components, targets.shape[1]))
+        for shift in system.shifts:
+            kernels.field(targets + shift, positions, sources, *interaction.coefficients, field)
+        field *= system.scale
+        flat[slice(*tile)] += _as_rows(field, flat.shape[1])
 
-        _tiles.run(add, system.tiles(), threads=workers, progress=progress, label="field")
+    tiles, pieces = system.tiles(), system.pieces()
+    with _tiles.counter(progress, len(tiles) * len(pieces), "field") as advance:
+        for piece in pieces:
+            work = partial(add, positions=geometry.reduced(*piece), sources=system.moments.components(*piece))
+            _tiles.run(work, tiles, threads=workers, advance=advance)
     return result
 
 
@@ -168,19 +170,18 @@ def pair_energy(
         field = pair_field(interaction, blocks, moments, threads=threads, progress=progress, **options)
         return system.moments.contract(field)
     geometry, kernels = system.geometry, interaction.kernels
+
+    def below(tile: tuple[int, int], first: int, positions: FloatArray, sources: FloatArray) -> float:
+        targets, own = geometry.reduced(*tile), system.moments.components(*tile)
+        return float(kernels.energy(*tile, targets, own, first, positions, sources, *interaction.coefficients))
+
     parts: list[float] = []
-    for j0 in range(0, system.n, _SOURCES):
-        j1 = min(j0 + _SOURCES, system.n)
-        positions, sources = geometry.reduced(j0, j1), system.moments.components(j0, j1)
-
-        def work(
-            tile: tuple[int, int], j0: int = j0, positions: FloatArray = positions, sources: FloatArray = sources
-        ) -> float:
-            targets, own = geometry.reduced(*tile), system.moments.components(*tile)
-            return float(kernels.energy(*tile, targets, own, j0, positions, sources, *interaction.coefficients))
-
-        tiles = [tile for tile in system.tiles() if tile[0] < j1 - 1]
-        parts += _tiles.run(work, tiles, threads=workers, progress=progress, label="energy")
+    work = [([tile for tile in system.tiles() if tile[0] < piece[1] - 1], piece) for piece in system.pieces()]
+    with _tiles.counter(progress, sum(len(tiles) for tiles, _ in work), "energy") as advance:
+        for tiles, piece in work:
+            sources = system.moments.components(*piece)
+            sums = partial(below, first=piece[0], positions=geometry.reduced(*piece), sources=sources)
+            parts += _tiles.run(sums, tiles, threads=workers, advance=advance)
     return 2.0 * math.fsum(parts) * system.scale * system.moments.unit
 
 
@@ -216,6 +217,10 @@ class _System:
             raise ValueError("cell and images belong to boundary='periodic', got them with boundary='open'")
         # of a field from moments in units of moments.unit and lengths in units of geometry.unit
         self.scale = interaction.prefactor * self.moments.unit / self.geometry.unit**3
+
+    def pieces(self) -> list[tuple[int, int]]:
+        """Ranges of sources that are held in the kernels' layout at a time."""
+        return [(start, min(start + _SOURCES, self.n)) for start in range(0, self.n, _SOURCES)]
 
     def tiles(self) -> list[tuple[int, int]]:
         """Ranges of targets; they depend on N alone, and so do the sums' rounding errors."""
