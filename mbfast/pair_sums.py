@@ -290,6 +290,16 @@ def _as_rows(field: FloatArray, columns: int) -> FloatArray:
     return field[[0, 5, 4, 5, 1, 3, 4, 3, 2]].T if columns == 9 else field.T
 
 
+def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
+    """Raise a ValueError if a block is, to a billionth of the cell, at an image of another one."""
+    places = np.round((cloud.reduced(0, cloud.n_blocks).T @ np.linalg.inv(vectors)) * 1e9).astype(np.int64) % 10**9
+    _, first, counts = np.unique(places, axis=0, return_index=True, return_counts=True)
+    if np.any(counts > 1):
+        one = first[np.argmax(counts > 1)]
+        other = np.flatnonzero((places == places[one]).all(axis=1))[1]
+        raise ValueError(f"blocks {one} and {other} coincide up to a period of the cell")
+
+
 def _image_shifts(
     geometry: BlockLattice | Cloud, cell: ArrayLike | None, images: int | None, image_shape: str
 ) -> list[FloatArray]:
@@ -312,6 +322,8 @@ def _image_shifts(
     volume = abs(float(np.linalg.det(vectors)))
     if geometry.n_blocks and not volume > 1e-12 * float(np.prod(np.linalg.norm(vectors, axis=1))):
         raise ValueError(f"cell must have a volume, got {np.asarray(cell).tolist()}")
+    if images and isinstance(geometry, Cloud):
+        _refuse_coincident_images(geometry, vectors)
     reach = int(images)
     if image_shape == "spherical":  # a vector of length L has no coordinate beyond L times that of the inverse
         heights = 1.0 / np.linalg.norm(np.linalg.inv(vectors), axis=0)

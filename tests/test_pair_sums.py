@@ -339,6 +339,13 @@ def test_periodic_lattice_knows_its_cell():
         mbfast.pair_field(SILICA, lattice, moments, boundary="periodic", cell=[1, 1, 2], images=1)
 
 
+def test_blocks_at_images_of_others_are_refused():
+    positions, moments = random_blocks(2, 4, SILICA)
+    positions[3] = positions[1] + [2e-8, 0, -4e-8]
+    with pytest.raises(ValueError, match="blocks 1 and 3 coincide up to a period of the cell"):
+        mbfast.pair_field(SILICA, positions, moments, boundary="periodic", cell=[2e-8] * 3, images=1)
+
+
 def test_symmetry_up_to_rounding_is_enough():
     positions, moments = random_blocks(3, 5, SILICA)
     q = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
