@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import math
 import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -18,7 +19,7 @@ R = TypeVar("R")
 Progress: TypeAlias = bool | Callable[[int, int], object]
 """Whether to draw a bar (where rich is installed), or a function to call with (tiles done, tiles in all)."""
 
-_CGROUP = Path("/sys/fs/cgroup")
+_CGROUP, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def usable_cores() -> int:
@@ -28,13 +29,30 @@ def usable_cores() -> int:
 
 
 def _quota() -> float:
-    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # control groups v2, v1
-        try:
-            quota, period = " ".join((_CGROUP / file).read_text() for file in files).split()
-            return int(quota) / int(period) if int(quota) > 0 else math.inf
-        except (OSError, ValueError):  # not there, or "max"
+    """Return the least number of cores that this process's control group and those above it allow."""
+    quota = math.inf
+    for line in _read(_OWN_GROUPS).splitlines():
+        hierarchy, controllers, group = line.split(":", 2)
+        if hierarchy == "0":  # control groups v2
+            root, files = _CGROUP, ("cpu.max",)
+        elif "cpu" in controllers.split(","):  # v1
+            root, files = _CGROUP / "cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        else:
             continue
-    return math.inf
+        folder = root / group.lstrip("/")
+        for level in (folder, *folder.parents):
+            if level.is_relative_to(root):
+                numbers = " ".join(_read(level / file) for file in files).split()
+                if len(numbers) == 2 and all(number.isdigit() for number in numbers):  # not "max" or -1
+                    quota = min(quota, int(numbers[0]) / int(numbers[1]))
+    return quota
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
 
 
 def check_threads(threads: int | None) -> int:
@@ -64,16 +82,22 @@ def run(
             results.append(work(tile))
             advance()
         return results
+    done: dict[int, R] = {}
+    waiting = iter(enumerate(tiles))
     with ThreadPoolExecutor(min(threads, len(tiles))) as pool:
-        futures = [pool.submit(work, tile) for tile in tiles]
+        under_way: dict[Future[R], int] = {}
         try:
-            for future in as_completed(futures):
-                future.result()
-                advance()
+            # a few tiles a thread at a time, so that neither memory nor Ctrl-C depend on how many there are
+            while len(done) < len(tiles):
+                for number, tile in itertools.islice(waiting, 4 * threads - len(under_way)):
+                    under_way[pool.submit(work, tile)] = number
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    done[under_way.pop(future)] = future.result()
+                    advance()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [future.result() for future in futures]
+    return [done[number] for number in range(len(tiles))]
 
 
 @contextlib.contextmanager

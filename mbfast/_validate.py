@@ -31,6 +31,14 @@ def float_array(name: str, value: ArrayLike) -> FloatArray:
     return np.asarray(real_array(name, value), dtype=np.float64, order="C")
 
 
+def one_number(name: str, value: ArrayLike) -> float:
+    """Return `value` as a Python float; a TypeError if it is not one real number."""
+    array = float_array(name, value)
+    if array.ndim:
+        raise TypeError(f"{name} must be one number, got an array of shape {array.shape}")
+    return float(array)
+
+
 def require_finite(name: str, array: FloatArray) -> None:
     """Raise a ValueError if an element is not finite."""
     _require(name, array, np.isfinite(array), "finite")

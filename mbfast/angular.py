@@ -93,7 +93,7 @@ def angular_coefficients(
             raise ValueError(
                 f"moment_change must be none for stress (how T changes is not known), got {moment_change!r}"
             )
-        return ((Fraction(_DIPOLE_FIFTHS[moment_change, coherent][polarization], 5),),)
+        return ((Fraction(_DIPOLE_FIFTHS[moment_change, bool(coherent)][polarization], 5),),)
     # averages of (k.n)^2 and of (k.n)^2 (u.n)^2 for u along and across k
     second, fourth = Fraction(1, 3), Fraction(1, 5) if polarization == "longitudinal" else Fraction(1, 15)
     a, b = SQUARED_CHANGE[form]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._validate import FloatArray, float_array, real_array, require_positive
+from mbfast._validate import LARGEST, FloatArray, one_number, real_array, require_positive
 
-_ROWS = 1 << 16  # rows looked at together, so that checks need little memory
+ROWS = 1 << 16  # rows looked at together, so that checks need little memory
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,14 @@ class BlockLattice:
         try:
             shape = tuple(int(n) for n in self.shape)
             exact = all(a == b for a, b in zip(shape, self.shape, strict=True))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             exact, shape = False, ()
         if not exact or len(shape) != 3 or min(shape) < 0:
             raise ValueError(f"shape must be three whole numbers of blocks, got {self.shape!r}")
         object.__setattr__(self, "shape", shape)
-        spacing = float_array("spacing", self.spacing)
-        if spacing.ndim:
-            raise TypeError(f"spacing must be one number, got an array of shape {spacing.shape}")
-        require_positive("spacing", spacing, unit="m")
+        spacing = one_number("spacing", self.spacing)
+        require_positive("spacing", np.asarray(spacing), unit="m")
+        object.__setattr__(self, "spacing", spacing)
 
     @property
     def n_blocks(self) -> int:
@@ -94,15 +93,18 @@ class Cloud:
         self._positions = array
         self.n_blocks = len(array)
         low, high = np.full(3, np.inf), np.full(3, -np.inf)
-        for start in range(0, self.n_blocks, _ROWS):
-            piece = array[start : start + _ROWS]
-            if not np.isfinite(piece).all():
-                row, column = np.argwhere(~np.isfinite(piece))[0]
-                raise ValueError(f"blocks must be at finite positions, got {piece[row, column]} in row {start + row}")
+        for start in range(0, self.n_blocks, ROWS):
+            piece = np.asarray(array[start : start + ROWS], dtype=np.float64)
+            if not (abs(piece) <= LARGEST).all():
+                row, column = np.argwhere(~(abs(piece) <= LARGEST))[0]
+                raise ValueError(
+                    f"blocks must be at finite positions, at most {LARGEST:g} m from the origin, "
+                    f"got {piece[row, column]} in row {start + row}"
+                )
             low, high = np.minimum(low, piece.min(axis=0)), np.maximum(high, piece.max(axis=0))
         extent = float(np.max(high - low)) if self.n_blocks else 0.0
         # a power of two: changing the unit is exact
-        self.unit = 2.0 ** math.frexp(extent)[1] if extent > 0.0 else 1.0
+        self.unit = 2.0 ** max(math.frexp(extent)[1], -120) if extent > 0.0 else 1.0
         self._refuse_coincident()
 
     def reduced(self, start: int, stop: int) -> FloatArray:
@@ -111,13 +113,13 @@ class Cloud:
 
     def _refuse_coincident(self) -> None:
         # Equal positions have equal hashes; those of a share of the blocks at a time are sorted, in little memory.
-        shares = np.uint64(1 + self.n_blocks // (1 << 21))
+        shares = np.uint64(1 + self.n_blocks // (1 << 20))
         for share in range(int(shares)):
             hashes = [h[h % shares == share] for h in self._hashes()]
             ordered = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, np.uint64)
             for value in ordered[1:][ordered[1:] == ordered[:-1]]:
                 seen: dict[bytes, int] = {}
-                for piece, start in zip(self._hashes(), range(0, self.n_blocks, _ROWS), strict=True):
+                for piece, start in zip(self._hashes(), range(0, self.n_blocks, ROWS), strict=True):
                     for row in np.flatnonzero(piece == value) + start:
                         key = (np.asarray(self._positions[row], dtype=np.float64) + 0.0).tobytes()
                         if key in seen:
@@ -127,8 +129,8 @@ class Cloud:
 
     def _hashes(self) -> Iterator[NDArray[np.uint64]]:
         """Yield 64-bit hashes of the positions, piece by piece."""
-        for start in range(0, self.n_blocks, _ROWS):
-            piece = np.asarray(self._positions[start : start + _ROWS], dtype=np.float64)
+        for start in range(0, self.n_blocks, ROWS):
+            piece = np.asarray(self._positions[start : start + ROWS], dtype=np.float64)
             bits = (piece + 0.0).view(np.uint64)  # + 0.0: no negative zeros
             mixed = np.zeros(len(piece), dtype=np.uint64)
             for column in bits.T:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._validate import FloatArray, float_array, require_finite, require_positive
+from mbfast._validate import LARGEST, SMALLEST, FloatArray, float_array, one_number, require_finite, require_positive
 from mbfast.kernels import dipole, stress
 
 Form = Literal["corrected", "joffrin-levelut"]
@@ -27,7 +27,7 @@ class Interaction(Protocol):
     components : int
         Independent components of a moment: 6 (stress) or 3 (dipole).
     prefactor : float
-        SI value of the reduced interaction, before division by the cube of the unit of length (m^3/J or V^2 m^3/J).
+        SI value of the reduced interaction, before division by the cube of the unit of length (m^3/J or V m/C).
     coefficients : tuple of float
         Trailing arguments of the kernels.
     kernels : module
@@ -97,7 +97,7 @@ class StressInteraction:
 
     def __post_init__(self) -> None:
         for name in ("density", "c_l", "c_t"):
-            _require_number(name, getattr(self, name))
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
         if self.c_l < self.c_t:
             raise ValueError(f"c_l must not be below c_t, got c_l = {self.c_l:g} and c_t = {self.c_t:g} m/s")
         if self.form not in get_args(Form):
@@ -142,14 +142,11 @@ class StressInteraction:
         ndarray, shape (..., 3, 3, 3, 3)
             In 1/J.
         """
-        d, x = _displacements("r", r)
+        n, x = _displacements("r", r)
         constant, linear, quartic = self._parts()
-        x = x[..., None, None, None, None]
-        result: FloatArray = self.prefactor * (
-            constant / x**3
-            + linear(_outer(d, d)) / x**5
-            + quartic * np.einsum("...i,...j,...k,...l", d, d, d, d) / x**7
-        )
+        nnnn = np.einsum("...i,...j,...k,...l", n, n, n, n)
+        tilde = constant + linear(_outer(n, n)) + quartic * nnnn
+        result: FloatArray = self.prefactor * tilde / x[..., None, None, None, None] ** 3
         return result
 
     def tensor_change(self, r: ArrayLike, dr: ArrayLike) -> FloatArray:
@@ -165,20 +162,19 @@ class StressInteraction:
         ndarray, shape (..., 3, 3, 3, 3)
             In 1/J: the directional derivative, linear in dr.
         """
-        d, x = _displacements("r", r)
-        v = _vectors("dr", dr)
+        n, x = _displacements("r", r)
+        v = _vectors("dr", dr) / x[..., None]
         constant, linear, quartic = self._parts()
-        along = np.sum(d * v, axis=-1)[..., None, None, None, None]
-        x = x[..., None, None, None, None]
-        dd = _outer(d, d)
-        moved = sum(np.einsum("...i,...j,...k,...l", *(v if a == b else d for b in range(4))) for a in range(4))
-        dddd = np.einsum("...i,...j,...k,...l", d, d, d, d)
-        result: FloatArray = self.prefactor * (
-            -3.0 * along * constant / x**5
-            + linear(_outer(v, d) + _outer(d, v)) / x**5
-            - 5.0 * along * linear(dd) / x**7
-            + quartic * (moved / x**7 - 7.0 * along * dddd / x**9)
+        along = np.sum(n * v, axis=-1)[..., None, None, None, None]
+        nn, nnnn = _outer(n, n), np.einsum("...i,...j,...k,...l", n, n, n, n)
+        moved = sum(np.einsum("...i,...j,...k,...l", *(v if a == b else n for b in range(4))) for a in range(4))
+        change = (
+            -3.0 * along * constant
+            + linear(_outer(v, n) + _outer(n, v))
+            - 5.0 * along * linear(nn)
+            + quartic * (moved - 7.0 * along * nnnn)
         )
+        result: FloatArray = self.prefactor * change / x[..., None, None, None, None] ** 3
         return result
 
     def _parts(self) -> tuple[FloatArray, Callable[[FloatArray], FloatArray], float]:
@@ -234,7 +230,7 @@ class DipoleInteraction:
     permittivity: float
 
     def __post_init__(self) -> None:
-        _require_number("permittivity", self.permittivity)
+        object.__setattr__(self, "permittivity", _number("permittivity", self.permittivity))
 
     @property
     def components(self) -> int:
@@ -269,9 +265,8 @@ class DipoleInteraction:
         ndarray, shape (..., 3, 3)
             In V/(C m^2).
         """
-        d, x = _displacements("r", r)
-        x = x[..., None, None]
-        result: FloatArray = self.prefactor * (_DELTA / x**3 - 3.0 * _outer(d, d) / x**5)
+        n, x = _displacements("r", r)
+        result: FloatArray = self.prefactor * (_DELTA - 3.0 * _outer(n, n)) / x[..., None, None] ** 3
         return result
 
     def tensor_change(self, r: ArrayLike, dr: ArrayLike) -> FloatArray:
@@ -287,22 +282,18 @@ class DipoleInteraction:
         ndarray, shape (..., 3, 3)
             In V/(C m^2): the directional derivative, linear in dr.
         """
-        d, x = _displacements("r", r)
-        v = _vectors("dr", dr)
-        along = np.sum(d * v, axis=-1)[..., None, None]
-        x = x[..., None, None]
-        turned = _outer(v, d) + _outer(d, v)
-        result: FloatArray = (
-            self.prefactor * 3.0 * ((5.0 * _outer(d, d) / x**7 - _DELTA / x**5) * along - turned / x**5)
-        )
+        n, x = _displacements("r", r)
+        v = _vectors("dr", dr) / x[..., None]
+        along = np.sum(n * v, axis=-1)[..., None, None]
+        change = (5.0 * _outer(n, n) - _DELTA) * along - _outer(v, n) - _outer(n, v)
+        result: FloatArray = self.prefactor * 3.0 * change / x[..., None, None] ** 3
         return result
 
 
-def _require_number(name: str, value: float) -> None:
-    array = float_array(name, value)
-    if array.ndim:
-        raise TypeError(f"{name} must be one number, got an array of shape {array.shape}")
-    require_positive(name, array, unit="")
+def _number(name: str, value: float) -> float:
+    number = one_number(name, value)
+    require_positive(name, np.asarray(number), unit="")
+    return number
 
 
 def _vectors(name: str, value: ArrayLike) -> FloatArray:
@@ -316,9 +307,11 @@ def _vectors(name: str, value: ArrayLike) -> FloatArray:
 def _displacements(name: str, value: ArrayLike) -> tuple[FloatArray, FloatArray]:
     array = _vectors(name, value)
     x = np.linalg.norm(array, axis=-1)
-    if np.any(x == 0.0):
-        raise ValueError(f"{name} must not be zero: two blocks at one place have no interaction")
-    return array, x
+    if np.any(x < SMALLEST) or np.any(x > LARGEST):
+        raise ValueError(
+            f"{name} must not be zero, but from {SMALLEST:g} to {LARGEST:g} m long: got {x.min():g} to {x.max():g} m"
+        )
+    return array / x[..., None], x
 
 
 def _outer(u: FloatArray, v: FloatArray) -> FloatArray:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import _tiles
-from mbfast._validate import FloatArray, float_array, require_finite, require_positive
+from mbfast._validate import LARGEST, SMALLEST, FloatArray, float_array, one_number, require_finite, require_positive
 from mbfast.angular import SQUARED_CHANGE, MomentChange
-from mbfast.blocks import BlockLattice, Cloud, as_blocks
-from mbfast.interactions import Interaction, StressInteraction
+from mbfast.blocks import ROWS, BlockLattice, Cloud, as_blocks
+from mbfast.interactions import DipoleInteraction, Interaction, StressInteraction
 from mbfast.kernels import displacements
 
 
@@ -56,23 +56,20 @@ def lattice_sum(
     6.9457
     8.0216
     """
-    exponent = float_array("power", power)
-    if exponent.ndim:
-        raise TypeError(f"power must be one number, got an array of shape {exponent.shape}")
-    require_finite("power", exponent)
+    exponent = one_number("power", power)
+    require_finite("power", np.asarray(exponent))
     geometry = as_blocks(blocks)
+    scale = 1.0
     if isinstance(geometry, BlockLattice):
         if spacing is not None:
             raise ValueError("spacing is known for a lattice, got one")
-        scale = 1.0
     else:
         if spacing is None:
             raise ValueError("spacing must be given for positions, got None")
-        unit = float_array("spacing", spacing)
-        require_positive("spacing", unit, unit="m")
-        scale = float(unit) / geometry.unit
-    total = _average(geometry, lambda d, w: float(displacements.inverse_power(d, w, float(exponent))), threads)
-    return float(total * scale ** float(exponent))
+        length = one_number("spacing", spacing)
+        require_positive("spacing", np.asarray(length), unit="m")
+        scale = geometry.unit / length
+    return _average(geometry, lambda d, w: float(displacements.inverse_power(d * scale, w, exponent)), threads)
 
 
 def phase_sum(
@@ -125,6 +122,7 @@ def phase_sum(
     -2.2069
     -2.6871
     """
+    _check(interaction)
     geometry = as_blocks(blocks)
     k, directions = _wave(wavevector, polarization)
     k_reduced = k * geometry.unit
@@ -204,6 +202,7 @@ def strain_coupling_sum(
     >>> print(f"{value * (cube.spacing**3 / silica.prefactor) ** 2:.1f}")
     613.5
     """
+    _check(interaction)
     geometry = as_blocks(blocks)
     k, directions = _wave(wavevector, polarization)
     k_reduced = k * geometry.unit
@@ -214,14 +213,10 @@ def strain_coupling_sum(
             )
         if x is None:
             raise ValueError("x = Im chi~_l/Im chi~_t - 2 must be given for stress, got None")
-        ratio = float_array("x", x)
-        require_finite("x", ratio)
+        ratio = one_number("x", x)
+        require_finite("x", np.asarray(ratio))
         a, b = (
-            sum(
-                float(c) * interaction.alpha**p * float(ratio) ** q
-                for p, row in enumerate(table)
-                for q, c in enumerate(row)
-            )
+            sum(float(c) * interaction.alpha**p * ratio**q for p, row in enumerate(table) for q, c in enumerate(row))
             for table in SQUARED_CHANGE[interaction.form]
         )
         moment_change = "none"
@@ -245,12 +240,18 @@ def strain_coupling_sum(
     return _average(geometry, term, threads) * (interaction.prefactor / geometry.unit**3) ** 2
 
 
+def _check(interaction: Interaction) -> None:
+    if not isinstance(interaction, (StressInteraction, DipoleInteraction)):
+        raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
+
+
 def _wave(wavevector: ArrayLike, polarization: str | ArrayLike) -> tuple[FloatArray, list[FloatArray]]:
     """Check k, and return it with the polarizations to average over."""
     k = float_array("wavevector", wavevector)
     require_finite("wavevector", k)
-    if k.shape != (3,) or not np.linalg.norm(k) > 0.0:
-        raise ValueError(f"wavevector must be one vector of shape (3,), not zero, got {k.tolist()}")
+    if k.shape != (3,) or not SMALLEST <= np.linalg.norm(k) <= LARGEST:
+        wanted = f"one vector of shape (3,), not zero, but from {SMALLEST:g} to {LARGEST:g} 1/m long"
+        raise ValueError(f"wavevector must be {wanted}, got {k.tolist()}")
     direction = k / np.linalg.norm(k)
     if isinstance(polarization, str):
         if polarization == "longitudinal":
@@ -261,9 +262,9 @@ def _wave(wavevector: ArrayLike, polarization: str | ArrayLike) -> tuple[FloatAr
             return k, [first, np.cross(direction, first)]
         raise ValueError(f"polarization must be longitudinal, transverse or a unit vector, got {polarization!r}")
     u = float_array("polarization", polarization)
-    if u.shape != (3,) or not abs(np.linalg.norm(u) - 1.0) < 1e-9:
+    if u.shape != (3,) or not abs(np.linalg.norm(u) - 1.0) < 1e-6:
         raise ValueError(f"polarization must be a unit vector of shape (3,), got {u.tolist()}")
-    return k, [u]
+    return k, [u / np.linalg.norm(u)]
 
 
 def _average(
@@ -271,33 +272,37 @@ def _average(
 ) -> float:
     """N^-1 times the sum of an even function of the displacement over ordered pairs."""
     workers = _tiles.check_threads(threads)
-    if geometry.n_blocks < 2:
+    n = geometry.n_blocks
+    if n < 2:
         return 0.0
     if isinstance(geometry, BlockLattice):
         shape = geometry.shape
-        parts = _tiles.run(lambda plane: term(*_offsets(shape, plane)), range(shape[0]), threads=workers)
+        starts = range(0, shape[0] * (2 * shape[1] - 1) * (2 * shape[2] - 1), ROWS)
+        parts = _tiles.run(lambda start: term(*_offsets(shape, start)), starts, threads=workers)
     else:
-        n, step = geometry.n_blocks, 64
-        everywhere = geometry.reduced(0, n)
-
-        def rows(start: int) -> float:
-            return math.fsum(_with_later(everywhere, i, term) for i in range(start, min(start + step, n - 1)))
-
-        parts = _tiles.run(rows, range(0, n - 1, step), threads=workers)
-    return 2.0 * math.fsum(parts) / geometry.n_blocks
+        parts = _tiles.run(lambda start: _pairs(geometry, start, term), range(0, n - 1, 64), threads=workers)
+    return 2.0 * math.fsum(parts) / n
 
 
-def _with_later(positions: FloatArray, i: int, term: Callable[[FloatArray, FloatArray], float]) -> float:
-    d = positions[:, i + 1 :] - positions[:, i : i + 1]
-    return term(d, np.ones(d.shape[1]))
+def _offsets(shape: tuple[int, int, int], start: int) -> tuple[FloatArray, FloatArray]:
+    """Offsets of one of each pair d, -d, (3, n), and how many pairs of blocks have them, (n,): a piece from `start`."""
+    grid = (shape[0], 2 * shape[1] - 1, 2 * shape[2] - 1)
+    x, y, z = np.unravel_index(np.arange(start, min(start + ROWS, math.prod(grid))), grid)
+    y, z = y - (shape[1] - 1), z - (shape[2] - 1)
+    upper = (x > 0) | (y > 0) | ((y == 0) & (z > 0))
+    upper &= (x > 0) | (y >= 0)
+    d = np.array([x[upper], y[upper], z[upper]], dtype=np.float64)
+    return d, np.prod(np.array(shape)[:, None] - np.abs(d), axis=0)
 
 
-def _offsets(shape: tuple[int, int, int], plane: int) -> tuple[FloatArray, FloatArray]:
-    """Offsets of one of each pair d, -d with d_x = plane, (3, n), and how many pairs of blocks have them, (n,)."""
-    along_y, along_z = np.arange(1.0 - shape[1], shape[1]), np.arange(1.0 - shape[2], shape[2])
-    y, z = (g.ravel() for g in np.meshgrid(along_y, along_z, indexing="ij"))
-    if plane == 0:
-        upper = (y > 0) | ((y == 0) & (z > 0))
-        y, z = y[upper], z[upper]
-    weights = (shape[0] - plane) * (shape[1] - np.abs(y)) * (shape[2] - np.abs(z))
-    return np.stack([np.full(y.size, float(plane)), y, z]), weights
+def _pairs(cloud: Cloud, start: int, term: Callable[[FloatArray, FloatArray], float]) -> float:
+    """Sum the term over the pairs of blocks [start, start + 64) with later ones."""
+    n = cloud.n_blocks
+    first = cloud.reduced(start, min(start + 64, n))
+    parts = []
+    for j0 in range(start, n, ROWS):
+        later = cloud.reduced(j0, min(j0 + ROWS, n))
+        for i in range(first.shape[1]):
+            d = later[:, max(start + i + 1 - j0, 0) :] - first[:, i : i + 1]
+            parts.append(term(d, np.ones(d.shape[1])))
+    return math.fsum(parts)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from mbfast import _tiles
 from mbfast._validate import FloatArray, float_array, real_array
-from mbfast.blocks import _ROWS, BlockLattice, Cloud, as_blocks
+from mbfast.blocks import ROWS, BlockLattice, Cloud, as_blocks
 from mbfast.interactions import Interaction
 
 Method = Literal["auto", "direct"]
@@ -19,6 +19,7 @@ Boundary = Literal["open", "periodic"]
 ImageShape = Literal["cubic", "spherical"]
 
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
+_LARGEST_MOMENT = 1e150  # the product of two, and of a reduced coupling, is still a double
 
 
 def pair_field(
@@ -65,7 +66,8 @@ def pair_field(
     Returns
     -------
     ndarray
-        Field, in the layout of `moments`, float64: dimensionless for stress (a strain), V/m for dipoles.
+        h, in the layout of `moments`, float64: dimensionless for stress, V/m for dipoles. As (2.13) counts each pair
+        twice, dE/dT_s = 2 h_s: the strain at a block is 2 h, the electric field at a dipole -2 h.
 
     Raises
     ------
@@ -80,7 +82,8 @@ def pair_field(
     Notes
     -----
     For Joffrin and Levelut's form, whose tensor is not symmetric, this is the symmetric part of the field. Relative
-    rounding errors are of the order of 1e-15. Memory beyond the arguments and the result: below 50 MB.
+    rounding errors are of the order of 1e-15. Memory beyond the arguments and the result: below 50 MB with open
+    boundaries.
 
     References
     ----------
@@ -107,7 +110,7 @@ def pair_field(
         targets = geometry.reduced(*tile)
         field = np.zeros((interaction.components, targets.shape[1]))
         for shift in system.shifts:
-            kernels.field(targets + shift, positions, sources, *interaction.coefficients, field)
+            kernels.field(targets + shift[:, None], positions, sources, *interaction.coefficients, field)
         field *= system.scale
         flat[slice(*tile)] += _as_rows(field, flat.shape[1])
 
@@ -182,7 +185,7 @@ def pair_energy(
             sources = system.moments.components(*piece)
             sums = partial(below, first=piece[0], positions=geometry.reduced(*piece), sources=sources)
             parts += _tiles.run(sums, tiles, threads=workers, advance=advance)
-    return 2.0 * math.fsum(parts) * system.scale * system.moments.unit
+    return 2.0 * math.fsum(parts) * system.scale * system.moments.unit + 0.0  # no negative zero
 
 
 class _System:
@@ -206,17 +209,19 @@ class _System:
         ):
             if value not in get_args(known):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(known))}, got {value!r}")
+        if not all(hasattr(interaction, name) for name in ("components", "prefactor", "coefficients", "kernels")):
+            raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         self.geometry = as_blocks(blocks)
         self.n = self.geometry.n_blocks
         leading = self.geometry.shape if isinstance(self.geometry, BlockLattice) else (self.n,)
         self.moments = _Moments(moments, leading, interaction.components)
-        self.shifts = [np.zeros((3, 1))]
+        self.shifts = np.zeros((1, 3))
         if boundary == "periodic":
             self.shifts = _image_shifts(self.geometry, cell, images, image_shape)
         elif cell is not None or images is not None:
             raise ValueError("cell and images belong to boundary='periodic', got them with boundary='open'")
         # of a field from moments in units of moments.unit and lengths in units of geometry.unit
-        self.scale = interaction.prefactor * self.moments.unit / self.geometry.unit**3
+        self.scale = interaction.prefactor / self.geometry.unit**3 * self.moments.unit
 
     def pieces(self) -> list[tuple[int, int]]:
         """Ranges of sources that are held in the kernels' layout at a time."""
@@ -224,7 +229,8 @@ class _System:
 
     def tiles(self) -> list[tuple[int, int]]:
         """Ranges of targets; they depend on N alone, and so do the sums' rounding errors."""
-        size = min(max(4_000_000 // max(self.n, 1), 64), 1024)
+        size = 4_000_000 // (max(self.n, 1) * len(self.shifts))
+        size = min(max(size, 64 if len(self.shifts) == 1 else 1), 1024)
         return [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
 
 
@@ -243,13 +249,14 @@ class _Moments:
         self.width = math.prod(array.shape[len(leading) :])
         self._rows = array.reshape(math.prod(leading), *array.shape[len(leading) :])
         largest = 0.0
-        for start in range(0, len(self._rows), _ROWS):
-            piece = np.asarray(self._rows[start : start + _ROWS], dtype=np.float64)
-            if not np.isfinite(piece).all():
-                row = start + int(np.argwhere(~np.isfinite(piece))[0, 0])
-                raise ValueError(f"moments must be finite, got {self._rows[row].tolist()} for block {row}")
+        for start in range(0, len(self._rows), ROWS):
+            piece = np.asarray(self._rows[start : start + ROWS], dtype=np.float64)
+            if not (abs(piece) <= _LARGEST_MOMENT).all():
+                row = start + int(np.argwhere(~(abs(piece) <= _LARGEST_MOMENT))[0, 0])
+                wanted = f"finite, at most {_LARGEST_MOMENT:g}"
+                raise ValueError(f"moments must be {wanted}, got {self._rows[row].tolist()} for block {row}")
             if piece.ndim == 3:
-                _refuse_asymmetric(piece, start)
+                _refuse_asymmetric(piece, start, array.dtype)
             largest = max(largest, float(np.abs(piece).max()))
         self.unit = 2.0 ** math.frexp(largest)[1] if largest > 0.0 else 1.0  # a power of two: the change is exact
 
@@ -266,17 +273,18 @@ class _Moments:
         """Sum of T_s : h_s over all blocks."""
         rows = field.reshape(self._rows.shape)
         weights = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0]) if self._rows.shape[1:] == (6,) else np.array(1.0)
-        pieces = (slice(start, start + _ROWS) for start in range(0, len(rows), _ROWS))
+        pieces = (slice(start, start + ROWS) for start in range(0, len(rows), ROWS))
         return math.fsum(float(np.sum(weights * rows[p] * self._rows[p])) for p in pieces)
 
 
 _PLACES = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
-def _refuse_asymmetric(piece: FloatArray, start: int) -> None:
+def _refuse_asymmetric(piece: FloatArray, start: int, dtype: np.dtype[Any]) -> None:
     difference = np.abs(piece - piece.transpose(0, 2, 1)).max(axis=(1, 2))
-    # a product of a few matrices leaves some eps; more is no rounding
-    allowed = 1e-13 * np.abs(piece).max(axis=(1, 2))
+    # products of a few matrices leave some eps of the type they were computed in; more is no rounding
+    eps = float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
+    allowed = max(500.0 * eps, 1e-13) * np.abs(piece).max(axis=(1, 2))
     if np.any(difference > allowed):
         row = int(np.argmax(difference > allowed))
         raise ValueError(
@@ -291,24 +299,28 @@ def _as_rows(field: FloatArray, columns: int) -> FloatArray:
 
 
 def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
-    """Raise a ValueError if a block is, to a billionth of the cell, at an image of another one."""
-    places = np.round((cloud.reduced(0, cloud.n_blocks).T @ np.linalg.inv(vectors)) * 1e9).astype(np.int64) % 10**9
-    _, first, counts = np.unique(places, axis=0, return_index=True, return_counts=True)
-    if np.any(counts > 1):
-        one = first[np.argmax(counts > 1)]
-        other = np.flatnonzero((places == places[one]).all(axis=1))[1]
+    """Raise a ValueError if a block is, up to rounding, at an image of another one."""
+    from scipy.spatial import cKDTree  # noqa: PLC0415
+
+    places = cloud.reduced(0, cloud.n_blocks).T @ np.linalg.inv(vectors)
+    rounding = 16.0 * float(np.finfo(np.float64).eps) * max(1.0, float(np.abs(places).max(initial=0.0)))
+    pairs = cKDTree((places - np.floor(places)) % 1.0, boxsize=[1.0, 1.0, 1.0]).query_pairs(rounding)
+    if pairs:
+        one, other = min(pairs)
         raise ValueError(f"blocks {one} and {other} coincide up to a period of the cell")
 
 
 def _image_shifts(
     geometry: BlockLattice | Cloud, cell: ArrayLike | None, images: int | None, image_shape: str
-) -> list[FloatArray]:
-    """Return the displacements of the images, the cell itself among them, in units of the geometry, each (3, 1)."""
+) -> FloatArray:
+    """Return the displacements of the images, the cell itself among them, in units of the geometry, shape (n, 3)."""
     if isinstance(images, bool) or not isinstance(images, (int, np.integer)) or images < 0:
         raise ValueError(f"images must be a whole number >= 0 of shells if periodic, got {images!r}")
     if isinstance(geometry, BlockLattice):
         if cell is not None:
             raise ValueError("cell is known for a lattice, got one")
+        if not geometry.n_blocks:
+            return np.zeros((1, 3))
         vectors = np.diag(np.array(geometry.shape, dtype=np.float64))
     else:
         if cell is None:
@@ -330,8 +342,11 @@ def _image_shifts(
         radius = reach * volume ** (1 / 3)
         reach = math.ceil(radius / heights.min())
     steps = np.arange(-reach, reach + 1)
-    numbers = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    shifts = numbers @ vectors
-    if image_shape == "spherical":
-        shifts = shifts[np.linalg.norm(shifts, axis=1) <= radius * (1 + 1e-12)]
-    return [shift[:, None] for shift in shifts]
+    planes = []
+    for first in steps:
+        second, third = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
+        shifts = np.stack([np.full(second.size, first), second, third], axis=-1) @ vectors
+        if image_shape == "spherical":
+            shifts = shifts[np.linalg.norm(shifts, axis=1) <= radius * (1 + 1e-12)]
+        planes.append(shifts)
+    return np.concatenate(planes)

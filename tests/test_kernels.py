@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import naive
 import numpy as np
@@ -219,6 +220,12 @@ def test_a_c_program_calls_them(tmp_path):
     assert twice(capi.address("dipole_energy"), 20, x.ctypes.data, p.ctypes.data) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.compiled
+def test_a_c_function_has_one_address():
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(capi.address, ["dipole_source_field"] * 8))) == 1
+
+
 def test_an_unknown_c_function_is_named():
     with pytest.raises(ValueError, match=r"name must be one of stress_field, .* got 'field'"):
         capi.address("field")
@@ -321,13 +328,16 @@ def test_tiles_keep_their_order_and_stop_at_an_error():
 
 
 INTERRUPTED = """
-import sys, time, numpy as np, mbfast
+import signal, numpy as np, mbfast
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a parent may have had ignored
 rng = np.random.default_rng(0)
-arguments = mbfast.DipoleInteraction(1.0), rng.random((300_000, 3)), rng.normal(size=(300_000, 3))
-mbfast.pair_field(arguments[0], arguments[1][:9], arguments[2][:9])
+dipoles, positions, moments = mbfast.DipoleInteraction(1.0), rng.random((1_000_000, 3)), rng.normal(size=(1_000_000, 3))
+periodic = dict(boundary="periodic", cell=[1.0, 1.0, 1.0], images=10)
+threads = {threads}
+mbfast.pair_field(dipoles, positions[:9], moments[:9])
 print("ready", flush=True)
 try:
-    mbfast.pair_field(*arguments, threads={threads})
+    {call}
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -335,12 +345,23 @@ except KeyboardInterrupt:
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("threads", [1, 2])
-def test_ctrl_c_is_prompt(threads):
+@pytest.mark.parametrize(
+    "call",
+    [
+        "mbfast.pair_field(dipoles, positions, moments, threads=threads)",
+        "mbfast.pair_field(dipoles, positions[:9000], moments[:9000], threads=threads, **periodic)",
+    ],
+    ids=["open", "periodic"],
+)
+def test_ctrl_c_is_prompt(threads, call):
     process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED.format(threads=threads)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", INTERRUPTED.format(threads=threads, call=call)], stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(1)  # of the minute the sum takes
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10)[0] == "interrupted\n"
-    assert process.returncode == 0
+    try:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1)  # of the minutes the sum takes
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=5)[0] == "interrupted\n"
+        assert process.returncode == 0
+    finally:
+        process.kill()

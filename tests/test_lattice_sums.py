@@ -163,8 +163,25 @@ def test_the_bits_do_not_depend_on_the_number_of_threads():
         assert len(results) == 1
 
 
+def test_high_powers_of_positions_stay_finite():
+    chain = mbfast.BlockLattice((300, 1, 1), 1.0)
+    for power in (120.0, -120.0):
+        by_pairs = mbfast.lattice_sum(chain.positions, power, spacing=1.0)
+        assert by_pairs == pytest.approx(mbfast.lattice_sum(chain, power), rel=1e-12)
+
+
+@pytest.mark.compiled
+def test_long_thin_and_large_flat_lattices_come_in_pieces():
+    line = mbfast.BlockLattice((1, 1, 200_000), 1.0)
+    expected = sum(2 * (200_000 - k) / 200_000 / k**4 for k in range(1, 2000))
+    assert mbfast.lattice_sum(line, 4) == pytest.approx(expected, rel=1e-9)  # the tail beyond 2000
+    assert mbfast.lattice_sum(mbfast.BlockLattice((200_000, 1, 1), 1.0), 4) == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_unit_vector_is_the_named_polarization():
-    assert mbfast.phase_sum(SILICA, LATTICE, WAVE, ALONG) == mbfast.phase_sum(SILICA, LATTICE, WAVE, "longitudinal")
+    along = mbfast.phase_sum(SILICA, LATTICE, WAVE, "longitudinal")
+    assert mbfast.phase_sum(SILICA, LATTICE, WAVE, ALONG) == pytest.approx(along, rel=1e-13)
+    assert mbfast.phase_sum(SILICA, LATTICE, WAVE, ALONG.astype(np.float32)) == pytest.approx(along, rel=1e-6)
     pair = [mbfast.phase_sum(SILICA, LATTICE, WAVE, u) for u in naive.transverse_directions(WAVE)]
     assert_allclose(np.mean(pair), mbfast.phase_sum(SILICA, LATTICE, WAVE, "transverse"), rtol=1e-10)
 
@@ -174,6 +191,12 @@ def test_a_unit_vector_is_the_named_polarization():
     [
         (lambda: mbfast.lattice_sum(LATTICE, np.nan), ValueError, "power must be finite"),
         (lambda: mbfast.lattice_sum(LATTICE, [6]), TypeError, "power must be one number"),
+        (lambda: mbfast.phase_sum(SILICA, LATTICE, [0, 0, 1e-40], "transverse"), ValueError, "wavevector must be one"),
+        (
+            lambda: mbfast.strain_coupling_sum(SILICA, LATTICE, WAVE, "transverse", [0.3, 0.4]),
+            TypeError,
+            "x must be one number",
+        ),
         (lambda: mbfast.lattice_sum(LATTICE, 6, spacing=1.0), ValueError, "spacing is known for a lattice"),
         (lambda: mbfast.lattice_sum(CLOUD, 6), ValueError, "spacing must be given for positions"),
         (lambda: mbfast.lattice_sum(CLOUD, 6, spacing=-1.0), ValueError, "spacing must be positive"),

@@ -84,19 +84,22 @@ def test_kernels_take_the_same_hbar():
 
 
 @pytest.mark.parametrize(
-    ("files", "quota"),
+    ("groups", "files", "quota"),
     [
-        ({}, math.inf),
-        ({"cpu.max": "max 100000\n"}, math.inf),
-        ({"cpu.max": "150000 100000\n"}, 1.5),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
-        ({"cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 0.5),
+        ("", {}, math.inf),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, math.inf),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/job/step\n", {"job/cpu.max": "200000 100000\n", "job/step/cpu.max": "max 100000\n"}, 2.0),
+        ("4:cpu,cpuacct:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
+        ("4:cpu,cpuacct:/a\n", {"cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 0.5),
     ],
 )
-def test_cores_respect_the_quota_of_the_control_group(tmp_path, monkeypatch, files, quota):
+def test_cores_respect_the_quota_of_the_control_group(tmp_path, monkeypatch, groups, files, quota):
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "own").write_text(groups, encoding="utf-8")
     monkeypatch.setattr(_tiles, "_CGROUP", tmp_path)
+    monkeypatch.setattr(_tiles, "_OWN_GROUPS", tmp_path / "own")
     assert _tiles._quota() == quota
     assert 1 <= _tiles.usable_cores() <= max(1, math.ceil(min(quota, 1e6)))

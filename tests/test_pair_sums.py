@@ -85,10 +85,55 @@ def test_sums_over_several_tiles_equal_the_naive_ones(interaction, monkeypatch):
 
     positions, moments = random_blocks(7, 90, interaction)
     expected = naive.pair_field(oracle_tensor(interaction), positions, moments)
-    monkeypatch.setattr(pair_sums, "_SOURCES", 32)  # three pieces of sources, two tiles of targets
+    monkeypatch.setattr(pair_sums, "_SOURCES", 32)
+    starts = range(0, 90, 20)
+    monkeypatch.setattr(pair_sums._System, "tiles", lambda _: [(i, min(i + 20, 90)) for i in starts])
     assert_fields_equal(mbfast.pair_field(interaction, positions, moments), expected)
     energy = mbfast.pair_energy(interaction, positions, moments)
     assert energy == pytest.approx(np.sum(moments * expected), rel=1e-13)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(("interaction", "n"), [(SILICA, 5000), (JOFFRIN_LEVELUT, 5000), (DIPOLES, 20_000)])
+def test_sums_longer_than_the_kernels_tiles(interaction, n):
+    positions, moments = random_blocks(21, n, interaction)
+    field = mbfast.pair_field(interaction, positions, moments)
+    for row in (0, 799, 800, 2047, 2048, 4095, 4096, n - 1):
+        others = np.delete(np.arange(n), row)
+        tensor = interaction.tensor(positions[row] - positions[others])
+        if moments.ndim == 3:
+            h = np.einsum("sijkl,skl", tensor, moments[others])
+            h = 0.5 * (h + h.T)
+        else:
+            h = np.einsum("sij,sj", tensor, moments[others])
+        assert_fields_equal(field[row], h, rtol=1e-12)  # a single row may be a thousand times below its largest term
+    energy = mbfast.pair_energy(interaction, positions, moments)
+    assert energy == pytest.approx(float(np.sum(moments * field)), rel=1e-13)
+
+
+@pytest.mark.parametrize("c_l", [np.sqrt(2.0), 1.0, 1e6])
+@pytest.mark.parametrize("form", ["corrected", "joffrin-levelut"])
+def test_special_values_of_alpha(form, c_l):
+    """alpha = 1/2, where c1 vanishes to rounding; 0; and 1, where c0 does."""
+    interaction = mbfast.StressInteraction(1 / (8 * np.pi), c_l, 1.0, form=form)
+    positions, moments = random_blocks(5, 20, SILICA, spread=3.0)
+    tensor = lambda r: naive.stress_tensor(r, 1 / (8 * np.pi), c_l, 1.0, form)  # noqa: E731
+    assert_fields_equal(
+        mbfast.pair_field(interaction, positions, moments), naive.pair_field(tensor, positions, moments)
+    )
+
+
+@pytest.mark.parametrize("c2", [0.5, 1.0])
+def test_kernel_where_c1_vanishes_exactly(c2):
+    from mbfast.kernels import stress
+
+    positions, moments = random_blocks(5, 20, SILICA, spread=3.0)
+    x = np.ascontiguousarray(positions.T)
+    t = np.array([moments[:, i, j] for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))])
+    exact, nearly = np.zeros((6, 20)), np.zeros((6, 20))
+    stress.field(x, x, t, 0.5, 0.0, c2, exact)
+    stress.field(x, x, t, 0.5, 1e-14, c2, nearly)
+    assert_fields_equal(exact, nearly)
 
 
 @INTERACTIONS
@@ -253,29 +298,32 @@ def test_uniform_dipoles_on_a_cube_have_no_field_at_its_centre():
 CELLS = {
     "cubic": [2e-8, 2e-8, 2e-8],
     "flat": [1e-8, 2e-8, 3e-8],
-    "skew": [[2e-8, 0, 0], [7e-9, 1e-8, 0], [-4e-9, 6e-9, 2.2e-8]],
+    "skew": [[2e-8, 0, 0], [1.9e-8, 6e-9, 0], [-1.7e-8, 5e-9, 1e-8]],
 }
 
 
-@pytest.mark.parametrize("shape", ["cubic", "spherical"])
+@pytest.mark.parametrize(("shape", "images"), [("cubic", 1), ("spherical", 1), ("spherical", 2)])
 @pytest.mark.parametrize("cell", CELLS)
 @INTERACTIONS
-def test_periodic_images(interaction, cell, shape):
-    positions, moments = random_blocks(6, 5, interaction, spread=9e-9)
+def test_periodic_images(interaction, cell, shape, images):
+    positions, moments = random_blocks(6, 3, interaction, spread=9e-9)
     vectors = np.array(CELLS[cell])
     vectors = np.diag(vectors) if vectors.ndim == 1 else vectors
-    reach = 5
-    shifts = [np.array(n) @ vectors for n in itertools.product(range(-reach, reach + 1), repeat=3)]
+    numbers = list(itertools.product(range(-9, 10), repeat=3))
     if shape == "cubic":
-        shifts = [s for s in shifts if np.abs(np.linalg.solve(vectors.T, s)).max() < 1.5]
+        shifts = [np.array(n) @ vectors for n in numbers if max(map(abs, n)) <= images]
     else:
-        radius = np.linalg.det(vectors) ** (1 / 3)
-        shifts = [s for s in shifts if np.linalg.norm(s) <= radius * (1 + 1e-12)]
+        radius = images * np.linalg.det(vectors) ** (1 / 3)
+        shifts = [s for s in (np.array(n) @ vectors for n in numbers) if np.linalg.norm(s) <= radius * (1 + 1e-12)]
     expected = naive.pair_field(oracle_tensor(interaction), positions, moments, shifts)
-    options = {"boundary": "periodic", "cell": CELLS[cell], "images": 1, "image_shape": shape}
+    options = {"boundary": "periodic", "cell": CELLS[cell], "images": images, "image_shape": shape}
     assert_fields_equal(mbfast.pair_field(interaction, positions, moments, **options), expected)
+    magnitude = np.sum(np.abs(moments * expected))
     energy = mbfast.pair_energy(interaction, positions, moments, **options)
-    assert abs(energy - np.sum(moments * expected)) <= 1e-13 * np.sum(np.abs(moments * expected))
+    assert abs(energy - np.sum(moments * expected)) <= 1e-13 * magnitude
+    if moments.ndim == 3:
+        six = np.stack([moments[:, i, j] for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))], axis=1)
+        assert abs(mbfast.pair_energy(interaction, positions, six, **options) - energy) <= 1e-13 * magnitude
 
 
 def test_periodic_lattice_knows_its_period():
@@ -305,13 +353,13 @@ SPOILT = np.where(np.arange(12).reshape(4, 3) == 7, np.nan, GOOD[0])
         (GOOD[0] * 1j, GOOD[1], {}, TypeError, "blocks must consist of real numbers, got dtype complex128"),
         (GOOD[0].astype(object), GOOD[1], {}, TypeError, "blocks must consist of real numbers, got dtype object"),
         ([[1, 2, 3], [4]], GOOD[1], {}, ValueError, "ragged"),
-        (SPOILT, GOOD[1], {}, ValueError, "blocks must be at finite positions, got nan in row 2"),
+        (SPOILT, GOOD[1], {}, ValueError, "blocks must be at finite positions, .* got nan in row 2"),
         (GOOD[0][[0, 1, 2, 1]], GOOD[1], {}, ValueError, r"blocks 1 and 3 coincide at \("),
         ([[0.0, 0, 0], [-0.0, 0, 0]], GOOD[1][:2], {}, ValueError, "blocks 0 and 1 coincide"),
         (GOOD[0], GOOD[1][:3], {}, ValueError, r"moments must have shape \(4, 6\) or \(4, 3, 3\), got \(3, 3, 3\)"),
         (GOOD[0], GOOD[0], {}, ValueError, r"moments must have shape .* got \(4, 3\)"),
         (GOOD[0], GOOD[1] * 1j, {}, TypeError, "moments must consist of real numbers"),
-        (GOOD[0], GOOD[1] * np.inf, {}, ValueError, "moments must be finite, got .* for block 0"),
+        (GOOD[0], GOOD[1] * np.inf, {}, ValueError, "moments must be finite, .* got .* for block 0"),
         (GOOD[0], ASYMMETRIC, {}, ValueError, "stress moments must be symmetric.*differ by 1e-25"),
         (mbfast.BlockLattice((2, 2, 1), 1.0), GOOD[1], {}, ValueError, r"shape \(2, 2, 1, 6\) or \(2, 2, 1, 3, 3\)"),
         (*GOOD, {"method": "fast"}, ValueError, "method must be one of auto, direct, got 'fast'"),
@@ -383,19 +431,64 @@ def test_a_progress_bar_is_drawn_on_stderr(capsys):
 @pytest.mark.compiled
 def test_memory_beyond_arguments_and_result_stays_below_50_mb(run_python):
     code = """
-import resource, numpy as np, mbfast
-from mbfast import pair_sums
-dipoles = mbfast.DipoleInteraction(1e-11)
+import types, tracemalloc, numpy as np, mbfast
+class Idle(mbfast.DipoleInteraction):  # checks, packing and scheduling; the sum itself, of 1e12 pairs, is left out
+    kernels = types.SimpleNamespace(field=lambda *a: None, energy=lambda *a: 0.0)
+n = 1_000_000
 rng = np.random.default_rng(0)
-mbfast.pair_field(dipoles, rng.random((100, 3)), rng.random((100, 3)))
-# checks and packing of two million blocks; the sum itself, of 4e12 pairs, is left out
-pair_sums._System.tiles = lambda self: []
-positions, moments = rng.random((2_000_000, 3)), rng.random((2_000_000, 3))
-result = np.ones_like(moments)
-del result
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-field = mbfast.pair_field(dipoles, positions, moments)
-field[:] = 1
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+positions, moments = rng.random((n, 3)).astype(np.float32).astype(np.float64), rng.random((n, 3))
+positions[:, 0] += np.arange(n)
+tracemalloc.start()
+mbfast.pair_field(Idle(1.0), positions, moments, threads=2)
+field = tracemalloc.get_traced_memory()[1] - moments.nbytes
+tracemalloc.reset_peak()
+mbfast.pair_energy(Idle(1.0), positions, moments, threads=2)
+energy = tracemalloc.get_traced_memory()[1]
+tracemalloc.reset_peak()
+mbfast.lattice_sum(mbfast.BlockLattice((1, 1000, 1000), 1.0), 6)
+mbfast.lattice_sum(mbfast.BlockLattice((1_000_000, 1, 1), 1.0), 6)
+print(field / 1e6, energy / 1e6, tracemalloc.get_traced_memory()[1] / 1e6)
 """
-    assert float(run_python(code)) < 50
+    assert max(map(float, run_python(code).split())) < 50
+
+
+@pytest.mark.parametrize("make", [np.float32, np.float16, np.int16, np.uint16, np.float64, np.array])
+def test_parameters_of_any_real_type_are_taken_at_their_value(make):
+    interaction = mbfast.StressInteraction(make(2200), make(5800), make(3800))
+    assert interaction == mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
+    assert hash(interaction) == hash(mbfast.StressInteraction(2200.0, 5800.0, 3800.0))
+    assert type(mbfast.BlockLattice((2, 2, 2), make(3)).spacing) is float
+    assert type(mbfast.DipoleInteraction(make(3)).prefactor) is float
+
+
+def test_moments_symmetric_to_the_rounding_of_their_type():
+    positions, moments = random_blocks(3, 5, SILICA)
+    q = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0].astype(np.float32)
+    rounded = q @ (1e19 * moments).astype(np.float32) @ q.T
+    assert not np.array_equal(rounded, rounded.transpose(0, 2, 1))
+    assert np.isfinite(mbfast.pair_energy(SILICA, positions, rounded))
+    with pytest.raises(ValueError, match="stress moments must be symmetric"):
+        mbfast.pair_energy(SILICA, positions, rounded.astype(np.float64))
+
+
+@pytest.mark.parametrize("scale", [1e34, 1e-35])
+def test_extreme_lengths(scale):
+    positions, moments = random_blocks(3, 5, SILICA, spread=1.0)
+    field = mbfast.pair_field(SILICA, positions, moments)
+    scaled = mbfast.pair_field(SILICA, scale * positions, moments)
+    assert_fields_equal(scaled * scale**3, field, rtol=1e-12)
+    with pytest.raises(ValueError, match="blocks must be at finite positions, at most 1e\\+35 m from the origin"):
+        mbfast.pair_field(SILICA, 1e36 * positions, moments)
+
+
+def test_what_is_no_interaction_is_refused():
+    positions, moments = random_blocks(3, 5, DIPOLES)
+    with pytest.raises(TypeError, match="interaction must be a StressInteraction or a DipoleInteraction, got 'stress'"):
+        mbfast.pair_field("stress", positions, moments)
+    with pytest.raises(TypeError, match="interaction must be a StressInteraction or a DipoleInteraction"):
+        mbfast.phase_sum(None, positions, [0, 0, 1.0], "longitudinal")
+    with pytest.raises(ValueError, match="moments must be finite, at most 1e\\+150"):
+        mbfast.pair_field(DIPOLES, positions, 1e200 * np.sign(moments))
+    empty = mbfast.BlockLattice((0, 4, 4), 1.0)
+    options = {"boundary": "periodic", "images": 1, "image_shape": "spherical"}
+    assert mbfast.pair_field(DIPOLES, empty, np.empty((0, 4, 4, 3)), **options).size == 0

@@ -21,7 +21,7 @@ from any thread, without the GIL, as long as the process that gave the address l
                                 double *moments, double *field);
 """
 
-import functools
+import threading
 from typing import Any
 
 import numba
@@ -29,11 +29,8 @@ from numba import carray
 
 from mbfast.kernels import dipole, stress
 
-
-@functools.cache
-def _compiled(name: str) -> Any:
-    functions, signature = _FUNCTIONS[name]
-    return numba.cfunc(signature.replace("*", "CPointer(float64)"), nopython=True)(functions)
+_lock = threading.Lock()
+_compiled: dict[str, Any] = {}
 
 
 def address(name: str) -> int:
@@ -43,10 +40,18 @@ def address(name: str) -> int:
     ------
     ValueError
         If there is no such function.
+    RuntimeError
+        Under NUMBA_DISABLE_JIT=1.
     """
     if name not in _FUNCTIONS:
         raise ValueError(f"name must be one of {', '.join(_FUNCTIONS)}, got {name!r}")
-    return int(_compiled(name).address)
+    if numba.config.DISABLE_JIT:
+        raise RuntimeError("functions for C are compiled: NUMBA_DISABLE_JIT must not be set")
+    with _lock:
+        if name not in _compiled:
+            function, signature = _FUNCTIONS[name]
+            _compiled[name] = numba.cfunc(signature.replace("*", "CPointer(float64)"), nopython=True)(function)
+    return int(_compiled[name].address)
 
 
 def _stress_field(m, targets, n, positions, moments, c0, c1, c2, out):  # type: ignore[no-untyped-def]
