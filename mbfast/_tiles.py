@@ -33,6 +33,7 @@ def _quota() -> float:
     quota = math.inf
     for line in _read(_OWN_GROUPS).splitlines():
         hierarchy, controllers, group = line.split(":", 2)
+        files: tuple[str, ...]
         if hierarchy == "0":  # control groups v2
             root, files = _CGROUP, ("cpu.max",)
         elif "cpu" in controllers.split(","):  # v1

@@ -253,8 +253,8 @@ class _Moments:
             piece = np.asarray(self._rows[start : start + ROWS], dtype=np.float64)
             if not (abs(piece) <= _LARGEST_MOMENT).all():
                 row = start + int(np.argwhere(~(abs(piece) <= _LARGEST_MOMENT))[0, 0])
-                wanted = f"finite, at most {_LARGEST_MOMENT:g}"
-                raise ValueError(f"moments must be {wanted}, got {self._rows[row].tolist()} for block {row}")
+                limit = f"finite, at most {_LARGEST_MOMENT:g}"
+                raise ValueError(f"moments must be {limit}, got {self._rows[row].tolist()} for block {row}")
             if piece.ndim == 3:
                 _refuse_asymmetric(piece, start, array.dtype)
             largest = max(largest, float(np.abs(piece).max()))
