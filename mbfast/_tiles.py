@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import itertools
 import math
 import operator
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -72,33 +72,40 @@ def check_threads(threads: int | None) -> int:
 def run(
     work: Callable[[T], R], tiles: Sequence[T], *, threads: int, advance: Callable[[], object] = lambda: None
 ) -> list[R]:
-    """Call `work` on every tile, `advance` after each, and return the results in the order of the tiles.
+    """Call `work` on every tile, `advance` after each (never twice at once), and return the results in tiles' order.
 
     Threads live for this call only: nothing is left that a fork could break, and calls from several threads do not
     meet. On an exception, Ctrl-C among them, tiles not begun are dropped and those under way finished.
     """
-    if threads == 1 or len(tiles) < 2:
-        results = []
-        for tile in tiles:
-            results.append(work(tile))
-            advance()
-        return results
-    done: dict[int, R] = {}
-    waiting = iter(enumerate(tiles))
-    with ThreadPoolExecutor(min(threads, len(tiles))) as pool:
-        under_way: dict[Future[R], int] = {}
+    results: dict[int, R] = {}
+    waiting, lock, stopped = iter(range(len(tiles))), threading.Lock(), threading.Event()
+
+    def drain() -> None:
         try:
-            # a few tiles a thread at a time, so that neither memory nor Ctrl-C depend on how many there are
-            while len(done) < len(tiles):
-                for number, tile in itertools.islice(waiting, 4 * threads - len(under_way)):
-                    under_way[pool.submit(work, tile)] = number
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    done[under_way.pop(future)] = future.result()
+            while not stopped.is_set():
+                with lock:
+                    number = next(waiting, None)
+                if number is None:
+                    return
+                result = work(tiles[number])
+                with lock:
+                    results[number] = result
                     advance()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            stopped.set()
             raise
-    return [done[number] for number in range(len(tiles))]
+
+    if threads == 1 or len(tiles) < 2:
+        drain()
+    else:
+        with ThreadPoolExecutor(min(threads, len(tiles))) as pool:
+            try:
+                for future in [pool.submit(drain) for _ in range(min(threads, len(tiles)))]:
+                    future.result()
+            except BaseException:
+                stopped.set()
+                raise
+    return [results[number] for number in range(len(tiles))]
 
 
 @contextlib.contextmanager

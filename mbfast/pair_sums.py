@@ -61,7 +61,8 @@ def pair_field(
     threads : int, optional
         None: as many as this process may use. The result does not depend on it, to the last bit.
     progress : bool or callable
-        Draw a bar, if rich is installed, or call it with the numbers of tiles done and in all.
+        Draw a bar, if rich is installed, or call it, from the threads that work, with the numbers of tiles done and
+        in all.
 
     Returns
     -------

@@ -41,8 +41,9 @@ def _field_at(
     x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any
 ) -> tuple[float, float, float]:
     """Field at a point of the sources in the slices."""
-    # As pair_field, with Sum a3 p' and Sum a5 (d.p') d apart, so that the factor -3 stays out of the loop.
-    ex = ey = ez = ux = uy = uz = 0.0
+    # pair_field written out, with a select that leaves LLVM nothing to compute twice; the division and the square root
+    # are then what it waits for.
+    hx = hy = hz = 0.0
     for j in range(sx.size):
         dx = x - sx[j]
         dy = y - sy[j]
@@ -50,21 +51,18 @@ def _field_at(
         r2 = dx * dx + dy * dy + dz * dz
         i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
         a3 = i2 * math.sqrt(i2)
-        q = (dx * px[j] + dy * py[j] + dz * pz[j]) * (a3 * i2)
-        ex += a3 * px[j]
-        ey += a3 * py[j]
-        ez += a3 * pz[j]
-        ux += q * dx
-        uy += q * dy
-        uz += q * dz
-    return ex - 3.0 * ux, ey - 3.0 * uy, ez - 3.0 * uz
+        q = -3.0 * (dx * px[j] + dy * py[j] + dz * pz[j]) * i2
+        hx += a3 * (px[j] + q * dx)
+        hy += a3 * (py[j] + q * dy)
+        hz += a3 * (pz[j] + q * dz)
+    return hx, hy, hz
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
 def field(targets: Any, positions: Any, moments: Any, out: Any) -> None:
     """Add to out (3, m) the field at targets (3, m) of all sources."""
-    for j0 in range(0, positions.shape[1], 8192):
-        j1 = min(j0 + 8192, positions.shape[1])
+    for j0 in range(0, positions.shape[1], 4096):
+        j1 = min(j0 + 4096, positions.shape[1])
         sx, sy, sz = positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1]
         px, py, pz = moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1]
         for i in range(targets.shape[1]):
@@ -77,8 +75,8 @@ def field(targets: Any, positions: Any, moments: Any, out: Any) -> None:
 def energy(i0: int, i1: int, targets: Any, target_moments: Any, j0: int, positions: Any, moments: Any) -> float:
     """Sum u(p_i, p_j) over pairs i < j: i in [i0, i1) are the targets, j counts the sources from j0 on."""
     total = 0.0
-    for k0 in range(0, positions.shape[1], 8192):
-        k1 = min(k0 + 8192, positions.shape[1])
+    for k0 in range(0, positions.shape[1], 4096):
+        k1 = min(k0 + 4096, positions.shape[1])
         for i in range(i0, min(i1, j0 + k1)):
             k = max(k0, i + 1 - j0)  # the first source beyond i
             hx, hy, hz = _field_at(
