@@ -9,6 +9,8 @@ import mbfast
 from mbfast import audit
 from mbfast.audit import _claims
 
+pytestmark = pytest.mark.compiled  # it sums over cubes of 64^3 blocks
+
 
 @pytest.fixture(scope="module")
 def records():

@@ -11,6 +11,8 @@ import mbfast
 from mbfast import _jit, audit
 from mbfast.cli import app
 
+pytestmark = pytest.mark.compiled  # the audit sums over cubes of 64^3 blocks
+
 COMMANDS = ("reproduce", "ratio", "cutoff", "info", "warmup")
 
 
