@@ -290,7 +290,6 @@ def _offsets(shape: tuple[int, int, int], start: int) -> tuple[FloatArray, Float
     x, y, z = np.unravel_index(np.arange(start, min(start + ROWS, math.prod(grid))), grid)
     y, z = y - (shape[1] - 1), z - (shape[2] - 1)
     upper = (x > 0) | (y > 0) | ((y == 0) & (z > 0))
-    upper &= (x > 0) | (y >= 0)
     d = np.array([x[upper], y[upper], z[upper]], dtype=np.float64)
     return d, np.prod(np.array(shape)[:, None] - np.abs(d), axis=0)
 

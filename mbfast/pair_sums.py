@@ -102,25 +102,7 @@ def pair_field(
     3.206e-06
     """
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
-    workers = _tiles.check_threads(threads)
-    result = np.zeros(system.moments.shape)
-    flat = result.reshape(system.n, system.moments.width)
-    geometry, kernels = system.geometry, interaction.kernels
-
-    def add(tile: tuple[int, int], positions: FloatArray, sources: FloatArray) -> None:
-        targets = geometry.reduced(*tile)
-        field = np.zeros((interaction.components, targets.shape[1]))
-        for shift in system.shifts:
-            kernels.field(targets + shift[:, None], positions, sources, *interaction.coefficients, field)
-        field *= system.scale
-        flat[slice(*tile)] += _as_rows(field, flat.shape[1])
-
-    tiles, pieces = system.tiles(), system.pieces()
-    with _tiles.counter(progress, len(tiles) * len(pieces), "field") as advance:
-        for piece in pieces:
-            work = partial(add, positions=geometry.reduced(*piece), sources=system.moments.components(*piece))
-            _tiles.run(work, tiles, threads=workers, advance=advance)
-    return result
+    return _field(interaction, system, _tiles.check_threads(threads), progress)
 
 
 def pair_energy(
@@ -170,9 +152,7 @@ def pair_energy(
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
     workers = _tiles.check_threads(threads)
     if boundary == "periodic":
-        options: dict[str, Any] = {"boundary": boundary, "cell": cell, "images": images, "image_shape": image_shape}
-        field = pair_field(interaction, blocks, moments, threads=threads, progress=progress, **options)
-        return system.moments.contract(field)
+        return system.moments.contract(_field(interaction, system, workers, progress))
     geometry, kernels = system.geometry, interaction.kernels
 
     def below(tile: tuple[int, int], first: int, positions: FloatArray, sources: FloatArray) -> float:
@@ -187,6 +167,27 @@ def pair_energy(
             sums = partial(below, first=piece[0], positions=geometry.reduced(*piece), sources=sources)
             parts += _tiles.run(sums, tiles, threads=workers, advance=advance)
     return 2.0 * math.fsum(parts) * system.scale * system.moments.unit + 0.0  # no negative zero
+
+
+def _field(interaction: Interaction, system: _System, workers: int, progress: _tiles.Progress) -> FloatArray:
+    result = np.zeros(system.moments.shape)
+    flat = result.reshape(system.n, system.moments.width)
+    geometry, kernels = system.geometry, interaction.kernels
+
+    def add(tile: tuple[int, int], positions: FloatArray, sources: FloatArray) -> None:
+        targets = geometry.reduced(*tile)
+        field = np.zeros((interaction.components, targets.shape[1]))
+        for shift in system.shifts:
+            kernels.field(targets + shift[:, None], positions, sources, *interaction.coefficients, field)
+        field *= system.scale
+        flat[slice(*tile)] += _as_rows(field, flat.shape[1])
+
+    tiles, pieces = system.tiles(), system.pieces()
+    with _tiles.counter(progress, len(tiles) * len(pieces), "field") as advance:
+        for piece in pieces:
+            work = partial(add, positions=geometry.reduced(*piece), sources=system.moments.components(*piece))
+            _tiles.run(work, tiles, threads=workers, advance=advance)
+    return result
 
 
 class _System:

@@ -1,4 +1,4 @@
-"""What of the paper is not computed yet: every numbered equation, and the numbers printed in some of them.
+"""What of the paper is not computed yet, so that the table shows every numbered equation.
 
 An entry leaves this list when a function that computes it is registered.
 """
