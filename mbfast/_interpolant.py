@@ -1,0 +1,329 @@
+"""Sampled spectra as piecewise polynomials, and what is known of them beyond their nodes."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import ArrayLike, NDArray
+
+from mbfast import units
+from mbfast._validate import FloatArray, broadcast_shape, float_array, require_finite, require_positive
+from mbfast.kernels import spectra as kernels
+from mbfast.kernels.spectra import RULE
+
+Edge: TypeAlias = Literal["power", "zero"] | float
+"""How a spectrum goes on beyond its nodes: the power law of the last two, not at all, or with a given exponent."""
+
+Variable: TypeAlias = Literal["auto", "log", "linear"]
+
+_LARGEST_VALUE = 1e150  # products of two values stay within the range of a double
+ROUNDING = 1e-15
+
+_LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])
+_GAUSS_OF_LOBATTO = legendre.legvander(RULE[0], 7) @ np.linalg.inv(legendre.legvander(_LOBATTO, 7))
+
+
+class Estimate(NamedTuple):
+    """An integral at every frequency, and its estimated error.
+
+    Attributes
+    ----------
+    value : ndarray, shape (..., n)
+        The integral of the interpolant, exact to rounding errors.
+    error : ndarray, shape (...)
+        Estimate, one number a spectrum, of the largest absolute error that comes of interpolating (from the next term
+        of Newton's formula) and of rounding. What the spectrum is beyond its nodes is taken as stated.
+    """
+
+    value: FloatArray
+    error: FloatArray | np.float64
+
+
+class Stencils(NamedTuple):
+    """Cell i takes matrices[which[i]] (8, m) times the m samples from starts[i] on."""
+
+    starts: NDArray[np.int64]
+    which: NDArray[np.int64]
+    matrices: FloatArray
+
+    def values(self, samples: FloatArray) -> FloatArray:
+        """Return the values at the Gauss points of the cells, (rows, cells, 8), of samples (rows, nodes)."""
+        out = np.empty((samples.shape[0], self.starts.size, 8))
+        for row, result in zip(samples, out, strict=True):
+            kernels.interpolate(row, *self, result)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Interpolant:
+    """Cells between nodes, in units of the last node, and the stencils that make polynomials of samples.
+
+    Attributes
+    ----------
+    nodes : ndarray, shape (n,)
+        The last is 1.
+    unit : float
+        The last node, rad/s.
+    spacing : {"log", "uniform", "any"}
+        What the stencils repeat themselves on: ``which`` is 'the same' for all cells but a few at the ends.
+    value, error : Stencils
+        Of the interpolant, and of the next term of Newton's formula.
+    """
+
+    nodes: FloatArray
+    unit: float
+    spacing: Literal["log", "uniform", "any"]
+    value: Stencils
+    error: Stencils
+    lebesgue: float
+
+
+def interpolant(omega: ArrayLike, interpolation: str, degree: int) -> Interpolant:
+    """Check the nodes and the way to interpolate between them."""
+    nodes = check_nodes(omega)
+    if interpolation not in ("auto", "log", "linear"):
+        raise ValueError(f"interpolation must be one of auto, log, linear, got {interpolation!r}")
+    try:
+        wanted = operator.index(degree)
+    except TypeError:
+        raise TypeError(f"degree must be a whole number, got {degree!r}") from None
+    if wanted not in (1, 3, 5, 7):
+        raise ValueError(f"degree must be one of 1, 3, 5, 7, got {wanted}")
+    unit = float(nodes[-1])
+    x = nodes / unit
+    n = x.size
+    spacing: Literal["log", "uniform", "any"] = "any"
+    # to the rounding errors of a person's linspace or geomspace
+    step = (x[-1] - x[0]) / (n - 1)
+    log_step = -np.log(x[0]) / (n - 1)
+    if np.abs(x - x[0] - step * np.arange(n)).max() <= 16 * np.finfo(float).eps:
+        spacing = "uniform"
+    elif np.abs(np.log(x / x[0]) - log_step * np.arange(n)).max() <= 1e-12:
+        spacing = "log"
+    logarithmic = interpolation == "log" or (interpolation == "auto" and spacing != "uniform")
+    if logarithmic and spacing == "uniform":
+        spacing = "any"
+    size = min(wanted + 1, n)
+    value = _stencils(x, spacing, logarithmic, size)
+    if size < n:
+        error = _next_term(value, _stencils(x, spacing, logarithmic, size + 1))
+    else:  # no node is left over: the last term instead of the next
+        error = _next_term(_stencils(x, spacing, logarithmic, size - 1), value)
+    lebesgue = float(np.abs(value.matrices).sum(axis=-1).max())
+    return Interpolant(x, unit, spacing, value, error, lebesgue)
+
+
+def check_nodes(omega: ArrayLike) -> FloatArray:
+    """Return increasing positive frequencies, or raise."""
+    nodes = float_array("omega", omega)
+    if nodes.ndim != 1 or nodes.size < 2:
+        raise ValueError(f"omega must have shape (n,) with n >= 2, got {nodes.shape}")
+    require_positive("omega", nodes, unit="rad/s")
+    falls = np.flatnonzero(np.diff(nodes) <= 0.0)
+    if falls.size:
+        i = int(falls[0])
+        raise ValueError(f"omega must be increasing, got {nodes[i]:g} and then {nodes[i + 1]:g} at index {i + 1}")
+    return nodes
+
+
+def _stencils(x: FloatArray, spacing: str, logarithmic: bool, size: int) -> Stencils:
+    """Lagrange's interpolation, in x or its logarithm, over the `size` nodes around each cell."""
+    cells = x.size - 1
+    starts = np.clip(np.arange(cells) - (size - 1) // 2, 0, x.size - size)
+    if spacing == "any":
+        which, shown = np.arange(cells), np.arange(cells)
+    else:  # a cell's matrix depends on its place in its stencil alone
+        places, shown, which = np.unique(np.arange(cells) - starts, return_index=True, return_inverse=True)
+        del places
+    stencil = x[starts[shown, None] + np.arange(size)]
+    a, b = x[shown, None], x[shown + 1, None]
+    points, stencil = 0.5 * (b - a) * (1.0 + _LOBATTO), stencil - a
+    points[:, -1:] = b - a  # exactly
+    if logarithmic:
+        points, stencil = np.log1p(points / a), np.log1p(stencil / a)
+    matrices = np.ones((shown.size, 8, size))
+    for r in range(size):
+        for k in range(size):
+            if k != r:
+                matrices[:, :, r] *= (points - stencil[:, k, None]) / (stencil[:, r] - stencil[:, k])[:, None]
+    # through values at points that include the ends, so that cells join; then by values at Gauss points
+    return Stencils(starts.astype(np.int64), which.astype(np.int64), _GAUSS_OF_LOBATTO @ matrices)
+
+
+def _next_term(small: Stencils, large: Stencils) -> Stencils:
+    """Return the difference of two interpolations, the stencils of one of which contain the other's."""
+    shifts = small.starts - large.starts
+    cells, size = small.starts.size, small.matrices.shape[2]
+    pairs, shown, which = np.unique(
+        np.stack([small.which, large.which, shifts]), axis=1, return_index=True, return_inverse=True
+    )
+    del pairs
+    matrices = large.matrices[large.which[shown]].copy()
+    for i, cell in enumerate(shown):
+        matrices[i, :, shifts[cell] : shifts[cell] + size] -= small.matrices[small.which[cell]]
+    return Stencils(large.starts, which.reshape(cells).astype(np.int64), matrices)
+
+
+class Tail(NamedTuple):
+    """A power law beyond the first or last node, one a row: amplitude at the node (0: nothing) and exponent."""
+
+    amplitude: FloatArray
+    exponent: FloatArray
+
+
+def tail(name: str, edge: Edge, samples: FloatArray, nodes: FloatArray) -> Tail:
+    """Resolve how rows of samples go on beyond their end: `below` the first node or `above` the last."""
+    end, inner = (0, 1) if name == "below" else (-1, -2)
+    amplitude = samples[:, end]
+    if edge == "zero":
+        return Tail(np.zeros_like(amplitude), np.zeros_like(amplitude))
+    if edge != "power":
+        return Tail(amplitude, np.full_like(amplitude, edge))
+    neighbour = samples[:, inner]
+    if ((amplitude != 0.0) & (amplitude * np.sign(neighbour) <= 0.0)).any():
+        row = int(np.argmax((amplitude != 0.0) & (amplitude * np.sign(neighbour) <= 0.0)))
+        raise ValueError(
+            f"{name} must be stated (zero, or an exponent): no power law goes through the values "
+            f"{samples[row, end]:g} and {neighbour[row]:g} at the {'first' if end == 0 else 'last'} two nodes"
+        )
+    return Tail(amplitude, _exponent(samples, nodes, end, inner))
+
+
+def uncertainty(name: str, edge: Edge, samples: FloatArray, nodes: FloatArray) -> FloatArray:
+    """Return how uncertain exponents are: by rounding, and by what they change by within a factor e of frequency."""
+    if edge != "power":
+        return np.zeros(samples.shape[0])
+    first, second, third = (0, 1, 2) if name == "below" else (-1, -2, -3)
+    step = abs(np.log(nodes[first] / nodes[second]))
+    result = np.full(samples.shape[0], ROUNDING / step)
+    if nodes.size > 2:
+        other = abs(np.log(nodes[second] / nodes[third]))
+        change = _exponent(samples, nodes, first, second) - _exponent(samples, nodes, second, third)
+        noise = 4.0 * ROUNDING * (1.0 / step + 1.0 / other)
+        result += np.maximum(np.abs(change) - noise, 0.0) / (0.5 * (step + other))
+    return result
+
+
+def _exponent(samples: FloatArray, nodes: FloatArray, one: int, other: int) -> FloatArray:
+    """Return the exponents of the power laws through two samples; 0 where there is none."""
+    a, b = samples[:, one], samples[:, other]
+    there = a * np.sign(b) > 0.0
+    rise = np.log(np.abs(np.where(there, a, 1.0))) - np.log(np.abs(np.where(there, b, 1.0)))
+    return rise / math.log(nodes[one] / nodes[other])
+
+
+def check_edge(name: str, edge: Any) -> Edge:
+    """Return a checked `below` or `above`."""
+    if isinstance(edge, str):
+        if edge not in ("power", "zero"):
+            raise ValueError(f"{name} must be power, zero or an exponent, got {edge!r}")
+        return edge  # type: ignore[return-value]
+    exponent = float_array(name, edge)
+    if exponent.ndim:
+        raise TypeError(f"{name} must be power, zero or one exponent, got an array of shape {exponent.shape}")
+    require_finite(name, exponent)
+    return float(exponent)
+
+
+def require_exponents(name: str, given: Tail, low: float, high: float, why: str) -> None:
+    """Raise a ValueError where a power law cannot be integrated."""
+    wrong = (given.amplitude != 0.0) & ~((given.exponent > low) & (given.exponent < high))
+    if wrong.any():
+        exponent = given.exponent[np.argmax(wrong)]
+        limits = " and ".join(
+            text for text, limit in ((f"above {low:g}", low), (f"below {high:g}", high)) if np.isfinite(limit)
+        )
+        raise ValueError(f"{name} must be a power law with an exponent {limits} ({why}), got {exponent:.6g}")
+
+
+def power_cells(given: Tail, row: int, node: float, end: float) -> tuple[FloatArray, FloatArray]:
+    """Return breaks and values (cells, 8) of a power law from `end` to a node above it, or from a node to `end`.
+
+    Where it has fallen below 1e-20 of its value at the node it is taken as zero.
+    """
+    amplitude, exponent = float(given.amplitude[row]), float(given.exponent[row])
+    decay = exponent if end < node else -exponent
+    # a ratio so small that a polynomial of degree 7 represents the power law to rounding errors
+    step = math.log1p(1.0 / (20.0 + abs(exponent)))
+    length = abs(math.log(end / node))
+    reach = min(length, 46.0 / decay) if decay > 0.0 else length
+    if amplitude == 0.0:
+        reach = 0.0
+    n = math.ceil(reach / step)
+    direction = -1.0 if end < node else 1.0
+    breaks = node * np.exp(direction * reach / max(n, 1) * np.arange(n + 1))
+    if reach < length:
+        breaks = np.append(breaks, end)
+    else:
+        breaks[-1] = end
+    breaks[0] = node
+    middle, half = 0.5 * (breaks[1:] + breaks[:-1]), 0.5 * np.abs(np.diff(breaks))
+    values = np.zeros((breaks.size - 1, 8))
+    points = middle[:n, None] + half[:n, None] * RULE[0]
+    values[:n] = amplitude * (points / node) ** exponent
+    if end < node:
+        return breaks[::-1].copy(), values[::-1].copy()
+    return breaks, values
+
+
+def rows(name: str, samples: ArrayLike, nodes: int) -> FloatArray:
+    """Return samples (..., nodes) as a checked array."""
+    array = float_array(name, samples)
+    if array.ndim == 0 or array.shape[-1] != nodes:
+        raise ValueError(f"{name} must have shape (..., {nodes}), one value a node, got {array.shape}")
+    require_finite(name, array)
+    if array.size and np.abs(array).max() > _LARGEST_VALUE:
+        raise ValueError(f"{name} must not exceed {_LARGEST_VALUE:g} in magnitude, got {np.abs(array).max():g}")
+    return array
+
+
+def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
+    """Broadcast the leading axes of arrays (..., n) and return their common shape, and each as (rows, n)."""
+    shape = broadcast_shape(**{name: array[..., 0] for name, array in arrays.items()})
+    flat = [
+        np.ascontiguousarray(np.broadcast_to(array, (*shape, array.shape[-1])).reshape(-1, array.shape[-1]))
+        for array in arrays.values()
+    ]
+    return shape, flat
+
+
+def check_temperature(temperature: ArrayLike) -> FloatArray:
+    """Return temperatures (K), zero among them, with one axis of length 1 more."""
+    array = float_array("temperature", temperature)
+    require_finite("temperature", array)
+    if (array < 0.0).any():
+        raise ValueError(f"temperature must not be negative, got {array.min():g} K")
+    require_positive("temperature", np.where(array == 0.0, 1.0, array), unit="K, or zero")
+    return array[..., None]
+
+
+def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:
+    """Return hbar/(k_B T) in s; infinity at T = 0."""
+    with np.errstate(divide="ignore"):
+        return units.HBAR / (units.K_B * temperature)
+
+
+
+def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
+    """Return `out`, or a new array where it is None."""
+    if out is None:
+        return np.empty(shape)
+    good = isinstance(out, np.ndarray) and out.dtype == np.float64 and out.shape == shape
+    if not (good and out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError(f"out must be a writable C-contiguous float64 array of shape {shape}")
+    return out
+
+
+def safety(change: FloatArray, size: FloatArray) -> FloatArray:
+    """Return an estimate of the error from the largest effect of the next term, relative to `size`.
+
+    Where the next term is not small those after it are not either, and samples may have missed peaks.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(size > 0.0, change / size, 0.0)
+    return 8.0 * change * (1.0 + np.minimum(1000.0 * relative, 12.0))

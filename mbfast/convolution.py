@@ -1,0 +1,395 @@
+"""Convolution integrals of spectra over many decades of frequency."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast import _tiles
+from mbfast._interpolant import (
+    ROUNDING,
+    Edge,
+    Estimate,
+    Interpolant,
+    Stencils,
+    Tail,
+    Variable,
+    batch,
+    check_edge,
+    check_out,
+    check_temperature,
+    interpolant,
+    inverse_thermal_frequency,
+    power_cells,
+    require_exponents,
+    rows,
+    safety,
+    tail,
+    uncertainty,
+)
+from mbfast._uniform import STEEPEST, UniformConvolution
+from mbfast._validate import FloatArray, float_array, require_positive
+from mbfast.kernels import spectra as kernels
+from mbfast.kernels.spectra import RULE
+
+# Beyond this many units of temperature the Boltzmann factor is below 1e-26.
+_COLD = 60.0
+# Cells on which a Boltzmann factor varies by less than exp(1/4) are polynomials of degree 7 to rounding errors.
+_STEP = 0.25
+_CHUNK = 256  # frequencies in a tile
+
+
+def convolve(
+    omega: ArrayLike,
+    f: ArrayLike,
+    g: ArrayLike | None = None,
+    *,
+    at: ArrayLike | None = None,
+    temperature: ArrayLike = 0.0,
+    below: Edge = "power",
+    above: Edge = "zero",
+    interpolation: Variable = "auto",
+    degree: int = 7,
+    method: Literal["auto", "direct", "fft"] = "auto",
+    threads: int | None = None,
+) -> Estimate:
+    r"""Convolution integral of two spectra, with the negative frequencies that detailed balance gives them.
+
+    Parameters
+    ----------
+    omega : array_like, shape (n,)
+        Nodes (rad/s): positive and increasing, with any spacing.
+    f, g : array_like, shape (..., n)
+        Samples of the two spectra, reduced ones such as Im chi~; g None: f itself. Leading axes broadcast.
+    at : array_like, shape (m,), optional
+        Positive frequencies of the result (rad/s); None: the nodes.
+    temperature : array_like, shape (...)
+        T (K), zero allowed; broadcasts against the leading axes of f and g.
+    below : {"power", "zero"} or float
+        What the spectra are below the first node: the power law through their first two values, nothing, or a power
+        law with this exponent through the first.
+    above : {"zero", "power"} or float
+        The same above the last node.
+    interpolation : {"auto", "log", "linear"}
+        Variable in which neighbouring samples are interpolated; auto: omega on uniform nodes, else its logarithm.
+    degree : {7, 5, 3, 1}
+        Of the interpolating polynomials; a low one suits noise and steps.
+    method : {"auto", "direct", "fft"}
+        FFT is for uniform nodes, interpolation in omega, T = 0 and ``at=None``; auto takes it where it can.
+    threads : int, optional
+        None: as many as this process may use. The result does not depend on it.
+
+    Returns
+    -------
+    Estimate
+        value (..., n or m) in the units of f, of g and rad/s; error (...).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or a power law cannot be integrated.
+
+    See Also
+    --------
+    ConvolutionPlan : the same for many spectra on the same nodes.
+
+    Notes
+    -----
+    The integral is that of (3.5), (3.6) and (5.8) without its factor,
+
+    .. math:: C(\omega) = \int_{-\infty}^{\infty} f(\Omega) g(\omega-\Omega)\,d\Omega,
+              \qquad f(-\Omega) = e^{-\hbar\Omega/k_BT} f(\Omega),
+
+    and obeys detailed balance as f and g do. Between nodes i and i+1, f is the polynomial of degree 7 in omega that
+    equals Lagrange's interpolation (through the `degree` + 1 nodes around them) at eight Gauss points; such products
+    are integrated without further error, with the breaks of both factors as limits.
+
+    References
+    ----------
+    D. Zhou and A. J. Leggett, arXiv:1510.05528, (3.5) and below (4.3).
+
+    Examples
+    --------
+    A constant spectrum up to a cutoff, at T = 0 and at 1 K: C is omega, and omega + 2 k_B T/hbar.
+
+    >>> import numpy as np, mbfast
+    >>> omega = np.geomspace(1e5, 1e15, 1024)
+    >>> value, error = mbfast.convolve(omega, np.ones(1024), temperature=[0.0, 1.0])
+    >>> print(f"{value[0, 0]:.6g} {value[1, 0]:.6g} {error.max() / value.max():.0e}")
+    100000 2.61841e+11 2e-14
+    """
+    plan = ConvolutionPlan(
+        omega, at=at, below=below, above=above, interpolation=interpolation, degree=degree, method=method
+    )
+    value = plan(f, g, temperature=temperature, threads=threads)
+    return Estimate(value, plan.error(f, g, temperature=temperature, threads=threads))
+
+
+class _Function(NamedTuple):
+    """One spectrum on one side of zero frequency, as the kernels take it, in units of the last node."""
+
+    breaks: FloatArray
+    values: FloatArray
+    coefficients: FloatArray
+    moments: FloatArray
+    amplitude: float
+    exponent: float
+    rate: float
+
+
+class ConvolutionPlan:
+    """What `convolve` can compute before the samples are known, to be used many times.
+
+    Parameters
+    ----------
+    omega, at, below, above, interpolation, degree, method
+        As in `convolve`.
+
+    Examples
+    --------
+    >>> import numpy as np, mbfast
+    >>> omega = np.geomspace(1e5, 1e15, 512)
+    >>> plan = mbfast.ConvolutionPlan(omega)
+    >>> result = np.empty(512)
+    >>> for exponent in (0.5, 1.0):
+    ...     print(f"{plan((omega / 1e15) ** exponent, out=result)[-1] / 1e15:.10f}")
+    0.3926990817
+    0.1666666667
+    """
+
+    def __init__(
+        self,
+        omega: ArrayLike,
+        *,
+        at: ArrayLike | None = None,
+        below: Edge = "power",
+        above: Edge = "zero",
+        interpolation: Variable = "auto",
+        degree: int = 7,
+        method: Literal["auto", "direct", "fft"] = "auto",
+    ) -> None:
+        self._made = interpolant(omega, interpolation, degree)
+        self._below, self._above = check_edge("below", below), check_edge("above", above)
+        if at is None:
+            self._targets = self._made.nodes
+        else:
+            frequencies = float_array("at", at)
+            if frequencies.ndim != 1:
+                raise ValueError(f"at must have shape (m,), got {frequencies.shape}")
+            require_positive("at", frequencies, unit="rad/s")
+            self._targets = frequencies / self._made.unit
+        if method not in ("auto", "direct", "fft"):
+            raise ValueError(f"method must be one of auto, direct, fft, got {method!r}")
+        uniform = self._made.spacing == "uniform" and at is None
+        self._fft = UniformConvolution(self._made) if uniform and method != "direct" else None
+        if self._fft is not None and not self._fft.possible:
+            self._fft = None
+        if method == "fft" and self._fft is None:
+            raise ValueError(
+                "method must be direct here: fft needs at=None, interpolation in omega, and 18 or more uniform nodes that "
+                "begin within 1000 spacings of zero"
+            )
+        self._only_fft = method == "fft"
+
+    def __call__(
+        self,
+        f: ArrayLike,
+        g: ArrayLike | None = None,
+        *,
+        temperature: ArrayLike = 0.0,
+        out: FloatArray | None = None,
+        threads: int | None = None,
+    ) -> FloatArray:
+        """Return the convolution of samples f and g (..., n), at T (K), as an array (..., n or m), or fill `out`."""
+        shape, rows_f, rows_g, rates = self._check(f, g, temperature)
+        workers = _tiles.check_threads(threads)
+        out = check_out(out, (*shape, self._targets.size))
+        flat = out.reshape(-1, self._targets.size)
+        self._run(rows_f, rows_g, rates, flat, workers)
+        return out
+
+    def error(
+        self,
+        f: ArrayLike,
+        g: ArrayLike | None = None,
+        *,
+        temperature: ArrayLike = 0.0,
+        threads: int | None = None,
+    ) -> FloatArray | np.float64:
+        """Return the estimated error of the convolution (...), one number a spectrum: see `Estimate`."""
+        shape, rows_f, rows_g, rates = self._check(f, g, temperature)
+        workers = _tiles.check_threads(threads)
+        changed, size = np.empty((2, rows_f.shape[0], self._targets.size))
+        self._run(rows_f, rows_g, rates, changed, workers, change=True)
+        absolute = np.abs(rows_f)
+        self._run(absolute, absolute if rows_g is rows_f else np.abs(rows_g), rates, size, workers)
+        largest = size.max(axis=1, initial=0.0)
+        errors = safety(np.abs(changed).max(axis=1, initial=0.0), largest) + ROUNDING * self._made.lebesgue * largest
+        errors += self._made.unit * self._edge_uncertainty(rows_f, rows_g)
+        return errors.reshape(shape)[()]
+
+    def _check(
+        self, f: ArrayLike, g: ArrayLike | None, temperature: ArrayLike
+    ) -> tuple[tuple[int, ...], FloatArray, FloatArray, FloatArray]:
+        """Return the shape of the leading axes, rows of f and g (the same object for g None), and rates."""
+        n = self._made.nodes.size
+        given = {"f": rows("f", f, n), "temperature": check_temperature(temperature)}
+        if g is not None:
+            given["g"] = rows("g", g, n)
+        shape, flat = batch(**given)
+        rates = inverse_thermal_frequency(flat[1][:, 0]) * self._made.unit
+        return shape, flat[0], flat[0] if g is None else flat[2], rates
+
+    def _run(
+        self, f: FloatArray, g: FloatArray, rates: FloatArray, out: FloatArray, workers: int, *, change: bool = False
+    ) -> None:
+        """Fill out (rows, m) with the convolutions, or with their change when samples are interpolated once better."""
+        tails = {}
+        for name, samples in (("f", f), ("g", g)) if g is not f else (("f", f),):
+            low = tail("below", self._below, samples, self._made.nodes)
+            require_exponents("below", low, -1.0, np.inf, "else the integral diverges at zero frequency")
+            tails[name] = low, tail("above", self._above, samples, self._made.nodes)
+        steepest = max(np.abs(low.exponent).max(initial=0.0) for low, _ in tails.values())
+        if self._fft is not None and not np.isfinite(rates).any() and steepest <= STEEPEST:
+            self._fft.run(f, g, tails["f"][0], tails["g" if "g" in tails else "f"][0], out, change=change)
+            out *= self._made.unit
+            return
+        if self._only_fft:
+            raise ValueError(f"method must be direct or auto at T > 0 and for exponents beyond {STEEPEST:g}, got fft")
+        out[:] = 0.0
+        starts = range(0, self._targets.size, _CHUNK)
+
+        def prepare(row: int) -> Any:
+            spectra = [
+                self._functions(samples, tails[name], row, rates[row], change=change)
+                for name, samples in (("f", f), ("g", g))
+                if name in tails
+            ]
+            return spectra if g is not f else spectra * 2
+
+        prepared = _tiles.run(prepare, range(f.shape[0]), threads=workers)
+
+        def work(tile: tuple[int, int]) -> None:
+            row, start = tile
+            piece = slice(start, start + _CHUNK)
+            for a, b, factor in _terms(*prepared[row], same=g is f, change=change):
+                _add(self._targets[piece], a, b, factor * self._made.unit, out[row, piece])
+
+        _tiles.run(work, [(row, start) for row in range(f.shape[0]) for start in starts], threads=workers)
+
+    def _functions(
+        self, samples: FloatArray, tails: tuple[Tail, Tail], row: int, rate: float, *, change: bool
+    ) -> list[_Function | None]:
+        """Return a spectrum and its mirror image, and with `change` the next term of both; images None at T = 0."""
+        made, (low, high) = self._made, tails
+        nodes = made.nodes
+        smallest = min(nodes[0], self._targets.min(initial=nodes[0]))
+        # the kernel's wish: the power law ends below every cell, and below half of every frequency; rate first <= 1
+        first = min(np.diff(nodes).min(), 0.4 * smallest / (10.0 + abs(low.exponent[row])))
+        first = min(first, 1.0 / rate) if np.isfinite(rate) else first
+        top = self._targets.max(initial=0.0) + (_COLD / rate if np.isfinite(rate) else 0.0)
+        breaks, inner = [nodes], [made.value.values(samples[row : row + 1])[0]]
+        below_breaks, below_values = power_cells(low, row, nodes[0], first)
+        breaks.insert(0, below_breaks[:-1])
+        inner.insert(0, below_values)
+        if high.amplitude[row] != 0.0 and top > 1.0:
+            above_breaks, above_values = power_cells(high, row, 1.0, top)
+            breaks.append(above_breaks[1:])
+            inner.append(above_values)
+        b, values = np.concatenate(breaks), np.concatenate(inner)
+        whole = bool(below_values[0, 0])  # else it has died out, or there is none
+        amplitude = float(low.amplitude[row]) * (first / nodes[0]) ** low.exponent[row] if whole else 0.0
+        powers = (amplitude, float(low.exponent[row]))
+        result = [_function(b, values, *powers), _mirrored(b, values, *powers, rate)]
+        if change:
+            values = np.zeros_like(values)
+            values[below_values.shape[0] :][: nodes.size - 1] = made.error.values(samples[row : row + 1])[0]
+            result += [_function(b, values, 0.0, 0.0), _mirrored(b, values, 0.0, 0.0, rate)]
+        return result
+
+    def _edge_uncertainty(self, f: FloatArray, g: FloatArray) -> FloatArray:
+        """Return what the uncertainty of the power law below the nodes does to the integral over it."""
+        nodes, total = self._made.nodes, np.zeros(f.shape[0])
+        for one, other in ((f, g), (g, f)):
+            low = tail("below", self._below, one, nodes)
+            share = np.abs(low.amplitude) * nodes[0] / (1.0 + low.exponent) * np.abs(other).max(axis=1)
+            total += uncertainty("below", self._below, one, nodes) / (1.0 + low.exponent) * share
+        return total
+
+
+def _function(b: FloatArray, values: FloatArray, amplitude: float, exponent: float, rate: float = 0.0) -> _Function:
+    c, m = np.empty_like(values), np.empty((b.size, 8))
+    kernels.coefficients(values, RULE, c)
+    kernels.moments(b, values, amplitude, exponent, rate, RULE, m)
+    return _Function(b, values, c, m, amplitude, exponent, rate)
+
+
+def _mirrored(b: FloatArray, values: FloatArray, amplitude: float, exponent: float, rate: float) -> _Function | None:
+    """Return the function times exp(-rate x), on cells that are short enough; None at T = 0."""
+    if not np.isfinite(rate):
+        return None
+    cells = max(int(np.searchsorted(b, _COLD / rate)), 1)
+    cells = min(cells, b.size - 1)
+    parts = np.maximum(np.ceil(rate * np.diff(b[: cells + 1]) / _STEP), 1.0)
+    parts = np.minimum(parts, np.ceil(_COLD / _STEP)).astype(np.int64)
+    cell = np.repeat(np.arange(cells), parts)
+    place = np.arange(cell.size) - np.repeat(np.cumsum(parts) - parts, parts)
+    width = np.diff(b[: cells + 1])
+    # of a cell that reaches far into the cold only the beginning matters
+    width = np.minimum(width, _COLD / rate)
+    finer = np.append(b[cell] + width[cell] * place / parts[cell], b[cells - 1] + width[-1])
+    middle, half = 0.5 * (finer[1:] + finer[:-1]), 0.5 * np.diff(finer)
+    x = middle[:, None] + half[:, None] * RULE[0]
+    c = np.empty_like(values)
+    kernels.coefficients(values, RULE, c)
+    t = (2.0 * x - b[cell, None] - b[cell + 1, None]) / np.diff(b)[cell, None]
+    y = np.zeros_like(x)
+    for k in range(7, -1, -1):
+        y = y * t + c[cell, k, None]
+    return _function(finer, y * np.exp(-rate * x), amplitude, exponent, rate)
+
+
+def _terms(f: Any, g: Any, *, same: bool, change: bool) -> list[tuple[_Function, _Function, float]]:
+    """Return the pairs of functions, and their factors, whose half integrals make up the convolution or its change."""
+    if not change:
+        pairs = [(f[:2], g[:2])]
+    elif same:
+        pairs = [(f[2:], f[:2])]
+    else:
+        pairs = [(f[2:], g[:2]), (f[:2], g[2:])]
+    result = []
+    for a, b in pairs:
+        if same and not change:
+            orders = [(a, b, 2.0)]
+        else:
+            factor = 2.0 if same else 1.0
+            orders = [(a, b, factor), (b, a, factor)]
+        for one, other, factor in orders:
+            result.append((one[0], other[0], factor))
+            if one[1] is not None:
+                result.append((one[1], other[0], factor))
+    return result
+
+
+def _add(targets: FloatArray, f: _Function, g: _Function, factor: float, out: FloatArray) -> None:
+    sign = 1 if f.rate else -1
+    kernels.convolution(
+        targets,
+        sign,
+        f.breaks,
+        f.coefficients,
+        f.moments,
+        f.amplitude,
+        f.exponent,
+        f.rate,
+        g.breaks,
+        g.coefficients,
+        RULE,
+        factor,
+        out,
+    )
+
+
+__all__ = ["ConvolutionPlan", "Interpolant", "Stencils", "convolve"]

@@ -1,0 +1,367 @@
+"""Integrals over piecewise polynomials: products of two (convolutions), and with a pole (Kramers-Kronig).
+
+A function is given on cells between increasing breaks ``b``: by its values at the eight Gauss points of each, ``values``
+(n, 8), or by the coefficients of its polynomial of degree 7 in the local coordinate -1...1, ``c`` (n, 8), lowest first.
+Below the first break it may go on as a power law, ``amplitude (x/b[0])**exponent exp(-rate x)``.
+
+``rule`` (18, 8) is `RULE`: the Gauss points t_q, their weights w_q, the eight functionals ``(n + 1/2) w_q P_n(t_q)`` that
+take values to Legendre coefficients, and the eight that take them to the coefficients of powers.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import NDArray
+
+from mbfast._jit import jit
+
+_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+
+
+def _rule() -> NDArray[np.float64]:
+    points, weights = legendre.leggauss(8)
+    functionals = (np.arange(8)[:, None] + 0.5) * weights * legendre.legvander(points, 7).T
+    powers = np.zeros((8, 8))
+    for n in range(8):
+        powers[: n + 1, n] = legendre.leg2poly(np.eye(8)[n, : n + 1])
+    return np.vstack([points, weights, functionals, powers @ functionals])
+
+
+RULE = _rule()
+
+
+@jit("void(float64[::1], int64[::1], int64[::1], float64[:,:,::1], float64[:,::1])", fastmath=_FAST)
+def interpolate(samples: Any, starts: Any, which: Any, matrices: Any, values: Any) -> None:
+    """Fill the values (n, 8) at the Gauss points of cells from samples at nodes.
+
+    Cell i takes ``matrices[which[i]]`` (8, m) times the m samples from ``starts[i]`` on.
+    """
+    for i in range(values.shape[0]):
+        matrix, stencil, row = matrices[which[i]], samples[starts[i] : starts[i] + matrices.shape[2]], values[i]
+        for q in range(8):
+            total = 0.0
+            for r in range(stencil.size):
+                total += matrix[q, r] * stencil[r]
+            row[q] = total
+
+
+@jit("void(float64[:,::1], float64[:,::1], float64[:,::1])", fastmath=_FAST)
+def coefficients(values: Any, rule: Any, c: Any) -> None:
+    """Fill the coefficients c (n, 8) of the polynomials through the values (n, 8)."""
+    for i in range(values.shape[0]):
+        for k in range(8):
+            total = 0.0
+            for q in range(8):
+                total += rule[10 + k, q] * values[i, q]
+            c[i, k] = total
+
+
+@jit("void(float64[::1], float64[::1], float64[:,::1], float64, float64, float64[::1])")
+def evaluate(x: Any, b: Any, c: Any, amplitude: float, exponent: float, out: Any) -> None:
+    """Fill the function's values at x > 0; zero above the last break."""
+    for i in range(x.size):
+        if x[i] < b[0]:
+            out[i] = amplitude * (x[i] / b[0]) ** exponent if amplitude != 0.0 else 0.0
+        elif x[i] > b[-1]:
+            out[i] = 0.0
+        else:
+            j = min(max(np.searchsorted(b, x[i], side="right") - 1, 0), b.size - 2)
+            t = (2.0 * x[i] - b[j] - b[j + 1]) / (b[j + 1] - b[j])
+            p = c[j, 7]
+            for k in range(6, -1, -1):
+                p = p * t + c[j, k]
+            out[i] = p
+
+
+@jit()
+def _edge_moments(x: float, b0: float, amplitude: float, exponent: float, rate: float, out: Any) -> None:
+    """Integrals from 0 to x <= b0 of the power law times y^n, n = 0...7; rate x is at most 1."""
+    power = amplitude * (x / b0) ** exponent * x if amplitude != 0.0 and x > 0.0 else 0.0
+    for n in range(8):
+        term, total = 1.0, 0.0
+        for k in range(20):  # 1/20! is below the rounding error
+            total += term / (exponent + n + k + 1.0)
+            term *= -rate * x / (k + 1.0)
+        out[n] = power * total if amplitude != 0.0 else 0.0
+        power *= x
+
+
+@jit("void(float64[::1], float64[:,::1], float64, float64, float64, float64[:,::1], float64[:,::1])", fastmath=_FAST)
+def moments(b: Any, values: Any, amplitude: float, exponent: float, rate: float, rule: Any, out: Any) -> None:
+    """Fill the integrals from 0 to each break (n + 1, 8) of the function times y^k, k = 0...7."""
+    _edge_moments(b[0], b[0], amplitude, exponent, rate, out[0])
+    for i in range(values.shape[0]):
+        middle, half = 0.5 * (b[i + 1] + b[i]), 0.5 * (b[i + 1] - b[i])
+        for k in range(8):
+            out[i + 1, k] = out[i, k]
+        for q in range(8):
+            y = middle + half * rule[0, q]
+            term = half * rule[1, q] * values[i, q]
+            for k in range(8):
+                out[i + 1, k] += term
+                term *= y
+
+
+@jit(fastmath=_FAST)
+def _shift(b: Any, c: Any, k: int, w: float, sign: int, out: Any) -> None:
+    """Coefficients in y of the polynomial of cell k at w + sign y."""
+    r = 2.0 / (b[k + 1] - b[k])
+    t = (w - b[k]) * r - 1.0
+    for n in range(8):
+        out[n] = c[k, n]
+    for n in range(7):
+        for m in range(6, n - 1, -1):
+            out[m] += t * out[m + 1]
+    power = 1.0
+    for n in range(8):
+        out[n] *= power
+        power *= sign * r
+
+
+@jit(fastmath=_FAST)
+def _piece(
+    x0: float, x1: float, fb: Any, fc: Any, j: int, gb: Any, gc: Any, k: int, w: float, sign: int, t: Any, weights: Any
+) -> float:
+    """Integral from x0 to x1 of f(y) g(w + sign y), with y in cell j of f and w + sign y in cell k of g."""
+    # arrays with indices, not rows of them: numba counts references to a row, which costs more than the integral
+    middle, half = 0.5 * (x1 + x0), 0.5 * (x1 - x0)
+    f1, g1 = 2.0 / (fb[j + 1] - fb[j]), 2.0 / (gb[k + 1] - gb[k])
+    f0, g0 = (middle - fb[j]) * f1 - 1.0, (w + sign * middle - gb[k]) * g1 - 1.0
+    f1 *= half
+    g1 *= sign * half
+    p0, p1, p2, p3, p4, p5, p6, p7 = fc[j, 0], fc[j, 1], fc[j, 2], fc[j, 3], fc[j, 4], fc[j, 5], fc[j, 6], fc[j, 7]
+    r0, r1, r2, r3, r4, r5, r6, r7 = gc[k, 0], gc[k, 1], gc[k, 2], gc[k, 3], gc[k, 4], gc[k, 5], gc[k, 6], gc[k, 7]
+    total = 0.0
+    for q in range(t.size):  # not 8: LLVM would unroll the loop instead of making vectors of it
+        u, v = f0 + f1 * t[q], g0 + g1 * t[q]
+        p = p0 + u * (p1 + u * (p2 + u * (p3 + u * (p4 + u * (p5 + u * (p6 + u * p7))))))
+        r = r0 + v * (r1 + v * (r2 + v * (r3 + v * (r4 + v * (r5 + v * (r6 + v * r7))))))
+        total += weights[q] * (p * r)
+    return half * total
+
+
+@jit(
+    "void(float64[::1], int64, float64[::1], float64[:,::1], float64[:,::1], float64, float64, float64,"
+    " float64[::1], float64[:,::1], float64[:,::1], float64, float64[::1])"
+)
+def convolution(
+    omega: Any,
+    sign: int,
+    fb: Any,
+    fc: Any,
+    fm: Any,
+    amplitude: float,
+    exponent: float,
+    rate: float,
+    gb: Any,
+    gc: Any,
+    rule: Any,
+    factor: float,
+    out: Any,
+) -> None:
+    """Add, for each omega, ``factor`` times the integral of f(y) g(omega + sign y) over y > 0.
+
+    With sign -1 the integral ends at y = omega/2: the other half is that with f and g exchanged. f comes with its
+    `moments` fm and its power law, of which ``rate fb[0] <= 1``; g is not asked for below its first break: the cells
+    at an omega, and omega/2, must be longer than fb[0], and ``omega/2 >= gb[0]``.
+    """
+    points, weights = rule[0], rule[1]
+    edge, shifted = np.empty(8), np.empty(8)
+    for i in range(omega.size):
+        w = omega[i]
+        x = max(0.0, w - gb[-1]) if sign < 0 else 0.0
+        end = min(fb[-1], 0.5 * w if sign < 0 else gb[-1] - w)
+        if x >= end:
+            continue
+        # j: the cell of f that the integral begins in, k: that of g
+        j, k = 0, np.searchsorted(gb, w - x) - 1
+        if sign > 0:
+            k = np.searchsorted(gb, w, side="right") - 1
+        k = min(k, gb.size - 2)
+        total = 0.0
+        if x > 0.0:
+            j = min(np.searchsorted(fb, x, side="right") - 1, fb.size - 2)
+        else:  # as long as g stays within this cell, moments of f give the integral
+            first = w - gb[k] if sign < 0 else gb[k + 1] - w
+            _shift(gb, gc, k, w, sign, shifted)
+            if first < fb[0]:  # a break of g within the power law of f: one side of it, then the other
+                _edge_moments(first, fb[0], amplitude, exponent, rate, edge)
+                for n in range(8):
+                    total += shifted[n] * edge[n]
+                k += sign
+                if k < gb.size - 1:
+                    _shift(gb, gc, k, w, sign, shifted)
+                    for n in range(8):
+                        total += shifted[n] * (fm[0, n] - edge[n])
+            else:
+                j = min(np.searchsorted(fb, min(first, end), side="right") - 1, fb.size - 2)
+                for n in range(8):
+                    total += shifted[n] * fm[j, n]
+            x = fb[j]
+        while x < end:
+            f_end = fb[j + 1]
+            g_end = w - gb[k] if sign < 0 else gb[k + 1] - w
+            stop = min(min(f_end, g_end), end)
+            if stop > x:
+                total += _piece(x, stop, fb, fc, j, gb, gc, k, w, sign, points, weights)
+                x = stop
+            if f_end <= g_end:
+                j += 1
+            else:
+                k += sign
+        out[i] += factor * total
+
+
+@jit(fastmath={"contract"})
+def _cauchy(x: float, a: float, b: float, factor: float, rule: Any, out: Any) -> None:
+    """Add `factor` times the weights, at the Gauss points of the cell a...b, of the integral with 1/(y - x).
+
+    At an end of the cell the divergent logarithm is left out, ln of a length of 1: it cancels against the next cell's.
+    """
+    half = 0.5 * (b - a)
+    z = (x - 0.5 * (a + b)) / half
+    if abs(z) > 30.0:  # eight points are exact to (2 z)^-9, also for P_7
+        for q in range(8):
+            out[q] += factor * rule[1, q] / (rule[0, q] - z)
+        return
+    # moments of Legendre polynomials: -2 Q_n(z), Legendre functions of the second kind
+    q0, q1, q2, q3, q4, q5, q6, q7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    if x in (a, b):
+        s = 1.0 if x == b else -1.0
+        q0 = -s * np.log(b - a)
+        q1 = 2.0 + s * q0
+        q2 = s * 3.0 + q0
+        q3 = 11.0 / 3.0 + s * q0
+        q4 = s * 25.0 / 6.0 + q0
+        q5 = 137.0 / 30.0 + s * q0
+        q6 = s * 49.0 / 10.0 + q0
+        q7 = 363.0 / 70.0 + s * q0
+    else:
+        # forward recurrence: errors grow as P_n(z), at most a few hundred where it is used
+        q0 = np.log(abs((b - x) / (x - a)))
+        if abs(z) < 1.5:
+            q1 = 2.0 + z * q0
+            q2 = (3.0 * z * q1 - q0) / 2.0
+            q3 = (5.0 * z * q2 - 2.0 * q1) / 3.0
+            q4 = (7.0 * z * q3 - 3.0 * q2) / 4.0
+            q5 = (9.0 * z * q4 - 4.0 * q3) / 5.0
+            q6 = (11.0 * z * q5 - 5.0 * q4) / 6.0
+            q7 = (13.0 * z * q6 - 6.0 * q5) / 7.0
+        else:  # backward from where the solution that decays is the only one left
+            high, low = 0.0, 1.0
+            for n in range(28, 7, -1):
+                high, low = low, ((2 * n + 1) * z * low - (n + 1) * high) / n
+            q7 = low
+            q6 = (15.0 * z * q7 - 8.0 * high) / 7.0
+            q5 = (13.0 * z * q6 - 7.0 * q7) / 6.0
+            q4 = (11.0 * z * q5 - 6.0 * q6) / 5.0
+            q3 = (9.0 * z * q4 - 5.0 * q5) / 4.0
+            q2 = (7.0 * z * q3 - 4.0 * q4) / 3.0
+            q1 = (5.0 * z * q2 - 3.0 * q3) / 2.0
+            scale = q0 / (3.0 * z * q1 - 2.0 * q2)
+            q1, q2, q3, q4, q5, q6, q7 = (
+                q1 * scale,
+                q2 * scale,
+                q3 * scale,
+                q4 * scale,
+                q5 * scale,
+                q6 * scale,
+                q7 * scale,
+            )
+    for q in range(8):
+        out[q] += factor * (
+            q0 * rule[2, q]
+            + q1 * rule[3, q]
+            + q2 * rule[4, q]
+            + q3 * rule[5, q]
+            + q4 * rule[6, q]
+            + q5 * rule[7, q]
+            + q6 * rule[8, q]
+            + q7 * rule[9, q]
+        )
+
+
+@jit()
+def cauchy_weights(omega: float, a: float, b: float, parity: int, rule: Any, out: Any) -> None:
+    """Fill the weights (8,), at the Gauss points of the cell a...b, of the principal value of a Kramers-Kronig integral.
+
+    Its kernel is y/(y^2 - omega^2) (parity 1) or omega/(y^2 - omega^2) (parity -1), or the half of them that has its
+    pole at omega, 1/(2 (y - omega)) (parity 0). At an end of the cell the logarithm that cancels against the next
+    cell's is left out.
+    """
+    middle, half = 0.5 * (a + b), 0.5 * (b - a)
+    if parity != 0 and abs(omega - middle) > 30.0 * half and abs(omega + middle) > 30.0 * half:
+        for q in range(8):
+            y = middle + half * rule[0, q]
+            out[q] = half * rule[1, q] * (y if parity > 0 else omega) / ((y - omega) * (y + omega))
+    else:
+        for q in range(8):
+            out[q] = 0.0
+        _cauchy(omega, a, b, 0.5, rule, out)
+        if parity != 0:
+            _cauchy(-omega, a, b, 0.5 * parity, rule, out)
+
+
+@jit("void(float64[::1], float64[::1], float64[::1], int64, float64[:,::1], float64[:,::1])")
+def cauchy_table(omega: Any, a: Any, b: Any, parity: int, rule: Any, out: Any) -> None:
+    """Fill the rows of out with `cauchy_weights` of corresponding frequencies and cells."""
+    for i in range(omega.size):
+        cauchy_weights(omega[i], a[i], b[i], parity, rule, out[i])
+
+
+@jit("void(float64[::1], float64[::1], float64[:,:,::1], int64, float64[:,::1], float64[:,::1])", fastmath={"contract"})
+def cauchy(omega: Any, b: Any, values: Any, parity: int, rule: Any, out: Any) -> None:
+    """Add the integrals of the functions values (m, n, 8) with the kernel of `cauchy_weights` to out (m, omega.size)."""
+    weights = np.empty(8)
+    for i in range(omega.size):
+        for j in range(b.size - 1):
+            cauchy_weights(omega[i], b[j], b[j + 1], parity, rule, weights)
+            for row in range(values.shape[0]):
+                total = 0.0
+                for q in range(8):
+                    total += weights[q] * values[row, j, q]
+                out[row, i] += total
+
+
+@jit(
+    "void(float64[::1], float64[::1], int64[::1], int64[::1], float64[:,:,::1], int64, float64[:,::1], float64[:,::1])",
+    fastmath={"contract"},
+)
+def cauchy_matrix(
+    omega: Any, b: Any, starts: Any, which: Any, matrices: Any, parity: int, rule: Any, out: Any
+) -> None:
+    """Add the matrix (omega.size, nodes) that takes samples to `cauchy` of their interpolant."""
+    weights = np.empty(8)
+    for i in range(omega.size):
+        for j in range(b.size - 1):
+            cauchy_weights(omega[i], b[j], b[j + 1], parity, rule, weights)
+            matrix, row = matrices[which[j]], out[i, starts[j] : starts[j] + matrices.shape[2]]
+            for r in range(row.size):
+                total = 0.0
+                for q in range(8):
+                    total += weights[q] * matrix[q, r]
+                row[r] += total
+
+
+@jit("void(float64[::1], float64, float64, float64, int64, int64, int64, float64[::1])", fastmath={"contract"})
+def power_tail(
+    omega: Any, end: float, amplitude: float, exponent: float, above: int, parity: int, skip: int, out: Any
+) -> None:
+    """Add the integral of ``amplitude (y/end)**exponent`` with the kernel of `cauchy_weights`, by its power series.
+
+    Over y > end for omega <= end/2 (above 1), without the first `skip` terms; over y < end for omega >= 2 end (above 0).
+    """
+    for i in range(omega.size):
+        ratio = omega[i] / end if above else end / omega[i]
+        odd = ((1 - parity) if above else (1 + parity)) // 2
+        square, power, total = ratio * ratio, (ratio if odd else 1.0), 0.0
+        if not above:
+            power *= ratio
+        for n in range(28):  # 4^-28 is below the rounding error
+            if above and n >= skip:
+                total += power / (2 * n + odd - exponent)
+            elif not above:
+                total -= power / (2 * n + 1 + odd + exponent)
+            power *= square
+        out[i] += amplitude * total
