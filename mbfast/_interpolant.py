@@ -21,7 +21,7 @@ Edge: TypeAlias = Literal["power", "zero"] | float
 
 Variable: TypeAlias = Literal["auto", "log", "linear"]
 
-_LARGEST_VALUE = 1e150  # products of two values stay within the range of a double
+LARGEST_VALUE = 1e150  # products of two values stay within the range of a double
 ROUNDING = 1e-15
 
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])
@@ -184,14 +184,14 @@ def tail(name: str, edge: Edge, samples: FloatArray, nodes: FloatArray) -> Tail:
         return Tail(np.zeros_like(amplitude), np.zeros_like(amplitude))
     if edge != "power":
         return Tail(amplitude, np.full_like(amplitude, edge))
-    neighbour = samples[:, inner]
-    if ((amplitude != 0.0) & (amplitude * np.sign(neighbour) <= 0.0)).any():
-        row = int(np.argmax((amplitude != 0.0) & (amplitude * np.sign(neighbour) <= 0.0)))
+    exponent = _exponent(samples, nodes, end, inner)
+    if np.isnan(exponent.sum()):
+        row = int(np.argmax(np.isnan(exponent)))
         raise ValueError(
             f"{name} must be stated (zero, or an exponent): no power law goes through the values "
-            f"{samples[row, end]:g} and {neighbour[row]:g} at the {'first' if end == 0 else 'last'} two nodes"
+            f"{samples[row, end]:g} and {samples[row, inner]:g} at the {'first' if end == 0 else 'last'} two nodes"
         )
-    return Tail(amplitude, _exponent(samples, nodes, end, inner))
+    return Tail(amplitude, exponent)
 
 
 def uncertainty(name: str, edge: Edge, samples: FloatArray, nodes: FloatArray) -> FloatArray:
@@ -205,16 +205,15 @@ def uncertainty(name: str, edge: Edge, samples: FloatArray, nodes: FloatArray) -
         other = abs(np.log(nodes[second] / nodes[third]))
         change = _exponent(samples, nodes, first, second) - _exponent(samples, nodes, second, third)
         noise = 4.0 * ROUNDING * (1.0 / step + 1.0 / other)
-        result += np.maximum(np.abs(change) - noise, 0.0) / (0.5 * (step + other))
+        change = np.maximum(np.nan_to_num(np.abs(change), nan=1.0) - noise, 0.0)
+        result += change / (0.5 * (step + other))
     return result
 
 
 def _exponent(samples: FloatArray, nodes: FloatArray, one: int, other: int) -> FloatArray:
-    """Return the exponents of the power laws through two samples; 0 where there is none."""
-    a, b = samples[:, one], samples[:, other]
-    there = a * np.sign(b) > 0.0
-    rise = np.log(np.abs(np.where(there, a, 1.0))) - np.log(np.abs(np.where(there, b, 1.0)))
-    return rise / math.log(nodes[one] / nodes[other])
+    result = np.empty(samples.shape[0])
+    kernels.exponents(samples, one % nodes.size, other % nodes.size, math.log(nodes[one] / nodes[other]), result)
+    return result
 
 
 def check_edge(name: str, edge: Any) -> Edge:
@@ -232,6 +231,8 @@ def check_edge(name: str, edge: Any) -> Edge:
 
 def require_exponents(name: str, given: Tail, low: float, high: float, why: str) -> None:
     """Raise a ValueError where a power law cannot be integrated."""
+    if ((given.exponent > low) & (given.exponent < high)).all():
+        return
     wrong = (given.amplitude != 0.0) & ~((given.exponent > low) & (given.exponent < high))
     if wrong.any():
         exponent = given.exponent[np.argmax(wrong)]
@@ -276,14 +277,16 @@ def rows(name: str, samples: ArrayLike, nodes: int) -> FloatArray:
     array = float_array(name, samples)
     if array.ndim == 0 or array.shape[-1] != nodes:
         raise ValueError(f"{name} must have shape (..., {nodes}), one value a node, got {array.shape}")
-    require_finite(name, array)
-    if array.size and np.abs(array).max() > _LARGEST_VALUE:
-        raise ValueError(f"{name} must not exceed {_LARGEST_VALUE:g} in magnitude, got {np.abs(array).max():g}")
+    if array.size and not np.abs(array).max() <= LARGEST_VALUE:
+        require_finite(name, array)
+        raise ValueError(f"{name} must not exceed {LARGEST_VALUE:g} in magnitude, got {np.abs(array).max():g}")
     return array
 
 
 def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
     """Broadcast the leading axes of arrays (..., n) and return their common shape, and each as (rows, n)."""
+    if all(array.ndim == 1 for array in arrays.values()):
+        return (), [array[None] for array in arrays.values()]
     shape = broadcast_shape(**{name: array[..., 0] for name, array in arrays.items()})
     flat = [
         np.ascontiguousarray(np.broadcast_to(array, (*shape, array.shape[-1])).reshape(-1, array.shape[-1]))
@@ -295,10 +298,11 @@ def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
 def check_temperature(temperature: ArrayLike) -> FloatArray:
     """Return temperatures (K), zero among them, with one axis of length 1 more."""
     array = float_array("temperature", temperature)
-    require_finite("temperature", array)
-    if (array < 0.0).any():
-        raise ValueError(f"temperature must not be negative, got {array.min():g} K")
-    require_positive("temperature", np.where(array == 0.0, 1.0, array), unit="K, or zero")
+    if array.any():
+        require_finite("temperature", array)
+        if (array < 0.0).any():
+            raise ValueError(f"temperature must not be negative, got {array.min():g} K")
+        require_positive("temperature", np.where(array == 0.0, 1.0, array), unit="K, or zero")
     return array[..., None]
 
 

@@ -8,43 +8,51 @@ with taps made of the first samples. The gap between zero and the first node, `k
 
 from __future__ import annotations
 
-import math
+import threading
 
 import numpy as np
 import scipy.fft
 
-from mbfast._interpolant import Interpolant, Tail
+from mbfast._interpolant import LARGEST_VALUE, Edge, Interpolant
 from mbfast._validate import FloatArray
 from mbfast.kernels import uniform as kernels
 
 _DIRECT = 384  # samples up to which the discrete convolution is faster summed than transformed
-STEEPEST = 16.0  # exponent of a power law that the rule integrates over a cell to rounding errors
+_SHORT = 1 << 15  # elements up to which scipy's transforms are faster than numpy's
+# integrates the steepest power laws that the kernel takes over a cell to rounding errors
 _RULE = np.array(np.polynomial.legendre.leggauss(16))
 
 
 class UniformConvolution:
-    """The convolution at T = 0, at the nodes, in units of the last node."""
+    """The convolution at T = 0, at the nodes."""
 
     def __init__(self, made: Interpolant) -> None:
         n = made.nodes.size
-        self.spacing = (1.0 - made.nodes[0]) / (n - 1)
-        kappa = made.nodes[0] / self.spacing
+        spacing = (1.0 - made.nodes[0]) / (n - 1)
+        self._unit = spacing * made.unit
+        self._log_ratio = float(np.log(made.nodes[0] / made.nodes[1]))
+        kappa = made.nodes[0] / spacing
         nearest = np.round(kappa)
         kappa = float(nearest if abs(kappa - nearest) < 64 * np.finfo(float).eps * (n + kappa) else kappa)
         size = made.value.matrices.shape[2]
         self._value, self._better = _Stencil(size, kappa), _Stencil(size + 1, kappa)
         self.possible = n >= 2 * (size + 1) and kappa < 1000.0
 
-    def run(self, f: FloatArray, g: FloatArray, low_f: Tail, low_g: Tail, out: FloatArray, *, change: bool) -> None:
-        """Fill out (rows, n) with the convolutions of rows f and g, or with their change by the next term."""
-        for row in range(f.shape[0]):
-            tails = [(float(t.amplitude[row]), float(t.exponent[row])) for t in (low_f, low_g)]
-            self._value.run(f[row], g[row], tails[0], tails[1], out[row], same=f is g)
-            if change:
-                better = np.empty_like(out[row])
-                self._better.run(f[row], g[row], tails[0], tails[1], better, same=f is g)
-                out[row] = better - out[row]
-        out *= self.spacing
+    def run(self, f: FloatArray, g: FloatArray, below: Edge, out: FloatArray, *, change: bool = False) -> bool:
+        """Fill out (n,) with the convolution of f and g, or with its change by the next term.
+
+        False, with out spoilt, is returned for samples that are not finite or whose power law cannot be integrated here.
+        """
+        edge = {"power": np.nan, "zero": 0.0}.get(below, below) if isinstance(below, str) else below
+        functions = [f] if f is g else [f, g]
+        if not self._value.run(functions, edge, below != "zero", self._log_ratio, out):
+            return False
+        if change:
+            better = np.empty_like(out)
+            self._better.run(functions, edge, below != "zero", self._log_ratio, better)
+            np.subtract(better, out, out=out)
+        out *= self._unit
+        return True
 
 
 class _Stencil:
@@ -55,7 +63,8 @@ class _Stencil:
     """
 
     def __init__(self, size: int, kappa: float) -> None:
-        self._size, self._kappa, self._whole = size, kappa, int(kappa)
+        self._kappa = kappa
+        self._kept = threading.local()
         fraction, offset = kappa - int(kappa), (size - 1) // 2
         nodes = np.arange(size) - float(offset)
         self._main = np.zeros(2 * size)  # taps on the product, from i - whole - 2 on
@@ -69,61 +78,50 @@ class _Stencil:
                     self._main[r + s + part] += pairs[r, s]
                     for p in range(r):
                         self._off[r + s + part - p, p] += pairs[r, s]
-        self._first_pair = pairs
+        self._pairs = pairs
         self._powers = np.array([_coefficients(1.0 - nodes, r) for r in range(size)])  # seen from the cell's end
         self._low = _lagrange(np.arange(float(size)), np.arange(-offset, 0.0))
         self._high = _lagrange(np.arange(1.0 - size, 1.0), np.arange(1.0, size - offset - 1.0))
 
-    def run(
-        self,
-        f: FloatArray,
-        g: FloatArray,
-        low_f: tuple[float, float],
-        low_g: tuple[float, float],
-        out: FloatArray,
-        *,
-        same: bool,
-    ) -> None:
-        size, whole, n = self._size, self._whole, f.size
-        extended = np.empty((1 if same else 2, n + size - 2))
-        for samples, row in zip((f, g), extended, strict=False):
-            kernels.extend(samples, self._low, self._high, row)
-        first = whole + 2
-        out[:] = 0.0
-        kernels.add_filtered(self._main, _product(extended, n + 2 * size), -first, first, out)
-        if whole + 1 < n:
-            out[whole + 1] += extended[0, :size] @ self._first_pair @ extended[-1, :size]
-        for (amplitude, exponent), one, other in ((low_f, 0, -1), (low_g, -1, 0))[: 1 if same else 2]:
-            taps = np.zeros(max(2 * size, size + whole + 1))
-            taps[: 2 * size] = self._off @ -extended[one, : size - 1]
-            if amplitude != 0.0:
-                gap = np.empty((math.ceil(self._kappa), size))
-                kernels.gap_weights(self._kappa, amplitude, exponent, self._powers, _RULE, gap)
-                for j, weights in enumerate(gap):
-                    taps[whole + 1 - j : whole + 1 - j + size] += weights
-                if same:
-                    gap *= 2.0
-                kernels.add_gap_start(gap, extended[other], first, out)
-            if same:
-                taps *= 2.0
-            kernels.add_filtered(taps, extended[other], -first, first, out)
-        kernels.add_gap_product(self._kappa, *low_f, *low_g, _RULE, out)
+    def run(self, samples: list[FloatArray], edge: float, tailed: bool, log_ratio: float, out: FloatArray) -> bool:
+        """Fill out with the convolution of two functions, or of one with itself, in units of the spacing."""
+        size, n = self._pairs.shape[0], out.size
+        extended, tails = np.empty((len(samples), n + 2 * size)), np.empty((len(samples), 2))
+        for given, row, tail in zip(samples, extended, tails, strict=True):
+            if not kernels.extend(given, LARGEST_VALUE, edge, log_ratio, self._low, self._high, tail, row):
+                return False
+        if not tailed:
+            tails[:, 0] = 0.0
+        product = self._product(extended, n + size - 2)
+        tables = self._main, self._off, self._pairs, self._powers, _RULE
+        kernels.convolution(extended, product, *tables, self._kappa, tails, out)
+        return True
 
-
-def _product(extended: FloatArray, needed: int) -> FloatArray:
-    """Return the first `needed` elements of the discrete convolution of the first and the last row."""
-    n = extended.shape[1]
-    if n <= _DIRECT:
-        result = np.empty(needed)
-        kernels.causal_product(extended[0], extended[-1], result)
+    def _product(self, extended: FloatArray, n: int) -> FloatArray:
+        """Return the discrete convolution of the first and the last row, which are zero from n on."""
+        needed = extended.shape[1]
+        if n <= _DIRECT:
+            result = np.empty(needed)
+            kernels.causal_product(extended[0], extended[-1], result)
+            return result
+        # short enough to be as fast as can be; what wraps around falls on a few elements that are then summed
+        length = scipy.fft.next_fast_len(max(2 * n - 16, needed), real=True)
+        if length <= _SHORT:  # scipy does two of them at a time
+            spectra = scipy.fft.rfft(extended, length)
+            result = scipy.fft.irfft(spectra[0] * spectra[-1], length)
+        else:  # into arrays that stay: those of a new one cost as many page faults as the transform takes time
+            if not hasattr(self._kept, "spectra"):
+                self._kept.spectra = np.empty((2, length // 2 + 1), dtype=np.complex128)
+                self._kept.result = np.empty(length)
+            spectra, result = self._kept.spectra[: len(extended)], self._kept.result
+            for row, spectrum in zip(extended, spectra, strict=True):
+                np.fft.rfft(row, length, out=spectrum)
+            np.multiply(spectra[0], spectra[-1], out=spectra[0])
+            np.fft.irfft(spectra[0], length, out=result)
+        result = result[:needed]
+        if length < 2 * n - 1:
+            kernels.causal_product(extended[0], extended[-1], result[: 2 * n - 1 - length])
         return result
-    # short enough to be as fast as can be; what wraps around falls on a few elements that are then summed
-    length = scipy.fft.next_fast_len(max(2 * n - 16, needed), real=True)
-    spectra = scipy.fft.rfft(extended, length)
-    result = scipy.fft.irfft(spectra[0] * spectra[-1], length)[:needed]
-    if length < 2 * n - 1:
-        kernels.causal_product(extended[0], extended[-1], result[: 2 * n - 1 - length])
-    return result
 
 
 def _lagrange(nodes: FloatArray, x: FloatArray) -> FloatArray:

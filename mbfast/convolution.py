@@ -29,7 +29,7 @@ from mbfast._interpolant import (
     tail,
     uncertainty,
 )
-from mbfast._uniform import STEEPEST, UniformConvolution
+from mbfast._uniform import UniformConvolution
 from mbfast._validate import FloatArray, float_array, require_positive
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
@@ -203,6 +203,13 @@ class ConvolutionPlan:
         threads: int | None = None,
     ) -> FloatArray:
         """Return the convolution of samples f and g (..., n), at T (K), as an array (..., n or m), or fill `out`."""
+        if self._fft is not None and isinstance(temperature, (int, float)) and temperature == 0:
+            # nothing to broadcast: the compiled code checks the samples, and what it refuses is looked into below
+            one, two = (np.asarray(h) for h in (f, f if g is None else g))
+            if all(h.dtype == np.float64 and h.shape == (self._targets.size,) and h.flags.c_contiguous for h in (one, two)):
+                out = check_out(out, one.shape)
+                if self._fft.run(one, one if g is None else two, self._below, out):
+                    return out
         shape, rows_f, rows_g, rates = self._check(f, g, temperature)
         workers = _tiles.check_threads(threads)
         out = check_out(out, (*shape, self._targets.size))
@@ -246,26 +253,31 @@ class ConvolutionPlan:
         self, f: FloatArray, g: FloatArray, rates: FloatArray, out: FloatArray, workers: int, *, change: bool = False
     ) -> None:
         """Fill out (rows, m) with the convolutions, or with their change when samples are interpolated once better."""
-        tails = {}
-        for name, samples in (("f", f), ("g", g)) if g is not f else (("f", f),):
-            low = tail("below", self._below, samples, self._made.nodes)
+        functions = {"f": f} if g is f else {"f": f, "g": g}
+        below = {}
+        for name, samples in functions.items():
+            below[name] = low = tail("below", self._below, samples, self._made.nodes)
             require_exponents("below", low, -1.0, np.inf, "else the integral diverges at zero frequency")
-            tails[name] = low, tail("above", self._above, samples, self._made.nodes)
-        steepest = max(np.abs(low.exponent).max(initial=0.0) for low, _ in tails.values())
-        if self._fft is not None and not np.isfinite(rates).any() and steepest <= STEEPEST:
-            self._fft.run(f, g, tails["f"][0], tails["g" if "g" in tails else "f"][0], out, change=change)
-            out *= self._made.unit
-            return
+        if self._fft is not None and np.isinf(rates).all():
+            done = [
+                self._fft.run(a, a if g is f else b, self._below, result, change=change)
+                for a, b, result in zip(f, g, out, strict=True)
+            ]
+            if all(done):
+                return
         if self._only_fft:
-            raise ValueError(f"method must be direct or auto at T > 0 and for exponents beyond {STEEPEST:g}, got fft")
+            raise ValueError("method must be direct or auto at T > 0 and for exponents above 16, got fft")
+        tails = {
+            name: (below[name], tail("above", self._above, samples, self._made.nodes))
+            for name, samples in functions.items()
+        }
         out[:] = 0.0
         starts = range(0, self._targets.size, _CHUNK)
 
         def prepare(row: int) -> Any:
             spectra = [
                 self._functions(samples, tails[name], row, rates[row], change=change)
-                for name, samples in (("f", f), ("g", g))
-                if name in tails
+                for name, samples in functions.items()
             ]
             return spectra if g is not f else spectra * 2
 

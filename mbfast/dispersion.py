@@ -156,12 +156,12 @@ class _Circulant(NamedTuple):
         inner = samples.copy()
         inner[:, :ends] = 0.0
         inner[:, n - ends :] = 0.0
-        spectrum = scipy.fft.rfft(inner, self.length)
+        spectrum = np.fft.rfft(inner, self.length)
         product = spectrum * self.forward
         if self.mirrored is not None:
             product += spectrum.conj() * self.mirrored
         np.matmul(np.hstack([samples[:, :ends], samples[:, n - ends :]]), self.columns, out=out)
-        out += scipy.fft.irfft(product, self.length)[:, :n]
+        out += np.fft.irfft(product, self.length)[:, :n]
 
 
 class KramersKronigPlan:
@@ -418,14 +418,14 @@ def _circulant(nodes: FloatArray, logarithmic: bool, stencils: Stencils, parity:
         reflected = np.zeros(length)
         for r in range(m):
             reflected[: 2 * n - 1] += backward[m - r + offset :, r][: 2 * n - 1]
-        mirrored = scipy.fft.rfft(reflected)
+        mirrored = np.fft.rfft(reflected)
     cells, columns = 2 * m, []
     for begin, stop, shown in ((0, cells, slice(m)), (n - 1 - cells, n - 1, slice(-m, None))):
         part = Stencils(stencils.starts[begin:stop] - begin, stencils.which[begin:stop].copy(), stencils.matrices)
         block = np.zeros((n, cells + 1))
         kernels.cauchy_matrix(nodes, nodes[begin : stop + 1].copy(), *part, parity, RULE, block)
         columns.append(block[:, shown])
-    return _Circulant(length, m, scipy.fft.rfft(kernel), mirrored, np.ascontiguousarray(np.hstack(columns).T))
+    return _Circulant(length, m, np.fft.rfft(kernel), mirrored, np.ascontiguousarray(np.hstack(columns).T))
 
 
 def _table(omega: FloatArray, a: FloatArray, b: FloatArray, parity: int) -> FloatArray:

@@ -46,6 +46,22 @@ def interpolate(samples: Any, starts: Any, which: Any, matrices: Any, values: An
             row[q] = total
 
 
+@jit("void(float64[:,::1], int64, int64, float64, float64[::1])")
+def exponents(samples: Any, one: int, other: int, log_ratio: float, out: Any) -> None:
+    """Fill the exponents of the power laws through two samples of each row at frequencies of that logarithmic ratio.
+
+    Zero where the first sample is, NaN where the other is then zero or has another sign.
+    """
+    for i in range(out.size):
+        a, b = samples[i, one], samples[i, other]
+        if a == 0.0:
+            out[i] = 0.0
+        elif (b > 0.0) if a > 0.0 else (b < 0.0):
+            out[i] = (np.log(abs(a)) - np.log(abs(b))) / log_ratio
+        else:
+            out[i] = np.nan
+
+
 @jit("void(float64[:,::1], float64[:,::1], float64[:,::1])", fastmath=_FAST)
 def coefficients(values: Any, rule: Any, c: Any) -> None:
     """Fill the coefficients c (n, 8) of the polynomials through the values (n, 8)."""

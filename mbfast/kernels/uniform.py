@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from mbfast._jit import jit
 
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
@@ -21,21 +23,41 @@ def causal_product(f: Any, g: Any, out: Any) -> None:
         out[m] = total
 
 
-@jit("void(float64[::1], float64[::1], int64, int64, float64[::1])", fastmath=_FAST)
-def add_filtered(taps: Any, x: Any, shift: int, first: int, out: Any) -> None:
-    """Add to out[i], from i = first on, the sum over t of taps[t] x[i + shift + t]; x is zero outside of its array."""
-    for begin in range(first, out.size, 1024):  # what stays in the first cache
-        for t in range(taps.size):
-            start = max(begin, -shift - t)
-            stop = min(min(begin + 1024, out.size), x.size - shift - t)
-            if start < stop:
-                part, other, tap = out[start:stop], x[start + shift + t : stop + shift + t], taps[t]
-                for i in range(part.size):
-                    part[i] += tap * other[i]
+@jit(fastmath=_FAST)
+def _add_filtered(taps: Any, x: Any, first: int, out: Any) -> None:
+    """Add to out[i], from i = first on, the sum over t of taps[t] x[i - first + t]."""
+    n = out.size - first
+    for begin in range(0, n, 1024):  # what stays in the first cache
+        end = min(begin + 1024, n)
+        part = out[first + begin : first + end]
+        t = 0
+        while t + 8 <= taps.size:  # as many at a time as registers hold
+            a0, a1, a2, a3, a4, a5, a6, a7 = (
+                taps[t],
+                taps[t + 1],
+                taps[t + 2],
+                taps[t + 3],
+                taps[t + 4],
+                taps[t + 5],
+                taps[t + 6],
+                taps[t + 7],
+            )
+            x0, x1, x2, x3 = x[begin + t :], x[begin + t + 1 :], x[begin + t + 2 :], x[begin + t + 3 :]
+            x4, x5, x6, x7 = x[begin + t + 4 :], x[begin + t + 5 :], x[begin + t + 6 :], x[begin + t + 7 :]
+            for i in range(part.size):
+                part[i] += ((a0 * x0[i] + a1 * x1[i]) + (a2 * x2[i] + a3 * x3[i])) + (
+                    (a4 * x4[i] + a5 * x5[i]) + (a6 * x6[i] + a7 * x7[i])
+                )
+            t += 8
+        while t < taps.size:
+            other, tap = x[begin + t : end + t], taps[t]
+            for i in range(part.size):
+                part[i] += tap * other[i]
+            t += 1
 
 
-@jit("void(float64, float64, float64, float64[:,::1], float64[:,::1], float64[:,::1])")
-def gap_weights(kappa: float, amplitude: float, exponent: float, powers: Any, rule: Any, out: Any) -> None:
+@jit()
+def _gap_weights(kappa: float, amplitude: float, exponent: float, powers: Any, rule: Any, out: Any) -> None:
     """Fill out[j, s] with the integrals over u from j to min(j + 1, kappa) of a power law and a stencil's polynomials.
 
     The power law is ``amplitude (u/kappa)**exponent``; polynomial s is ``sum(powers[s, p] (u - j)**p)``. ``rule`` has
@@ -62,8 +84,8 @@ def gap_weights(kappa: float, amplitude: float, exponent: float, powers: Any, ru
                     out[j, s] += weight * total
 
 
-@jit("void(float64[:,::1], float64[::1], int64, float64[::1])", fastmath=_FAST)
-def add_gap_start(weights: Any, x: Any, stop: int, out: Any) -> None:
+@jit(fastmath=_FAST)
+def _add_gap_start(weights: Any, x: Any, stop: int, out: Any) -> None:
     """Add the part of the integral over one function's gap to out[1...stop - 1], where only a part of the gap counts."""
     for i in range(1, min(stop, out.size)):
         total = 0.0
@@ -73,8 +95,8 @@ def add_gap_start(weights: Any, x: Any, stop: int, out: Any) -> None:
         out[i] += total
 
 
-@jit("void(float64, float64, float64, float64, float64, float64[:,::1], float64[::1])")
-def add_gap_product(kappa: float, a: float, s: float, b: float, t: float, rule: Any, out: Any) -> None:
+@jit()
+def _add_gap_product(kappa: float, a: float, s: float, b: float, t: float, rule: Any, out: Any) -> None:
     """Add the integrals over u from i to kappa of ``a (u/kappa)**s b ((kappa + i - u)/kappa)**t`` to out[i]."""
     if a == 0.0 or b == 0.0:
         return
@@ -92,18 +114,80 @@ def add_gap_product(kappa: float, a: float, s: float, b: float, t: float, rule: 
         i += 1
 
 
-@jit("void(float64[::1], float64[:,::1], float64[:,::1], float64[::1])")
-def extend(samples: Any, low: Any, high: Any, out: Any) -> None:
-    """Fill out with the samples between those that polynomials through the first and the last make of them."""
+@jit("boolean(float64[::1], float64, float64, float64, float64[:,::1], float64[:,::1], float64[::1], float64[::1])")
+def extend(
+    samples: Any, largest: float, edge: float, log_ratio: float, low: Any, high: Any, tail: Any, out: Any
+) -> bool:
+    """Fill out with the samples between those that polynomials through the first and the last make of them, and zeros.
+
+    `tail` gets amplitude and exponent of the power law below the first node: `edge`, or for NaN that of the first two
+    samples. Whether all magnitudes are up to `largest` and the exponent between -1 and 16 is returned.
+    """
     ghosts, m, n = low.shape[0], low.shape[1], samples.size
+    tail[0], tail[1] = samples[0], edge
+    if np.isnan(edge):
+        tail[1] = 0.0
+        if samples[0] != 0.0:
+            ratio = samples[0] / samples[1]
+            if not ratio > 0.0:
+                return False
+            tail[1] = np.log(ratio) / log_ratio
+    if not -1.0 < tail[1] <= 16.0:
+        return False
+    size = 0.0
+    for i in range(n):
+        size = size if abs(samples[i]) <= size else abs(samples[i])  # a NaN stays
+    if not size <= largest:
+        return False
     for i in range(ghosts):
         total = 0.0
         for r in range(m):
             total += low[i, r] * samples[r]
         out[i] = total
     out[ghosts : ghosts + n] = samples
+    out[ghosts + n :] = 0.0
     for i in range(high.shape[0]):
         total = 0.0
         for r in range(m):
             total += high[i, r] * samples[n - m + r]
         out[ghosts + n + i] = total
+    return True
+
+
+@jit(
+    "void(float64[:,::1], float64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1],"
+    " float64, float64[:,::1], float64[::1])"
+)
+def convolution(
+    x: Any, product: Any, main: Any, off: Any, pairs: Any, powers: Any, rule: Any, kappa: float, tails: Any, out: Any
+) -> None:
+    """Fill out with the convolution of the functions whose extended samples are the first and the last row of x.
+
+    Both end with zeros, (2 size) elements longer than out. `product` is their discrete convolution; `tails` has amplitude and exponent of the power law below the
+    first node of each; `mbfast._uniform` makes the tables and says what they are.
+    """
+    size, whole, same = pairs.shape[0], int(kappa), x.shape[0] == 1
+    first = whole + 2
+    out[:] = 0.0
+    _add_filtered(main, product, first, out)
+    if whole + 1 < out.size:
+        for r in range(size):
+            for s in range(size):
+                out[whole + 1] += x[0, r] * pairs[r, s] * x[-1, s]
+    taps = np.empty(max(2 * size, size + whole + 1))
+    gap = np.empty((int(math.ceil(kappa)), size))
+    for side in range(x.shape[0]):
+        one, other = x[side], x[x.shape[0] - 1 - side]
+        factor = 2.0 if same else 1.0
+        taps[:] = 0.0
+        for e in range(2 * size):
+            for p in range(size - 1):
+                taps[e] -= factor * off[e, p] * one[p]
+        if tails[side, 0] != 0.0:
+            _gap_weights(kappa, factor * tails[side, 0], tails[side, 1], powers, rule, gap)
+            for j in range(gap.shape[0]):
+                for s in range(size):
+                    taps[whole + 1 - j + s] += gap[j, s]
+            _add_gap_start(gap, other, first, out)
+        _add_filtered(taps, other, first, out)
+    _add_gap_product(kappa, tails[0, 0], tails[0, 1], tails[-1, 0], tails[-1, 1], rule, out)
