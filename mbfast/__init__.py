@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from mbfast import kernels as kernels
     from mbfast import plotting as plotting
     from mbfast import units as units
+    from mbfast._interpolant import Estimate as Estimate
     from mbfast.angular import angular_coefficients as angular_coefficients
     from mbfast.blocks import BlockLattice as BlockLattice
+    from mbfast.convolution import ConvolutionPlan as ConvolutionPlan
+    from mbfast.convolution import convolve as convolve
     from mbfast.cutoffs import cutoff_length as cutoff_length
     from mbfast.cutoffs import dipole_cutoff_length as dipole_cutoff_length
+    from mbfast.dispersion import KramersKronigPlan as KramersKronigPlan
+    from mbfast.dispersion import kramers_kronig as kramers_kronig
     from mbfast.glasses import Glass as Glass
     from mbfast.glasses import load_glasses as load_glasses
     from mbfast.interactions import DipoleInteraction as DipoleInteraction
@@ -29,26 +34,49 @@ if TYPE_CHECKING:
     from mbfast.meissner_berret import meissner_berret_ratio as meissner_berret_ratio
     from mbfast.pair_sums import pair_energy as pair_energy
     from mbfast.pair_sums import pair_field as pair_field
+    from mbfast.spectra import Spectrum as Spectrum
+    from mbfast.susceptibilities import Moduli as Moduli
+    from mbfast.susceptibilities import TwoLevelSystem as TwoLevelSystem
+    from mbfast.susceptibilities import isotropic_moduli as isotropic_moduli
+    from mbfast.susceptibilities import isotropic_tensor as isotropic_tensor
+    from mbfast.susceptibilities import sound_velocity_shift as sound_velocity_shift
+    from mbfast.susceptibilities import susceptibility_from_levels as susceptibility_from_levels
+    from mbfast.susceptibilities import ttls_susceptibility as ttls_susceptibility
+    from mbfast.susceptibilities import tunnelling_strength as tunnelling_strength
 
 __version__ = "0.1.0"
 
 _HOME = {
     "BlockLattice": "blocks",
+    "ConvolutionPlan": "convolution",
     "DipoleInteraction": "interactions",
+    "Estimate": "_interpolant",
     "Glass": "glasses",
+    "KramersKronigPlan": "dispersion",
+    "Moduli": "susceptibilities",
     "OriginFit": "meissner_berret",
+    "Spectrum": "spectra",
     "StressInteraction": "interactions",
+    "TwoLevelSystem": "susceptibilities",
     "angular_coefficients": "angular",
+    "convolve": "convolution",
     "cutoff_length": "cutoffs",
     "dipole_cutoff_length": "cutoffs",
     "fit_through_origin": "meissner_berret",
+    "isotropic_moduli": "susceptibilities",
+    "isotropic_tensor": "susceptibilities",
+    "kramers_kronig": "dispersion",
     "lattice_sum": "lattice_sums",
     "load_glasses": "glasses",
     "meissner_berret_ratio": "meissner_berret",
     "pair_energy": "pair_sums",
     "pair_field": "pair_sums",
     "phase_sum": "lattice_sums",
+    "sound_velocity_shift": "susceptibilities",
     "strain_coupling_sum": "lattice_sums",
+    "susceptibility_from_levels": "susceptibilities",
+    "ttls_susceptibility": "susceptibilities",
+    "tunnelling_strength": "susceptibilities",
 }
 
 _MODULES = ("audit", "kernels", "plotting", "units")

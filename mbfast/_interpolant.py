@@ -23,6 +23,7 @@ Variable: TypeAlias = Literal["auto", "log", "linear"]
 
 LARGEST_VALUE = 1e150  # products of two values stay within the range of a double
 ROUNDING = 1e-15
+_BASE = 0.25  # of a logarithmic derivative: shorter ones drown in rounding errors
 
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])
 _GAUSS_OF_LOBATTO = legendre.legvander(RULE[0], 7) @ np.linalg.inv(legendre.legvander(_LOBATTO, 7))
@@ -198,11 +199,16 @@ def uncertainty(name: str, edge: Edge, samples: FloatArray, nodes: FloatArray) -
     """Return how uncertain exponents are: by rounding, and by what they change by within a factor e of frequency."""
     if edge != "power":
         return np.zeros(samples.shape[0])
-    first, second, third = (0, 1, 2) if name == "below" else (-1, -2, -3)
-    step = abs(np.log(nodes[first] / nodes[second]))
+    n = nodes.size
+    first, second, away = (0, 1, 1) if name == "below" else (n - 1, n - 2, -1)
+    step = abs(math.log(nodes[first] / nodes[second]))
     result = np.full(samples.shape[0], ROUNDING / step)
-    if nodes.size > 2:
-        other = abs(np.log(nodes[second] / nodes[third]))
+    third = second + away
+    while 0 <= third < n and abs(math.log(nodes[third] / nodes[second])) < _BASE:
+        third += away
+    third = min(max(third, 0), n - 1)
+    if third != second:
+        other = abs(math.log(nodes[third] / nodes[second]))
         change = _exponent(samples, nodes, first, second) - _exponent(samples, nodes, second, third)
         noise = 4.0 * ROUNDING * (1.0 / step + 1.0 / other)
         change = np.maximum(np.nan_to_num(np.abs(change), nan=1.0) - noise, 0.0)
@@ -312,7 +318,6 @@ def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:
         return units.HBAR / (units.K_B * temperature)
 
 
-
 def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
     """Return `out`, or a new array where it is None."""
     if out is None:
@@ -323,11 +328,17 @@ def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
     return out
 
 
-def safety(change: FloatArray, size: FloatArray) -> FloatArray:
-    """Return an estimate of the error from the largest effect of the next term, relative to `size`.
+def roughness(samples: FloatArray, error_values: FloatArray) -> FloatArray:
+    """Return, at the nodes, how wrong an interpolant may be where the next term is not small beside the samples' steps.
 
-    Where the next term is not small those after it are not either, and samples may have missed peaks.
+    There the terms after it are not small either, and what is between two nodes is not known: e^2/(|step| + |e|), of
+    the larger of two neighbouring cells, is |e| where samples jump and far below rounding errors where they are smooth.
     """
+    e = np.abs(error_values).max(axis=-1)
+    steps = np.abs(np.diff(samples, axis=-1))
     with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.where(size > 0.0, change / size, 0.0)
-    return 8.0 * change * (1.0 + np.minimum(1000.0 * relative, 12.0))
+        cells = np.where(e > 0.0, e / (steps + e), 0.0) * e
+    result = np.zeros_like(samples)
+    result[:, :-1] = cells
+    np.maximum(result[:, 1:], cells, out=result[:, 1:])
+    return result

@@ -17,7 +17,7 @@ from mbfast._interpolant import LARGEST_VALUE, Edge, Interpolant
 from mbfast._validate import FloatArray
 from mbfast.kernels import uniform as kernels
 
-_DIRECT = 384  # samples up to which the discrete convolution is faster summed than transformed
+_DIRECT = 192  # samples up to which the discrete convolution is faster summed than transformed
 _SHORT = 1 << 15  # elements up to which scipy's transforms are faster than numpy's
 # integrates the steepest power laws that the kernel takes over a cell to rounding errors
 _RULE = np.array(np.polynomial.legendre.leggauss(16))
@@ -41,9 +41,9 @@ class UniformConvolution:
     def run(self, f: FloatArray, g: FloatArray, below: Edge, out: FloatArray, *, change: bool = False) -> bool:
         """Fill out (n,) with the convolution of f and g, or with its change by the next term.
 
-        False, with out spoilt, is returned for samples that are not finite or whose power law cannot be integrated here.
+        False is returned, and out spoilt, for samples that are not finite or whose power law is not for this method.
         """
-        edge = {"power": np.nan, "zero": 0.0}.get(below, below) if isinstance(below, str) else below
+        edge = {"power": np.nan, "zero": 0.0}[below] if isinstance(below, str) else below
         functions = [f] if f is g else [f, g]
         if not self._value.run(functions, edge, below != "zero", self._log_ratio, out):
             return False
@@ -58,17 +58,18 @@ class UniformConvolution:
 class _Stencil:
     """What follows from the number of nodes in a stencil and from kappa.
 
-    Extended samples have index p = a + (size - 1)//2, so that cell c combines those from p = c on. Cells c of f and c' of
-    g meet at node i where c + c' = i - whole - 1, for u in c below 1 - fraction, and c + c' = i - whole - 2 above.
+    Extended samples have index p = a + (size - 1)//2, so that cell c combines those from p = c on. Cells c of f and c'
+    of g meet at node i where c + c' = i - whole - 1, for u in c below 1 - fraction, and c + c' = i - whole - 2 above.
     """
 
     def __init__(self, size: int, kappa: float) -> None:
         self._kappa = kappa
         self._kept = threading.local()
         fraction, offset = kappa - int(kappa), (size - 1) // 2
-        nodes = np.arange(size) - float(offset)
+        nodes = np.arange(size, dtype=np.float64) - offset
         self._main = np.zeros(2 * size)  # taps on the product, from i - whole - 2 on
-        self._off = np.zeros((2 * size, size - 1))  # of pairs without cells: taps on one function, by samples of the other
+        # of pairs of samples without cells: taps on one function, by samples of the other
+        self._off = np.zeros((2 * size, size - 1))
         for part, (begin, end) in enumerate(((1.0 - fraction, 1.0), (0.0, 1.0 - fraction))):
             u = begin + 0.5 * (end - begin) * (1.0 + _RULE[0])
             weights = 0.5 * (end - begin) * _RULE[1]
@@ -118,10 +119,10 @@ class _Stencil:
                 np.fft.rfft(row, length, out=spectrum)
             np.multiply(spectra[0], spectra[-1], out=spectra[0])
             np.fft.irfft(spectra[0], length, out=result)
-        result = result[:needed]
+        head: FloatArray = result[:needed]
         if length < 2 * n - 1:
-            kernels.causal_product(extended[0], extended[-1], result[: 2 * n - 1 - length])
-        return result
+            kernels.causal_product(extended[0], extended[-1], head[: 2 * n - 1 - length])
+        return head
 
 
 def _lagrange(nodes: FloatArray, x: FloatArray) -> FloatArray:
@@ -137,4 +138,5 @@ def _lagrange(nodes: FloatArray, x: FloatArray) -> FloatArray:
 def _coefficients(nodes: FloatArray, r: int) -> FloatArray:
     """Return the coefficients, lowest first, of Lagrange's polynomial r of the nodes."""
     others = np.delete(nodes, r)
-    return np.polynomial.polynomial.polyfromroots(others) / np.prod(nodes[r] - others)
+    result: FloatArray = np.polynomial.polynomial.polyfromroots(others) / np.prod(nodes[r] - others)
+    return result

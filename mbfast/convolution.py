@@ -24,8 +24,8 @@ from mbfast._interpolant import (
     inverse_thermal_frequency,
     power_cells,
     require_exponents,
+    roughness,
     rows,
-    safety,
     tail,
     uncertainty,
 )
@@ -36,9 +36,11 @@ from mbfast.kernels.spectra import RULE
 
 # Beyond this many units of temperature the Boltzmann factor is below 1e-26.
 _COLD = 60.0
-# Cells on which a Boltzmann factor varies by less than exp(1/4) are polynomials of degree 7 to rounding errors.
+# Where a Boltzmann factor varies by no more than exp(1/4) it is a polynomial of degree 7 to rounding errors.
 _STEP = 0.25
 _CHUNK = 256  # frequencies in a tile
+_SAFETY = 8.0  # of the next term's effect
+_ROUGH = 12.0  # of what `roughness` finds
 
 
 def convolve(
@@ -118,7 +120,7 @@ def convolve(
     >>> omega = np.geomspace(1e5, 1e15, 1024)
     >>> value, error = mbfast.convolve(omega, np.ones(1024), temperature=[0.0, 1.0])
     >>> print(f"{value[0, 0]:.6g} {value[1, 0]:.6g} {error.max() / value.max():.0e}")
-    100000 2.61841e+11 2e-14
+    100000 2.61841e+11 8e-15
     """
     plan = ConvolutionPlan(
         omega, at=at, below=below, above=above, interpolation=interpolation, degree=degree, method=method
@@ -188,8 +190,8 @@ class ConvolutionPlan:
             self._fft = None
         if method == "fft" and self._fft is None:
             raise ValueError(
-                "method must be direct here: fft needs at=None, interpolation in omega, and 18 or more uniform nodes that "
-                "begin within 1000 spacings of zero"
+                "method must be direct here: fft needs at=None, interpolation in omega, and 18 or more uniform nodes "
+                "that begin within 1000 spacings of zero"
             )
         self._only_fft = method == "fft"
 
@@ -206,7 +208,9 @@ class ConvolutionPlan:
         if self._fft is not None and isinstance(temperature, (int, float)) and temperature == 0:
             # nothing to broadcast: the compiled code checks the samples, and what it refuses is looked into below
             one, two = (np.asarray(h) for h in (f, f if g is None else g))
-            if all(h.dtype == np.float64 and h.shape == (self._targets.size,) and h.flags.c_contiguous for h in (one, two)):
+            if all(
+                h.dtype == np.float64 and h.shape == (self._targets.size,) and h.flags.c_contiguous for h in (one, two)
+            ):
                 out = check_out(out, one.shape)
                 if self._fft.run(one, one if g is None else two, self._below, out):
                     return out
@@ -228,14 +232,20 @@ class ConvolutionPlan:
         """Return the estimated error of the convolution (...), one number a spectrum: see `Estimate`."""
         shape, rows_f, rows_g, rates = self._check(f, g, temperature)
         workers = _tiles.check_threads(threads)
-        changed, size = np.empty((2, rows_f.shape[0], self._targets.size))
+        changed, size, enlarged = np.empty((3, rows_f.shape[0], self._targets.size))
         self._run(rows_f, rows_g, rates, changed, workers, change=True)
-        absolute = np.abs(rows_f)
-        self._run(absolute, absolute if rows_g is rows_f else np.abs(rows_g), rates, size, workers)
-        largest = size.max(axis=1, initial=0.0)
-        errors = safety(np.abs(changed).max(axis=1, initial=0.0), largest) + ROUNDING * self._made.lebesgue * largest
+        functions = (rows_f,) if rows_g is rows_f else (rows_f, rows_g)
+        magnitudes = [np.abs(h) for h in functions]
+        self._run(magnitudes[0], magnitudes[-1], rates, size, workers)
+        for h, magnitude in zip(functions, magnitudes, strict=True):
+            rough = _ROUGH * roughness(h, self._made.error.values(h))
+            magnitude[:, 2:] += rough[:, 2:]  # the first two define the power law
+        self._run(magnitudes[0], magnitudes[-1], rates, enlarged, workers)
+        errors = _SAFETY * np.abs(changed).max(axis=1, initial=0.0) + (enlarged - size).max(axis=1, initial=0.0)
+        errors += ROUNDING * self._made.lebesgue * size.max(axis=1, initial=0.0)
         errors += self._made.unit * self._edge_uncertainty(rows_f, rows_g)
-        return errors.reshape(shape)[()]
+        result: FloatArray = errors.reshape(shape)
+        return result[()]
 
     def _check(
         self, f: ArrayLike, g: ArrayLike | None, temperature: ArrayLike
@@ -327,7 +337,7 @@ class ConvolutionPlan:
         for one, other in ((f, g), (g, f)):
             low = tail("below", self._below, one, nodes)
             share = np.abs(low.amplitude) * nodes[0] / (1.0 + low.exponent) * np.abs(other).max(axis=1)
-            total += uncertainty("below", self._below, one, nodes) / (1.0 + low.exponent) * share
+            total += 4.0 * uncertainty("below", self._below, one, nodes) / (1.0 + low.exponent) * share
         return total
 
 
@@ -344,7 +354,11 @@ def _mirrored(b: FloatArray, values: FloatArray, amplitude: float, exponent: flo
         return None
     cells = max(int(np.searchsorted(b, _COLD / rate)), 1)
     cells = min(cells, b.size - 1)
-    parts = np.maximum(np.ceil(rate * np.diff(b[: cells + 1]) / _STEP), 1.0)
+    fall = rate * np.diff(b[: cells + 1])
+    parts = np.maximum(np.ceil(fall / _STEP), 1.0)
+    # its product with a polynomial has a term of degree 8, which an n-th of the cell has 2^-8 n times smaller
+    lost = 0.25 * np.minimum(fall, _STEP) * np.abs(values[:cells] @ (RULE[9] + RULE[8]))
+    parts = np.maximum(parts, np.ceil((lost / (1e-15 * np.abs(values).max() + 1e-300)) ** 0.125))
     parts = np.minimum(parts, np.ceil(_COLD / _STEP)).astype(np.int64)
     cell = np.repeat(np.arange(cells), parts)
     place = np.arange(cell.size) - np.repeat(np.cumsum(parts) - parts, parts)

@@ -164,3 +164,100 @@ def coupling_sum(tensor, positions, k, directions, x=None, moment_change="none",
                 else:
                     total += np.sum(np.abs(moved) ** 2) + np.sum(np.abs(turned) ** 2)
     return total / len(positions) / len(directions) / (k @ k)
+
+
+LOBATTO = np.concatenate([[-1.0], np.sort(np.polynomial.legendre.Legendre.basis(7).deriv().roots()), [1.0]])
+
+
+def interpolated(nodes, samples, degree=7, logarithmic=True):
+    """Breaks and polynomials of x: in each cell, through Lagrange's interpolation at eight Lobatto points."""
+    size = min(degree + 1, len(nodes))
+    pieces = []
+    for i in range(len(nodes) - 1):
+        start = min(max(i - (size - 1) // 2, 0), len(nodes) - size)
+        a, b = nodes[i], nodes[i + 1]
+        points = 0.5 * (a + b) + 0.5 * (b - a) * LOBATTO
+        stencil = nodes[start : start + size]
+        t, s = (np.log(points / a), np.log(stencil / a)) if logarithmic else (points, stencil)
+        values = np.zeros(8)
+        for r in range(size):
+            others = [k for k in range(size) if k != r]
+            values += samples[start + r] * np.prod([(t - s[k]) / (s[r] - s[k]) for k in others], axis=0)
+        pieces.append(np.polynomial.Polynomial.fit(points, values, 7, domain=[a, b]))
+    return pieces
+
+
+class NaiveSpectrum:
+    """A sampled spectrum at any frequency: polynomials, a power law below, nothing above, detailed balance."""
+
+    def __init__(self, nodes, samples, rate=np.inf, exponent=None, **options):
+        self.nodes, self.rate = np.asarray(nodes, dtype=float), rate
+        self.pieces = interpolated(self.nodes, samples, **options)
+        self.first = samples[0]
+        if exponent is None:
+            exponent = math.log(samples[1] / samples[0]) / math.log(nodes[1] / nodes[0])
+        self.exponent = exponent
+
+    def __call__(self, x):
+        if x < 0.0:
+            return 0.0 if np.isinf(self.rate) else math.exp(self.rate * x) * self(-x)
+        if x < self.nodes[0]:
+            return self.first * (x / self.nodes[0]) ** self.exponent
+        if x > self.nodes[-1]:
+            return 0.0
+        return self.pieces[min(np.searchsorted(self.nodes, x, side="right"), len(self.pieces)) - 1](x)
+
+
+def convolution(f, g, omega):
+    """Integral of f(y) g(omega - y), by Gauss's rule between the points where one of them has a break."""
+    return half_convolution(f, g, omega) + half_convolution(g, f, omega)
+
+
+def half_convolution(f, g, omega):
+    """The part with y < omega/2, where omega - y is known without cancellation."""
+    # toward a power law's singularity, and wherever a Boltzmann factor falls, in shorter and shorter steps
+    near = f.nodes[0] * 2.0 ** -np.arange(100.0)
+    breaks = np.concatenate([[0.0], near, -near, f.nodes, -f.nodes, omega - g.nodes, omega - near])
+    if np.isfinite(f.rate):
+        breaks = np.concatenate([breaks, -np.arange(0.0, 40.0, 0.5) / f.rate])
+    breaks = np.unique(np.clip(breaks, -f.nodes[-1] if np.isfinite(f.rate) else 0.0, min(f.nodes[-1], omega / 2)))
+    points, weights = np.polynomial.legendre.leggauss(16)
+    total = []
+    for a, b in itertools.pairwise(breaks):
+        y = 0.5 * (a + b) + 0.5 * (b - a) * points
+        total.append(0.5 * (b - a) * sum(w * f(v) * g(omega - v) for w, v in zip(weights, y, strict=True)))
+    return math.fsum(total)
+
+
+def kramers_kronig(f, omega, *, inverse=False):
+    """Principal value between zero and the last node, by taking off what the pole sees."""
+    top = f.nodes[-1]
+    # the function between two breaks, continued, has a pole at omega
+    steps = omega * 2.0 ** -np.arange(1.0, 20.0)
+    breaks = [[0.0, omega], omega - steps, omega + steps, f.nodes, f.nodes[0] * 2.0 ** -np.arange(60.0)]
+    breaks = np.unique(np.concatenate(breaks))
+    breaks = breaks[breaks <= top]
+    points, weights = np.polynomial.legendre.leggauss(24)
+    here, total = f(omega), []
+    for a, b in itertools.pairwise(breaks):
+        y = 0.5 * (a + b) + 0.5 * (b - a) * points
+        values = np.array([f(v) for v in y])
+        rest = (y * values - omega * here) if not inverse else omega * (values - here)
+        total.append(0.5 * (b - a) * np.sum(weights * rest / (y**2 - omega**2)))
+    pole = 0.5 * here * math.log((top - omega) / (top + omega))  # of omega/(y^2 - omega^2) from 0 to the top
+    return (-1 if inverse else 1) * 2.0 / math.pi * (math.fsum(total) + pole)
+
+
+def levels(energies, stress, volume, temperature, omega, sigma, hbar, k_b):
+    """Im chi~_ijkl (6, 6) of (2.11) at one frequency, S/(1 + exp(-x)) with Gaussian lines: one term after another."""
+    weights = [math.exp(-(e - min(energies)) / (k_b * temperature)) for e in energies]
+    z = math.fsum(weights)
+    total = np.zeros((6, 6))
+    for m, n in itertools.product(range(len(energies)), repeat=2):
+        line = (energies[n] - energies[m]) / hbar
+        shape = sum(math.exp(-0.5 * ((omega - s * line) / sigma) ** 2) for s in (1, -1)) / (
+            math.sqrt(2 * math.pi) * sigma
+        )
+        pair = np.outer(stress[m, n], np.conj(stress[m, n])).real
+        total += weights[m] / z * pair * shape
+    return -math.pi / (hbar * volume) * total / (1.0 + math.exp(-hbar * omega / (k_b * temperature)))

@@ -1,11 +1,11 @@
 """Integrals over piecewise polynomials: products of two (convolutions), and with a pole (Kramers-Kronig).
 
-A function is given on cells between increasing breaks ``b``: by its values at the eight Gauss points of each, ``values``
-(n, 8), or by the coefficients of its polynomial of degree 7 in the local coordinate -1...1, ``c`` (n, 8), lowest first.
-Below the first break it may go on as a power law, ``amplitude (x/b[0])**exponent exp(-rate x)``.
+A function is given on n cells between increasing breaks ``b``: by its values at the eight Gauss points of each,
+``values`` (n, 8), or by the coefficients, lowest first, of its polynomial of degree 7 in the local coordinate -1...1,
+``c`` (n, 8). Below the first break it may go on as a power law, ``amplitude (x/b[0])**exponent exp(-rate x)``.
 
-``rule`` (18, 8) is `RULE`: the Gauss points t_q, their weights w_q, the eight functionals ``(n + 1/2) w_q P_n(t_q)`` that
-take values to Legendre coefficients, and the eight that take them to the coefficients of powers.
+``rule`` (18, 8) is `RULE`: the Gauss points t_q, their weights w_q, the eight functionals ``(n + 1/2) w_q P_n(t_q)``
+that take values to Legendre coefficients, and the eight that take them to the coefficients of powers.
 """
 
 from typing import Any
@@ -218,7 +218,7 @@ def convolution(
         while x < end:
             f_end = fb[j + 1]
             g_end = w - gb[k] if sign < 0 else gb[k + 1] - w
-            stop = min(min(f_end, g_end), end)
+            stop = min(f_end, g_end, end)
             if stop > x:
                 total += _piece(x, stop, fb, fc, j, gb, gc, k, w, sign, points, weights)
                 x = stop
@@ -300,7 +300,7 @@ def _cauchy(x: float, a: float, b: float, factor: float, rule: Any, out: Any) ->
 
 @jit()
 def cauchy_weights(omega: float, a: float, b: float, parity: int, rule: Any, out: Any) -> None:
-    """Fill the weights (8,), at the Gauss points of the cell a...b, of the principal value of a Kramers-Kronig integral.
+    """Fill the weights (8,), at the Gauss points of the cell a...b, of a Kramers-Kronig integral's principal value.
 
     Its kernel is y/(y^2 - omega^2) (parity 1) or omega/(y^2 - omega^2) (parity -1), or the half of them that has its
     pole at omega, 1/(2 (y - omega)) (parity 0). At an end of the cell the logarithm that cancels against the next
@@ -328,7 +328,7 @@ def cauchy_table(omega: Any, a: Any, b: Any, parity: int, rule: Any, out: Any) -
 
 @jit("void(float64[::1], float64[::1], float64[:,:,::1], int64, float64[:,::1], float64[:,::1])", fastmath={"contract"})
 def cauchy(omega: Any, b: Any, values: Any, parity: int, rule: Any, out: Any) -> None:
-    """Add the integrals of the functions values (m, n, 8) with the kernel of `cauchy_weights` to out (m, omega.size)."""
+    """Add the integrals of functions values (m, n, 8) with the kernel of `cauchy_weights` to out (m, omega.size)."""
     weights = np.empty(8)
     for i in range(omega.size):
         for j in range(b.size - 1):
@@ -344,9 +344,7 @@ def cauchy(omega: Any, b: Any, values: Any, parity: int, rule: Any, out: Any) ->
     "void(float64[::1], float64[::1], int64[::1], int64[::1], float64[:,:,::1], int64, float64[:,::1], float64[:,::1])",
     fastmath={"contract"},
 )
-def cauchy_matrix(
-    omega: Any, b: Any, starts: Any, which: Any, matrices: Any, parity: int, rule: Any, out: Any
-) -> None:
+def cauchy_matrix(omega: Any, b: Any, starts: Any, which: Any, matrices: Any, parity: int, rule: Any, out: Any) -> None:
     """Add the matrix (omega.size, nodes) that takes samples to `cauchy` of their interpolant."""
     weights = np.empty(8)
     for i in range(omega.size):
@@ -366,7 +364,7 @@ def power_tail(
 ) -> None:
     """Add the integral of ``amplitude (y/end)**exponent`` with the kernel of `cauchy_weights`, by its power series.
 
-    Over y > end for omega <= end/2 (above 1), without the first `skip` terms; over y < end for omega >= 2 end (above 0).
+    Over y > end for omega <= end/2 (above 1), without the first `skip` terms; over y < end for omega >= 2 end (0).
     """
     for i in range(omega.size):
         ratio = omega[i] / end if above else end / omega[i]

@@ -86,7 +86,7 @@ def _gap_weights(kappa: float, amplitude: float, exponent: float, powers: Any, r
 
 @jit(fastmath=_FAST)
 def _add_gap_start(weights: Any, x: Any, stop: int, out: Any) -> None:
-    """Add the part of the integral over one function's gap to out[1...stop - 1], where only a part of the gap counts."""
+    """Add the integral over one function's gap to out[1...stop - 1], where only a part of the gap counts."""
     for i in range(1, min(stop, out.size)):
         total = 0.0
         for j in range(min(weights.shape[0], i)):
@@ -161,10 +161,10 @@ def extend(
 def convolution(
     x: Any, product: Any, main: Any, off: Any, pairs: Any, powers: Any, rule: Any, kappa: float, tails: Any, out: Any
 ) -> None:
-    """Fill out with the convolution of the functions whose extended samples are the first and the last row of x.
+    """Fill out with the convolution of functions whose extended samples are the first and the last row of x.
 
-    Both end with zeros, (2 size) elements longer than out. `product` is their discrete convolution; `tails` has amplitude and exponent of the power law below the
-    first node of each; `mbfast._uniform` makes the tables and says what they are.
+    Both end with zeros, 2 size elements longer than out. `product` is their discrete convolution; `tails` has
+    amplitude and exponent of the power law below the first node of each; `mbfast._uniform` makes the tables.
     """
     size, whole, same = pairs.shape[0], int(kappa), x.shape[0] == 1
     first = whole + 2
@@ -175,7 +175,7 @@ def convolution(
             for s in range(size):
                 out[whole + 1] += x[0, r] * pairs[r, s] * x[-1, s]
     taps = np.empty(max(2 * size, size + whole + 1))
-    gap = np.empty((int(math.ceil(kappa)), size))
+    gap = np.empty((math.ceil(kappa), size))
     for side in range(x.shape[0]):
         one, other = x[side], x[x.shape[0] - 1 - side]
         factor = 2.0 if same else 1.0

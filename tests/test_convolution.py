@@ -1,0 +1,335 @@
+import math
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy.special import beta, gamma, kve
+
+import mbfast
+from mbfast.units import HBAR, K_B
+
+KELVIN = HBAR / K_B  # temperature of a rate of 1 s
+TEN_DECADES = np.geomspace(1e-10, 1.0, 2048)
+LOW = np.geomspace(1e-6, 1e2, 1400)
+
+
+def worst(estimate, exact):
+    """Largest error relative to the maximum, and what was estimated."""
+    value, error = estimate
+    size = np.abs(exact).max()
+    return np.abs(value - exact).max() / size, float(error) / size
+
+
+# naive quadrature: thousands of terms of one sign; omega - y cannot tell apart the y below its rounding error
+NAIVE = {"rtol": 3e-12}
+
+
+@pytest.mark.parametrize("logarithmic", [True, False])
+@pytest.mark.parametrize("degree", [7, 3, 1])
+@pytest.mark.parametrize("rate", [np.inf, 0.4, 30.0])
+def test_direct_against_naive(rate, degree, logarithmic):
+    rng = np.random.default_rng(degree)
+    nodes = np.cumsum(rng.uniform(0.05, 0.4, 14))
+    f, g = np.exp(-nodes) * nodes**0.4, 1.0 / (1.0 + nodes**2)
+    options = {"degree": degree, "interpolation": "log" if logarithmic else "linear"}
+    at = np.array([0.3 * nodes[0], nodes[0], 1.01 * nodes[3], nodes[7], 0.999 * nodes[-1], 1.7 * nodes[-1]])
+    temperature = KELVIN / rate
+    plan = mbfast.ConvolutionPlan(nodes, at=at, method="direct", **options)
+    a, b = (naive.NaiveSpectrum(nodes, h, rate, degree=degree, logarithmic=logarithmic) for h in (f, g))
+    assert_allclose(plan(f, g, temperature=temperature), [naive.convolution(a, b, w) for w in at], **NAIVE)
+    assert_allclose(plan(f, temperature=temperature), [naive.convolution(a, a, w) for w in at], **NAIVE)
+
+
+@pytest.mark.parametrize("exponent", [-0.5, 0.0, 3.0])
+def test_a_stated_exponent_below(exponent):
+    nodes = np.geomspace(1.0, 5.0, 12)
+    f = np.cos(0.2 * nodes)
+    spectrum = naive.NaiveSpectrum(nodes, f, 2.0, exponent=exponent)
+    at = 0.99 * nodes
+    value = mbfast.convolve(nodes, f, at=at, temperature=KELVIN / 2.0, below=exponent).value
+    assert_allclose(value, [naive.convolution(spectrum, spectrum, w) for w in at], **NAIVE)
+
+
+def test_nothing_below():
+    nodes = np.linspace(1.0, 3.0, 40)
+    value = mbfast.convolve(nodes, np.ones(40), below="zero", method="direct").value
+    # a box from 1 to 3: the triangle begins at 2
+    assert_allclose(value, np.maximum(nodes - 2.0, 0.0), atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "nodes", [np.linspace(1, 40, 40), np.linspace(0.37, 60, 300), np.linspace(5, 80, 256), np.linspace(12.3, 60, 320)]
+)
+@pytest.mark.parametrize("degree", [7, 5, 3, 1])
+def test_fft_equals_direct(nodes, degree):
+    f, g = nodes**-0.4 * np.exp(-nodes / 100), 1.2 + 0.3 * np.cos(nodes / 7)
+    fft, direct = (mbfast.ConvolutionPlan(nodes, method=m, degree=degree) for m in ("fft", "direct"))
+    for samples in ((f,), (g,), (f, g)):
+        expected = direct(*samples)
+        # rounding errors of the transform are relative to the largest value
+        assert_allclose(fft(*samples), expected, rtol=0, atol=3e-14 * expected.max())
+        assert fft.error(*samples) == pytest.approx(direct.error(*samples), rel=0.2)
+    assert np.array_equal(mbfast.ConvolutionPlan(nodes, degree=degree)(f, g), fft(f, g))
+
+
+@pytest.mark.parametrize("n", [100, 191, 193, 1000, 20000])
+@pytest.mark.compiled
+def test_fft_of_every_length_and_a_second_call(n):
+    nodes = np.linspace(2.0, 2.0 * n, n)
+    plan = mbfast.ConvolutionPlan(nodes, method="fft")
+    first = plan(np.exp(-nodes / n))
+    # e^-x e^-(w-x) over 0...w
+    assert_allclose(plan(np.exp(-nodes / n), np.exp(-nodes / n)), first, rtol=1e-12)
+    exponential = mbfast.ConvolutionPlan(nodes, below=0.0)(np.ones(n), np.exp(-nodes / n))
+    start = 2.0 * (math.exp(-2.0 / n))  # the gap below the first node is taken as constant
+    exact = n * (np.exp(-2.0 / n) - np.exp(-nodes / n)) + start
+    assert_allclose(exponential[1:], exact[1:], rtol=1e-11)
+    assert np.array_equal(plan(np.exp(-nodes / n)), first)
+
+
+def test_fft_refuses_what_it_cannot():
+    with pytest.raises(ValueError, match="method must be direct here"):
+        mbfast.ConvolutionPlan(LOW, method="fft")
+    plan = mbfast.ConvolutionPlan(np.arange(1.0, 50.0), method="fft")
+    with pytest.raises(ValueError, match="method must be direct or auto at T > 0"):
+        plan(np.ones(49), temperature=1.0)
+    with pytest.raises(ValueError, match="exponents above 16"):
+        plan(np.arange(1.0, 50.0) ** 20)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(0.1, 10))
+def test_invariants(seed, temperature_decade, factor):
+    rng = np.random.default_rng(seed)
+    nodes = np.cumsum(rng.uniform(0.02, 1.0, 12))
+    f, g = rng.uniform(0.5, 2.0, (2, 12))
+    kelvin = KELVIN * 10.0**temperature_decade
+    plan = mbfast.ConvolutionPlan(nodes, method="direct", below=0.3)
+    result = plan(f, g, temperature=kelvin)
+    tolerance = {"rtol": 1e-11, "atol": 1e-11 * np.abs(result).max()}  # wild interpolants cancel
+    assert_allclose(plan(g, f, temperature=kelvin), result, **tolerance)
+    assert_allclose(plan(factor * f, g, temperature=kelvin), factor * result, **tolerance)
+    stretched = mbfast.ConvolutionPlan(factor * nodes, method="direct", below=0.3)
+    assert_allclose(stretched(f, g, temperature=factor * kelvin), factor * result, **tolerance)
+    both = plan(f + g, temperature=kelvin)
+    assert_allclose(both, plan(f, temperature=kelvin) + 2 * result + plan(g, temperature=kelvin), **tolerance)
+
+
+def exponential(s, b, omega):
+    """Of W^s e^-W with detailed balance: B and a Bessel function; T -> 0 leaves the Beta function."""
+    at_zero = np.exp(-omega) * beta(s + 1, s + 1) * omega ** (2 * s + 1)
+    if np.isinf(b):
+        return at_zero
+    p = b + 2.0
+    warm = 2 / math.sqrt(math.pi) * gamma(s + 1) * (omega / p) ** (s + 0.5) * kve(s + 0.5, p * omega / 2)
+    return at_zero + np.exp(-omega) * warm
+
+
+# spectra and exact convolutions on ten decades, the last two with what the power law below is not exactly
+PAIRS = {
+    **{
+        f"power {s}": (TEN_DECADES, TEN_DECADES**s, np.inf, TEN_DECADES ** (2 * s + 1) * beta(s + 1, s + 1))
+        for s in (-0.9, -0.5, 0.0, 0.5, 1.0, 2.0)
+    },
+    **{
+        f"constant, b = {b:g}": (
+            TEN_DECADES,
+            np.ones(2048),
+            b,
+            TEN_DECADES - 2 / b * np.expm1(-b * (1 - TEN_DECADES)),
+        )
+        for b in (1e-3, 1.0, 50.0, 1e4, 1e8)
+    },
+    **{
+        f"W^{s} e^-W, b = {b:g}": (LOW, LOW**s * np.exp(-LOW), b, exponential(s, b, LOW))
+        for s in (0.5, 1.0, 2.0)
+        for b in (np.inf, 100.0, 1.0, 0.01)
+    },
+    "TTLS": (LOW, 1 / (1 + np.exp(-10 * LOW)), 10.0, None),
+    "Debye": (LOW, LOW / (1 + LOW**2), np.inf, None),
+}
+PAIRS["TTLS"] = (
+    *PAIRS["TTLS"][:3],
+    (LOW + 0.2 * (math.log1p(math.exp(-1000.0)) - np.log1p(np.exp(-10 * (100 - LOW))))) / -np.expm1(-10 * LOW),
+)
+_log = np.log1p(LOW**2)
+PAIRS["Debye"] = (*PAIRS["Debye"][:3], 0.5 * (_log / LOW + (_log * LOW - 4 * np.arctan(LOW)) / (LOW**2 + 4)))
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("name", PAIRS)
+def test_exact_pairs(name):
+    nodes, f, rate, exact = PAIRS[name]
+    error, estimated = worst(mbfast.convolve(nodes, f, temperature=KELVIN / rate), exact)
+    assert error < 1e-10
+    # what is left of rounding errors may be far below the estimate
+    assert error <= estimated < max(100 * error, 1e-10)
+
+
+@pytest.mark.compiled
+def test_gaussians_add_their_variances():
+    nodes = np.geomspace(1e-2, 40.0, 2048)
+    a, b, s, t = 6.0, 9.0, 0.8, 0.6
+    f, g = np.exp(-0.5 * ((nodes - a) / s) ** 2), np.exp(-0.5 * ((nodes - b) / t) ** 2)
+    width = math.hypot(s, t)
+    exact = math.sqrt(2 * math.pi) * s * t / width * np.exp(-0.5 * ((nodes - a - b) / width) ** 2)
+    error, estimated = worst(mbfast.convolve(nodes, f, g), exact)
+    assert error < 1e-10  # what is left out below zero is e^(-28)
+    assert error < estimated < 1e-9
+
+
+# mpmath quadrature of the definitions, and closed forms with incomplete Gamma functions, agreeing to 22 digits
+@pytest.mark.compiled
+@pytest.mark.parametrize(
+    ("spectrum", "at_zero", "warm"),
+    [
+        (
+            lambda w: np.sqrt(w) * np.exp(-w),
+            [
+                3.887916605492728124571e-5,
+                0.09555421046414455461243,
+                0.1759620242567859084605,
+                0.003925496255734139673259,
+            ],
+            [0.07142527459840050778122, 0.1659138524999304469162, 0.1889326192543682838828, 0.003979596239898923595125],
+        ),
+        (
+            lambda w: w / (1 + w**2),
+            [1.666566672142539702596e-7, 0.04388679241137565749293, 0.4572861894498711786979, 0.4437584230349738443065],
+            [0.0450017646110355334153, 0.1084067592058493560466, 0.4930367464192582959265, 0.4577538965181652178684],
+        ),
+    ],
+)
+def test_reference_numbers(spectrum, at_zero, warm):
+    nodes = np.geomspace(1e-9, 60.0, 3000)
+    for temperature, expected in ((0.0, at_zero), (0.3 * KELVIN, warm)):
+        estimate = mbfast.convolve(nodes, spectrum(nodes), at=[0.01, 0.7, 3.0, 9.0], temperature=temperature)
+        assert_allclose(estimate.value, expected, rtol=1e-12)
+
+
+@pytest.mark.compiled
+def test_the_product_of_detailed_balance_keeps_it():
+    # C(-w) = e^(-bw) C(w): of W/(1 - e^(-bW)), C is w (w^2 + (2 pi/b)^2)/(6 (1 - e^(-bw)))
+    b = 2.5
+    nodes = np.geomspace(1e-7, 30.0, 2500)
+    f = nodes / -np.expm1(-b * nodes)
+    at = np.array([1e-3, 0.1, 1.0, 3.0])
+    value = mbfast.convolve(nodes, f, at=at, temperature=KELVIN / b, above="power").value
+    assert_allclose(value, at * (at**2 + (2 * np.pi / b) ** 2) / (6 * -np.expm1(-b * at)), rtol=1e-11)
+
+
+def rough(nodes):
+    """Spectra that the nodes resolve badly, and their convolutions at T = 0."""
+    step = np.where(nodes < 3.0, 1.0, 0.0)
+    narrow = 0.02 / ((nodes - 2.0) ** 2 + 0.02**2)
+
+    # partial fractions: 0.02/((w - 2)^2 + 0.02^2) is the imaginary part of 1/(w - p)
+    p = 2.0 + 0.02j
+
+    def half(q):
+        logs = np.log(nodes - p) - np.log(-p) + np.log(nodes - q) - np.log(-q)
+        return logs / (nodes - p - q)
+
+    return (
+        (step, np.where(nodes < 3, nodes, np.maximum(6 - nodes, 0))),
+        (narrow, 0.5 * (half(np.conj(p)) - half(p)).real),
+        (np.abs(nodes - 2.0), None),
+    )
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("n", [100, 300, 1000])
+@pytest.mark.parametrize("interpolation", ["log", "linear"])
+def test_the_estimate_is_honest_where_samples_are_too_few(n, interpolation):
+    nodes = np.geomspace(0.01, 10.0, n)
+    for f, exact in rough(nodes):
+        if exact is None:  # against many more samples
+            fine = np.sort(np.concatenate([np.geomspace(0.01, 10, 4001), [2.0]]))
+            exact = mbfast.convolve(fine, np.abs(fine - 2.0), at=nodes, degree=1, interpolation="linear").value  # noqa: PLW2901
+        error, estimated = worst(mbfast.convolve(nodes, f, interpolation=interpolation), exact)
+        assert error <= estimated <= 100 * max(error, 1e-12)
+
+
+def test_batches_are_rows_and_threads_do_not_matter():
+    rng = np.random.default_rng(3)
+    nodes = np.geomspace(0.1, 10.0, 30)
+    f, g = rng.uniform(0.5, 1.0, (4, 1, 30)), rng.uniform(0.5, 1.0, 30)
+    temperature = KELVIN * np.array([0.0, 0.5, 3.0])
+    plan = mbfast.ConvolutionPlan(nodes, below=0.0)
+    result = plan(f, g, temperature=temperature, threads=2)
+    assert result.shape == (4, 3, 30)
+    assert plan.error(f, g, temperature=temperature).shape == (4, 3)
+    for i in range(4):
+        for j in range(3):
+            assert np.array_equal(plan(f[i, 0], g, temperature=temperature[j], threads=1), result[i, j])
+    assert plan(np.empty((0, 30))).shape == (0, 30)
+    out = np.empty((4, 3, 30))
+    assert plan(f, g, temperature=temperature, out=out) is out
+    assert np.array_equal(out, result)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"omega": [1.0, 3.0, 2.0]}, ValueError, "omega must be increasing, got 3 and then 2 at index 2"),
+        ({"omega": [1.0, 2.0, 2.0]}, ValueError, "omega must be increasing, got 2 and then 2"),
+        ({"omega": [0.0, 1.0, 2.0]}, ValueError, "omega must be positive.*got 0 at index 0"),
+        ({"omega": [1.0, np.nan, 2.0]}, ValueError, "omega must be positive.*got nan at index 1"),
+        ({"omega": [1.0]}, ValueError, r"omega must have shape \(n,\) with n >= 2, got \(1,\)"),
+        ({"omega": [[1.0, 2.0]]}, ValueError, r"omega must have shape \(n,\)"),
+        ({"omega": ["a", "b"]}, TypeError, "omega must consist of real numbers"),
+        ({"f": [1.0, np.nan, 1.0]}, ValueError, "f must be finite, got nan at index 1"),
+        ({"f": [1.0, 1e160, 1.0]}, ValueError, r"f must not exceed 1e\+150 in magnitude"),
+        ({"f": [1.0, 1.0]}, ValueError, r"f must have shape \(..., 3\), one value a node, got \(2,\)"),
+        ({"g": [1.0, 1.0, np.inf]}, ValueError, "g must be finite"),
+        ({"g": 1.0}, ValueError, "g must have shape"),
+        ({"f": np.ones((2, 3)), "g": np.ones((3, 3))}, ValueError, r"shapes must broadcast.*f \(2,\), .*g \(3,\)"),
+        ({"temperature": -1.0}, ValueError, "temperature must not be negative, got -1 K"),
+        ({"temperature": np.nan}, ValueError, "temperature must be finite"),
+        ({"temperature": 1e-40}, ValueError, "temperature must be positive, from 1e-35"),
+        ({"at": [1.0, -1.0]}, ValueError, "at must be positive"),
+        ({"at": 1.0}, ValueError, r"at must have shape \(m,\), got \(\)"),
+        ({"below": "nothing"}, ValueError, "below must be power, zero or an exponent, got 'nothing'"),
+        ({"below": -1.0}, ValueError, r"below must be a power law with an exponent above -1 .*got -1"),
+        ({"below": [1.0]}, TypeError, "below must be power, zero or one exponent"),
+        ({"above": np.nan}, ValueError, "above must be finite"),
+        ({"f": [9.0, 1.0, 1.0]}, ValueError, "below must be a power law with an exponent above -1 .*got -3.16993"),
+        ({"f": [1.0, -1.0, 1.0]}, ValueError, r"below must be stated .* the values 1 and -1 at the first two nodes"),
+        (
+            {"f": [1.0, 1.0, 0.0], "above": "power", "temperature": 1e-11},
+            None,
+            "",
+        ),
+        (
+            {"f": [1.0, 0.0, 1.0], "below": "zero", "above": "power"},
+            ValueError,
+            r"above must be stated .* the values 1 and 0 at the last two nodes",
+        ),
+        ({"degree": 4}, ValueError, "degree must be one of 1, 3, 5, 7, got 4"),
+        ({"degree": 2.5}, TypeError, "degree must be a whole number"),
+        ({"interpolation": "cubic"}, ValueError, "interpolation must be one of auto, log, linear, got 'cubic'"),
+        ({"method": "slow"}, ValueError, "method must be one of auto, direct, fft, got 'slow'"),
+        ({"threads": 0}, ValueError, "threads must be at least 1"),
+    ],
+)
+def test_bad_arguments_are_named(change, error, message):
+    arguments = {"omega": [1.0, 2.0, 4.0], "f": [1.0, 1.0, 1.0], **change}
+    if error is None:
+        mbfast.convolve(**arguments)
+        return
+    with pytest.raises(error, match=message):
+        mbfast.convolve(**arguments)
+
+
+@pytest.mark.parametrize(
+    "out", [np.empty(4), np.empty(3, dtype=np.float32), np.empty(6)[::2], [0.0, 0.0, 0.0], np.empty((1, 3))]
+)
+def test_out_must_fit(out):
+    with pytest.raises(ValueError, match=r"out must be a writable C-contiguous float64 array of shape \(3,\)"):
+        mbfast.ConvolutionPlan([1.0, 2.0, 4.0])(np.ones(3), out=out)
+
+
+def test_two_nodes_are_enough():
+    assert_allclose(mbfast.convolve([1.0, 2.0], [1.0, 2.0]).value, [1 / 6, 8 / 6], rtol=1e-12)
