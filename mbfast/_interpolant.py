@@ -301,14 +301,14 @@ def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
     return shape, flat
 
 
-def check_temperature(temperature: ArrayLike) -> FloatArray:
+def check_temperature(temperature: ArrayLike, name: str = "temperature") -> FloatArray:
     """Return temperatures (K), zero among them, with one axis of length 1 more."""
-    array = float_array("temperature", temperature)
+    array = float_array(name, temperature)
     if array.any():
-        require_finite("temperature", array)
+        require_finite(name, array)
         if (array < 0.0).any():
-            raise ValueError(f"temperature must not be negative, got {array.min():g} K")
-        require_positive("temperature", np.where(array == 0.0, 1.0, array), unit="K, or zero")
+            raise ValueError(f"{name} must not be negative, got {array.min():g} K")
+        require_positive(name, np.where(array == 0.0, 1.0, array), unit="K, or zero")
     return array[..., None]
 
 

@@ -40,7 +40,7 @@ _COLD = 60.0
 _STEP = 0.25
 _CHUNK = 256  # frequencies in a tile
 _SAFETY = 8.0  # of the next term's effect
-_ROUGH = 12.0  # of what `roughness` finds
+_ROUGH = 20.0  # of what `roughness` finds
 
 
 def convolve(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,9 +25,7 @@ from mbfast.convolution import convolve
 from mbfast.dispersion import kramers_kronig
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
-from mbfast.susceptibilities import Moduli
-
-Polarization = Literal["longitudinal", "transverse"]
+from mbfast.susceptibilities import Moduli, Polarization
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +129,8 @@ class Spectrum:
         rates = inverse_thermal_frequency(self.temperature)[..., None]
         x = np.where(points != 0.0, rates, 0.0) * np.abs(points)
         factor = -np.sign(points) * np.expm1(-x)
-        return Moduli(factor * moduli.longitudinal, factor * moduli.transverse)
+        # zero at zero frequency, also where Im chi~ diverges there
+        return Moduli(*(factor * np.where(points != 0.0, chi, 0.0) for chi in moduli))
 
     def convolve(
         self,

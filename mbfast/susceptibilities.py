@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,9 @@ from mbfast._validate import (
     require_positive,
 )
 from mbfast.kernels import levels as kernels
+
+LineShape: TypeAlias = Literal["gaussian", "lorentzian", "histogram"]
+Polarization: TypeAlias = Literal["longitudinal", "transverse"]
 
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 _TWICE = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
@@ -105,6 +108,7 @@ def _isotropic(iikk: FloatArray, ijij: FloatArray) -> Moduli:
     return Moduli((iikk + 2.0 * ijij) / 15.0, (3.0 * ijij - iikk) / 30.0)
 
 
+@overload
 def susceptibility_from_levels(
     energies: ArrayLike,
     stress: ArrayLike,
@@ -113,7 +117,32 @@ def susceptibility_from_levels(
     omega: ArrayLike,
     broadening: float | None = None,
     *,
-    shape: Literal["gaussian", "lorentzian", "histogram"] = "gaussian",
+    shape: LineShape = "gaussian",
+    components: Literal["isotropic"] = "isotropic",
+    reduced: bool = True,
+) -> Moduli: ...
+@overload
+def susceptibility_from_levels(
+    energies: ArrayLike,
+    stress: ArrayLike,
+    volume: float,
+    temperature: ArrayLike,
+    omega: ArrayLike,
+    broadening: float | None = None,
+    *,
+    shape: LineShape = "gaussian",
+    components: Literal["tensor"],
+    reduced: bool = True,
+) -> FloatArray: ...
+def susceptibility_from_levels(
+    energies: ArrayLike,
+    stress: ArrayLike,
+    volume: float,
+    temperature: ArrayLike,
+    omega: ArrayLike,
+    broadening: float | None = None,
+    *,
+    shape: LineShape = "gaussian",
     components: Literal["isotropic", "tensor"] = "isotropic",
     reduced: bool = True,
 ) -> Moduli | FloatArray:
@@ -430,7 +459,7 @@ def sound_velocity_shift(
     arguments = {
         "omega": float_array("omega", omega),
         "temperature": check_temperature(temperature)[..., 0],
-        "reference": check_temperature(reference)[..., 0],
+        "reference": check_temperature(reference, "reference")[..., 0],
         "strength": float_array("strength", strength),
     }
     require_positive("omega", arguments["omega"], unit="rad/s")
@@ -495,9 +524,7 @@ class TwoLevelSystem:
             return 0.5 * np.diag([self.splitting, -self.splitting])
         return 0.5 * np.array([[self.asymmetry, self.tunnelling], [self.tunnelling, -self.asymmetry]])
 
-    def coupling(
-        self, polarization: Literal["longitudinal", "transverse"], basis: Literal["energy", "local"] = "energy"
-    ) -> FloatArray:
+    def coupling(self, polarization: Polarization, basis: Literal["energy", "local"] = "energy") -> FloatArray:
         """Return the operator (J) that multiplies a strain: (gamma/2)(D sigma_z + M sigma_x), or (gamma/2) sigma_z."""
         if polarization not in ("longitudinal", "transverse"):
             raise ValueError(f"polarization must be longitudinal or transverse, got {polarization!r}")
@@ -511,7 +538,7 @@ class TwoLevelSystem:
         temperature: float,
         strain: float,
         broadening: float,
-        polarization: Literal["longitudinal", "transverse"],
+        polarization: Polarization,
         *,
         basis: Literal["energy", "local"] = "energy",
     ) -> FloatArray:

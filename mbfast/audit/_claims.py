@@ -18,7 +18,7 @@ _SECTIONS = ("sec. I", "2", "3", "4", "table", "fig. 1", "sec. V", "5", "sec. VI
 # Rounding errors of the identities; some take derivatives by differences of high order.
 _NO_DEVIATION = 1e-10
 
-_MODULES = ("_table", "_cutoffs", "_interactions", "_pending")
+_MODULES = ("_table", "_cutoffs", "_interactions", "_spectra", "_pending")
 
 
 @dataclass(frozen=True, slots=True)

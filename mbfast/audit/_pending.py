@@ -6,18 +6,12 @@ An entry leaves this list when a function that computes it is registered.
 from mbfast.audit._claims import Claim, register
 
 _EQUATIONS = {
-    "2.1": "two-level system: splitting and couplings in the two bases",
-    "2.2": "resonance absorption of a two-level system",
     "2.3": "strain of a displacement field",
     "2.4": "phonon Hamiltonian",
     "2.5": "non-elastic Hamiltonian and its stress tensor",
     "2.6": "stress-stress response",
     "2.7": "stress response in the interaction picture",
     "2.8": "volume-averaged susceptibility",
-    "2.9": "Im χ from levels",
-    "2.10": "Im χ from levels, outside the band of levels",
-    "2.11": "reduced susceptibility and detailed balance",
-    "2.12": "isotropic form of the susceptibility",
     "2.18": "super block in an external strain",
     "3.1": "absorption rate of a single block",
     "3.2": "perturbed levels of a super block",
