@@ -128,7 +128,6 @@ def _first_moment() -> Computed:
             inner = h @ other - other @ h
             exact[a, b] = np.trace(rho @ (one @ inner - inner @ one))
     exact *= -math.pi / (units.HBAR**2 * _VOLUME)
-    edges = _bins()
     energies_between = np.unique(np.subtract.outer(energies, energies)) / units.HBAR
     moment = np.einsum("k,kab", energies_between, _histogram(reduced=False))
     return Computed(_deviation(moment, exact), "first moment of Im χ of 7 random levels, from <[T,[H,T]]>")
