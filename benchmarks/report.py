@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-REFERENCES = ("C++", "numpy cbrt", "bare")
+REFERENCES = ("C++", "numpy cbrt", "bare", "fftconvolve", "hilbert", "pykk", "kkcalc")
 
 
 def reference_of(name, entries):
@@ -27,6 +27,8 @@ def rate(entry):
     info, median = entry["extra_info"], entry["stats"]["median"]
     if "pairs/s" in info:
         return f"{1e-6 * info['pairs/s']:.0f} Mpairs/s, {info['GFlop/s']:.0f} GFlop/s"
+    if "error" in info:
+        return f"error {info['error']:.0e}"
     return f"{1e9 * median / info['evaluations']:.2f} ns each" if "evaluations" in info else ""
 
 

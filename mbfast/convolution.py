@@ -119,8 +119,8 @@ def convolve(
     >>> import numpy as np, mbfast
     >>> omega = np.geomspace(1e5, 1e15, 1024)
     >>> value, error = mbfast.convolve(omega, np.ones(1024), temperature=[0.0, 1.0])
-    >>> print(f"{value[0, 0]:.6g} {value[1, 0]:.6g} {error.max() / value.max():.0e}")
-    100000 2.61841e+11 8e-15
+    >>> print(f"{value[0, 0]:.6g} {value[1, 0]:.6g}", (error < 1e-12 * value.max()).all())
+    100000 2.61841e+11 True
     """
     plan = ConvolutionPlan(
         omega, at=at, below=below, above=above, interpolation=interpolation, degree=degree, method=method

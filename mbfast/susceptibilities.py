@@ -56,6 +56,11 @@ def isotropic_tensor(longitudinal: ArrayLike, transverse: ArrayLike) -> FloatArr
     -------
     ndarray, shape (..., 3, 3, 3, 3)
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
     Notes
     -----
     (2.12): (chi_l - 2 chi_t) d_ij d_kl + chi_t (d_ik d_jl + d_il d_jk).
@@ -88,6 +93,11 @@ def isotropic_moduli(tensor: ArrayLike) -> Moduli:
     -------
     Moduli
         chi_l = (C_iikk + 2 C_ijij)/15 and chi_t = (3 C_ijij - C_iikk)/30, shape (...).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
 
     Examples
     --------
@@ -404,6 +414,11 @@ def tunnelling_strength(density: ArrayLike, coupling: ArrayLike, modulus: ArrayL
     -------
     ndarray or float64
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
     Examples
     --------
     >>> import mbfast
@@ -444,6 +459,11 @@ def sound_velocity_shift(
     -------
     ndarray or float64
         (c_a(T) - c_a(T_0))/c_a.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
 
     Notes
     -----

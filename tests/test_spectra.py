@@ -144,3 +144,24 @@ def test_kernels_can_be_called_from_compiled_code():
 
     # of a constant: ln|(4 - w^2)/(1 - w^2)|/2
     assert weight(0.3, kernels.RULE) == pytest.approx(0.5 * math.log((4 - 0.09) / (1 - 0.09)), rel=1e-14)
+
+
+@pytest.mark.compiled
+def test_a_convolution_within_compiled_code():
+    import numba
+
+    @numba.njit
+    def at_one(rule, steps):
+        # of x with itself: x^3/6; sampled at the Gauss points of cells from 1e-3 on, a power law below
+        b = np.linspace(1e-3, 1.0, steps + 1)
+        values = np.empty((steps, 8))
+        for i in range(steps):
+            for q in range(8):
+                values[i, q] = 0.5 * (b[i] + b[i + 1]) + 0.5 * (b[i + 1] - b[i]) * rule[0, q]
+        c, m, out = np.empty((steps, 8)), np.empty((steps + 1, 8)), np.zeros(1)
+        kernels.coefficients(values, rule, c)
+        kernels.moments(b, values, b[0], 1.0, 0.0, rule, m)
+        kernels.convolution(np.array([1.0]), -1, b, c, m, b[0], 1.0, 0.0, b, c, rule, 2.0, out)
+        return out[0]
+
+    assert at_one(kernels.RULE, 10) == pytest.approx(1 / 6, rel=1e-13)

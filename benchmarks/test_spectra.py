@@ -1,0 +1,172 @@
+"""Convolutions and Kramers-Kronig transforms, one thread: our own times, and against what else one would take.
+
+The peers sample a sum of two relaxations three decades apart on the uniform nodes that resolve both (kkcalc: on the
+same nodes as we); the largest error of each is compared before anything is timed. "as accurate" has the fewest nodes
+that are as good as the peer, "in its time" takes no longer than the peer and is a thousand times as accurate.
+"""
+
+import numpy as np
+import pytest
+from scipy.signal import fftconvolve, hilbert
+
+import mbfast
+from mbfast.units import HBAR, K_B
+
+SLOW, FAST = 1.0, 1e-3  # relaxation times
+
+
+def relaxations(omega):
+    """Im and Re of two Debye relaxations."""
+    return (
+        sum(omega * t / (1 + (omega * t) ** 2) for t in (SLOW, FAST)),
+        sum(1 / (1 + (omega * t) ** 2) for t in (SLOW, FAST)),
+    )
+
+
+def decays(omega):
+    """e^-w + e^(-w/1000), and its convolution with itself."""
+    a, b = np.exp(-omega), np.exp(-omega / 1000)
+    return a + b, omega * (a + b) + 2 * (b - a) / (1 - 1e-3)
+
+
+def error_of(value, exact):
+    return float(np.max(np.abs(value - exact)) / np.max(np.abs(exact)))
+
+
+# --- ourselves: logarithmic nodes over ten decades --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [512, 2048])
+@pytest.mark.parametrize("temperature", ["T = 0", "T > 0"])
+def test_convolution(benchmark, n, temperature):
+    omega = np.geomspace(1e-10, 1.0, n)
+    rate = np.inf if temperature == "T = 0" else 1e4
+    plan, out, f = mbfast.ConvolutionPlan(omega), np.empty(n), np.ones(n)
+    kelvin = HBAR / K_B / rate
+    exact = omega - (2 / rate * np.expm1(-rate * (1 - omega)) if np.isfinite(rate) else 0.0)
+    error = error_of(plan(f, temperature=kelvin, threads=1), exact)
+    assert error < 1e-10
+    benchmark.group, benchmark.name = f"convolution, {n} log nodes", f"mbfast, {temperature}"
+    benchmark(plan, f, temperature=kelvin, out=out, threads=1)
+    benchmark.extra_info |= {"error": error}
+
+
+@pytest.mark.parametrize("n", [512, 2048])
+@pytest.mark.parametrize("method", ["fft", "direct"])
+def test_kramers_kronig(benchmark, n, method):
+    omega = np.geomspace(1e-5, 1e5, n)
+    imag, real = omega / (1 + omega**2), 1 / (1 + omega**2)
+    plan, out = mbfast.KramersKronigPlan(omega, above="power", method=method), np.empty(n)
+    error = error_of(plan(imag, threads=1), real)
+    assert error < 1e-10
+    benchmark.group, benchmark.name = f"Kramers-Kronig, {n} log nodes", f"mbfast, {method}"
+    benchmark(plan, imag, out=out, threads=1)
+    benchmark.extra_info |= {"error": error}
+
+
+# --- uniform nodes: the same samples ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [64, 512, 1024, 4096, 10_000, 65_536, 1_000_000])
+@pytest.mark.parametrize("pair", ["one", "two"])
+@pytest.mark.parametrize("contender", ["mbfast", "fftconvolve"])
+def test_uniform_convolution(benchmark, n, pair, contender):
+    omega = np.arange(1.0, n + 1)
+    f, g = np.exp(-3 * omega / n), np.cos(omega / n)
+    samples = (f, f) if pair == "one" else (f, g)
+    if contender == "mbfast":
+        plan, out = mbfast.ConvolutionPlan(omega), np.empty(n)
+        assert error_of(plan(f), omega * f) < 1e-10
+        arguments = samples if pair == "two" else samples[:1]
+        benchmark(plan, *arguments, out=out, threads=1)
+    else:
+        benchmark(fftconvolve, *samples)
+    benchmark.group, benchmark.name = f"convolution of {pair}, {n} uniform nodes", contender
+
+
+# --- peers -----------------------------------------------------------------------------------------------------------
+
+
+def by_fftconvolve(n):
+    """Trapezoidal rule, from zero."""
+    step = 2e4 / n
+    omega = step * np.arange(n)
+    f, exact = decays(omega)
+
+    def call():
+        weighted = f.copy()
+        weighted[0] *= 0.5
+        return step * (fftconvolve(weighted, f)[:n] - 0.5 * f[0] * f)
+
+    call()
+    return call, exact
+
+
+def by_hilbert(n):
+    """Of the odd continuation."""
+    step = 1e5 / n
+    omega = step * np.arange(1, n + 1)
+    imag, real = relaxations(omega)
+    odd = np.concatenate([-imag[::-1], [0.0], imag])
+    return lambda: -np.imag(hilbert(odd))[n + 1 :], real
+
+
+def by_pykk(n):
+    pykk = pytest.importorskip("pykk")
+    step = 1e5 / n
+    omega = step * np.arange(1, n + 1)
+    imag, real = relaxations(omega)
+    return lambda: pykk.imag2real(omega, imag), real
+
+
+def by_kkcalc(n):
+    kk = pytest.importorskip("kkcalc.kk")
+    omega = np.geomspace(1e-5, 1e8, n)
+    imag, real = relaxations(omega)
+    slope = np.diff(imag) / np.diff(omega)
+    zero = np.zeros(n - 1)
+    coefficients = np.stack([slope, imag[:-1] - slope * omega[:-1], zero, zero, zero], axis=1)
+    return lambda: -kk.KK_PP(omega, omega, coefficients, 0.0), real
+
+
+def our_convolution(n):
+    omega = np.geomspace(1e-5, 2e4, n)
+    f, exact = decays(omega)
+    plan, out = mbfast.ConvolutionPlan(omega), np.empty(n)
+    return lambda: plan(f, out=out, threads=1), exact
+
+
+def our_transform(n):
+    omega = np.geomspace(1e-5, 1e8, n)
+    imag, real = relaxations(omega)
+    plan, out = mbfast.KramersKronigPlan(omega, above="power"), np.empty(n)
+    return lambda: plan(imag, out=out, threads=1), real
+
+
+# peer, its number of nodes, ours to be as accurate, ours in its time
+PEERS = {
+    "fftconvolve": (by_fftconvolve, 1_000_000, our_convolution, 170, 600),
+    "hilbert": (by_hilbert, 2_000_000, our_transform, 24, 1000),
+    "pykk": (by_pykk, 10_000, our_transform, 24, 1000),
+    "kkcalc": (by_kkcalc, 2_000, our_transform, 150, 2_000),
+}
+
+
+@pytest.mark.parametrize("contender", ["peer", "as accurate", "in its time"])
+@pytest.mark.parametrize("peer", PEERS)
+def test_against_peers(benchmark, peer, contender):
+    theirs, n, ours, few, many = PEERS[peer]
+    call, exact = theirs(n)
+    peers_error = error_of(call(), exact)
+    error = peers_error
+    if contender == "peer":
+        benchmark.pedantic(call, rounds=3, warmup_rounds=0)
+    else:
+        n = few if contender == "as accurate" else many
+        call, exact = ours(n)
+        error = error_of(call(), exact)
+        assert error <= peers_error * (1.0 if contender == "as accurate" else 1e-3)
+        benchmark(call)
+    benchmark.group = f"against {peer}"
+    benchmark.name = f"{peer if contender == 'peer' else f'mbfast, {contender}'}, {n} nodes"
+    benchmark.extra_info |= {"error": error}
