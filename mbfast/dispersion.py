@@ -288,7 +288,7 @@ class KramersKronigPlan:
         missed = np.minimum(1500.0 * np.divide(effect, size, out=np.zeros_like(size), where=size > 0.0), 16.0)
         errors = _SAFETY * effect * (1.0 + missed)
         errors += _ROUGH * roughness(samples, self._made.error.values(samples)).max(axis=1)
-        errors += 3.0 * ROUNDING * (1.0 - np.log(self._made.nodes[0])) * size
+        errors += 16.0 * ROUNDING * (1.0 - np.log(self._made.nodes[0])) * size
         odd = (1 - self._parity) // 2
         low, high = self._tails(samples)
         for name, edge, given, margin in (
