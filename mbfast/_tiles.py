@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import math
 import operator
@@ -28,6 +29,7 @@ def usable_cores() -> int:
     return max(1, math.ceil(min(affinity, _quota())))
 
 
+@functools.cache  # small calculations would wait for it each time
 def _quota() -> float:
     """Return the least number of cores that this process's control group and those above it allow."""
     quota = math.inf

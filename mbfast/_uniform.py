@@ -84,6 +84,13 @@ class _Stencil:
         self._low = _lagrange(np.arange(float(size)), np.arange(-offset, 0.0))
         self._high = _lagrange(np.arange(1.0 - size, 1.0), np.arange(1.0, size - offset - 1.0))
 
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_kept"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._kept = threading.local()
+
     def run(self, samples: list[FloatArray], edge: float, tailed: bool, log_ratio: float, out: FloatArray) -> bool:
         """Fill out with the convolution of two functions, or of one with itself, in units of the spacing."""
         size, n = self._pairs.shape[0], out.size

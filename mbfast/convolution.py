@@ -205,6 +205,7 @@ class ConvolutionPlan:
         threads: int | None = None,
     ) -> FloatArray:
         """Return the convolution of samples f and g (..., n), at T (K), as an array (..., n or m), or fill `out`."""
+        workers = _tiles.check_threads(threads)
         if self._fft is not None and isinstance(temperature, (int, float)) and temperature == 0:
             # nothing to broadcast: the compiled code checks the samples, and what it refuses is looked into below
             one, two = (np.asarray(h) for h in (f, f if g is None else g))
@@ -215,8 +216,10 @@ class ConvolutionPlan:
                 if self._fft.run(one, one if g is None else two, self._below, out):
                     return out
         shape, rows_f, rows_g, rates = self._check(f, g, temperature)
-        workers = _tiles.check_threads(threads)
         out = check_out(out, (*shape, self._targets.size))
+        if np.may_share_memory(out, rows_f) or np.may_share_memory(out, rows_g):
+            out[...] = self(f, g, temperature=temperature, threads=threads)
+            return out
         flat = out.reshape(-1, self._targets.size)
         self._run(rows_f, rows_g, rates, flat, workers)
         return out

@@ -250,6 +250,8 @@ class KramersKronigPlan:
         workers = _tiles.check_threads(threads)
         given = self._known(known, shape)
         out = check_out(out, (*shape, self._targets.size))
+        if np.may_share_memory(out, samples):
+            samples = samples.copy()
         flat = out.reshape(-1, self._targets.size)
         low, high = self._tails(samples)
         self._apply(self._targets, self._value, samples, flat, workers)

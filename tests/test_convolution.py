@@ -1,4 +1,5 @@
 import math
+import pickle
 
 import naive
 import numpy as np
@@ -277,6 +278,22 @@ def test_batches_are_rows_and_threads_do_not_matter():
     out = np.empty((4, 3, 12))
     assert plan(f, g, temperature=temperature, out=out) is out
     assert np.array_equal(out, result)
+
+
+@pytest.mark.parametrize("nodes", [np.geomspace(1.0, 9.0, 20), np.linspace(1.0, 9.0, 20)])
+def test_results_may_replace_samples_and_plans_can_be_pickled(nodes):
+    f = np.exp(-nodes)
+    plan = mbfast.ConvolutionPlan(nodes, below=0.0)
+    expected = plan(f)
+    assert np.array_equal(pickle.loads(pickle.dumps(plan))(f), expected)
+    transform = mbfast.KramersKronigPlan(nodes, below=0.0)
+    real = transform(f)
+    both = f.copy(), f.copy()
+    assert np.array_equal(plan(both[0], out=both[0]), expected)
+    assert np.array_equal(transform(both[1], out=both[1]), real)
+    several = np.stack([f, 2 * f])
+    plan(several, out=several)
+    assert_allclose(several, [expected, 4 * expected], rtol=1e-13)
 
 
 @pytest.mark.parametrize(

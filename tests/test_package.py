@@ -101,5 +101,9 @@ def test_cores_respect_the_quota_of_the_control_group(tmp_path, monkeypatch, gro
     (tmp_path / "own").write_text(groups, encoding="utf-8")
     monkeypatch.setattr(_tiles, "_CGROUP", tmp_path)
     monkeypatch.setattr(_tiles, "_OWN_GROUPS", tmp_path / "own")
-    assert _tiles._quota() == quota
-    assert 1 <= _tiles.usable_cores() <= max(1, math.ceil(min(quota, 1e6)))
+    _tiles._quota.cache_clear()
+    try:
+        assert _tiles._quota() == quota
+        assert 1 <= _tiles.usable_cores() <= max(1, math.ceil(min(quota, 1e6)))
+    finally:
+        _tiles._quota.cache_clear()
