@@ -23,6 +23,8 @@ Variable: TypeAlias = Literal["auto", "log", "linear"]
 
 LARGEST_VALUE = 1e150  # products of two values stay within the range of a double
 ROUNDING = 1e-15
+RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
+_STEEPEST = 100.0  # stated exponent
 _BASE = 0.25  # of a logarithmic derivative: shorter ones drown in rounding errors
 
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])
@@ -72,8 +74,10 @@ class Interpolant:
         The last node, rad/s.
     spacing : {"log", "uniform", "any"}
         What the stencils repeat themselves on: ``which`` is 'the same' for all cells but a few at the ends.
-    value, error : Stencils
-        Of the interpolant, and of the next term of Newton's formula.
+    value, error, curvature : Stencils
+        Of the interpolant, of the next term of Newton's formula, and of the term after a straight line.
+    lebesgue : float
+        What the interpolant may amplify errors of samples by.
     """
 
     nodes: FloatArray
@@ -81,6 +85,7 @@ class Interpolant:
     spacing: Literal["log", "uniform", "any"]
     value: Stencils
     error: Stencils
+    curvature: Stencils
     lebesgue: float
 
 
@@ -102,9 +107,9 @@ def interpolant(omega: ArrayLike, interpolation: str, degree: int) -> Interpolan
     # to the rounding errors of a person's linspace or geomspace
     step = (x[-1] - x[0]) / (n - 1)
     log_step = -np.log(x[0]) / (n - 1)
-    if np.abs(x - x[0] - step * np.arange(n)).max() <= 16 * np.finfo(float).eps:
+    if np.abs(x - x[0] - step * np.arange(n)).max() <= min(16 * np.finfo(float).eps, 1e-6 * step):
         spacing = "uniform"
-    elif np.abs(np.log(x / x[0]) - log_step * np.arange(n)).max() <= 1e-12:
+    elif np.abs(np.log(x / x[0]) - log_step * np.arange(n)).max() <= min(1e-12, 1e-6 * log_step):
         spacing = "log"
     logarithmic = interpolation == "log" or (interpolation == "auto" and spacing != "uniform")
     if logarithmic and spacing == "uniform":
@@ -115,8 +120,10 @@ def interpolant(omega: ArrayLike, interpolation: str, degree: int) -> Interpolan
         error = _next_term(value, _stencils(x, spacing, logarithmic, size + 1))
     else:  # no node is left over: the last term instead of the next
         error = _next_term(_stencils(x, spacing, logarithmic, size - 1), value)
+    three = min(3, n)
+    curvature = _next_term(_stencils(x, spacing, logarithmic, three - 1), _stencils(x, spacing, logarithmic, three))
     lebesgue = float(np.abs(value.matrices).sum(axis=-1).max())
-    return Interpolant(x, unit, spacing, value, error, lebesgue)
+    return Interpolant(x, unit, spacing, value, error, curvature, lebesgue)
 
 
 def check_nodes(omega: ArrayLike) -> FloatArray:
@@ -129,7 +136,27 @@ def check_nodes(omega: ArrayLike) -> FloatArray:
     if falls.size:
         i = int(falls[0])
         raise ValueError(f"omega must be increasing, got {nodes[i]:g} and then {nodes[i + 1]:g} at index {i + 1}")
+    close = np.flatnonzero(np.diff(nodes) < 1e-12 * nodes[1:])
+    if close.size:
+        i = int(close[0])
+        raise ValueError(
+            f"omega must have nodes at least 1e-12 of themselves apart, got {nodes[i]!r} and {nodes[i + 1]!r}"
+        )
+    if nodes[0] < nodes[-1] / RANGE:
+        raise ValueError(f"omega must span a factor of at most {RANGE:g}, got {nodes[0]:g} to {nodes[-1]:g}")
     return nodes
+
+
+def check_targets(name: str, frequencies: ArrayLike, unit: float) -> FloatArray:
+    """Return frequencies (m,) in units of the last node."""
+    array = float_array(name, frequencies)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must have shape (m,), got {array.shape}")
+    require_positive(name, array, unit="rad/s")
+    x = array / unit
+    if ((x < 1.0 / RANGE) | (x > RANGE)).any():
+        raise ValueError(f"{name} must be within a factor {RANGE:g} of the last node, {unit:g} rad/s")
+    return x
 
 
 def _stencils(x: FloatArray, spacing: str, logarithmic: bool, size: int) -> Stencils:
@@ -146,7 +173,11 @@ def _stencils(x: FloatArray, spacing: str, logarithmic: bool, size: int) -> Sten
     points, stencil = 0.5 * (b - a) * (1.0 + _LOBATTO), stencil - a
     points[:, -1:] = b - a  # exactly
     if logarithmic:
-        points, stencil = np.log1p(points / a), np.log1p(stencil / a)
+        # of what is close to a, and of what is far
+        points, stencil = (
+            np.log1p(points / a),
+            np.where(np.abs(stencil) < 0.5 * a, np.log1p(stencil / a), np.log((stencil + a) / a)),
+        )
     matrices = np.ones((shown.size, 8, size))
     for r in range(size):
         for k in range(size):
@@ -232,6 +263,8 @@ def check_edge(name: str, edge: Any) -> Edge:
     if exponent.ndim:
         raise TypeError(f"{name} must be power, zero or one exponent, got an array of shape {exponent.shape}")
     require_finite(name, exponent)
+    if abs(exponent) > _STEEPEST:
+        raise ValueError(f"{name} must be an exponent of magnitude at most {_STEEPEST:g}, got {float(exponent):g}")
     return float(exponent)
 
 
@@ -256,7 +289,7 @@ def power_cells(given: Tail, row: int, node: float, end: float) -> tuple[FloatAr
     amplitude, exponent = float(given.amplitude[row]), float(given.exponent[row])
     decay = exponent if end < node else -exponent
     # a ratio so small that a polynomial of degree 7 represents the power law to rounding errors
-    step = math.log1p(1.0 / (20.0 + abs(exponent)))
+    step = math.log1p(1.0 / (20.0 + 8.0 * abs(exponent)))
     length = abs(math.log(end / node))
     reach = min(length, 46.0 / decay) if decay > 0.0 else length
     if amplitude == 0.0:
@@ -304,6 +337,7 @@ def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
 def check_temperature(temperature: ArrayLike, name: str = "temperature") -> FloatArray:
     """Return temperatures (K), zero among them, with one axis of length 1 more."""
     array = float_array(name, temperature)
+    array = array + 0.0  # -0.0 is zero
     if array.any():
         require_finite(name, array)
         if (array < 0.0).any():
@@ -328,17 +362,18 @@ def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
     return out
 
 
-def roughness(samples: FloatArray, error_values: FloatArray) -> FloatArray:
-    """Return, at the nodes, how wrong an interpolant may be where the next term is not small beside the samples' steps.
+def roughness(samples: FloatArray, made: Interpolant) -> FloatArray:
+    """Return, at the nodes, how wrong the interpolant may be where its terms do not fall: at jumps, kinks and cusps.
 
-    There the terms after it are not small either, and what is between two nodes is not known: e^2/(|step| + |e|), of
-    the larger of two neighbouring cells, is |e| where samples jump and far below rounding errors where they are smooth.
+    There the next term e is not small beside the first one, c, a parabola's difference from a straight line, and the
+    error may be as large as c. Where samples are smooth the result, 100 e^2/c, is far below e.
     """
-    e = np.abs(error_values).max(axis=-1)
-    steps = np.abs(np.diff(samples, axis=-1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        cells = np.where(e > 0.0, e / (steps + e), 0.0) * e
     result = np.zeros_like(samples)
+    if samples.shape[1] < 3:
+        return result
+    e, c = (np.abs(stencils.values(samples)).max(axis=-1) for stencils in (made.error, made.curvature))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cells = np.minimum(np.where(c > 0.0, 100.0 * e / c, 0.0) * e, c)
     result[:, :-1] = cells
     np.maximum(result[:, 1:], cells, out=result[:, 1:])
     return result

@@ -44,6 +44,11 @@ def require_finite(name: str, array: FloatArray) -> None:
     _require(name, array, np.isfinite(array), "finite")
 
 
+def require_bounded(name: str, array: FloatArray, largest: float = LARGEST) -> None:
+    """Raise a ValueError if an element is not finite, or larger in magnitude than any physical quantity."""
+    _require(name, array, np.abs(array) <= largest, f"finite, with magnitudes up to {largest:g}")
+
+
 def require_positive(name: str, array: FloatArray, *, unit: str) -> None:
     """Raise a ValueError if an element is not a positive physical quantity, between 1e-35 and 1e35."""
     good = (array >= SMALLEST) & (array <= LARGEST)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast import _tiles
+from mbfast import _tiles, units
 from mbfast._interpolant import (
+    LARGEST_VALUE,
+    RANGE,
     ROUNDING,
     Edge,
     Estimate,
@@ -19,6 +21,7 @@ from mbfast._interpolant import (
     batch,
     check_edge,
     check_out,
+    check_targets,
     check_temperature,
     interpolant,
     inverse_thermal_frequency,
@@ -30,7 +33,7 @@ from mbfast._interpolant import (
     uncertainty,
 )
 from mbfast._uniform import UniformConvolution
-from mbfast._validate import FloatArray, float_array, require_positive
+from mbfast._validate import FloatArray
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 
@@ -39,8 +42,9 @@ _COLD = 60.0
 # Where a Boltzmann factor varies by no more than exp(1/4) it is a polynomial of degree 7 to rounding errors.
 _STEP = 0.25
 _CHUNK = 256  # frequencies in a tile
-_SAFETY = 8.0  # of the next term's effect
-_ROUGH = 20.0  # of what `roughness` finds
+# Factors on the effects of the next term and of `roughness`, from jumps, kinks, cusps, narrow peaks and smooth spectra,
+# of degrees 1 to 7: the estimate is then above the error, mostly less than a hundred times.
+_SAFETY, _ROUGH = 5.0, 1.2
 
 
 def convolve(
@@ -75,7 +79,8 @@ def convolve(
     above : {"zero", "power"} or float
         The same above the last node.
     interpolation : {"auto", "log", "linear"}
-        Variable in which neighbouring samples are interpolated; auto: omega on uniform nodes, else its logarithm.
+        Variable in which neighbouring samples are interpolated; auto: omega on nodes that are uniform to rounding
+        errors of double precision, else its logarithm.
     degree : {7, 5, 3, 1}
         Of the interpolating polynomials; a low one suits noise and steps.
     method : {"auto", "direct", "fft"}
@@ -104,9 +109,9 @@ def convolve(
     .. math:: C(\omega) = \int_{-\infty}^{\infty} f(\Omega) g(\omega-\Omega)\,d\Omega,
               \qquad f(-\Omega) = e^{-\hbar\Omega/k_BT} f(\Omega),
 
-    and obeys detailed balance as f and g do. Between nodes i and i+1, f is the polynomial of degree 7 in omega that
-    equals Lagrange's interpolation (through the `degree` + 1 nodes around them) at eight Gauss points; such products
-    are integrated without further error, with the breaks of both factors as limits.
+    and obeys detailed balance as f and g do. Between two nodes f is the polynomial of degree 7 in omega that
+    equals Lagrange's interpolation (through the `degree` + 1 nodes around them) at eight Gauss-Lobatto points, the ends
+    among them; such products are integrated without further error, with the breaks of both factors as limits.
 
     References
     ----------
@@ -177,11 +182,7 @@ class ConvolutionPlan:
         if at is None:
             self._targets = self._made.nodes
         else:
-            frequencies = float_array("at", at)
-            if frequencies.ndim != 1:
-                raise ValueError(f"at must have shape (m,), got {frequencies.shape}")
-            require_positive("at", frequencies, unit="rad/s")
-            self._targets = frequencies / self._made.unit
+            self._targets = check_targets("at", at, self._made.unit)
         if method not in ("auto", "direct", "fft"):
             raise ValueError(f"method must be one of auto, direct, fft, got {method!r}")
         uniform = self._made.spacing == "uniform" and at is None
@@ -190,8 +191,8 @@ class ConvolutionPlan:
             self._fft = None
         if method == "fft" and self._fft is None:
             raise ValueError(
-                "method must be direct here: fft needs at=None, interpolation in omega, and 18 or more uniform nodes "
-                "that begin within 1000 spacings of zero"
+                "method must be direct here: fft needs at=None, interpolation in omega, and uniform nodes, at least "
+                f"{2 * (self._made.value.matrices.shape[2] + 1)}, that begin within 1000 spacings of zero"
             )
         self._only_fft = method == "fft"
 
@@ -206,21 +207,19 @@ class ConvolutionPlan:
     ) -> FloatArray:
         """Return the convolution of samples f and g (..., n), at T (K), as an array (..., n or m), or fill `out`."""
         workers = _tiles.check_threads(threads)
-        if self._fft is not None and isinstance(temperature, (int, float)) and temperature == 0:
+        if self._fft is not None and type(temperature) in {int, float} and temperature == 0:
             # nothing to broadcast: the compiled code checks the samples, and what it refuses is looked into below
-            one, two = (np.asarray(h) for h in (f, f if g is None else g))
-            if all(
-                h.dtype == np.float64 and h.shape == (self._targets.size,) and h.flags.c_contiguous for h in (one, two)
-            ):
-                out = check_out(out, one.shape)
-                if self._fft.run(one, one if g is None else two, self._below, out):
+            n, other = self._targets.size, f if g is None else g
+            if _plain(f, n) and _plain(other, n):
+                out = check_out(out, (n,))
+                if self._fft.run(f, other, self._below, out):
                     return out
         shape, rows_f, rows_g, rates = self._check(f, g, temperature)
         out = check_out(out, (*shape, self._targets.size))
         if np.may_share_memory(out, rows_f) or np.may_share_memory(out, rows_g):
             out[...] = self(f, g, temperature=temperature, threads=threads)
             return out
-        flat = out.reshape(-1, self._targets.size)
+        flat = out.reshape(rows_f.shape[0], self._targets.size)
         self._run(rows_f, rows_g, rates, flat, workers)
         return out
 
@@ -241,7 +240,7 @@ class ConvolutionPlan:
         magnitudes = [np.abs(h) for h in functions]
         self._run(magnitudes[0], magnitudes[-1], rates, size, workers)
         for h, magnitude in zip(functions, magnitudes, strict=True):
-            rough = _ROUGH * roughness(h, self._made.error.values(h))
+            rough = _ROUGH * roughness(h, self._made)
             magnitude[:, 2:] += rough[:, 2:]  # the first two define the power law
         self._run(magnitudes[0], magnitudes[-1], rates, enlarged, workers)
         errors = _SAFETY * np.abs(changed).max(axis=1, initial=0.0) + (enlarged - size).max(axis=1, initial=0.0)
@@ -260,6 +259,11 @@ class ConvolutionPlan:
             given["g"] = rows("g", g, n)
         shape, flat = batch(**given)
         rates = inverse_thermal_frequency(flat[1][:, 0]) * self._made.unit
+        if (np.isfinite(rates) & (rates > 1e5 * RANGE)).any():
+            least = units.HBAR * self._made.unit / (1e5 * RANGE * units.K_B)
+            raise ValueError(
+                f"temperature must be zero or at least {least:.2g} K for these nodes, got {flat[1].min():g}"
+            )
         return shape, flat[0], flat[0] if g is None else flat[2], rates
 
     def _run(
@@ -294,15 +298,18 @@ class ConvolutionPlan:
             ]
             return spectra if g is not f else spectra * 2
 
-        prepared = _tiles.run(prepare, range(f.shape[0]), threads=workers)
+        # what is prepared of a row takes a thousand times the memory of its samples
+        for group in range(0, f.shape[0], 4 * workers):
+            members = range(group, min(group + 4 * workers, f.shape[0]))
+            prepared = dict(zip(members, _tiles.run(prepare, members, threads=workers), strict=True))
 
-        def work(tile: tuple[int, int]) -> None:
-            row, start = tile
-            piece = slice(start, start + _CHUNK)
-            for a, b, factor in _terms(*prepared[row], same=g is f, change=change):
-                _add(self._targets[piece], a, b, factor * self._made.unit, out[row, piece])
+            def work(tile: tuple[int, int], prepared: dict[int, Any] = prepared) -> None:
+                row, start = tile
+                piece = slice(start, start + _CHUNK)
+                for a, b, factor in _terms(*prepared[row], same=g is f, change=change):
+                    _add(self._targets[piece], a, b, factor * self._made.unit, out[row, piece])
 
-        _tiles.run(work, [(row, start) for row in range(f.shape[0]) for start in starts], threads=workers)
+            _tiles.run(work, [(row, start) for row in members for start in starts], threads=workers)
 
     def _functions(
         self, samples: FloatArray, tails: tuple[Tail, Tail], row: int, rate: float, *, change: bool
@@ -314,12 +321,18 @@ class ConvolutionPlan:
         # the kernel's wish: the power law ends below every cell, and below half of every frequency; rate first <= 1
         first = min(np.diff(nodes).min(), 0.4 * smallest / (10.0 + abs(low.exponent[row])))
         first = min(first, 1.0 / rate) if np.isfinite(rate) else first
-        top = self._targets.max(initial=0.0) + (_COLD / rate if np.isfinite(rate) else 0.0)
+        cold = _COLD
+        if high.amplitude[row] != 0.0:  # what rises is cut later
+            for _ in range(5):
+                cold = _COLD + 2.0 * max(high.exponent[row], 0.0) * np.log(cold)
+        top = self._targets.max(initial=0.0) + (cold / rate if np.isfinite(rate) else 0.0)
         breaks, inner = [nodes], [made.value.values(samples[row : row + 1])[0]]
         below_breaks, below_values = power_cells(low, row, nodes[0], first)
         breaks.insert(0, below_breaks[:-1])
         inner.insert(0, below_values)
         if high.amplitude[row] != 0.0 and top > 1.0:
+            if np.log(abs(high.amplitude[row])) + high.exponent[row] * np.log(top) > np.log(LARGEST_VALUE):
+                raise ValueError(f"above must not let the spectrum exceed {LARGEST_VALUE:g}, got {self._above!r}")
             above_breaks, above_values = power_cells(high, row, 1.0, top)
             breaks.append(above_breaks[1:])
             inner.append(above_values)
@@ -327,11 +340,11 @@ class ConvolutionPlan:
         whole = bool(below_values[0, 0])  # else it has died out, or there is none
         amplitude = float(low.amplitude[row]) * (first / nodes[0]) ** low.exponent[row] if whole else 0.0
         powers = (amplitude, float(low.exponent[row]))
-        result = [_function(b, values, *powers), _mirrored(b, values, *powers, rate)]
+        result = [_function(b, values, *powers), _mirrored(b, values, *powers, rate, cold)]
         if change:
             values = np.zeros_like(values)
             values[below_values.shape[0] :][: nodes.size - 1] = made.error.values(samples[row : row + 1])[0]
-            result += [_function(b, values, 0.0, 0.0), _mirrored(b, values, 0.0, 0.0, rate)]
+            result += [_function(b, values, 0.0, 0.0), _mirrored(b, values, 0.0, 0.0, rate, cold)]
         return result
 
     def _edge_uncertainty(self, f: FloatArray, g: FloatArray) -> FloatArray:
@@ -344,6 +357,13 @@ class ConvolutionPlan:
         return total
 
 
+def _plain(samples: object, n: int) -> TypeGuard[FloatArray]:
+    """Whether samples are just the array that kernels take."""
+    if type(samples) is not np.ndarray:
+        return False
+    return samples.dtype == np.float64 and samples.shape == (n,) and samples.flags.c_contiguous
+
+
 def _function(b: FloatArray, values: FloatArray, amplitude: float, exponent: float, rate: float = 0.0) -> _Function:
     c, m = np.empty_like(values), np.empty((b.size, 8))
     kernels.coefficients(values, RULE, c)
@@ -351,23 +371,25 @@ def _function(b: FloatArray, values: FloatArray, amplitude: float, exponent: flo
     return _Function(b, values, c, m, amplitude, exponent, rate)
 
 
-def _mirrored(b: FloatArray, values: FloatArray, amplitude: float, exponent: float, rate: float) -> _Function | None:
+def _mirrored(
+    b: FloatArray, values: FloatArray, amplitude: float, exponent: float, rate: float, cold: float
+) -> _Function | None:
     """Return the function times exp(-rate x), on cells that are short enough; None at T = 0."""
     if not np.isfinite(rate):
         return None
-    cells = max(int(np.searchsorted(b, _COLD / rate)), 1)
+    cells = max(int(np.searchsorted(b, cold / rate)), 1)
     cells = min(cells, b.size - 1)
     fall = rate * np.diff(b[: cells + 1])
     parts = np.maximum(np.ceil(fall / _STEP), 1.0)
     # its product with a polynomial has a term of degree 8, which an n-th of the cell has 2^-8 n times smaller
     lost = 0.25 * np.minimum(fall, _STEP) * np.abs(values[:cells] @ (RULE[9] + RULE[8]))
     parts = np.maximum(parts, np.ceil((lost / (1e-15 * np.abs(values).max() + 1e-300)) ** 0.125))
-    parts = np.minimum(parts, np.ceil(_COLD / _STEP)).astype(np.int64)
+    parts = np.minimum(parts, np.ceil(cold / _STEP)).astype(np.int64)
     cell = np.repeat(np.arange(cells), parts)
     place = np.arange(cell.size) - np.repeat(np.cumsum(parts) - parts, parts)
     width = np.diff(b[: cells + 1])
     # of a cell that reaches far into the cold only the beginning matters
-    width = np.minimum(width, _COLD / rate)
+    width = np.minimum(width, cold / rate)
     finer = np.append(b[cell] + width[cell] * place / parts[cell], b[cells - 1] + width[-1])
     middle, half = 0.5 * (finer[1:] + finer[:-1]), 0.5 * np.diff(finer)
     x = middle[:, None] + half[:, None] * RULE[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from mbfast._interpolant import (
     Variable,
     check_edge,
     check_out,
+    check_targets,
     interpolant,
     power_cells,
     require_exponents,
@@ -26,15 +28,14 @@ from mbfast._interpolant import (
     tail,
     uncertainty,
 )
-from mbfast._validate import FloatArray, float_array, require_finite, require_positive
+from mbfast._validate import FloatArray, float_array, require_finite
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 
 _CHUNK = 64  # frequencies in a tile
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
 _FEWEST_FOR_FFT = 96
-_SAFETY = 8.0  # of the next term's effect
-_ROUGH = 12.0  # of what `roughness` finds
+_SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
 
 
 def kramers_kronig(
@@ -124,8 +125,12 @@ def kramers_kronig(
     >>> print(np.abs(value - 1 / (1 + (omega * tau) ** 2)).max() < error < 1e-11)
     True
     """
-    frequencies = None if anchors is None else anchors[0]
-    known = None if anchors is None else anchors[1]
+    if anchors is None:
+        frequencies, known = None, None
+    elif isinstance(anchors, tuple) and len(anchors) == 2:
+        frequencies, known = anchors
+    else:
+        raise TypeError(f"anchors must be a tuple of frequencies and values, got {anchors!r}")
     plan = KramersKronigPlan(
         omega,
         at=at,
@@ -213,14 +218,17 @@ class KramersKronigPlan:
         if method not in ("auto", "direct", "fft"):
             raise ValueError(f"method must be one of auto, direct, fft, got {method!r}")
         nodes = self._made.nodes
-        self._anchors = np.empty(0) if anchors is None else self._frequencies("anchors", anchors)
+        self._anchors = np.empty(0) if anchors is None else check_targets("anchors", anchors, self._made.unit)
         if np.unique(self._anchors).size < self._anchors.size:
             raise ValueError("anchors must be different frequencies, got one twice")
         self._odd = self._anchors if inverse else np.ones_like(self._anchors)
-        self._targets = nodes if at is None else self._frequencies("at", at)
-        fits = at is None and self._made.spacing != "any"
+        self._targets = nodes if at is None else check_targets("at", at, self._made.unit)
+        fewest = 2 * (self._made.error.matrices.shape[2] + 1)  # the ends must not meet
+        fits = at is None and self._made.spacing != "any" and nodes.size >= fewest
         if method == "fft" and not fits:
-            raise ValueError("method must be direct here: fft needs logarithmic or uniform nodes and at=None")
+            raise ValueError(
+                f"method must be direct here: fft needs at=None and at least {fewest} logarithmic or uniform nodes"
+            )
         self._fft = fits and (method == "fft" or (method == "auto" and nodes.size >= _FEWEST_FOR_FFT))
         self._value: _Circulant | FloatArray | None = None
         if self._fft:
@@ -229,13 +237,6 @@ class KramersKronigPlan:
             self._value = np.zeros((self._targets.size, nodes.size))
             stencils = self._made.value
             kernels.cauchy_matrix(self._targets, nodes, *stencils, self._parity, RULE, self._value)
-
-    def _frequencies(self, name: str, frequencies: ArrayLike) -> FloatArray:
-        array = float_array(name, frequencies)
-        if array.ndim != 1:
-            raise ValueError(f"{name} must have one axis, got shape {array.shape}")
-        require_positive(name, array, unit="rad/s")
-        return array / self._made.unit
 
     def __call__(
         self,
@@ -252,7 +253,7 @@ class KramersKronigPlan:
         out = check_out(out, (*shape, self._targets.size))
         if np.may_share_memory(out, samples):
             samples = samples.copy()
-        flat = out.reshape(-1, self._targets.size)
+        flat = out.reshape(samples.shape[0], self._targets.size)
         low, high = self._tails(samples)
         self._apply(self._targets, self._value, samples, flat, workers)
         self._add_tails(self._targets, low, high, flat)
@@ -267,6 +268,8 @@ class KramersKronigPlan:
         for node, given_tail, sign in ((0, low, 1.0), (-1, high, -1.0)):  # jumps
             jumps = (given_tail.amplitude == 0.0) & (samples[:, node] != 0.0)
             if jumps.any():
+                if (self._anchors == self._made.nodes[node]).any():
+                    raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
                 there = self._targets == self._made.nodes[node]
                 flat[np.ix_(jumps, there)] = (self._parity * sign * np.inf * np.sign(samples[jumps, node]))[:, None]
         return out
@@ -289,7 +292,7 @@ class KramersKronigPlan:
         # samples that miss a peak betray it by a next term of a few percent
         missed = np.minimum(1500.0 * np.divide(effect, size, out=np.zeros_like(size), where=size > 0.0), 16.0)
         errors = _SAFETY * effect * (1.0 + missed)
-        errors += _ROUGH * roughness(samples, self._made.error.values(samples)).max(axis=1)
+        errors += _ROUGH * roughness(samples, self._made).max(axis=1)
         errors += 16.0 * ROUNDING * (1.0 - np.log(self._made.nodes[0])) * size
         odd = (1 - self._parity) // 2
         low, high = self._tails(samples)
@@ -298,6 +301,9 @@ class KramersKronigPlan:
             ("above", self._above, high, 2.0 * self._anchors.size + odd - high.exponent),
         ):
             unsure = np.abs(given.amplitude) * uncertainty(name, edge, samples, self._made.nodes)
+            if name == "above" and self._anchors.size:  # the tail is integrated from far out
+                end = 2.0 * max(1.0, self._targets.max(initial=0.0), self._anchors.max())
+                errors += 8.0 * ROUNDING * np.abs(given.amplitude) * end ** np.maximum(given.exponent, 0.0)
             there = unsure > 0.0
             errors[there] += unsure[there] * (1.0 + margin[there] ** -2.0)
         result: FloatArray = errors.reshape(shape)
@@ -316,7 +322,7 @@ class KramersKronigPlan:
         values = float_array("known", known)
         require_finite("known", values)
         try:
-            return np.broadcast_to(values, wanted).reshape(-1, self._anchors.size)
+            return np.broadcast_to(values, wanted).reshape(math.prod(shape), self._anchors.size)
         except ValueError:
             raise ValueError(f"known must have shape {wanted}, one value an anchor, got {values.shape}") from None
 
@@ -358,7 +364,7 @@ class KramersKronigPlan:
         """Add the integrals over the power laws beyond the nodes: on cells near a frequency, else by series."""
         first, skip = float(self._made.nodes[0]), self._anchors.size
         every = np.append(self._targets, self._anchors)  # whichever of them these are
-        for row in range(out.shape[0]):
+        for row in range(out.shape[0] if targets.size else 0):
             if low.amplitude[row] != 0.0:
                 near = targets < 2.0 * first
                 end = 0.5 * min(first, every.min())

@@ -20,7 +20,7 @@ from mbfast._interpolant import (
     rows,
     tail,
 )
-from mbfast._validate import FloatArray, float_array, require_finite
+from mbfast._validate import SMALLEST, FloatArray, float_array, require_bounded
 from mbfast.convolution import convolve
 from mbfast.dispersion import kramers_kronig
 from mbfast.kernels import spectra as kernels
@@ -114,17 +114,19 @@ class Spectrum:
         points = float_array("omega", omega)
         if points.ndim != 1:
             raise ValueError(f"omega must have shape (k,), got {points.shape}")
-        require_finite("omega", points)
+        _require_frequencies(points)
         factor = np.ones((*self.temperature.shape, points.size))
         rates = inverse_thermal_frequency(self.temperature)[..., None]
         negative = points < 0.0
         factor[..., negative] = np.exp(rates * points[negative])
         factor[..., points == 0.0] = np.where(np.isinf(rates), 0.5, 1.0)
-        return Moduli(*(factor * self._evaluate(h, np.abs(points)) for h in (self.longitudinal, self.transverse)))
+        values = (self._evaluate(h, np.abs(points)) for h in (self.longitudinal, self.transverse))
+        return Moduli(*(factor * np.where(factor > 0.0, h, 0.0) for h in values))
 
     def unreduced(self, omega: ArrayLike) -> Moduli:
         """Return Im chi_l and Im chi_t = (1 - exp(-hbar omega/k_B T)) Im chi~ (..., k), odd in omega."""
         points = float_array("omega", omega)
+        _require_frequencies(points)
         moduli = self(np.abs(points))
         rates = inverse_thermal_frequency(self.temperature)[..., None]
         x = np.where(points != 0.0, rates, 0.0) * np.abs(points)
@@ -191,3 +193,9 @@ class Spectrum:
                 beyond = x > 1.0
                 result[row, beyond] = high.amplitude[row] * x[beyond] ** high.exponent[row]
         return result.reshape(*samples.shape[:-1], points.size)
+
+
+def _require_frequencies(points: FloatArray) -> None:
+    require_bounded("omega", points)
+    if (np.abs(points[points != 0.0]) < SMALLEST).any():
+        raise ValueError(f"omega must be zero or at least {SMALLEST:g} rad/s in magnitude")

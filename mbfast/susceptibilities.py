@@ -12,11 +12,13 @@ from scipy.special import digamma, expit
 from mbfast import units
 from mbfast._interpolant import check_temperature, inverse_thermal_frequency
 from mbfast._validate import (
+    LARGEST,
     FloatArray,
     broadcast_shape,
     float_array,
     one_number,
     real_array,
+    require_bounded,
     require_finite,
     require_positive,
 )
@@ -198,9 +200,9 @@ def susceptibility_from_levels(
 
     and Im chi~ = S/(1 + exp(-hbar omega/k_B T)), Im chi = S tanh(hbar omega/2 k_B T). Without broadening, g = delta,
     that is (2.9)-(2.11). With it, detailed balance and the sum rule, that Im chi~ integrated over all frequencies of
-    both signs is -(pi/hbar L^3) <T_ij T_kl>, hold at every temperature, T = 0 included, to rounding errors. The first
-    moment is kept by the histogram alone. Of complex matrices the part that is symmetric in ij, kl is taken; the other
-    one vanishes under time reversal.
+    both signs is -(pi/hbar L^3) <T_ij T_kl>, hold at every temperature, T = 0 included, to rounding errors. A
+    broadened line does not keep the first moment. Of complex matrices the part that is symmetric in ij, kl is taken;
+    the other one vanishes under time reversal.
 
     References
     ----------
@@ -223,7 +225,7 @@ def susceptibility_from_levels(
     levels = float_array("energies", energies)
     if levels.ndim != 1 or levels.size == 0:
         raise ValueError(f"energies must have shape (n,), got {levels.shape}")
-    require_finite("energies", levels)
+    require_bounded("energies", levels)
     order = np.argsort(levels, kind="stable")
     re, im = (np.ascontiguousarray(part[:, order][:, :, order]) for part in _stress(stress, levels.size))
     box = one_number("volume", volume)
@@ -290,8 +292,8 @@ def _stress(stress: ArrayLike, n: int) -> tuple[FloatArray, FloatArray]:
     matrices = given.astype(np.complex128)
     if matrices.shape not in ((n, n, 3, 3), (n, n, 6)):
         raise ValueError(f"stress must have shape ({n}, {n}, 3, 3) or ({n}, {n}, 6), got {matrices.shape}")
-    if not np.isfinite(matrices).all():
-        raise ValueError("stress must be finite")
+    if not np.abs(matrices).max(initial=0.0) <= LARGEST:
+        raise ValueError(f"stress must be finite, with magnitudes up to {LARGEST:g} J")
     tolerance = 1e-12 * np.abs(matrices).max(initial=0.0)
     if matrices.ndim == 4:
         if np.abs(matrices - matrices.swapaxes(2, 3)).max(initial=0.0) > tolerance:
@@ -372,10 +374,8 @@ def ttls_susceptibility(
     }
     for name, unit in (("omega", "rad/s"), ("cutoff", "rad/s")):
         require_positive(name, arguments[name], unit=unit)
-    for name in ("density", "coupling"):
-        require_finite(name, arguments[name])
-        if (arguments[name] < 0.0).any():
-            raise ValueError(f"{name} must not be negative, got {arguments[name].min():g}")
+    _require_not_negative("density", arguments["density"], 1e70)
+    _require_not_negative("coupling", arguments["coupling"])
     broadcast_shape(**arguments)
     w, kelvin, states, gamma, top = np.broadcast_arrays(*arguments.values())
     if (w >= top).any():
@@ -389,6 +389,12 @@ def ttls_susceptibility(
     if reduced:
         return np.asarray(0.5 * (real + at_zero) - 1j * strength * expit(x))
     return np.asarray(real - 1j * strength * np.tanh(0.5 * x))
+
+
+def _require_not_negative(name: str, array: FloatArray, largest: float = LARGEST) -> None:
+    require_bounded(name, array, largest)
+    if (array < 0.0).any():
+        raise ValueError(f"{name} must not be negative, got {array.min():g}")
 
 
 def _thermal_logarithm(omega: FloatArray, temperature: FloatArray) -> FloatArray:
@@ -431,11 +437,9 @@ def tunnelling_strength(density: ArrayLike, coupling: ArrayLike, modulus: ArrayL
         "coupling": float_array("coupling", coupling),
         "modulus": float_array("modulus", modulus),
     }
-    for name, unit in (("density", "1/(J m^3)"), ("coupling", "J"), ("modulus", "Pa")):
-        if name == "modulus":
-            require_positive(name, arguments[name], unit=unit)
-        else:
-            require_finite(name, arguments[name])
+    _require_not_negative("density", arguments["density"], 1e70)
+    _require_not_negative("coupling", arguments["coupling"])
+    require_positive("modulus", arguments["modulus"], unit="Pa")
     broadcast_shape(**arguments)
     result: FloatArray = arguments["density"] * arguments["coupling"] ** 2 / arguments["modulus"]
     return result[()]
@@ -483,7 +487,7 @@ def sound_velocity_shift(
         "strength": float_array("strength", strength),
     }
     require_positive("omega", arguments["omega"], unit="rad/s")
-    require_finite("strength", arguments["strength"])
+    require_bounded("strength", arguments["strength"])
     broadcast_shape(**arguments)
     w, kelvin, other, c = np.broadcast_arrays(*arguments.values())
     result: FloatArray = c * (_thermal_logarithm(w, kelvin) - _thermal_logarithm(w, other))
@@ -518,7 +522,7 @@ class TwoLevelSystem:
     def __post_init__(self) -> None:
         for name in ("asymmetry", "tunnelling", "gamma_l", "gamma_t"):
             value = one_number(name, getattr(self, name))
-            require_finite(name, np.asarray(value))
+            require_bounded(name, np.asarray(value))
             object.__setattr__(self, name, value)
         if self.splitting == 0.0:
             raise ValueError("asymmetry and tunnelling must not both be zero")

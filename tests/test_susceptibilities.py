@@ -333,6 +333,10 @@ def test_sound_velocity():
         assert computed == pytest.approx(expected, abs=1e-8)
 
 
+def test_negative_zero_is_zero_temperature():
+    assert mbfast.ttls_susceptibility(1e9, -0.0, 1.0, 1.0, 1e15) == mbfast.ttls_susceptibility(1e9, 0.0, 1.0, 1.0, 1e15)
+
+
 def test_cold_limit_is_continuous():
     arguments = (8e44, 1.04 * EV, 1e15)
     cold = mbfast.ttls_susceptibility(1e9, [0.0, 1e-12, 1e-9, 1e-6], *arguments)

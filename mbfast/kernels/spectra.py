@@ -196,8 +196,14 @@ def convolution(
             k = np.searchsorted(gb, w, side="right") - 1
         k = min(k, gb.size - 2)
         total = 0.0
-        if x > 0.0:
+        if x >= fb[0]:
             j = min(np.searchsorted(fb, x, side="right") - 1, fb.size - 2)
+        elif x > 0.0:  # just above the last break of g: the rest of the power law lies in its last cell
+            _shift(gb, gc, k, w, sign, shifted)
+            _edge_moments(x, fb[0], amplitude, exponent, rate, edge)
+            for n in range(8):
+                total += shifted[n] * (fm[0, n] - edge[n])
+            x = fb[0]
         else:  # as long as g stays within this cell, moments of f give the integral
             first = w - gb[k] if sign < 0 else gb[k + 1] - w
             _shift(gb, gc, k, w, sign, shifted)

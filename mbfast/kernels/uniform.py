@@ -134,10 +134,10 @@ def extend(
             tail[1] = np.log(ratio) / log_ratio
     if not -1.0 < tail[1] <= 16.0:
         return False
-    size = 0.0
+    good = True
     for i in range(n):
-        size = size if abs(samples[i]) <= size else abs(samples[i])  # a NaN stays
-    if not size <= largest:
+        good &= abs(samples[i]) <= largest  # which a NaN is not
+    if not good:
         return False
     for i in range(ghosts):
         total = 0.0
