@@ -9,16 +9,18 @@ with taps made of the first samples. The gap between zero and the first node, `k
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
 from mbfast._interpolant import LARGEST_VALUE, Edge, Interpolant
 from mbfast._validate import FloatArray
 from mbfast.kernels import uniform as kernels
 
 _DIRECT = 192  # samples up to which the discrete convolution is faster summed than transformed
-_SHORT = 1 << 15  # elements up to which scipy's transforms are faster than numpy's
+_BATCH = 12_000  # samples up to which scipy's transforms are faster than numpy's
 # integrates the steepest power laws that the kernel takes over a cell to rounding errors
 _RULE = np.array(np.polynomial.legendre.leggauss(16))
 
@@ -94,7 +96,7 @@ class _Stencil:
     def run(self, samples: list[FloatArray], edge: float, tailed: bool, log_ratio: float, out: FloatArray) -> bool:
         """Fill out with the convolution of two functions, or of one with itself, in units of the spacing."""
         size, n = self._pairs.shape[0], out.size
-        extended, tails = np.empty((len(samples), n + 2 * size)), np.empty((len(samples), 2))
+        extended, tails = self._buffer("extended", len(samples), n + 2 * size), np.empty((len(samples), 2))
         for given, row, tail in zip(samples, extended, tails, strict=True):
             if not kernels.extend(given, LARGEST_VALUE, edge, log_ratio, self._low, self._high, tail, row):
                 return False
@@ -105,31 +107,46 @@ class _Stencil:
         kernels.convolution(extended, product, *tables, self._kappa, tails, out)
         return True
 
+    def _buffer(self, name: str, rows: int, columns: int, dtype: type = np.float64) -> NDArray[Any]:
+        """Return an array of this thread that stays: the page faults of large new ones cost as much as a transform."""
+        kept = getattr(self._kept, name, None)
+        if kept is None or len(kept) < rows:
+            kept = np.empty((rows, columns), dtype)
+            setattr(self._kept, name, kept)
+        return kept[:rows]
+
     def _product(self, extended: FloatArray, n: int) -> FloatArray:
         """Return the discrete convolution of the first and the last row, which are zero from n on."""
         needed = extended.shape[1]
+        result: FloatArray = self._buffer("result", 1, needed)[0]
         if n <= _DIRECT:
-            result = np.empty(needed)
             kernels.causal_product(extended[0], extended[-1], result)
             return result
-        # short enough to be as fast as can be; what wraps around falls on a few elements that are then summed
-        length = scipy.fft.next_fast_len(max(2 * n - 16, needed), real=True)
-        if length <= _SHORT:  # scipy does two of them at a time
-            spectra = scipy.fft.rfft(extended, length)
-            result = scipy.fft.irfft(spectra[0] * spectra[-1], length)
-        else:  # into arrays that stay: those of a new one cost as many page faults as the transform takes time
-            if not hasattr(self._kept, "spectra"):
-                self._kept.spectra = np.empty((2, length // 2 + 1), dtype=np.complex128)
-                self._kept.result = np.empty(length)
-            spectra, result = self._kept.spectra[: len(extended)], self._kept.result
-            for row, spectrum in zip(extended, spectra, strict=True):
-                np.fft.rfft(row, length, out=spectrum)
-            np.multiply(spectra[0], spectra[-1], out=spectra[0])
-            np.fft.irfft(spectra[0], length, out=result)
-        head: FloatArray = result[:needed]
-        if length < 2 * n - 1:
-            kernels.causal_product(extended[0], extended[-1], head[: 2 * n - 1 - length])
-        return head
+        # by halves, f g = f0 g0 + (f0 g1 + f1 g0) shifted + f1 g1 shifted twice: only the beginning of it is wanted
+        half = (n + 1) // 2
+        length = scipy.fft.next_fast_len(2 * half - 1, real=True)
+        parts = extended[:, : 2 * half].reshape(-1, half)
+        width = length // 2 + 1
+        products = self._buffer("products", 2, width, np.complex128)
+        if n <= _BATCH:  # scipy does two transforms at a time
+            spectra = scipy.fft.rfft(parts, length)
+        else:
+            spectra = self._buffer("spectra", len(parts), width, np.complex128)
+            np.fft.rfft(parts, length, out=spectra)
+        np.multiply(spectra[0], spectra[-2], out=products[0])
+        np.multiply(spectra[0], spectra[-1], out=products[1])
+        products[1] += products[1] if len(parts) == 2 else spectra[1] * spectra[-2]
+        if n <= _BATCH:
+            sums = scipy.fft.irfft(products, length)
+        else:
+            sums = np.fft.irfft(products, length, out=self._buffer("sums", 2, length))
+        result[:half] = sums[0, :half]
+        np.add(sums[0, half : 2 * half - 1], sums[1, : half - 1], out=result[half : 2 * half - 1])
+        result[2 * half - 1 :] = sums[1, half - 1 : needed - half]
+        rest = np.empty(needed - 2 * half)
+        kernels.causal_product(parts[1], parts[-1], rest)
+        result[2 * half :] += rest
+        return result
 
 
 def _lagrange(nodes: FloatArray, x: FloatArray) -> FloatArray:
