@@ -67,7 +67,7 @@ def test_kramers_kronig(benchmark, n, method):
 # --- uniform nodes: the same samples ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n", [64, 512, 1024, 4096, 10_000, 65_536, 1_000_000])
+@pytest.mark.parametrize("n", [64, 512, 4096, 20_000, 65_536, 1_000_000])
 @pytest.mark.parametrize("pair", ["one", "two"])
 @pytest.mark.parametrize("contender", ["mbfast", "fftconvolve"])
 def test_uniform_convolution(benchmark, n, pair, contender):

@@ -20,7 +20,8 @@ from mbfast._validate import FloatArray
 from mbfast.kernels import uniform as kernels
 
 _DIRECT = 192  # samples up to which the discrete convolution is faster summed than transformed
-_BATCH = 12_000  # samples up to which scipy's transforms are faster than numpy's
+# Samples up to which two functions are transformed in one call, and up to which scipy's transforms are the faster ones.
+_TOGETHER, _SCIPY = 8_000, 80_000
 # integrates the steepest power laws that the kernel takes over a cell to rounding errors
 _RULE = np.array(np.polynomial.legendre.leggauss(16))
 
@@ -125,18 +126,21 @@ class _Stencil:
         # by halves, f g = f0 g0 + (f0 g1 + f1 g0) shifted + f1 g1 shifted twice: only the beginning of it is wanted
         half = (n + 1) // 2
         length = scipy.fft.next_fast_len(2 * half - 1, real=True)
-        parts = extended[:, : 2 * half].reshape(-1, half)
+        parts = self._buffer("parts", 2 * len(extended), half)
+        np.copyto(parts.reshape(len(extended), 2 * half), extended[:, : 2 * half])
         width = length // 2 + 1
         products = self._buffer("products", 2, width, np.complex128)
-        if n <= _BATCH:  # scipy does two transforms at a time
+        if n <= _TOGETHER:  # scipy does two transforms at a time
             spectra = scipy.fft.rfft(parts, length)
+        elif n <= _SCIPY:
+            spectra = [row for i in range(0, len(parts), 2) for row in scipy.fft.rfft(parts[i : i + 2], length)]
         else:
             spectra = self._buffer("spectra", len(parts), width, np.complex128)
             np.fft.rfft(parts, length, out=spectra)
         np.multiply(spectra[0], spectra[-2], out=products[0])
         np.multiply(spectra[0], spectra[-1], out=products[1])
-        products[1] += products[1] if len(parts) == 2 else spectra[1] * spectra[-2]
-        if n <= _BATCH:
+        products[1] += products[1] if len(parts) == 2 else np.multiply(spectra[1], spectra[2], out=spectra[1])
+        if n <= _SCIPY:
             sums = scipy.fft.irfft(products, length)
         else:
             sums = np.fft.irfft(products, length, out=self._buffer("sums", 2, length))
