@@ -73,7 +73,7 @@ class Interpolant:
     unit : float
         The last node, rad/s.
     spacing : {"log", "uniform", "any"}
-        What the stencils repeat themselves on: ``which`` is 'the same' for all cells but a few at the ends.
+        Where nodes repeat themselves, all cells but a few at the ends have the same matrix.
     value, error, curvature : Stencils
         Of the interpolant, of the next term of Newton's formula, and of the term after a straight line.
     lebesgue : float
@@ -166,8 +166,7 @@ def _stencils(x: FloatArray, spacing: str, logarithmic: bool, size: int) -> Sten
     if spacing == "any":
         which, shown = np.arange(cells), np.arange(cells)
     else:  # a cell's matrix depends on its place in its stencil alone
-        places, shown, which = np.unique(np.arange(cells) - starts, return_index=True, return_inverse=True)
-        del places
+        _, shown, which = np.unique(np.arange(cells) - starts, return_index=True, return_inverse=True)
     stencil = x[starts[shown, None] + np.arange(size)]
     a, b = x[shown, None], x[shown + 1, None]
     points, stencil = 0.5 * (b - a) * (1.0 + _LOBATTO), stencil - a
@@ -191,10 +190,8 @@ def _next_term(small: Stencils, large: Stencils) -> Stencils:
     """Return the difference of two interpolations, the stencils of one of which contain the other's."""
     shifts = small.starts - large.starts
     cells, size = small.starts.size, small.matrices.shape[2]
-    pairs, shown, which = np.unique(
-        np.stack([small.which, large.which, shifts]), axis=1, return_index=True, return_inverse=True
-    )
-    del pairs
+    kinds = np.stack([small.which, large.which, shifts])
+    _, shown, which = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
     matrices = large.matrices[large.which[shown]].copy()
     for i, cell in enumerate(shown):
         matrices[i, :, shifts[cell] : shifts[cell] + size] -= small.matrices[small.which[cell]]

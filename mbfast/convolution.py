@@ -14,8 +14,6 @@ from mbfast._interpolant import (
     ROUNDING,
     Edge,
     Estimate,
-    Interpolant,
-    Stencils,
     Tail,
     Variable,
     batch,
@@ -441,6 +439,3 @@ def _add(targets: FloatArray, f: _Function, g: _Function, factor: float, out: Fl
         factor,
         out,
     )
-
-
-__all__ = ["ConvolutionPlan", "Interpolant", "Stencils", "convolve"]

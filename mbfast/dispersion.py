@@ -255,6 +255,13 @@ class KramersKronigPlan:
             samples = samples.copy()
         flat = out.reshape(samples.shape[0], self._targets.size)
         low, high = self._tails(samples)
+        steps = []
+        for node, given_tail, sign in ((0, low, 1.0), (-1, high, -1.0)):
+            jumps = (given_tail.amplitude == 0.0) & (samples[:, node] != 0.0)
+            if jumps.any():
+                steps.append((node, jumps, sign))
+                if (self._anchors == self._made.nodes[node]).any():
+                    raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
         self._apply(self._targets, self._value, samples, flat, workers)
         self._add_tails(self._targets, low, high, flat)
         if self._anchors.size:
@@ -265,13 +272,9 @@ class KramersKronigPlan:
         if self._anchors.size:
             missing = (given - 2.0 / np.pi * self._parity * at_anchors) / self._odd
             flat += missing @ self._lagrange()
-        for node, given_tail, sign in ((0, low, 1.0), (-1, high, -1.0)):  # jumps
-            jumps = (given_tail.amplitude == 0.0) & (samples[:, node] != 0.0)
-            if jumps.any():
-                if (self._anchors == self._made.nodes[node]).any():
-                    raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
-                there = self._targets == self._made.nodes[node]
-                flat[np.ix_(jumps, there)] = (self._parity * sign * np.inf * np.sign(samples[jumps, node]))[:, None]
+        for node, jumps, sign in steps:
+            there = self._targets == self._made.nodes[node]
+            flat[np.ix_(jumps, there)] = (self._parity * sign * np.inf * np.sign(samples[jumps, node]))[:, None]
         return out
 
     def error(self, imag: ArrayLike, *, threads: int | None = None) -> FloatArray | np.float64:
