@@ -10,7 +10,7 @@ import pytest
 from scipy.signal import fftconvolve, hilbert
 
 import mbfast
-from mbfast.units import HBAR, K_B
+from mbfast.units import EV, HBAR, K_B
 
 SLOW, FAST = 1.0, 1e-3  # relaxation times
 
@@ -62,6 +62,39 @@ def test_kramers_kronig(benchmark, n, method):
     benchmark.group, benchmark.name = f"Kramers-Kronig, {n} log nodes", f"mbfast, {method}"
     benchmark(plan, imag, out=out, threads=1)
     benchmark.extra_info |= {"error": error}
+
+
+# --- levels -----------------------------------------------------------------------------------------------------------
+
+
+def moduli_by_numpy(energies, stress, volume, kelvin, omega, width):
+    """Im chi~_l of all pairs of levels at once, a frequency at a time."""
+    p = np.exp(-energies / (K_B * kelvin))
+    p /= p.sum()
+    w = np.subtract.outer(energies, energies).T / HBAR
+    trace = stress[..., :3].sum(axis=-1) ** 2
+    square = (stress**2 * [1, 1, 1, 2, 2, 2]).sum(axis=-1)
+    weight = p[:, None] * (trace + 2 * square) / 15
+    result = np.empty(omega.size)
+    for i, x in enumerate(omega):
+        lines = np.exp(-0.5 * ((x - w) / width) ** 2) + np.exp(-0.5 * ((x + w) / width) ** 2)
+        result[i] = np.sum(weight * lines)
+    norm = np.sqrt(2 * np.pi) * width * (1 + np.exp(-HBAR * omega / (K_B * kelvin)))
+    return -np.pi / (HBAR * volume) * result / norm
+
+
+@pytest.mark.parametrize("contender", ["mbfast", "NumPy"])
+def test_levels(benchmark, rng, contender):
+    energies = np.append(0.0, np.sort(rng.uniform(0, 5, 127))) * K_B
+    stress = EV * rng.normal(size=(128, 128, 6))
+    stress += stress.swapaxes(0, 1)
+    omega, width = np.linspace(0.0, 6.0, 300) * K_B / HBAR, 0.05 * K_B / HBAR
+    arguments = (energies, stress, 1e-25, 1.0, omega, width)
+    expected = moduli_by_numpy(*arguments)
+    # a line ends nine widths from its center
+    assert error_of(mbfast.susceptibility_from_levels(*arguments).longitudinal, expected) < 1e-13
+    benchmark.group, benchmark.name = "Im chi~ of 128 levels at 300 frequencies", contender
+    benchmark(mbfast.susceptibility_from_levels if contender == "mbfast" else moduli_by_numpy, *arguments)
 
 
 # --- uniform nodes: the same samples ---------------------------------------------------------------------------------
