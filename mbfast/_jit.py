@@ -46,7 +46,8 @@ class Kernel:
                     if not self.function.ntypes:
                         self.function.add(self.signature)
         elif not numba.config.DISABLE_JIT:
-            self.function.compile(self.signature)
+            # as types, not as text: that is the key by which a call will look for it in the cache
+            self.function.compile(numba.core.sigutils.normalize_signature(self.signature)[0])
 
     @property
     def cache_folder(self) -> Path | None:

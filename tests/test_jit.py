@@ -155,3 +155,26 @@ def test_kernels_release_the_gil_and_divide_as_ieee_does():
             assert options["nogil"], kernel.name
             assert options["error_model"] == "numpy", kernel.name
             assert not {"nnan", "ninf"} & set(options["fastmath"]), kernel.name
+
+
+@pytest.mark.compiled
+def test_what_is_compiled_ahead_is_what_a_call_finds(run_python, tmp_path):
+    ahead = "from mbfast._jit import all_kernels\nfor kernel in all_kernels():\n    kernel.compile()"
+    run_python(ahead, NUMBA_CACHE_DIR=str(tmp_path))
+    call = """
+import numpy as np, mbfast
+from mbfast._jit import all_kernels
+nodes = np.geomspace(1.0, 9.0, 20)
+mbfast.convolve(nodes, nodes, temperature=1e-11)
+mbfast.convolve(np.arange(1.0, 41.0), np.ones(40))
+mbfast.kramers_kronig(nodes, nodes)
+mbfast.pair_energy(mbfast.DipoleInteraction(1.0), np.eye(3), np.eye(3))
+mbfast.pair_field(mbfast.StressInteraction(1.0, 2.0, 1.0), np.eye(3), np.ones((3, 6)))
+mbfast.lattice_sum(mbfast.BlockLattice((2, 2, 2), 1.0), 6)
+mbfast.susceptibility_from_levels([0.0, 1e-23], np.ones((2, 2, 6)), 1e-25, 1.0, [1e11], 1e10)
+kernels = [kernel.function for kernel in all_kernels() if hasattr(kernel.function, "stats")]
+print(sum(sum(f.stats.cache_hits.values()) for f in kernels), sum(sum(f.stats.cache_misses.values()) for f in kernels))
+"""
+    hits, misses = map(int, run_python(call, NUMBA_CACHE_DIR=str(tmp_path)).split())
+    assert misses == 0
+    assert hits > 10
