@@ -12,7 +12,7 @@ from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import units
-from mbfast._validate import FloatArray, broadcast_shape, float_array, require_finite, require_positive
+from mbfast._validate import FloatArray, broadcast_shape, float_array, require_choice, require_finite, require_positive
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 
@@ -92,14 +92,12 @@ class Interpolant:
 def interpolant(omega: ArrayLike, interpolation: str, degree: int) -> Interpolant:
     """Check the nodes and the way to interpolate between them."""
     nodes = check_nodes(omega)
-    if interpolation not in ("auto", "log", "linear"):
-        raise ValueError(f"interpolation must be one of auto, log, linear, got {interpolation!r}")
+    require_choice("interpolation", interpolation, ("auto", "log", "linear"))
     try:
         wanted = operator.index(degree)
     except TypeError:
         raise TypeError(f"degree must be a whole number, got {degree!r}") from None
-    if wanted not in (1, 3, 5, 7):
-        raise ValueError(f"degree must be one of 1, 3, 5, 7, got {wanted}")
+    require_choice("degree", wanted, (1, 3, 5, 7))
     unit = float(nodes[-1])
     x = nodes / unit
     n = x.size
@@ -332,7 +330,7 @@ def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
 
 
 def check_temperature(temperature: ArrayLike, name: str = "temperature") -> FloatArray:
-    """Return temperatures (K), zero among them, with one axis of length 1 more."""
+    """Return temperatures (K), zero among them."""
     array = float_array(name, temperature)
     array = array + 0.0  # -0.0 is zero
     if array.any():
@@ -340,7 +338,7 @@ def check_temperature(temperature: ArrayLike, name: str = "temperature") -> Floa
         if (array < 0.0).any():
             raise ValueError(f"{name} must not be negative, got {array.min():g} K")
         require_positive(name, np.where(array == 0.0, 1.0, array), unit="K, or zero")
-    return array[..., None]
+    return array
 
 
 def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:

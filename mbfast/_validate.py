@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,6 +38,12 @@ def one_number(name: str, value: ArrayLike) -> float:
     if array.ndim:
         raise TypeError(f"{name} must be one number, got an array of shape {array.shape}")
     return float(array)
+
+
+def require_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Raise a ValueError that lists the choices if `value` is not one of them."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")
 
 
 def require_finite(name: str, array: FloatArray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal, TypeAlias, get_args
 
+from mbfast._validate import require_choice
 from mbfast.interactions import Form
 
 Polarization = Literal["longitudinal", "transverse"]
@@ -86,8 +87,7 @@ def angular_coefficients(
         ("polarization", polarization, get_args(Polarization)),
         ("moment_change", moment_change, get_args(MomentChange)),
     ):
-        if value not in known:
-            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        require_choice(name, value, known)
     if moment_change != "none":
         if form != "dipole":
             raise ValueError(

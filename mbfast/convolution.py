@@ -31,7 +31,7 @@ from mbfast._interpolant import (
     uncertainty,
 )
 from mbfast._uniform import UniformConvolution
-from mbfast._validate import FloatArray
+from mbfast._validate import FloatArray, require_choice
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 
@@ -181,8 +181,7 @@ class ConvolutionPlan:
             self._targets = self._made.nodes
         else:
             self._targets = check_targets("at", at, self._made.unit)
-        if method not in ("auto", "direct", "fft"):
-            raise ValueError(f"method must be one of auto, direct, fft, got {method!r}")
+        require_choice("method", method, ("auto", "direct", "fft"))
         uniform = self._made.spacing == "uniform" and at is None
         self._fft = UniformConvolution(self._made) if uniform and method != "direct" else None
         if self._fft is not None and not self._fft.possible:
@@ -252,7 +251,7 @@ class ConvolutionPlan:
     ) -> tuple[tuple[int, ...], FloatArray, FloatArray, FloatArray]:
         """Return the shape of the leading axes, rows of f and g (the same object for g None), and rates."""
         n = self._made.nodes.size
-        given = {"f": rows("f", f, n), "temperature": check_temperature(temperature)}
+        given = {"f": rows("f", f, n), "temperature": check_temperature(temperature)[..., None]}
         if g is not None:
             given["g"] = rows("g", g, n)
         shape, flat = batch(**given)
@@ -338,11 +337,13 @@ class ConvolutionPlan:
         whole = bool(below_values[0, 0])  # else it has died out, or there is none
         amplitude = float(low.amplitude[row]) * (first / nodes[0]) ** low.exponent[row] if whole else 0.0
         powers = (amplitude, float(low.exponent[row]))
-        result = [_function(b, values, *powers), _mirrored(b, values, *powers, rate, cold)]
+        function = _function(b, values, *powers)
+        result = [function, _mirrored(function, rate, cold)]
         if change:
             values = np.zeros_like(values)
             values[below_values.shape[0] :][: nodes.size - 1] = made.error.values(samples[row : row + 1])[0]
-            result += [_function(b, values, 0.0, 0.0), _mirrored(b, values, 0.0, 0.0, rate, cold)]
+            term = _function(b, values, 0.0, 0.0)
+            result += [term, _mirrored(term, rate, cold)]
         return result
 
     def _edge_uncertainty(self, f: FloatArray, g: FloatArray) -> FloatArray:
@@ -369,12 +370,11 @@ def _function(b: FloatArray, values: FloatArray, amplitude: float, exponent: flo
     return _Function(b, values, c, m, amplitude, exponent, rate)
 
 
-def _mirrored(
-    b: FloatArray, values: FloatArray, amplitude: float, exponent: float, rate: float, cold: float
-) -> _Function | None:
+def _mirrored(function: _Function, rate: float, cold: float) -> _Function | None:
     """Return the function times exp(-rate x), on cells that are short enough; None at T = 0."""
     if not np.isfinite(rate):
         return None
+    b, values = function.breaks, function.values
     cells = max(int(np.searchsorted(b, cold / rate)), 1)
     cells = min(cells, b.size - 1)
     fall = rate * np.diff(b[: cells + 1])
@@ -391,35 +391,22 @@ def _mirrored(
     finer = np.append(b[cell] + width[cell] * place / parts[cell], b[cells - 1] + width[-1])
     middle, half = 0.5 * (finer[1:] + finer[:-1]), 0.5 * np.diff(finer)
     x = middle[:, None] + half[:, None] * RULE[0]
-    c = np.empty_like(values)
-    kernels.coefficients(values, RULE, c)
     t = (2.0 * x - b[cell, None] - b[cell + 1, None]) / np.diff(b)[cell, None]
     y = np.zeros_like(x)
     for k in range(7, -1, -1):
-        y = y * t + c[cell, k, None]
-    return _function(finer, y * np.exp(-rate * x), amplitude, exponent, rate)
+        y = y * t + function.coefficients[cell, k, None]
+    return _function(finer, y * np.exp(-rate * x), function.amplitude, function.exponent, rate)
 
 
 def _terms(f: Any, g: Any, *, same: bool, change: bool) -> list[tuple[_Function, _Function, float]]:
     """Return the pairs of functions, and their factors, whose half integrals make up the convolution or its change."""
-    if not change:
-        pairs = [(f[:2], g[:2])]
-    elif same:
-        pairs = [(f[2:], f[:2])]
+    if change:  # to first order, that of f and that of g
+        orders = [(f[2:], g[:2]), (g[:2], f[2:])] + ([] if same else [(f[:2], g[2:]), (g[2:], f[:2])])
     else:
-        pairs = [(f[2:], g[:2]), (f[:2], g[2:])]
-    result = []
-    for a, b in pairs:
-        if same and not change:
-            orders = [(a, b, 2.0)]
-        else:
-            factor = 2.0 if same else 1.0
-            orders = [(a, b, factor), (b, a, factor)]
-        for one, other, factor in orders:
-            result.append((one[0], other[0], factor))
-            if one[1] is not None:
-                result.append((one[1], other[0], factor))
-    return result
+        orders = [(f[:2], g[:2])] + ([] if same else [(g[:2], f[:2])])
+    # a function's integrals with itself, or the change of them, are equal by pairs
+    factor = 2.0 if same else 1.0
+    return [(h, other[0], factor) for one, other in orders for h in one if h is not None]
 
 
 def _add(targets: FloatArray, f: _Function, g: _Function, factor: float, out: FloatArray) -> None:

@@ -28,7 +28,7 @@ from mbfast._interpolant import (
     tail,
     uncertainty,
 )
-from mbfast._validate import FloatArray, float_array, require_finite
+from mbfast._validate import FloatArray, float_array, require_choice, require_finite
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 
@@ -215,8 +215,7 @@ class KramersKronigPlan:
         self._made = interpolant(omega, interpolation, degree)
         self._below, self._above = check_edge("below", below), check_edge("above", above)
         self._parity = -1 if inverse else 1
-        if method not in ("auto", "direct", "fft"):
-            raise ValueError(f"method must be one of auto, direct, fft, got {method!r}")
+        require_choice("method", method, ("auto", "direct", "fft"))
         nodes = self._made.nodes
         self._anchors = np.empty(0) if anchors is None else check_targets("anchors", anchors, self._made.unit)
         if np.unique(self._anchors).size < self._anchors.size:

@@ -11,7 +11,16 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._validate import LARGEST, SMALLEST, FloatArray, float_array, one_number, require_finite, require_positive
+from mbfast._validate import (
+    LARGEST,
+    SMALLEST,
+    FloatArray,
+    float_array,
+    one_number,
+    require_choice,
+    require_finite,
+    require_positive,
+)
 from mbfast.kernels import dipole, stress
 
 Form = Literal["corrected", "joffrin-levelut"]
@@ -100,8 +109,7 @@ class StressInteraction:
             object.__setattr__(self, name, _number(name, getattr(self, name)))
         if self.c_l < self.c_t:
             raise ValueError(f"c_l must not be below c_t, got c_l = {self.c_l:g} and c_t = {self.c_t:g} m/s")
-        if self.form not in get_args(Form):
-            raise ValueError(f"form must be one of {', '.join(get_args(Form))}, got {self.form!r}")
+        require_choice("form", self.form, get_args(Form))
 
     @property
     def alpha(self) -> float:

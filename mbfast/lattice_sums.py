@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import _tiles
-from mbfast._validate import LARGEST, SMALLEST, FloatArray, float_array, one_number, require_finite, require_positive
+from mbfast._validate import (
+    LARGEST,
+    SMALLEST,
+    FloatArray,
+    float_array,
+    one_number,
+    require_choice,
+    require_finite,
+    require_positive,
+)
 from mbfast.angular import SQUARED_CHANGE, MomentChange
 from mbfast.blocks import ROWS, BlockLattice, Cloud, as_blocks
 from mbfast.interactions import DipoleInteraction, Interaction, StressInteraction
@@ -223,8 +233,8 @@ def strain_coupling_sum(
     else:
         if x is not None:
             raise ValueError(f"x belongs to stress, got {x!r} for dipoles")
-        if moment_change not in (None, "none", "gradient", "strain"):
-            raise ValueError(f"moment_change must be one of none, gradient, strain, got {moment_change!r}")
+        if moment_change is not None:
+            require_choice("moment_change", moment_change, get_args(MomentChange))
         a, b = (float(table[0][0]) for table in SQUARED_CHANGE["dipole"])
 
     def term(d: FloatArray, weights: FloatArray) -> float:

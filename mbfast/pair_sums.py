@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import _tiles
-from mbfast._validate import FloatArray, float_array, real_array
+from mbfast._validate import FloatArray, float_array, real_array, require_choice
 from mbfast.blocks import ROWS, BlockLattice, Cloud, as_blocks
 from mbfast.interactions import Interaction
 
@@ -209,8 +209,7 @@ class _System:
             ("boundary", boundary, Boundary),
             ("image_shape", image_shape, ImageShape),
         ):
-            if value not in get_args(known):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(known))}, got {value!r}")
+            require_choice(name, value, get_args(known))
         if not all(hasattr(interaction, name) for name in ("components", "prefactor", "coefficients", "kernels")):
             raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         self.geometry = as_blocks(blocks)

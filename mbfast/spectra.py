@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 from mbfast._interpolant import (
     Edge,
     Estimate,
+    Interpolant,
     Variable,
     batch,
     check_edge,
@@ -25,7 +27,10 @@ from mbfast.convolution import convolve
 from mbfast.dispersion import kramers_kronig
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
-from mbfast.susceptibilities import Moduli, Polarization
+from mbfast.susceptibilities import Moduli
+
+if TYPE_CHECKING:
+    from mbfast.angular import Polarization
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,21 +98,21 @@ class Spectrum:
             for name, value in (("longitudinal", longitudinal), ("transverse", transverse))
         }
         kelvin = check_temperature(temperature)
-        batch(**given, temperature=kelvin)
+        batch(**given, temperature=kelvin[..., None])
         fields = {
             "omega": nodes,
             **{name: value.copy() for name, value in given.items()},
-            "temperature": kelvin[..., 0].copy(),
+            "temperature": kelvin.copy(),
             "below": check_edge("below", below),
             "above": check_edge("above", above),
             "interpolation": interpolation,
             "degree": degree,
         }
-        interpolant(nodes, interpolation, degree)
         for name, value in fields.items():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "_made", interpolant(nodes, interpolation, degree))
 
     def __call__(self, omega: ArrayLike) -> Moduli:
         """Return Im chi~_l and Im chi~_t (..., k) at frequencies (k,) of any sign; at zero their mean of both sides."""
@@ -179,7 +184,7 @@ class Spectrum:
 
     def _evaluate(self, samples: FloatArray, points: FloatArray) -> FloatArray:
         """Evaluate the interpolant of samples (..., n) at points (k,) >= 0."""
-        made = interpolant(self.omega, self.interpolation, self.degree)
+        made: Interpolant = self._made  # type: ignore[attr-defined]
         flat = samples.reshape(-1, samples.shape[-1])
         low, high = tail("below", self.below, flat, made.nodes), tail("above", self.above, flat, made.nodes)
         x = points / made.unit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,13 +19,16 @@ from mbfast._validate import (
     one_number,
     real_array,
     require_bounded,
+    require_choice,
     require_finite,
     require_positive,
 )
 from mbfast.kernels import levels as kernels
 
+if TYPE_CHECKING:
+    from mbfast.angular import Polarization
+
 LineShape: TypeAlias = Literal["gaussian", "lorentzian", "histogram"]
-Polarization: TypeAlias = Literal["longitudinal", "transverse"]
 
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 _TWICE = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
@@ -230,17 +233,13 @@ def susceptibility_from_levels(
     re, im = (np.ascontiguousarray(part[:, order][:, :, order]) for part in _stress(stress, levels.size))
     box = one_number("volume", volume)
     require_positive("volume", np.asarray(box), unit="m^3")
-    kelvin = check_temperature(temperature)[..., 0]
+    kelvin = check_temperature(temperature)
     frequencies = float_array("omega", omega)
     if frequencies.ndim != 1:
         raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
     require_finite("omega", frequencies)
-    for name, value, choices in (
-        ("shape", shape, ("gaussian", "lorentzian", "histogram")),
-        ("components", components, ("isotropic", "tensor")),
-    ):
-        if value not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    require_choice("shape", shape, get_args(LineShape))
+    require_choice("components", components, ("isotropic", "tensor"))
     width = 0.0
     if shape == "histogram":
         if broadening is not None:
@@ -367,7 +366,7 @@ def ttls_susceptibility(
     """
     arguments = {
         "omega": float_array("omega", omega),
-        "temperature": check_temperature(temperature)[..., 0],
+        "temperature": check_temperature(temperature),
         "density": float_array("density", density),
         "coupling": float_array("coupling", coupling),
         "cutoff": float_array("cutoff", cutoff),
@@ -482,8 +481,8 @@ def sound_velocity_shift(
     """
     arguments = {
         "omega": float_array("omega", omega),
-        "temperature": check_temperature(temperature)[..., 0],
-        "reference": check_temperature(reference, "reference")[..., 0],
+        "temperature": check_temperature(temperature),
+        "reference": check_temperature(reference, "reference"),
         "strength": float_array("strength", strength),
     }
     require_positive("omega", arguments["omega"], unit="rad/s")
@@ -590,7 +589,7 @@ class TwoLevelSystem:
         """
         frequencies = float_array("omega", omega)
         require_finite("omega", frequencies)
-        rate = float(inverse_thermal_frequency(check_temperature(one_number("temperature", temperature)))[0])
+        rate = float(inverse_thermal_frequency(check_temperature(one_number("temperature", temperature))))
         amplitude, width = one_number("strain", strain), one_number("broadening", broadening)
         require_finite("strain", np.asarray(amplitude))
         require_positive("broadening", np.asarray(width), unit="rad/s")

@@ -7,7 +7,10 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 Verdict = Literal["reproduced", "rounding", "differs", "pending"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -132,6 +135,16 @@ def claim(
         return compute
 
     return decorate
+
+
+def identity(id_: str, equation: str, quantity: str, compute: Callable[[], Computed]) -> None:
+    """Register a claim without a printed number, of which the largest relative deviation is computed."""
+    register(Claim(id_, equation, f"relative deviation of {quantity}", compute=compute))
+
+
+def deviation(ours: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the largest deviation, relative to the largest element."""
+    return float(np.max(np.abs(ours - other)) / np.max(np.abs(other)))
 
 
 def _paper_order(entry: Claim) -> tuple[int, int]:

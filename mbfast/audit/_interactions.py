@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mbfast._validate import FloatArray
 from mbfast.angular import MomentChange, angular_coefficients
-from mbfast.audit._claims import Claim, Computed, claim, register
+from mbfast.audit._claims import Claim, Computed, claim, deviation, identity, register
 from mbfast.blocks import BlockLattice
 from mbfast.glasses import load_glasses
 from mbfast.interactions import DipoleInteraction, StressInteraction
@@ -32,14 +32,6 @@ _MU = DipoleInteraction(1.0 / (8.0 * math.pi))
 _FOUR = (("jl", "ik"), ("jk", "il"), ("il", "jk"), ("ik", "jl"))  # the placements in the first part of (2.15)
 
 Field = Callable[[NDArray[Any]], NDArray[Any]]
-
-
-def _identity(id_: str, equation: str, quantity: str, compute: Callable[[], Computed]) -> None:
-    register(Claim(id_, equation, f"relative deviation of {quantity}", compute=compute))
-
-
-def _deviation(ours: NDArray[Any], other: NDArray[Any]) -> float:
-    return float(np.max(np.abs(ours - other)) / np.max(np.abs(other)))
 
 
 def _random() -> np.random.Generator:
@@ -87,10 +79,10 @@ def _prefactor() -> Computed:
 
 def _tensor() -> Computed:
     r, kelvin = _half_second_derivative_of_kelvin()
-    return Computed(_deviation(_LAMBDA.tensor(r), kelvin))
+    return Computed(deviation(_LAMBDA.tensor(r), kelvin))
 
 
-_identity("eq2.15", "2.15", "Λ from ½ ∂∂ of Kelvin's Green function", _tensor)
+identity("eq2.15", "2.15", "Λ from ½ ∂∂ of Kelvin's Green function", _tensor)
 
 
 def _super_block(interaction: StressInteraction | DipoleInteraction) -> tuple[FloatArray, FloatArray, float]:
@@ -117,9 +109,9 @@ def _field_energy() -> Computed:
     return Computed(abs(float(np.sum(moments * pair_field(_LAMBDA, positions, moments))) / energy - 1))
 
 
-_identity("eq2.13", "2.13", "pair energy from the sum of ΛTT over ordered pairs", partial(_pair_sum, _LAMBDA))
-_identity("eq2.16", "2.16", "Σ T:h over a super block from the same sum", _field_energy)
-_identity("eq5.1", "5.1", "pair energy from the sum of μpp over ordered pairs", partial(_pair_sum, _MU))
+identity("eq2.13", "2.13", "pair energy from the sum of ΛTT over ordered pairs", partial(_pair_sum, _LAMBDA))
+identity("eq2.16", "2.16", "Σ T:h over a super block from the same sum", _field_energy)
+identity("eq5.1", "5.1", "pair energy from the sum of μpp over ordered pairs", partial(_pair_sum, _MU))
 
 
 def _six(m: FloatArray) -> FloatArray:
@@ -147,7 +139,7 @@ def _printed_change() -> Computed:
     printed = _LAMBDA.prefactor * (braces - 3 * lambda_tilde * cosine) * dx / x**4
     derivative = sum(change[j] * _tensor_derivative(_LAMBDA, r, j) for j in range(3))
     note = "read with the bracket closed before δ_jk moved behind it, and with the prefactor -1/(8πρc_t²) it omits"
-    return Computed(_deviation(printed, derivative), note)
+    return Computed(deviation(printed, derivative), note)
 
 
 def _tensor_derivative(interaction: StressInteraction | DipoleInteraction, r: FloatArray, j: int) -> FloatArray:
@@ -161,7 +153,7 @@ def _tensor_derivative(interaction: StressInteraction | DipoleInteraction, r: Fl
     return sum(moved, np.zeros(1)) / h
 
 
-_identity("eq2.17", "2.17", "printed braces from the derivative of Λ", _printed_change)
+identity("eq2.17", "2.17", "printed braces from the derivative of Λ", _printed_change)
 
 
 def _coulomb() -> Computed:
@@ -169,10 +161,10 @@ def _coulomb() -> Computed:
     second = [
         [-_derivative(lambda v: 1 / _length(v), _DELTA[i], _DELTA[j])(r).real for j in range(3)] for i in range(3)
     ]
-    return Computed(_deviation(_MU.tensor(r), np.array(second)))
+    return Computed(deviation(_MU.tensor(r), np.array(second)))
 
 
-_identity("eq5.2", "5.2", "μ from -∂∂ of 1/(8πεx)", _coulomb)
+identity("eq5.2", "5.2", "μ from -∂∂ of 1/(8πεx)", _coulomb)
 
 
 def _printed_dipole_change() -> Computed:
@@ -181,10 +173,10 @@ def _printed_dipole_change() -> Computed:
     n, m = r / x, change / dx
     cosine = float(n @ m)
     printed = 3 * dx / x**4 * ((5 * np.outer(n, n) - _DELTA) * cosine - np.outer(n, m) - np.outer(m, n))
-    return Computed(_deviation(printed, sum(change[j] * _tensor_derivative(_MU, r, j) for j in range(3))))
+    return Computed(deviation(printed, sum(change[j] * _tensor_derivative(_MU, r, j) for j in range(3))))
 
 
-_identity("eq5.3", "5.3", "printed change from the derivative of μ", _printed_dipole_change)
+identity("eq5.3", "5.3", "printed change from the derivative of μ", _printed_dipole_change)
 
 
 # (3.5): prefactor (1 - e^-βħω) A²k²N0³ lnN0/(40π³(ρc_t²)²) times a bracket. The golden rule gives, with S_6 in place
@@ -323,14 +315,14 @@ def _strains() -> tuple[FloatArray, FloatArray]:
 
 def _strain_of_waves() -> Computed:
     derived, closed = _strains()
-    return Computed(_deviation(closed, derived))
+    return Computed(deviation(closed, derived))
 
 
 def _transverse_sum() -> Computed:
     p = _phonons()
     ours = np.einsum("qmi,qmj->qij", p["e"][:, 1:], p["e"][:, 1:])
     other = _DELTA - np.einsum("qi,qj->qij", p["unit"], p["unit"])
-    return Computed(_deviation(ours, other), "printed e_t1·e_t1 = 0 is to be e_t1·e_t2 = 0")
+    return Computed(deviation(ours, other), "printed e_t1·e_t1 = 0 is to be e_t1·e_t2 = 0")
 
 
 def _coupling(u: NDArray[Any]) -> float:
@@ -378,12 +370,12 @@ def _summed_polarizations() -> Computed:
     hh = np.einsum("qi,qj->qij", h, h)
     four = sum(np.einsum(f"q{a},{b}->qijkl", hh, _DELTA) for a, b in _FOUR)
     printed = 0.5 * _ALPHA * np.einsum("qij,qkl->qijkl", hh, hh) - four / 8  # c_t = 1
-    return Computed(_deviation(ours, printed))
+    return Computed(deviation(ours, printed))
 
 
-_identity("eqA2", "A2", "energy of (A2) from that of (A6), at random displacements", _completed_square)
-_identity("eqA3", "A3", "strain of (A3) from the derivative of its waves", _strain_of_waves)
-_identity("eqA4", "A4", "sum over transverse polarizations from δ - qq/q²", _transverse_sum)
+identity("eqA2", "A2", "energy of (A2) from that of (A6), at random displacements", _completed_square)
+identity("eqA3", "A3", "strain of (A3) from the derivative of its waves", _strain_of_waves)
+identity("eqA4", "A4", "sum over transverse polarizations from δ - qq/q²", _transverse_sum)
 
 
 def _printed_coupling() -> Computed:
@@ -392,11 +384,11 @@ def _printed_coupling() -> Computed:
     return Computed(abs(_coupling(p["u"]) / direct - 1), "with q_j e_i + q_i e_j where q_j e_j + q_j e_i is printed")
 
 
-_identity("eqA5", "A5", "coupling of (A5) from Σ e T with the strain of (A3)", _printed_coupling)
-_identity("eqA6", "A6", "completed square from (A2)", _completed_square)
-_identity("eqA7", "A7", "slope of the energy at u^(0)", _equilibrium)
-_identity("eqA8", "A8", "energy at u^(0) from the printed double sum", _interaction_in_waves)
-_identity("eqA9", "A9", "sum over polarizations from the printed brackets", _summed_polarizations)
+identity("eqA5", "A5", "coupling of (A5) from Σ e T with the strain of (A3)", _printed_coupling)
+identity("eqA6", "A6", "completed square from (A2)", _completed_square)
+identity("eqA7", "A7", "slope of the energy at u^(0)", _equilibrium)
+identity("eqA8", "A8", "energy at u^(0) from the printed double sum", _interaction_in_waves)
+identity("eqA9", "A9", "sum over polarizations from the printed brackets", _summed_polarizations)
 
 
 def _regular_f1(rate: float) -> Field:
@@ -434,7 +426,7 @@ def _interaction_from_limits() -> Computed:
     f2 = (_DELTA - 3 * nn) / (4 * np.pi * x**3)
     four = sum(np.einsum(f"{a},{b}->ijkl", f2, _DELTA) for a, b in _FOUR)
     note = "N m/a³ = ρ needs N blocks in (A3) and m/a³ = ρ in (A10): the printed text calls N a density"
-    return Computed(_deviation(8 * np.pi * (0.5 * _ALPHA * f1 - four / 8), _LAMBDA.tensor(r)), note)
+    return Computed(deviation(8 * np.pi * (0.5 * _ALPHA * f1 - four / 8), _LAMBDA.tensor(r)), note)
 
 
 def _regularised() -> Computed:
@@ -460,12 +452,12 @@ def _regularised() -> Computed:
     return Computed(worst, "numerical integrals of (A12) for λ = 0.3 and 1 against (A13)")
 
 
-_identity("eqA10", "A10", "Λ from the integrals and their printed factors", _interaction_from_limits)
-_identity("eqA11", "A11", "f1, f2 as limits of (A13) from (A14)", _closed_limits)
-_identity("eqA12", "A12", "its integrals from the closed forms", _regularised)
-_identity("eqA13", "A13", "its closed forms from the integrals", _regularised)
-_identity("eqA14", "A14", "printed limits from (A13) at λx ~ 1e-6", _closed_limits)
-_identity("eqA15", "A15", "Λ from ½ ∂∂ of Kelvin's Green function", _tensor)
+identity("eqA10", "A10", "Λ from the integrals and their printed factors", _interaction_from_limits)
+identity("eqA11", "A11", "f1, f2 as limits of (A13) from (A14)", _closed_limits)
+identity("eqA12", "A12", "its integrals from the closed forms", _regularised)
+identity("eqA13", "A13", "its closed forms from the integrals", _regularised)
+identity("eqA14", "A14", "printed limits from (A13) at λx ~ 1e-6", _closed_limits)
+identity("eqA15", "A15", "Λ from ½ ∂∂ of Kelvin's Green function", _tensor)
 
 
 def _joffrin_levelut() -> Computed:
@@ -475,10 +467,10 @@ def _joffrin_levelut() -> Computed:
     nn = np.outer(n, n)
     first = -2 * np.einsum("jl,ik->ijkl", _DELTA - 3 * nn, _DELTA)
     second = -_six(_DELTA) / 2 + 3 * _six(nn) - 15 * np.einsum("i,j,k,l->ijkl", n, n, n, n)
-    return Computed(_deviation(_LAMBDA_JL.tensor(r), -(first + 2 * _ALPHA * second) / x**3))
+    return Computed(deviation(_LAMBDA_JL.tensor(r), -(first + 2 * _ALPHA * second) / x**3))
 
 
-_identity("eqA1", "A1", "our tensor of this form from the printed one", _joffrin_levelut)
+identity("eqA1", "A1", "our tensor of this form from the printed one", _joffrin_levelut)
 
 
 def _part(interaction: StressInteraction, *, second: bool) -> float:

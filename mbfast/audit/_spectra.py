@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from functools import cache, partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._validate import FloatArray
-from mbfast.audit._claims import Claim, Computed, claim, register
+from mbfast.angular import Polarization
+from mbfast.audit._claims import Claim, Computed, claim, deviation, identity, register
 from mbfast.audit._cutoffs import OMEGA, OMEGA_C
 from mbfast.convolution import convolve
 from mbfast.dispersion import kramers_kronig
 from mbfast.kernels import levels
 from mbfast.susceptibilities import (
-    Polarization,
     TwoLevelSystem,
     isotropic_moduli,
     isotropic_tensor,
@@ -40,8 +39,10 @@ def _levels() -> tuple[FloatArray, FloatArray]:
     return energies, stress + stress.swapaxes(0, 1)
 
 
-def _deviation(ours: NDArray[Any], other: NDArray[Any]) -> float:
-    return float(np.max(np.abs(ours - other)) / np.max(np.abs(other)))
+def _lines() -> FloatArray:
+    """Return the frequencies of all lines, of both signs."""
+    energies, _ = _levels()
+    return np.unique(np.subtract.outer(energies, energies)) / units.HBAR
 
 
 def _splitting() -> Computed:
@@ -51,7 +52,7 @@ def _splitting() -> Computed:
         for basis in _BASES
     ]
     return Computed(
-        _deviation(levels_of[0], levels_of[1]),
+        deviation(levels_of[0], levels_of[1]),
         "levels in a strain of 1e-4: coupled as (2.1), and by the asymmetry alone",
     )
 
@@ -93,8 +94,7 @@ def _absorption_ratio() -> Computed:
 
 def _bins() -> FloatArray:
     """Edges of bins around all lines, half a bin's width of which is far from any line."""
-    energies, _ = _levels()
-    lines = np.unique(np.subtract.outer(energies, energies)) / units.HBAR
+    lines = _lines()
     middles = 0.5 * (lines[1:] + lines[:-1])
     return np.concatenate([[2 * lines[0]], middles, [2 * lines[-1]]])
 
@@ -128,9 +128,8 @@ def _first_moment() -> Computed:
             inner = h @ other - other @ h
             exact[a, b] = np.trace(rho @ (one @ inner - inner @ one))
     exact *= -math.pi / (units.HBAR**2 * _VOLUME)
-    energies_between = np.unique(np.subtract.outer(energies, energies)) / units.HBAR
-    moment = np.einsum("k,kab", energies_between, _histogram(reduced=False))
-    return Computed(_deviation(moment, exact), "first moment of Im χ of 7 random levels, from <[T,[H,T]]>")
+    moment = np.einsum("k,kab", _lines(), _histogram(reduced=False))
+    return Computed(deviation(moment, exact), "first moment of Im χ of 7 random levels, from <[T,[H,T]]>")
 
 
 def _zeroth_moment() -> Computed:
@@ -138,17 +137,15 @@ def _zeroth_moment() -> Computed:
     exact = np.einsum("m,mna,nmb->ab", np.diag(_thermal()), stress, stress)
     exact *= -math.pi / (units.HBAR * _VOLUME)
     total = _histogram(reduced=True).sum(axis=0)
-    return Computed(_deviation(total, exact), "Im χ̃ over all frequencies, from <T T>")
+    return Computed(deviation(total, exact), "Im χ̃ over all frequencies, from <T T>")
 
 
 def _detailed_balance() -> Computed:
     weights = _histogram(reduced=True)
-    energies, _ = _levels()
-    lines = np.unique(np.subtract.outer(energies, energies)) / units.HBAR
-    factor = np.exp(-units.HBAR * lines / (units.K_B * _KELVIN))[:, None, None]
-    worst = _deviation(weights[::-1], factor * weights)
+    factor = np.exp(-units.HBAR * _lines() / (units.K_B * _KELVIN))[:, None, None]
+    worst = deviation(weights[::-1], factor * weights)
     unreduced = _histogram(reduced=False)
-    worst = max(worst, _deviation(unreduced, (1 - factor) * weights))
+    worst = max(worst, deviation(unreduced, (1 - factor) * weights))
     return Computed(worst, "Im χ̃(-ω) = exp(-βħω) Im χ̃(ω), Im χ = (1 - exp(-βħω)) Im χ̃, line by line")
 
 
@@ -185,7 +182,7 @@ def _isotropic() -> Computed:
                 r = _about_z(a) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ _about_z(b)
                 average += weight / 50 * np.einsum("ia,jb,kc,ld,abcd->ijkl", r, r, r, r, full)
     moduli = isotropic_moduli(tensor[0])
-    return Computed(_deviation(isotropic_tensor(*moduli), average), "average over rotations of 7 random levels")
+    return Computed(deviation(isotropic_tensor(*moduli), average), "average over rotations of 7 random levels")
 
 
 def _about_z(angle: float) -> FloatArray:
@@ -208,7 +205,7 @@ for _id, _equation, _quantity, _compute in (
     ("eq2.12", "2.12", "isotropic form of the averaged tensor", _isotropic),
     ("eq2.12.sign", "2.12", "the sign of Im χ̃_l and Im χ̃_t", _signs),
 ):
-    register(Claim(_id, _equation, f"relative deviation of {_quantity}", compute=_compute))
+    identity(_id, _equation, _quantity, _compute)
 
 
 _NODES = np.geomspace(1e5, OMEGA_C, 1024)
