@@ -91,7 +91,9 @@ def reproduce(
     """Recompute what the paper prints, claim by claim, and compare.
 
     A verdict is "reproduced" (equal to rounding errors), "rounding" (equal to the printed digits; to half a decade for
-    an estimate like ~10), "differs" (why is said below the table) or "pending" (not computed yet).
+    an estimate like ~10), "differs" (why is said below the table) or "pending" (not computed yet). A finding says what
+    follows: the claim "stands", is a "slip of printing" (rounding, arithmetic) that leaves the argument intact, or
+    "does not follow" from the paper's own Hamiltonian or numbers; the test that shows it is named below the table.
 
     Example: mbfast reproduce --json claims.json --figures figures
     """
@@ -112,7 +114,7 @@ def reproduce(
     _write(outputs)
 
     table = Table("eq.", "quantity")
-    for heading in ("printed", "computed", "rel. diff.", "verdict"):
+    for heading in ("printed", "computed", "rel. diff.", "verdict", "finding"):
         table.add_column(heading, no_wrap=True)
     for record in records:
         table.add_row(
@@ -122,17 +124,21 @@ def reproduce(
             "" if record.computed is None else f"{record.computed:.5g}",
             "" if record.relative_difference is None else f"{record.relative_difference:+.1e}",
             record.verdict,
+            record.finding,
             style=_VERDICT_STYLES.get(record.verdict),
         )
     _print(table)
-    notes = [(record, record.note) for record in records if record.note]
     for heading, wanted in (("What differs:", "differs"), ("Remarks:", "reproduced rounding")):
         _echo(heading)
-        for record, note in notes:
-            if record.verdict in wanted:
-                _echo(f"  ({record.equation}) {record.quantity}: {note}")
-    counts = Counter(record.verdict for record in records)
-    _echo(f"{len(records)} claims: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in audit.VERDICTS))
+        for record in records:
+            if record.verdict in wanted and record.note:
+                shown = f" [{record.finding}: {record.test}]" if record.verdict == "differs" else ""
+                _echo(f"  ({record.equation}) {record.quantity}: {record.note}{shown}")
+    verdicts, findings = (Counter(getattr(record, name) for record in records) for name in ("verdict", "finding"))
+    counts = {verdict: f"{verdicts[verdict]} {verdict}" for verdict in audit.VERDICTS}
+    counts["differs"] += f" ({findings['slip of printing']} slips of printing, "
+    counts["differs"] += f"{findings['does not follow']} do not follow)"
+    _echo(f"{len(records)} claims: " + ", ".join(counts.values()))
 
 
 @_command

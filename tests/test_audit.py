@@ -1,4 +1,6 @@
+import ast
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +79,10 @@ def test_fits_by_an_independent_route(records):
         y = np.array([float(g.printed.mb_theo) for g in kept])
         assert records[f"{name}.slope"].computed == pytest.approx(lstsq(x[:, None], y)[0][0], rel=1e-13)
         assert records[f"{name}.r"].computed == pytest.approx(pearsonr(x, y).statistic, rel=1e-13)
+        if name == "fit10":  # measured against predicted, as the conclusion has it
+            inverse = lstsq(y[:, None], x)[0][0]
+            assert records["conclusion.slope"].computed == pytest.approx(inverse, rel=1e-13)
+            assert inverse == pytest.approx(1 / 1.065, rel=1e-3)
     assert records["fit10.slope"].verdict == records["fit10.r"].verdict == "rounding"
     assert records["fit13.slope"].verdict == records["fit13.r"].verdict == "differs"
 
@@ -123,7 +129,7 @@ def test_identities_hold_and_are_no_printed_numbers(records):
     identities = [r for r in records.values() if r.printed is None and r.computed is not None]
     assert len(identities) >= 20
     for record in identities:
-        assert record.verdict == "reproduced", record.id
+        assert record.verdict == ("differs" if record.id.endswith(".literal") else "reproduced"), record.id
         assert record.relative_difference is None
 
 
@@ -134,10 +140,41 @@ def test_an_identity_that_fails_differs():
     assert (zero.verdict, zero.relative_difference) == ("rounding", None)
 
 
-def test_whatever_differs_says_why(records):
+def test_whatever_differs_says_why_and_names_a_test_that_is_there(records):
     for record in records.values():
-        assert record.verdict != "differs" or record.note, record.id
+        assert record.verdict != "differs" or (record.note and record.test), record.id
         assert "\n" not in record.note
+        if record.test:
+            path, _, name = record.test.partition("::")
+            source = (Path(__file__).parent.parent / path).read_text(encoding="utf-8")
+            functions = {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+            assert name in functions, record.id
+
+
+def test_findings(records):
+    slips = {id_ for id_, record in records.items() if record.finding == "slip of printing"}
+    assert {"table.V52.deviation", "fit13.r", "conclusion.slope", "rg.log_scale", "eqA4.norm"} <= slips
+    unfounded = {id_ for id_, record in records.items() if record.finding == "does not follow"}
+    assert {"eq3.5.l.c1", "eq3.5.growth", "eq3.7.growth.t", "eq4.3.integral.0K", "eq5.8.l"} <= unfounded
+    for id_, record in records.items():
+        assert (id_ in slips | unfounded) == (record.verdict == "differs")
+        assert (record.finding == "pending") == (record.verdict == "pending")
+
+
+@pytest.mark.parametrize(
+    ("value", "flaw", "finding"),
+    [
+        (1.0, None, "stands"),
+        (1.04, "slip", "stands"),
+        (1.1, "slip", "slip of printing"),
+        (1.1, "unfounded", "does not follow"),
+        (None, None, "pending"),
+    ],
+)
+def test_a_finding_follows_from_the_verdict_and_the_flaw(value, flaw, finding):
+    compute = None if value is None else lambda: audit.Computed(value)
+    claim = _claims.Claim("x", "4.2", "q", "1.0", "", compute, flaw, "tests/test_x.py::test_y" if flaw else "")
+    assert claim.check().finding == finding
 
 
 @pytest.mark.parametrize(
@@ -177,7 +214,18 @@ def test_a_number_rounded_by_python_agrees_with_itself(value, digits):
 
 def test_records_become_plain_data(records):
     record = records["table.BK7.mb_exp"].as_dict()
-    assert list(record) == ["id", "equation", "quantity", "printed", "computed", "unit", "verdict", "note"]
+    assert list(record) == [
+        "id",
+        "equation",
+        "quantity",
+        "printed",
+        "computed",
+        "unit",
+        "verdict",
+        "finding",
+        "note",
+        "test",
+    ]
     assert record["printed"] == 1.48
     assert records["eq2.13"].as_dict()["printed"] is None
 
@@ -193,5 +241,7 @@ def test_a_claim_is_one_entry(monkeypatch):
     assert (record.verdict, record.relative_difference) == ("differs", 54 / 42 - 1)
     with pytest.raises(ValueError, match="claim answer is registered twice"):
         _claims.register(_claims.Claim("answer", "4.2", ""))
+    with pytest.raises(ValueError, match="claim x: a flaw and the test that shows it are given together"):
+        _claims.register(_claims.Claim("x", "4.2", "", flaw="slip"))
     with pytest.raises(ValueError, match=r"claim x: no equation or section of the paper is called '6\.1'"):
         _claims.register(_claims.Claim("x", "6.1", ""))

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -178,8 +179,24 @@ def test_lengths_stand_in_the_right_columns(invoke):
 def test_reproduce_prints_differences_and_reasons(invoke):
     lines = invoke("reproduce").stdout.splitlines()
     row = next(line for line in lines if "ln(R/L_1)" in line)
-    assert [cell.strip() for cell in row.strip("│").split("│")][2:] == ["~20", "12.206", "-3.9e-01", "differs"]
-    assert any(line.startswith("  (4.2) ln(R/L_1)") and "20 would need R = 2.4 m" in line for line in lines)
+    assert [cell.strip() for cell in row.strip("│").split("│")][2:] == [
+        *("~20", "12.206", "-3.9e-01", "differs", "slip of printing")
+    ]
+    reason = next(line for line in lines if line.startswith("  (4.2) ln(R/L_1)"))
+    assert "20 would need R = 2.4 m" in reason
+    assert reason.endswith("[slip of printing: tests/test_findings.py::test_logarithm_of_the_scales]")
+
+
+def test_the_last_line_counts_verdicts_and_findings(invoke):
+    line = invoke("reproduce").stdout.splitlines()[-1]
+    number = r"(\d+)"
+    pattern = (
+        rf"{number} claims: {number} reproduced, {number} rounding, {number} differs "
+        rf"\({number} slips of printing, {number} do not follow\), {number} pending"
+    )
+    claims, reproduced, rounding, differs, slips, unfounded, pending = map(int, re.fullmatch(pattern, line).groups())
+    assert claims == reproduced + rounding + differs + pending
+    assert differs == slips + unfounded
 
 
 def test_a_link_stays_a_link_and_a_device_a_device(invoke, tmp_path):

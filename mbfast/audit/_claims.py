@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 Verdict = Literal["reproduced", "rounding", "differs", "pending"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
+# What is wrong where a claim differs: printing, rounding or arithmetic, which leave the argument intact; or it does not
+# follow from the paper's own Hamiltonian or numbers.
+Flaw = Literal["slip", "unfounded"]
+Finding = Literal["stands", "slip of printing", "does not follow", "pending"]
+
 # The order of the paper; "table" and "fig. 1" stand in its section IV.
 _SECTIONS = ("sec. I", "2", "3", "4", "table", "fig. 1", "sec. V", "5", "sec. VI", "A")
 
@@ -60,7 +65,8 @@ class Claim:
     """One statement of the paper that can be checked by a number.
 
     Without a printed number it is an identity, a printed formula say, and what is computed the relative deviation from
-    it; without a function it is pending.
+    it; without a function it is pending. A claim that may differ says what its `flaw` is, and names the `test` that
+    shows it, as ``tests/test_x.py::test_y``.
     """
 
     id: str
@@ -69,18 +75,29 @@ class Claim:
     printed: str | None = None
     unit: str = ""
     compute: Callable[[], Computed] | None = None
+    flaw: Flaw | None = None
+    test: str = ""
 
     def check(self) -> Record:
         """Compute, and compare."""
         printed = None if self.printed is None else Printed(self.printed)
-        if self.compute is None:
-            return Record(self.id, self.equation, self.quantity, printed, None, self.unit, "pending", "")
-        value, note = self.compute()
-        if printed is not None:
-            verdict = printed.verdict(value)
+        value, note = (None, "") if self.compute is None else self.compute()
+        verdict: Verdict
+        finding: Finding
+        if value is None:
+            verdict = finding = "pending"
         else:
-            verdict = "reproduced" if abs(value) <= _NO_DEVIATION else "differs"
-        return Record(self.id, self.equation, self.quantity, printed, float(value), self.unit, verdict, note)
+            value = float(value)
+            if printed is not None:
+                verdict = printed.verdict(value)
+            else:
+                verdict = "reproduced" if abs(value) <= _NO_DEVIATION else "differs"
+            finding = "stands"
+            if verdict == "differs":
+                finding = "slip of printing" if self.flaw == "slip" else "does not follow"
+        return Record(
+            self.id, self.equation, self.quantity, printed, value, self.unit, verdict, finding, note, self.test
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +111,9 @@ class Record:
     computed: float | None
     unit: str
     verdict: Verdict
+    finding: Finding
     note: str
+    test: str
 
     @property
     def relative_difference(self) -> float | None:
@@ -113,9 +132,11 @@ _registry: dict[str, Claim] = {}
 
 
 def register(entry: Claim) -> None:
-    """Add a claim; its id must be new."""
+    """Add a claim; its id must be new, and a flaw comes with its test."""
     if entry.id in _registry:
         raise ValueError(f"claim {entry.id} is registered twice")
+    if (entry.flaw is None) is not (entry.test == ""):
+        raise ValueError(f"claim {entry.id}: a flaw and the test that shows it are given together, or neither")
     _paper_order(entry)
     _registry[entry.id] = entry
 
@@ -127,19 +148,29 @@ def claim(
     quantity: str,
     printed: str,
     unit: str = "",
+    flaw: Flaw | None = None,
+    test: str = "",
 ) -> Callable[[Callable[[], Computed]], Callable[[], Computed]]:
     """Register the decorated function as the computation of a claim."""
 
     def decorate(compute: Callable[[], Computed]) -> Callable[[], Computed]:
-        register(Claim(id, equation, quantity, printed, unit, compute))
+        register(Claim(id, equation, quantity, printed, unit, compute, flaw, test))
         return compute
 
     return decorate
 
 
-def identity(id_: str, equation: str, quantity: str, compute: Callable[[], Computed]) -> None:
+def identity(
+    id_: str,
+    equation: str,
+    quantity: str,
+    compute: Callable[[], Computed],
+    *,
+    flaw: Flaw | None = None,
+    test: str = "",
+) -> None:
     """Register a claim without a printed number, of which the largest relative deviation is computed."""
-    register(Claim(id_, equation, f"relative deviation of {quantity}", compute=compute))
+    register(Claim(id_, equation, f"relative deviation of {quantity}", compute=compute, flaw=flaw, test=test))
 
 
 def deviation(ours: NDArray[Any], other: NDArray[Any]) -> float:
@@ -162,7 +193,8 @@ def reproduce() -> Iterator[Record]:
     Yields
     ------
     Record
-        Id, equation, quantity, printed and computed number, unit, verdict and note.
+        Id, equation, quantity, printed and computed number, unit, verdict, finding, note, and the test that shows a
+        finding other than "stands".
 
     Examples
     --------

@@ -15,7 +15,14 @@ OMEGA, OMEGA_C = 1e7, 1e15  # rad/s: the ultrasonic phonon and the extreme cutof
 L_1, R = 50 * units.ANGSTROM, 1e-3  # m: the starting scale and the phonon's wavelength
 
 
-@claim("rg.log_scale", equation="4.2", quantity="ln(R/L_1), R = 1 mm, L_1 = 50 Å", printed="~20")
+@claim(
+    "rg.log_scale",
+    equation="4.2",
+    quantity="ln(R/L_1), R = 1 mm, L_1 = 50 Å",
+    printed="~20",
+    flaw="slip",
+    test="tests/test_findings.py::test_logarithm_of_the_scales",
+)
 def _log_scale() -> Computed:
     note = f"20 would need R = {L_1 * math.exp(20):.1f} m; log_2(R/L_1) is {math.log2(R / L_1):.1f}"
     return Computed(math.log(R / L_1), note)
@@ -39,10 +46,13 @@ def _stress_cutoff(glass: Glass) -> Computed:
     return Computed(transverse, note)
 
 
+_LENGTHS = "tests/test_findings.py::test_cutoff_lengths"
+
 for _glass in GLASSES:
     if _glass.density is not None:
         _quantity = f"L_c, {_glass.name}, ω = 1e7, ω_c = 1e15 rad/s"
-        register(Claim(f"cutoff.stress.{_glass.name}", "4.4", _quantity, "~1.7", "Å", partial(_stress_cutoff, _glass)))
+        _compute = partial(_stress_cutoff, _glass)
+        register(Claim(f"cutoff.stress.{_glass.name}", "4.4", _quantity, "~1.7", "Å", _compute, "unfounded", _LENGTHS))
 
 _GAUSSIAN = (4 * math.pi) ** (2 / 3)
 
@@ -78,7 +88,7 @@ def _register_dielectric(name: str) -> None:
         compute = partial(Computed, value)
         register(Claim(f"strength.{name}.{key}", "sec. V", f"{name}: {quantity}", printed, "", compute))
     quantity = f"L_c of dipoles, {name}, ω = 1e7, ω_c = 1e15 rad/s"
-    register(Claim(f"cutoff.dipole.{name}", "5.10", quantity, "~10", "Å", length))
+    register(Claim(f"cutoff.dipole.{name}", "5.10", quantity, "~10", "Å", length, "unfounded", _LENGTHS))
 
 
 for _name in _DIELECTRICS:

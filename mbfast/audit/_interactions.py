@@ -120,13 +120,17 @@ def _six(m: FloatArray) -> FloatArray:
     return sum((np.einsum(f"{pair}->ijkl", m, _DELTA) for pair in letters), np.zeros((3,) * 4))
 
 
-def _printed_change() -> Computed:
+def _printed_change(*, literal: bool = False) -> Computed:
     r, change = np.array([0.9, -0.7, 1.1]), np.array([0.3, 0.5, -0.2])
     x, dx = np.linalg.norm(r), np.linalg.norm(change)
     n, m, a = r / x, change / dx, _ALPHA
     cosine = float(n @ m)
     nn, turned = np.outer(n, n), np.outer(m, n) + np.outer(n, m)
     first = sum(np.einsum(f"{a},{b}->ijkl", 2 * cosine * nn - turned, _DELTA) for a, b in _FOUR)
+    if literal:  # the bracket closes before its last delta, which then multiplies all of it
+        within = sum(np.einsum(f"{a},{b}->ijkl", turned, _DELTA) for a, b in _FOUR if b != "jk")
+        bracket = (within + turned[:, None, None, :]) * _DELTA[None, :, :, None]
+        first = sum(np.einsum(f"{a},{b}->ijkl", 2 * cosine * nn, _DELTA) for a, b in _FOUR) - bracket
     moved = sum(np.einsum("i,j,k,l->ijkl", *(m if p == q else n for q in range(4))) for p in range(4))
     braces = (
         0.75 * first
@@ -136,9 +140,11 @@ def _printed_change() -> Computed:
         + 30 * a * cosine * np.einsum("i,j,k,l->ijkl", n, n, n, n)
     )
     lambda_tilde = _LAMBDA.tensor(n) / _LAMBDA.prefactor
-    printed = _LAMBDA.prefactor * (braces - 3 * lambda_tilde * cosine) * dx / x**4
+    printed = (1.0 if literal else _LAMBDA.prefactor) * (braces - 3 * lambda_tilde * cosine) * dx / x**4
     derivative = sum(change[j] * _tensor_derivative(_LAMBDA, r, j) for j in range(3))
-    note = "read with the bracket closed before δ_jk moved behind it, and with the prefactor -1/(8πρc_t²) it omits"
+    note = "with the bracket closed behind its last δ_jk, and with the prefactor -1/(8πρc_t²)"
+    if literal:
+        note = "its bracket closes before its last δ_jk, and the prefactor -1/(8πρc_t²) is missing (taken as 1)"
     return Computed(deviation(printed, derivative), note)
 
 
@@ -153,7 +159,15 @@ def _tensor_derivative(interaction: StressInteraction | DipoleInteraction, r: Fl
     return sum(moved, np.zeros(1)) / h
 
 
-identity("eq2.17", "2.17", "printed braces from the derivative of Λ", _printed_change)
+identity("eq2.17", "2.17", "printed braces, mended, from the derivative of Λ", _printed_change)
+identity(
+    "eq2.17.literal",
+    "2.17",
+    "printed braces from the derivative of Λ",
+    partial(_printed_change, literal=True),
+    flaw="slip",
+    test="tests/test_findings.py::test_printed_change_of_the_stress_tensor",
+)
 
 
 def _coulomb() -> Computed:
@@ -185,6 +199,7 @@ _BRACKETS = {
     "l": {"c0": "55", "c1": "176", "c2": "688", "d0": "44", "d1": "176", "d2": "176"},
     "t": {"c0": "35", "c1": "112", "c2": "656", "d0": "28", "d1": "112", "d2": "112"},
 }
+_BRACKETS_TEST = "tests/test_angular.py::test_the_printed_brackets_are_those_of_joffrin_and_levelut"
 
 
 def _bracket(polarization: Any, key: str, printed: str) -> Computed:
@@ -199,14 +214,18 @@ for _polarization, _numbers in (("longitudinal", _BRACKETS["l"]), ("transverse",
     for _key, _number in _numbers.items():
         _power = f"α^{_key[1]}" + (" x" if _key[0] == "d" else "")
         _compute = partial(_bracket, _polarization, _key, _number)
-        register(
-            Claim(
-                f"eq3.5.{_polarization[0]}.{_key}", "3.5", f"bracket, {_polarization}: {_power}", _number, "", _compute
-            )
-        )
+        _id, _quantity = f"eq3.5.{_polarization[0]}.{_key}", f"bracket, {_polarization}: {_power}"
+        register(Claim(_id, "3.5", _quantity, _number, "", _compute, "unfounded", _BRACKETS_TEST))
 
 
-@claim("eq3.5.prefactor", equation="3.5", quantity="40π³ times the factor of the bracket", printed="1")
+@claim(
+    "eq3.5.prefactor",
+    equation="3.5",
+    quantity="40π³ times the factor of the bracket",
+    printed="1",
+    flaw="slip",
+    test="tests/test_findings.py::test_golden_rule_of_pairs_of_stresses",
+)
 def _bracket_prefactor() -> Computed:
     ours = 40 * math.pi**3 * (4 / math.pi) / (8 * math.pi) ** 2 * 6 / 5
     return Computed(ours, "golden rule with uncorrelated blocks, and S_6 = Σ(L/x)⁶ per block in place of ln N0")
@@ -217,7 +236,14 @@ def _cube(n: int) -> BlockLattice:
     return BlockLattice((n, n, n), 1.0)
 
 
-@claim("eq3.5.growth", equation="3.5", quantity="growth of the sum over blocks, N0 = 8 to 64", printed="2.00")
+@claim(
+    "eq3.5.growth",
+    equation="3.5",
+    quantity="growth of the sum over blocks, N0 = 8 to 64",
+    printed="2.00",
+    flaw="unfounded",
+    test="tests/test_lattice_sums.py::test_lattice_sums_converge_to_the_known_ones",
+)
 def _growth_of_coupling() -> Computed:
     note = "printed: ln 64/ln 8; the summand falls as x^-6, so the sum converges, to 8.4019 for the cubic lattice"
     return Computed(lattice_sum(_cube(64), 6) / lattice_sum(_cube(8), 6), note)
@@ -237,12 +263,10 @@ def _growth_of_phase(polarization: str) -> Computed:
 
 
 for _polarization in ("longitudinal", "transverse"):
-    _quantity = f"growth of the sum over blocks, N0 = 8 to 64, {_polarization}"
-    register(
-        Claim(
-            f"eq3.7.growth.{_polarization[0]}", "3.7", _quantity, "2.00", "", partial(_growth_of_phase, _polarization)
-        )
-    )
+    _id, _quantity = f"eq3.7.growth.{_polarization[0]}", f"growth of the sum over blocks, N0 = 8 to 64, {_polarization}"
+    _compute = partial(_growth_of_phase, _polarization)
+    _test = "tests/test_findings.py::test_phase_sums_do_not_grow_as_a_logarithm"
+    register(Claim(_id, "3.7", _quantity, "2.00", "", _compute, "unfounded", _test))
 
 
 _FOLLOWING: tuple[tuple[MomentChange, bool], ...] = (("gradient", True), ("strain", False))
@@ -263,11 +287,20 @@ for _polarization, _number, _assumption in (
     ("longitudinal", "94", ""),
     ("transverse", "53", ", Δp by the symmetric strain"),
 ):
+    _id, _quantity = f"eq5.8.{_polarization[0]}", f"coefficient, {_polarization}"
     _compute = partial(_dipole_coefficient, _polarization, _assumption)
-    register(Claim(f"eq5.8.{_polarization[0]}", "5.8", f"coefficient, {_polarization}", _number, "", _compute))
+    _test = "tests/test_angular.py::test_which_choices_give_94_and_53"
+    register(Claim(_id, "5.8", _quantity, _number, "", _compute, "unfounded", _test))
 
 
-@claim("eq5.8.prefactor", equation="5.8", quantity="960π² times the factor of the coefficient", printed="1")
+@claim(
+    "eq5.8.prefactor",
+    equation="5.8",
+    quantity="960π² times the factor of the coefficient",
+    printed="1",
+    flaw="slip",
+    test="tests/test_findings.py::test_golden_rule_of_pairs_of_dipoles",
+)
 def _dipole_prefactor() -> Computed:
     ours = 960 * math.pi**2 * (4 / math.pi) / (8 * math.pi) ** 2 / 5
     return Computed(ours, "12/π: the golden rule gives 1/(80π³), and S_6 in place of ln N0")
@@ -322,21 +355,21 @@ def _transverse_sum() -> Computed:
     p = _phonons()
     ours = np.einsum("qmi,qmj->qij", p["e"][:, 1:], p["e"][:, 1:])
     other = _DELTA - np.einsum("qi,qj->qij", p["unit"], p["unit"])
-    return Computed(deviation(ours, other), "printed e_t1·e_t1 = 0 is to be e_t1·e_t2 = 0")
+    return Computed(deviation(ours, other))
 
 
-def _coupling(u: NDArray[Any]) -> float:
+def _coupling(u: NDArray[Any], dyads: NDArray[Any]) -> float:
     """Return the sum over s of e_ij T_ij of (A5), for modes q and -q together."""
     p = _phonons()
     modes = 1j * u[:, :, None] * p["phases"].conj()[:, None, :]
     return float(
-        np.einsum("qms,qmij,sij->", (modes + modes.conj()).real, p["dyads"], p["moments"]) / (2 * math.sqrt(p["n"]))
+        np.einsum("qms,qmij,sij->", (modes + modes.conj()).real, dyads, p["moments"]) / (2 * math.sqrt(p["n"]))
     )
 
 
 def _potential(u: NDArray[Any]) -> float:
     """Return the potential energy of (A2) for q and -q together, which share one |u|^2 each: m w^2 |u|^2 per pair."""
-    return float(np.sum(_phonons()["omega"] ** 2 * np.abs(u) ** 2)) + _coupling(u)
+    return float(np.sum(_phonons()["omega"] ** 2 * np.abs(u) ** 2)) + _coupling(u, _phonons()["dyads"])
 
 
 def _completed_square() -> Computed:
@@ -378,13 +411,38 @@ identity("eqA3", "A3", "strain of (A3) from the derivative of its waves", _strai
 identity("eqA4", "A4", "sum over transverse polarizations from δ - qq/q²", _transverse_sum)
 
 
-def _printed_coupling() -> Computed:
+@claim(
+    "eqA4.norm",
+    equation="A4",
+    quantity="e_t1·e_t1",
+    printed="0",
+    flaw="slip",
+    test="tests/test_findings.py::test_transverse_polarizations",
+)
+def _norm() -> Computed:
+    across = _phonons()["e"][0, 1]
+    return Computed(float(across @ across), "e_t1·e_t2 = 0 is meant")
+
+
+def _printed_coupling(*, literal: bool = False) -> Computed:
     p = _phonons()
     direct = float(np.sum(_strains()[0] * p["moments"]))
-    return Computed(abs(_coupling(p["u"]) / direct - 1), "with q_j e_i + q_i e_j where q_j e_j + q_j e_i is printed")
+    dyads, note = p["dyads"], "with q_j e_i + q_i e_j"
+    if literal:
+        dyads = p["q"][:, None, None, :] * (p["e"][:, :, None, :] + p["e"][:, :, :, None])
+        note = "q_j e_j + q_j e_i where q_j e_i + q_i e_j is meant"
+    return Computed(abs(_coupling(p["u"], dyads) / direct - 1), note)
 
 
-identity("eqA5", "A5", "coupling of (A5) from Σ e T with the strain of (A3)", _printed_coupling)
+identity("eqA5", "A5", "coupling of (A5), mended, from Σ e T with the strain of (A3)", _printed_coupling)
+identity(
+    "eqA5.literal",
+    "A5",
+    "coupling of (A5) from Σ e T with the strain of (A3)",
+    partial(_printed_coupling, literal=True),
+    flaw="slip",
+    test="tests/test_findings.py::test_printed_coupling_to_waves",
+)
 identity("eqA6", "A6", "completed square from (A2)", _completed_square)
 identity("eqA7", "A7", "slope of the energy at u^(0)", _equilibrium)
 identity("eqA8", "A8", "energy at u^(0) from the printed double sum", _interaction_in_waves)
