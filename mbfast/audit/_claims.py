@@ -26,7 +26,7 @@ _SECTIONS = ("sec. I", "2", "3", "4", "table", "fig. 1", "sec. V", "5", "sec. VI
 # Rounding errors of the identities; some take derivatives by differences of high order.
 _NO_DEVIATION = 1e-10
 
-_MODULES = ("_table", "_cutoffs", "_interactions", "_spectra", "_pending")
+_MODULES = ("_table", "_cutoffs", "_interactions", "_spectra", "_responses", "_pending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +176,12 @@ def identity(
 def deviation(ours: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the largest deviation, relative to the largest element."""
     return float(np.max(np.abs(ours - other)) / np.max(np.abs(other)))
+
+
+def slope(function: Callable[[float], Any], step: float) -> Any:
+    """Return the derivative of a function at zero, by a difference of eighth order."""
+    weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
+    return sum(c * (function(n * step) - function(-n * step)) for n, c in weights.items()) / step
 
 
 def _paper_order(entry: Claim) -> tuple[int, int]:

@@ -6,17 +6,7 @@ An entry leaves this list when a function that computes it is registered.
 from mbfast.audit._claims import Claim, register
 
 _EQUATIONS = {
-    "2.3": "strain of a displacement field",
-    "2.4": "phonon Hamiltonian",
-    "2.5": "non-elastic Hamiltonian and its stress tensor",
-    "2.6": "stress-stress response",
-    "2.7": "stress response in the interaction picture",
-    "2.8": "volume-averaged susceptibility",
-    "2.18": "super block in an external strain",
     "3.1": "absorption rate of a single block",
-    "3.2": "perturbed levels of a super block",
-    "3.3": "absorption rate of a super block",
-    "3.4": "absorption by the single blocks",
     "3.5": "absorption by the change of Λ",
     "3.6": "absorption by the change of T",
     "3.7": "absorption by the interaction",
@@ -26,10 +16,6 @@ _EQUATIONS = {
     "4.3": "ratio of irrelevant to relevant absorption",
     "4.4": "cutoff length from the flow",
     "4.5": "self-consistent ratio of susceptibilities",
-    "5.4": "change of a dipole under strain",
-    "5.5": "dipoles in an external strain",
-    "5.6": "dielectric susceptibility",
-    "5.7": "absorption rate with dipoles",
     "5.8": "absorption by dipoles",
     "5.9": "ratio of dipolar to relevant absorption",
     "5.10": "cutoff length of dipoles from the flow",

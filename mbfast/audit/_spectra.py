@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Literal
 
@@ -23,15 +24,15 @@ from mbfast.susceptibilities import (
     susceptibility_from_levels,
 )
 
-_VOLUME = 5e-9**3
-_KELVIN = 1.3
+VOLUME = 5e-9**3
+KELVIN = 1.3
 _SYSTEM = TwoLevelSystem(0.6 * units.K_B, 0.8 * units.K_B, 1.04 * units.EV, 0.65 * units.EV)
 _BASES: tuple[Literal["energy", "local"], ...] = ("energy", "local")
 _LINE = 1e-4 * _SYSTEM.splitting / units.HBAR  # rad/s: narrow beside everything
 
 
 @cache
-def _levels() -> tuple[FloatArray, FloatArray]:
+def seven_levels() -> tuple[FloatArray, FloatArray]:
     """Return seven random energies, the lowest zero, and stresses (7, 7, 6)."""
     rng = np.random.default_rng(151005528)
     energies = units.K_B * np.append(0.0, np.sort(rng.uniform(0.3, 4.0, 6)))
@@ -39,10 +40,15 @@ def _levels() -> tuple[FloatArray, FloatArray]:
     return energies, stress + stress.swapaxes(0, 1)
 
 
-def _lines() -> FloatArray:
-    """Return the frequencies of all lines, of both signs."""
-    energies, _ = _levels()
-    return np.unique(np.subtract.outer(energies, energies)) / units.HBAR
+def lines(energies: FloatArray, stress: FloatArray, *, reduced: bool) -> tuple[FloatArray, FloatArray]:
+    """Return the frequencies of all lines, of both signs, and their weights one by one, (lines, 6, 6)."""
+    frequencies = np.unique(np.subtract.outer(energies, energies)) / units.HBAR
+    middles = 0.5 * (frequencies[1:] + frequencies[:-1])
+    edges = np.concatenate([[2 * frequencies[0]], middles, [2 * frequencies[-1]]])
+    result = susceptibility_from_levels(
+        energies, stress, VOLUME, KELVIN, edges, shape="histogram", components="tensor", reduced=reduced
+    )
+    return frequencies, result * np.diff(edges)[:, None, None]
 
 
 def _splitting() -> Computed:
@@ -68,17 +74,17 @@ def _absorption() -> Computed:
     )
     for polarization, gamma in waves:
         delta = 1.0 / (math.sqrt(2 * math.pi) * _LINE * units.HBAR)
-        thermal = math.tanh(units.HBAR * gap / (2 * units.K_B * _KELVIN))
+        tanh = math.tanh(units.HBAR * gap / (2 * units.K_B * KELVIN))
         printed = math.pi / (2 * units.HBAR) * (strain * _SYSTEM.off_diagonal * gamma) ** 2
-        printed *= _SYSTEM.splitting * thermal * delta
+        printed *= _SYSTEM.splitting * tanh * delta
         for basis in _BASES:
-            rate = _SYSTEM.absorption_rate(gap, _KELVIN, strain, _LINE, polarization, basis=basis)
+            rate = _SYSTEM.absorption_rate(gap, KELVIN, strain, _LINE, polarization, basis=basis)
             worst = max(worst, abs(float(rate) / printed - 1))
         stress = np.zeros((2, 2, 6))
         stress[..., 2] = _SYSTEM.coupling(polarization)
-        common = (np.diag(_SYSTEM.hamiltonian()), stress, _VOLUME, _KELVIN, [gap], _LINE)
+        common = (np.diag(_SYSTEM.hamiltonian()), stress, VOLUME, KELVIN, [gap], _LINE)
         chi = susceptibility_from_levels(*common, components="tensor", reduced=False)
-        worst = max(worst, abs(-2.0 * _VOLUME * strain**2 * gap * float(chi[0, 2, 2]) / printed - 1))
+        worst = max(worst, abs(-2.0 * VOLUME * strain**2 * gap * float(chi[0, 2, 2]) / printed - 1))
     return Computed(worst, "golden rule in both bases, and (3.1) with Im χ of the two levels")
 
 
@@ -86,72 +92,55 @@ def _absorption() -> Computed:
 def _absorption_ratio() -> Computed:
     gap = _SYSTEM.splitting / units.HBAR
     rates = [
-        float(_SYSTEM.absorption_rate(gap, _KELVIN, 1e-6, _LINE, "longitudinal")),
-        float(_SYSTEM.absorption_rate(gap, _KELVIN, 1e-6, _LINE, "transverse")),
+        float(_SYSTEM.absorption_rate(gap, KELVIN, 1e-6, _LINE, "longitudinal")),
+        float(_SYSTEM.absorption_rate(gap, KELVIN, 1e-6, _LINE, "transverse")),
     ]
     return Computed(rates[0] / rates[1] * (_SYSTEM.gamma_t / _SYSTEM.gamma_l) ** 2)
 
 
-def _bins() -> FloatArray:
-    """Edges of bins around all lines, half a bin's width of which is far from any line."""
-    lines = _lines()
-    middles = 0.5 * (lines[1:] + lines[:-1])
-    return np.concatenate([[2 * lines[0]], middles, [2 * lines[-1]]])
-
-
-def _histogram(*, reduced: bool) -> FloatArray:
-    """Return the weights of the lines one by one, (lines, 6, 6)."""
-    energies, stress = _levels()
-    edges = _bins()
-    result = susceptibility_from_levels(
-        energies, stress, _VOLUME, _KELVIN, edges, shape="histogram", components="tensor", reduced=reduced
-    )
-    return result * np.diff(edges)[:, None, None]
-
-
-def _thermal() -> FloatArray:
-    energies, _ = _levels()
-    weights = np.exp(-energies / (units.K_B * _KELVIN))
+def thermal(energies: FloatArray) -> FloatArray:
+    """Return the density matrix of levels in equilibrium."""
+    weights = np.exp(-energies / (units.K_B * KELVIN))
     return np.diag(weights / weights.sum())
 
 
 def _first_moment() -> Computed:
     """Sum of line weights times frequencies, from the double commutator, without levels."""
-    energies, stress = _levels()
+    energies, stress = seven_levels()
     # in a basis in which nothing is diagonal
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(7, 7)))[0]
-    h, rho = turn @ np.diag(energies) @ turn.T, turn @ _thermal() @ turn.T
+    h, rho = turn @ np.diag(energies) @ turn.T, turn @ thermal(energies) @ turn.T
     operators = [turn @ stress[..., c] @ turn.T for c in range(6)]
     exact = np.empty((6, 6))
     for a, one in enumerate(operators):
         for b, other in enumerate(operators):
             inner = h @ other - other @ h
             exact[a, b] = np.trace(rho @ (one @ inner - inner @ one))
-    exact *= -math.pi / (units.HBAR**2 * _VOLUME)
-    moment = np.einsum("k,kab", _lines(), _histogram(reduced=False))
+    exact *= -math.pi / (units.HBAR**2 * VOLUME)
+    moment = np.einsum("k,kab", *lines(energies, stress, reduced=False))
     return Computed(deviation(moment, exact), "first moment of Im χ of 7 random levels, from <[T,[H,T]]>")
 
 
 def _zeroth_moment() -> Computed:
-    _, stress = _levels()
-    exact = np.einsum("m,mna,nmb->ab", np.diag(_thermal()), stress, stress)
-    exact *= -math.pi / (units.HBAR * _VOLUME)
-    total = _histogram(reduced=True).sum(axis=0)
+    energies, stress = seven_levels()
+    exact = np.einsum("m,mna,nmb->ab", np.diag(thermal(energies)), stress, stress)
+    exact *= -math.pi / (units.HBAR * VOLUME)
+    total = lines(energies, stress, reduced=True)[1].sum(axis=0)
     return Computed(deviation(total, exact), "Im χ̃ over all frequencies, from <T T>")
 
 
 def _detailed_balance() -> Computed:
-    weights = _histogram(reduced=True)
-    factor = np.exp(-units.HBAR * _lines() / (units.K_B * _KELVIN))[:, None, None]
+    frequencies, weights = lines(*seven_levels(), reduced=True)
+    factor = np.exp(-units.HBAR * frequencies / (units.K_B * KELVIN))[:, None, None]
     worst = deviation(weights[::-1], factor * weights)
-    unreduced = _histogram(reduced=False)
+    _, unreduced = lines(*seven_levels(), reduced=False)
     worst = max(worst, deviation(unreduced, (1 - factor) * weights))
     return Computed(worst, "Im χ̃(-ω) = exp(-βħω) Im χ̃(ω), Im χ = (1 - exp(-βħω)) Im χ̃, line by line")
 
 
 def _one_sided() -> Computed:
     """Look for emission of more than E_m by each level alone."""
-    energies, stress = _levels()
+    energies, stress = seven_levels()
     w = energies / units.HBAR
     real = np.ascontiguousarray(np.moveaxis(stress, -1, 0))
     outside, all_lines = 0.0, 0.0
@@ -166,23 +155,25 @@ def _one_sided() -> Computed:
 
 
 def _isotropic() -> Computed:
-    """Average a random block's tensor over rotations, by a product rule exact for rank 4."""
-    energies, stress = _levels()
+    """Average a random block's tensor over rotations."""
+    energies, stress = seven_levels()
     tensor = susceptibility_from_levels(
-        energies, stress, _VOLUME, _KELVIN, [1e11], 1e11, components="tensor", reduced=True
+        energies, stress, VOLUME, KELVIN, [1e11], 1e11, components="tensor", reduced=True
     )
     index = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
     full = tensor[0][index[:, :, None, None], index[None, None]]
-    cosines, weights = np.polynomial.legendre.leggauss(5)
-    average = np.zeros((3, 3, 3, 3))
-    for a in 2 * math.pi * np.arange(5) / 5:
-        for c, weight in zip(cosines, weights, strict=True):
-            for b in 2 * math.pi * np.arange(5) / 5:
-                s = math.sqrt(1 - c * c)
-                r = _about_z(a) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ _about_z(b)
-                average += weight / 50 * np.einsum("ia,jb,kc,ld,abcd->ijkl", r, r, r, r, full)
+    average = sum(w * np.einsum("ia,jb,kc,ld,abcd->ijkl", r, r, r, r, full) for w, r in rotations())
     moduli = isotropic_moduli(tensor[0])
     return Computed(deviation(isotropic_tensor(*moduli), average), "average over rotations of 7 random levels")
+
+
+def rotations() -> Iterator[tuple[float, FloatArray]]:
+    """Yield weights and rotations of a product rule that averages tensors up to rank 4 exactly."""
+    for a in 2 * math.pi * np.arange(5) / 5:
+        for c, weight in zip(*np.polynomial.legendre.leggauss(5), strict=True):
+            for b in 2 * math.pi * np.arange(5) / 5:
+                s = math.sqrt(1 - c * c)
+                yield weight / 50, _about_z(a) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ _about_z(b)
 
 
 def _about_z(angle: float) -> FloatArray:
@@ -190,8 +181,8 @@ def _about_z(angle: float) -> FloatArray:
 
 
 def _signs() -> Computed:
-    energies, stress = _levels()
-    moduli = susceptibility_from_levels(energies, stress, _VOLUME, _KELVIN, np.geomspace(1e9, 1e12, 50), 1e10)
+    energies, stress = seven_levels()
+    moduli = susceptibility_from_levels(energies, stress, VOLUME, KELVIN, np.geomspace(1e9, 1e12, 50), 1e10)
     return Computed(max(0.0, float(np.max(moduli)) / -float(np.min(moduli))), "Im χ̃_l, Im χ̃_t < 0 at 50 frequencies")
 
 
