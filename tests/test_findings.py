@@ -27,6 +27,19 @@ def test_printed_deviations():
     assert wrong == {"V52": ("10.4", "10.180"), "a-Se": ("6.14", "6.145")}
 
 
+def test_fits_of_the_printed_ratios():
+    def fit(*excluded):
+        kept = [g.printed for g in mbfast.load_glasses() if g.name not in excluded]
+        measured, predicted = [float(p.mb_exp) for p in kept], [float(p.mb_theo) for p in kept]
+        slope, _, r = naive.fit_through_origin(measured, predicted)
+        return f"{slope:.3f}", f"{r:.3f}", naive.fit_through_origin(predicted, measured)[0]
+
+    assert fit()[:2] == ("1.103", "0.260")  # printed: 1.102 and 0.261
+    slope, r, inverse = fit("As2S3", "PMMA", "PS")
+    assert (slope, r) == ("1.061", "0.745")  # as printed
+    assert inverse == pytest.approx(0.94, abs=0.005)  # of gamma_l/gamma_t against c_l/c_t, of which 1.06 is said
+
+
 def test_logarithm_of_the_scales():
     # from 50 angstroms to a millimetre: 12, and an answer of 20 is metres away
     assert round(math.log(1e-3 / 50e-10)) == 12

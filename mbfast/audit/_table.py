@@ -28,7 +28,7 @@ def _column(cells: list[str | None]) -> FloatArray:
 _PRINTED_EXPERIMENT = _column([g.printed.mb_exp for g in GLASSES])
 _PRINTED_THEORY = _column([g.printed.mb_theo for g in GLASSES])
 
-_FITS = "tests/test_audit.py::test_fits_by_an_independent_route"
+_FITS = "tests/test_findings.py::test_fits_of_the_printed_ratios"
 
 # Why a printed deviation does not follow from the printed ratios beside it.
 _DEVIATION_NOTES = {
