@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mbfast import plotting as plotting
     from mbfast import units as units
     from mbfast._interpolant import Estimate as Estimate
+    from mbfast.absorption import AbsorptionRates as AbsorptionRates
+    from mbfast.absorption import absorption_rates as absorption_rates
     from mbfast.angular import angular_coefficients as angular_coefficients
     from mbfast.blocks import BlockLattice as BlockLattice
     from mbfast.convolution import ConvolutionPlan as ConvolutionPlan
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from mbfast.meissner_berret import meissner_berret_ratio as meissner_berret_ratio
     from mbfast.pair_sums import pair_energy as pair_energy
     from mbfast.pair_sums import pair_field as pair_field
+    from mbfast.renormalization import Flow as Flow
+    from mbfast.renormalization import FlowTerms as FlowTerms
+    from mbfast.renormalization import flow as flow
+    from mbfast.renormalization import self_consistent_ratio as self_consistent_ratio
     from mbfast.spectra import Spectrum as Spectrum
     from mbfast.susceptibilities import Moduli as Moduli
     from mbfast.susceptibilities import TwoLevelSystem as TwoLevelSystem
@@ -47,10 +53,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AbsorptionRates": "absorption",
     "BlockLattice": "blocks",
     "ConvolutionPlan": "convolution",
     "DipoleInteraction": "interactions",
     "Estimate": "_interpolant",
+    "Flow": "renormalization",
+    "FlowTerms": "renormalization",
     "Glass": "glasses",
     "KramersKronigPlan": "dispersion",
     "Moduli": "susceptibilities",
@@ -58,11 +67,13 @@ _HOME = {
     "Spectrum": "spectra",
     "StressInteraction": "interactions",
     "TwoLevelSystem": "susceptibilities",
+    "absorption_rates": "absorption",
     "angular_coefficients": "angular",
     "convolve": "convolution",
     "cutoff_length": "cutoffs",
     "dipole_cutoff_length": "cutoffs",
     "fit_through_origin": "meissner_berret",
+    "flow": "renormalization",
     "isotropic_moduli": "susceptibilities",
     "isotropic_tensor": "susceptibilities",
     "kramers_kronig": "dispersion",
@@ -72,6 +83,7 @@ _HOME = {
     "pair_energy": "pair_sums",
     "pair_field": "pair_sums",
     "phase_sum": "lattice_sums",
+    "self_consistent_ratio": "renormalization",
     "sound_velocity_shift": "susceptibilities",
     "strain_coupling_sum": "lattice_sums",
     "susceptibility_from_levels": "susceptibilities",

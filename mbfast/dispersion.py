@@ -230,6 +230,7 @@ class KramersKronigPlan:
             )
         self._fft = fits and (method == "fft" or (method == "auto" and nodes.size >= _FEWEST_FOR_FFT))
         self._value: _Circulant | FloatArray | None = None
+        self._change: _Circulant | None = None  # the same for the next term, made when first asked for
         if self._fft:
             self._value = _circulant(nodes, self._made.spacing == "log", self._made.value, self._parity)
         elif _matrix and self._targets.size * nodes.size <= _LARGEST_MATRIX:
@@ -281,10 +282,9 @@ class KramersKronigPlan:
         samples, shape = self._rows(imag)
         workers = _tiles.check_threads(threads)
         changed = np.zeros((samples.shape[0], self._targets.size))
-        weights = None
-        if self._fft:
-            weights = _circulant(self._made.nodes, self._made.spacing == "log", self._made.error, self._parity)
-        self._apply(self._targets, weights, samples, changed, workers, self._made.error)
+        if self._fft and self._change is None:
+            self._change = _circulant(self._made.nodes, self._made.spacing == "log", self._made.error, self._parity)
+        self._apply(self._targets, self._change, samples, changed, workers, self._made.error)
         if self._anchors.size:
             at_anchors = np.zeros((samples.shape[0], self._anchors.size))
             self._apply(self._anchors, None, samples, at_anchors, workers, self._made.error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import get_args
@@ -248,6 +249,24 @@ def strain_coupling_sum(
         return math.fsum(parts) / len(directions)
 
     return _average(geometry, term, threads) * (interaction.prefactor / geometry.unit**3) ** 2
+
+
+@functools.lru_cache(maxsize=32)
+def cube_pairs(side: float) -> tuple[FloatArray, FloatArray]:
+    """Distances between blocks of a cube, in units of the spacing, and how many ordered pairs a block have them.
+
+    Of a cube of `side` blocks, cut anywhere from an infinite lattice: the mean over all places if `side` is not whole.
+    """
+    squares = np.arange(math.ceil(side), dtype=np.int64) ** 2
+    along = (1.0 - np.arange(squares.size) / side) * np.where(squares > 0, 2.0, 1.0)
+    plane = squares[:, None] + squares
+    total = np.zeros(3 * int(squares[-1]) + 1)
+    for square, weight in zip(squares, along, strict=True):
+        counted = np.bincount((plane + square).ravel(), (weight * np.outer(along, along)).ravel())
+        total[: counted.size] += counted
+    total[0] = 0.0  # a block with itself
+    found = np.flatnonzero(total)
+    return np.sqrt(found), total[found]
 
 
 def _check(interaction: Interaction) -> None:

@@ -98,3 +98,33 @@ def dipole_strain_coupling(d: Any, weights: Any, k: Any, u: Any, symmetric: bool
                     squares += change * change + even * even + odd * odd
         total += weights[i] * squares / (r * r * r * r * r * r)
     return total
+
+
+@jit("void(float64[::1], float64[::1], float64[::1], float64[:, ::1])")
+def isotropic_phase(r: Any, weights: Any, k: Any, out: Any) -> None:
+    """Fill out (2, k.size) with the sums of weight r^-3 j_2(k r) and of weight r^-3 j_4(k r), j_l spherical Bessel.
+
+    They are the averages over all directions of k of cos(k.d) P_l(n.k), times -1 for l = 2.
+    """
+    for i in range(k.size):
+        second, fourth = 0.0, 0.0
+        for m in range(r.size):
+            z = k[i] * r[m]
+            square = z * z
+            if z < 3.0:  # power series, to rounding errors: the closed forms cancel
+                term2, term4 = square / 15.0, square * square / 945.0
+                j2, j4 = 0.0, 0.0
+                for n in range(1, 18):
+                    j2 += term2
+                    j4 += term4
+                    term2 *= -0.5 * square / (n * (2 * n + 5))
+                    term4 *= -0.5 * square / (n * (2 * n + 9))
+            else:
+                sine, cosine, i1 = math.sin(z), math.cos(z), 1.0 / z
+                i2 = i1 * i1
+                j2 = ((3.0 * i2 - 1.0) * sine - 3.0 * i1 * cosine) * i1
+                j4 = ((1.0 - 45.0 * i2 + 105.0 * i2 * i2) * sine + (10.0 - 105.0 * i2) * i1 * cosine) * i1
+            weight = weights[m] / (r[m] * r[m] * r[m])
+            second += weight * j2
+            fourth += weight * j4
+        out[0, i], out[1, i] = second, fourth
