@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -212,7 +213,12 @@ def absorption_rates(
     require_signs(form, spectrum.longitudinal, spectrum.transverse)
     f_and_g = spectrum.longitudinal[..., 0] + spectrum.transverse[..., 0]
     shape = broadcast_shape(block_size=sizes, spectrum=f_and_g + spectrum.temperature)
-    omega = spectrum.omega if at is None else float_array("at", at)
+    omega = spectrum.omega
+    if at is not None:
+        omega = float_array("at", at)
+        if omega.ndim != 1:
+            raise ValueError(f"at must have shape (m,), got {omega.shape}")
+        require_positive("at", omega, unit="rad/s")
     chi = np.stack(spectrum(omega))
     rates_of_decay = inverse_thermal_frequency(spectrum.temperature)[..., None]
     thermal = -np.expm1(-rates_of_decay * omega)
@@ -223,16 +229,12 @@ def absorption_rates(
     real, real_error = [], []
     for samples in (spectrum.longitudinal, spectrum.transverse):
         value, error = _real_part(form, spectrum, samples, at, threads)
-        real.append(value)
-        real_error.append(np.asarray(error)[..., None])
-    integrals = Integrals(chi, np.stack(np.broadcast_arrays(*real)), tt, lt)
+        real.append(np.broadcast_to(value, chi.shape[1:]))
+        real_error.append(error)
+    integrals = Integrals(chi, np.stack(real), tt, lt)
     terms = couplings.increments(omega, sizes[..., None], integrals)
-    error = couplings.uncertainty(
-        omega,
-        sizes[..., None],
-        integrals,
-        (*real_error, np.asarray(tt_error)[..., None], np.asarray(lt_error)[..., None]),
-    )
+    errors = [np.asarray(error)[..., None] for error in (*real_error, tt_error, lt_error)]
+    error = couplings.uncertainty(omega, sizes[..., None], chi, errors)
     dipole = np.zeros((2, 1))
     if dielectric is not None:
         dipole = _dipole_increments(spectrum, dielectric, permittivity, couplings, sizes[..., None], at, threads)
@@ -341,16 +343,15 @@ class Couplings:
         return contracted(self.interaction.coefficients, of_l, of_t)
 
     def uncertainty(
-        self, omega: FloatArray, size: FloatArray | float, given: Integrals, errors: tuple[FloatArray, ...]
+        self, omega: FloatArray, size: FloatArray | float, chi: FloatArray, errors: Sequence[FloatArray]
     ) -> FloatArray:
         """Return what errors of Re chi_l, Re chi_t, tt and lt do to the sum of the increments, (2, ..., m)."""
-        exact = sum(self.increments(omega, size, given))
-        total = np.zeros_like(exact)
-        for number, error in enumerate(errors):
-            moved = [given.real[0], given.real[1], given.tt, given.lt]
-            moved[number] = moved[number] + error
-            other = Integrals(given.chi, np.stack(np.broadcast_arrays(*moved[:2])), *moved[2:])
-            total = total + np.abs(sum(self.increments(omega, size, other)) - exact)
+        total = np.zeros_like(chi)
+        for number, error in enumerate(errors):  # the increments are linear in each
+            alone = [np.zeros((*chi.shape[1:-1], 1))] * 4
+            alone[number] = np.broadcast_to(error, alone[0].shape)
+            real = np.stack(alone[:2])
+            total = total + np.abs(sum(self.increments(omega, size, Integrals(chi, real, *alone[2:]))))
         return total
 
 

@@ -336,7 +336,7 @@ def self_consistent_ratio(
     ...     print(f"{mbfast.self_consistent_ratio(5800, 3800, form=form):.4f}")
     1.5263
     0.7602
-    1.4832
+    1.4827
     """
     require_choice("form", form, ("printed", "phase-sum", "derived"))
     velocities = {"c_l": float_array("c_l", c_l), "c_t": float_array("c_t", c_t)}
@@ -434,11 +434,13 @@ def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
     thermal = -np.expm1(-inverse_thermal_frequency(np.asarray(kelvin)) * plans.omega)
     spectra, kept, total = [f], [], np.zeros((3, *f.shape))
     status: Status = "done"
-    last = couplings if member.scales.size < 2 else couplings.with_n0(float(member.scales[-1] / member.scales[-2]))
+    steps = [couplings] * (member.scales.size - 1)
+    if steps:
+        steps[-1] = couplings.with_n0(float(member.scales[-1] / member.scales[-2]))
     integrals = plans.integrals(f, thermal, kelvin, member.stretch)
     errors = plans.errors(f, thermal, kelvin, member.stretch)
     lost, reached = np.zeros(2), 0
-    for size, step in zip(member.scales[:-1], [couplings] * (member.scales.size - 2) + [last], strict=True):
+    for size, step in zip(member.scales[:-1], steps, strict=True):
         if not linear:
             if reached:
                 integrals = plans.integrals(f, thermal, kelvin, member.stretch)
@@ -451,7 +453,7 @@ def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
         if (after > 0.0).any():
             status = "emission"
             break
-        lost += step.uncertainty(omega, float(size), integrals, tuple(errors)).max(axis=1)
+        lost += step.uncertainty(omega, float(size), f, errors).max(axis=1)
         f, reached = after, reached + 1
         total += terms
         if not ends:

@@ -261,3 +261,85 @@ def levels(energies, stress, volume, temperature, omega, sigma, hbar, k_b):
         pair = np.outer(stress[m, n], np.conj(stress[m, n])).real
         total += weights[m] / z * pair * shape
     return -math.pi / (hbar * volume) * total / (1.0 + math.exp(-hbar * omega / (k_b * temperature)))
+
+
+def printed_rates(a, f, f_l, f_t, omega, kelvin, material, size, n0, strain, k, omega_c):
+    """(3.1)-(3.7) as printed, with hbar, for spectra constant to omega_c; a = 0 longitudinal, 1 transverse."""
+    hbar, k_b = 1.0545718176461565e-34, 1.380649e-23
+    thermal = 1.0 if kelvin == 0 else 1 - np.exp(-hbar * omega / (k_b * kelvin))
+    modulus, shear = (material.density * c**2 for c in ((material.c_l, material.c_t)[a], material.c_t))
+    alpha, x = 1 - material.c_t**2 / material.c_l**2, f_l / f_t - 2
+    bracket = (
+        (55 + 176 * alpha + 688 * alpha**2) + 44 * (1 + 4 * alpha + 4 * alpha**2) * x,
+        (35 + 112 * alpha + 656 * alpha**2) + 28 * (1 + 4 * alpha + 4 * alpha**2) * x,
+    )[a]
+    integral = (omega + 2 * k_b * kelvin / hbar) * f_t**2
+    real = f / np.pi * np.log((omega_c**2 - omega**2) / omega**2)
+    common = thermal * strain**2 * n0**3 * omega
+    return {
+        "single": -2 * size**3 * strain**2 * omega * thermal * f,
+        "first": -2 * n0**3 * size**3 * strain**2 * omega * thermal * f,
+        "second": common * np.log(n0) / (40 * np.pi**3 * shear**2) * bracket * hbar * integral,
+        "third": k * common * np.log(n0) / (np.pi**3 * shear**2) * hbar * integral,
+        "interaction": 4 * common * size**3 * np.log(n0) / modulus * f * real,
+    }
+
+
+def mean_over_directions(function, order=6):
+    """Mean of a function of a unit vector, exact for polynomials of degree 2 order - 1 that are even."""
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    total = 0.0
+    for z, w in zip(nodes, weights, strict=True):
+        for phi in 2 * np.pi * (np.arange(2 * order) + 0.37) / (2 * order):
+            k = np.array([np.sqrt(1 - z * z) * np.cos(phi), np.sqrt(1 - z * z) * np.sin(phi), z])
+            total = total + w / (4 * order) * function(k)
+    return total
+
+
+def response(spectrum, omega):
+    """chi_l, chi_t of a block: Im chi = (1 - exp(-x)) Im chi~, Re chi by a principal-value integral in ln omega."""
+    hbar, k_b = 1.0545718176461565e-34, 1.380649e-23
+    grid = np.geomspace(spectrum.omega[0], spectrum.omega[-1], 400_001)
+    kelvin = float(spectrum.temperature)
+
+    def unreduced(points, a):
+        thermal = 1.0 if kelvin == 0 else 1 - np.exp(-hbar * points / (k_b * kelvin))
+        return thermal * spectrum(points)[a]
+
+    result = []
+    for a in range(2):
+        values = []
+        for w in omega:
+            here = unreduced(np.array([w]), a)[0]
+            # the integral of 1/(y^2 - w^2) over (0, inf) vanishes: subtract y f(y) - w f(w) over it
+            y = grid * (1 + 1e-9)
+            inside = (y * unreduced(y, a) - w * here) / (y**2 - w**2) * y
+            total = np.trapezoid(inside, np.log(y))
+            for end in (y[0], y[-1]):  # the subtracted term beyond the grid
+                total += (-1 if end == y[0] else 1) * w * here / (2 * w) * np.log(abs((end - w) / (end + w)))
+            values.append(2 / np.pi * total + 1j * here)
+        result.append(np.array(values))
+    return result
+
+
+def coupled_response(tensor, positions, size, chi_l, chi_t, k, *, transverse):
+    """First-order change of the response of N blocks, T_s = L^3 chi (e_s + 2 sum Lambda T_s'), per volume."""
+    n, unit = len(positions), k / np.linalg.norm(k)
+    d = np.eye(3)
+    chi = (chi_l - 2 * chi_t) * np.einsum("ij,kl->ijkl", d, d) + chi_t * (
+        np.einsum("ik,jl->ijkl", d, d) + np.einsum("il,jk->ijkl", d, d)
+    )
+    first = np.cross(unit, d[np.argmin(np.abs(unit))])
+    first /= np.linalg.norm(first)
+    polarizations = [first, np.cross(unit, first)] if transverse else [unit]
+    change = 0.0
+    for u in polarizations:
+        strain = 0.5 * (np.outer(unit, u) + np.outer(u, unit))
+        stress = [size**3 * np.einsum("ijkl,kl", chi, strain) * np.exp(1j * k @ x) for x in positions]
+        for s in range(n):
+            field = sum(
+                np.einsum("ijkl,kl", tensor(positions[s] - positions[r]), stress[r]) for r in range(n) if r != s
+            )
+            total = size**3 * np.einsum("ijkl,kl", chi, 2 * field)
+            change = change + np.einsum("ij,ij", strain * np.exp(-1j * k @ positions[s]), total)
+    return change / (n * size**3 * len(polarizations))
