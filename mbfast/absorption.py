@@ -219,7 +219,8 @@ def absorption_rates(
         if omega.ndim != 1:
             raise ValueError(f"at must have shape (m,), got {omega.shape}")
         require_positive("at", omega, unit="rad/s")
-    chi = np.stack(spectrum(omega))
+    full = (*shape, omega.size)  # explicitly, or leading axes would meet that of the polarizations
+    chi = np.stack([np.broadcast_to(part, full) for part in spectrum(omega)])
     rates_of_decay = inverse_thermal_frequency(spectrum.temperature)[..., None]
     thermal = -np.expm1(-rates_of_decay * omega)
     tt, tt_error = spectrum.convolve("transverse", "transverse", at=at, threads=threads)
@@ -229,9 +230,9 @@ def absorption_rates(
     real, real_error = [], []
     for samples in (spectrum.longitudinal, spectrum.transverse):
         value, error = _real_part(form, spectrum, samples, at, threads)
-        real.append(np.broadcast_to(value, chi.shape[1:]))
+        real.append(np.broadcast_to(value, full))
         real_error.append(error)
-    integrals = Integrals(chi, np.stack(real), tt, lt)
+    integrals = Integrals(chi, np.stack(real), np.broadcast_to(tt, full), np.broadcast_to(lt, full))
     terms = couplings.increments(omega, sizes[..., None], integrals)
     errors = [np.asarray(error)[..., None] for error in (*real_error, tt_error, lt_error)]
     error = couplings.uncertainty(omega, sizes[..., None], chi, errors)
@@ -242,10 +243,10 @@ def absorption_rates(
         raise ValueError("dielectric must be given with permittivity, got None")
 
     side = couplings.n0
-    factor = 2.0 * sizes[..., None] ** 3 * amplitude**2 * omega * thermal
+    factor = np.broadcast_to(2.0 * sizes[..., None] ** 3 * amplitude**2 * omega * thermal, full)
 
     def rate(increment: FloatArray, volume: float = side**3) -> Moduli:
-        return Moduli(*(np.broadcast_to(-volume * factor * part, (*shape, omega.size)).copy() for part in increment))
+        return Moduli(*(-volume * factor * np.broadcast_to(part, full) for part in increment))
 
     second, third, relevant = (rate(term) for term in terms)
     return AbsorptionRates(
@@ -343,7 +344,7 @@ class Couplings:
         return contracted(self.interaction.coefficients, of_l, of_t)
 
     def uncertainty(
-        self, omega: FloatArray, size: FloatArray | float, chi: FloatArray, errors: Sequence[FloatArray]
+        self, omega: FloatArray, size: FloatArray | float, chi: FloatArray, errors: Sequence[FloatArray | float]
     ) -> FloatArray:
         """Return what errors of Re chi_l, Re chi_t, tt and lt do to the sum of the increments, (2, ..., m)."""
         total = np.zeros_like(chi)

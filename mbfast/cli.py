@@ -11,10 +11,11 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -38,8 +39,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_FIGURES = (
+    *("figure1", "self_consistent_ratio", "lattice_sums", "cutoff_lengths"),
+    *("flow_spectra", "flow_ratio", "flow_shares"),
+)
 _TABLE_HELP = "Table of glasses; without it the 13 of the paper."
-_VERDICT_STYLES = {"differs": "red", "pending": "dim"}
 
 
 def _command(function: Callable[P, None]) -> Callable[P, None]:
@@ -87,31 +91,37 @@ def reproduce(
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the records here.")
     ] = None,
     figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here, as PNG and SVG.")] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Print the findings by part, in Markdown, alone.")] = False,
 ) -> None:
     """Recompute what the paper prints, claim by claim, and compare.
 
     A verdict is "reproduced" (equal to rounding errors), "rounding" (equal to the printed digits; to half a decade for
-    an estimate like ~10), "differs" (why is said below the table) or "pending" (not computed yet). A finding says what
-    follows: the claim "stands", is a "slip of printing" (rounding, arithmetic) that leaves the argument intact, or
-    "does not follow" from the paper's own Hamiltonian or numbers; the test that shows it is named below the table.
+    an estimate like ~10) or "differs" (why is said below the table). A finding says what follows: the claim "stands",
+    is a "slip of printing" (rounding, arithmetic) that leaves the argument intact, or "does not follow" from the
+    paper's own Hamiltonian or numbers; the test that shows it is named below the table.
+
+    Figures: figure1, the solutions of (4.5), the sums over blocks beside ln N0, L_c by material, and a flow of silica.
 
     Example: mbfast reproduce --json claims.json --figures figures
     """
     from mbfast import audit  # noqa: PLC0415
 
-    images = [] if figures is None else [figures / f"figure1.{kind}" for kind in ("png", "svg")]
-    _check_writable(json_file, *images)
-    outputs: dict[Path, bytes] = {}
+    images = {}
     if figures is not None:
-        from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
-
-        figure = meissner_berret_figure(load_glasses(), exclude=audit.EXCLUDED)
-        outputs |= {image: _rendered(figure, image.suffix.removeprefix(".")) for image in images}
+        images = {(name, kind): figures / f"{name}.{kind}" for name in _FIGURES for kind in ("png", "svg")}
+    _check_writable(json_file, *images.values())
+    outputs: dict[Path, bytes] = {}
+    if images:
+        drawn = _audit_figures(audit.EXCLUDED)
+        outputs |= {file: _rendered(drawn[name], kind) for (name, kind), file in images.items()}
     records = list(audit.reproduce())
     if json_file is not None:
         text = json.dumps([record.as_dict() for record in records], indent=1, ensure_ascii=False)
         outputs[json_file] = f"{text}\n".encode()
     _write(outputs)
+    if summary:
+        _echo(audit.summary(records))
+        return
 
     table = Table("eq.", "quantity")
     for heading in ("printed", "computed", "rel. diff.", "verdict", "finding"):
@@ -121,11 +131,11 @@ def reproduce(
             record.equation,
             record.quantity,
             "" if record.printed is None else f"{record.printed.text} {record.unit}",
-            "" if record.computed is None else f"{record.computed:.5g}",
+            f"{record.computed:.5g}",
             "" if record.relative_difference is None else f"{record.relative_difference:+.1e}",
             record.verdict,
             record.finding,
-            style=_VERDICT_STYLES.get(record.verdict),
+            style="red" if record.verdict == "differs" else None,
         )
     _print(table)
     for heading, wanted in (("What differs:", "differs"), ("Remarks:", "reproduced rounding")):
@@ -182,6 +192,67 @@ def ratio(
         _write({figure: _rendered(image, figure.suffix.removeprefix("."))})
     _print(table)
     _echo(summary)
+
+
+@_command
+def flow(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.", show_default=False)],
+) -> None:
+    """Renormalize the spectra of a material from blocks to a sample (4.1), as a TOML file says.
+
+    Writes the arrays (.npz: omega, scales, Im chi~ and the terms by scale) and, if wanted, the figures. Sections and
+    keys are in the help of mbfast.flow_config.read_flow_config; the least is
+
+    [material]
+    glass = "a-SiO2"
+
+    [spectrum]
+    kind = "tunnelling"
+    tunnelling_l = 3.1e-4
+    tunnelling_t = 2.9e-4
+
+    Example: mbfast flow silica.toml
+    """
+    from mbfast.flow_config import read_flow_config  # noqa: PLC0415
+
+    wanted = read_flow_config(config)
+    images = {}
+    if wanted.figures is not None:
+        names = ("spectra", "ratio", "shares")
+        images = {(name, kind): wanted.figures / f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+    _check_writable(wanted.data, *images.values())
+    result = wanted.run()
+    arrays: dict[str, Any] = {
+        "config": wanted.text,
+        "form": wanted.values["flow"]["form"],
+        "ratio": result.ratio,
+        **{f"{name}_{p}": part for name, term in result.terms._asdict().items() for p, part in term._asdict().items()},
+        **{f"error_{p}": part for p, part in result.error._asdict().items()},
+    }
+    for name in ("omega", "temperature", "scales", "longitudinal", "transverse", "status", "stopped_at"):
+        arrays[name] = getattr(result, name)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    outputs = {wanted.data: buffer.getvalue()}
+    if images:
+        from mbfast.plotting import flow_figures  # noqa: PLC0415
+
+        drawn = flow_figures(result)
+        outputs |= {file: _rendered(drawn[name], kind) for (name, kind), file in images.items()}
+    _write(outputs)
+    shown = int(np.argmin(np.abs(np.log(result.omega / 1e7))))
+    table = Table("L (m)", "Im χ̃_l (Pa)", "Im χ̃_t (Pa)", "sqrt(l/t)")
+    rows = zip(result.scales, result.longitudinal, result.transverse, result.ratio, strict=True)
+    for scale, of_l, of_t, ratio_of_both in rows:
+        table.add_row(f"{scale:.3g}", f"{of_l[shown]:.5g}", f"{of_t[shown]:.5g}", f"{ratio_of_both[shown]:.5f}")
+    _print(table)
+    ending = {
+        "done": "",
+        "diverged": f"; it diverges: at {result.stopped_at:.3g} m the block is no longer stable",
+        "emission": f"; it stops at {result.stopped_at:.3g} m: the next step would make Im χ̃ positive",
+    }
+    steps = result.scales.size - 1
+    _echo(f"at {result.omega[shown]:.3g} rad/s, {steps} steps, written to {wanted.data}{ending[str(result.status)]}")
 
 
 @_command
@@ -278,6 +349,28 @@ def _print(table: Table) -> None:
     )
     console.print(table)
     _echo(console.file.getvalue().rstrip("\n"))  # type: ignore[attr-defined]
+
+
+def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:
+    from mbfast import plotting  # noqa: PLC0415
+    from mbfast.interactions import StressInteraction  # noqa: PLC0415
+    from mbfast.renormalization import flow as run  # noqa: PLC0415
+    from mbfast.spectra import Spectrum  # noqa: PLC0415
+
+    glasses = load_glasses()
+    silica = next(glass for glass in glasses if glass.name == "a-SiO2")
+    omega = np.geomspace(1e5, 1e15, 256)
+    # the strength of section V, constant to omega_c
+    of_l, of_t = (np.full(256, -np.pi * 2.76e-4 * modulus) for modulus in (silica.modulus_l, silica.modulus_t))
+    material = StressInteraction(silica.modulus_t / silica.c_t**2, silica.c_l, silica.c_t)
+    flows = plotting.flow_figures(run(Spectrum(omega, of_l, of_t, 1.0), material))
+    return {
+        "figure1": plotting.meissner_berret_figure(glasses, exclude=excluded),
+        "self_consistent_ratio": plotting.self_consistent_figure(glasses),
+        "lattice_sums": plotting.lattice_sums_figure(),
+        "cutoff_lengths": plotting.cutoff_figure(glasses),
+        **{f"flow_{name}": figure for name, figure in flows.items()},
+    }
 
 
 def _rendered(figure: Figure, kind: str) -> bytes:

@@ -7,11 +7,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mbfast import units
+from mbfast.absorption import absorption_rates
+from mbfast.blocks import BlockLattice
+from mbfast.cutoffs import cutoff_length
 from mbfast.glasses import Glass
+from mbfast.interactions import StressInteraction
+from mbfast.lattice_sums import lattice_sum, phase_sum
 from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio
+from mbfast.renormalization import Flow, RatioForm, self_consistent_ratio
+from mbfast.spectra import Spectrum
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+def _new(width: float, height: float) -> tuple[Figure, Axes]:
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError:
+        raise ImportError("figures need matplotlib: pip install 'mbfast[plot]'") from None
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
 
 
 def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str] = ()) -> Figure:
@@ -34,19 +52,13 @@ def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str]
     ImportError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError:
-        raise ImportError("figures need matplotlib: pip install 'mbfast[plot]'") from None
-
     x = np.asarray(meissner_berret_ratio(gamma_l=[g.gamma_l for g in glasses], gamma_t=[g.gamma_t for g in glasses]))
     y = np.asarray(meissner_berret_ratio(c_l=[g.c_l for g in glasses], c_t=[g.c_t for g in glasses]))
     kept = np.array([g.name not in exclude for g in glasses])
     low, high = min(x.min(), y.min()) - 0.05, max(x.max(), y.max()) + 0.05
     line = np.array([low, high])
 
-    figure = Figure(figsize=(7, 5.6), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _new(7, 5.6)
     axes.plot(line, line, "--", color="0.5", label="theory: y = x")
     fits = [(np.ones_like(kept), "C0", "-")]
     if not kept.all():
@@ -63,4 +75,167 @@ def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str]
         axes.annotate(glass.name, (at_x, at_y), xytext=(5, -3), textcoords="offset points", fontsize=8)
     axes.set(xlim=(low, high), ylim=(low, high), xlabel=r"experiment: $\gamma_l/\gamma_t$", ylabel=r"theory: $c_l/c_t$")
     axes.legend(loc="lower right", fontsize=9)
+    return figure
+
+
+def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
+    """Draw the solutions of (4.5) as functions of c_l/c_t, and what the glasses have.
+
+    Parameters
+    ----------
+    glasses : sequence of Glass
+        The points: gamma_l/gamma_t at c_l/c_t.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    figure, axes = _new(7, 5)
+    c = np.linspace(1.2, 2.15, 200)
+    curves: tuple[tuple[RatioForm, str, str], ...] = (
+        ("printed", "--", "(3.7) as printed: $c_l/c_t$"),
+        ("phase-sum", ":", "(3.7) with its sum over blocks"),
+        ("derived", "-", "with the stresses that strains induce"),
+    )
+    for form, style, label in curves:
+        axes.plot(c, np.asarray(self_consistent_ratio(c, 1.0, form=form)), style, label=label)
+    for glass in glasses:
+        point = (glass.c_l / glass.c_t, glass.gamma_l / glass.gamma_t)
+        axes.plot(*point, "ko", markersize=4)
+        axes.annotate(glass.name, point, xytext=(4, 3), textcoords="offset points", fontsize=7)
+    axes.set(ylim=(0.0, 3.5), xlabel=r"$c_l/c_t$", ylabel=r"$\gamma_l/\gamma_t$")
+    axes.legend(fontsize=9)
+    return figure
+
+
+def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) -> Figure:
+    """Draw the sums behind (3.5) and (3.7) as functions of N0, beside ln N0.
+
+    Parameters
+    ----------
+    sides : sequence of int
+        N0.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    figure, axes = _new(7, 5)
+    silica = StressInteraction(2200.0, 5800.0, 3800.0)
+    cubes = [BlockLattice((n, n, n), 1e-9) for n in sides]
+    axes.plot(sides, np.log(sides), "k--", label=r"$\ln N_0$, as printed")
+    axes.plot(sides, [lattice_sum(cube, 6) for cube in cubes], "o-", label=r"(3.5): $\sum (L/x)^6$")
+    for polarization, marker in (("longitudinal", "s"), ("transverse", "^")):
+        for waves, style in ((1e-3, "-"), (1.0, ":")):
+            sums = [
+                phase_sum(silica, cube, [0, 0, 2 * np.pi * waves / (n * cube.spacing)], polarization)
+                * cube.spacing**3
+                / silica.prefactor
+                for n, cube in zip(sides, cubes, strict=True)
+            ]
+            length = "long" if waves < 1 else "one"
+            axes.plot(sides, sums, marker + style, label=f"(3.7): {polarization}, {length} wave along [001]")
+    axes.set(xscale="log", xlabel=r"$N_0$", ylabel="sum per block", ylim=(-4.0, 13.0))
+    axes.legend(fontsize=8, loc="upper left")
+    return figure
+
+
+def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
+    """Draw one flow: spectra by scale, the ratio by scale, and the shares of the terms by scale.
+
+    Parameters
+    ----------
+    run : Flow
+        Without leading axes, and with every scale kept.
+    at : float
+        Frequency (rad/s) of the shares; the nearest node is taken.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        "spectra", "ratio", "shares".
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If `run` is not one flow.
+    """
+    if run.scales.ndim != 1:
+        raise ValueError(f"run must be one flow, got some of shape {run.scales.shape[:-1]}")
+    figures: dict[str, Figure] = {}
+    shades = np.linspace(0.85, 0.0, run.scales.size)
+    figures["spectra"], axes = _new(7, 5)
+    for samples, colour in ((run.longitudinal, 0), (run.transverse, 2)):
+        for values, shade, scale in zip(samples, shades, run.scales, strict=True):
+            rgb = [shade] * 3
+            rgb[colour] = max(shade, 0.6)
+            ends = scale in (run.scales[0], run.scales[-1])
+            name = "l" if colour == 0 else "t"
+            axes.plot(run.omega, -values, color=rgb, label=f"{name}, L = {scale:.2g} m" if ends else None)
+    axes.set(xscale="log", yscale="log", xlabel=r"$\omega$ (rad/s)", ylabel=r"$-\mathrm{Im}\,\tilde\chi$ (Pa)")
+    axes.legend(fontsize=9)
+    figures["ratio"], axes = _new(7, 5)
+    for number in np.linspace(0, run.omega.size - 1, 6).astype(int)[:-1]:
+        axes.plot(run.scales, run.ratio[:, number], ".-", label=f"{run.omega[number]:.1e} rad/s")
+    axes.set(xscale="log", xlabel="L (m)", ylabel=r"$\sqrt{\mathrm{Im}\,\tilde\chi_l/\mathrm{Im}\,\tilde\chi_t}$")
+    axes.legend(fontsize=9)
+    figures["shares"], axes = _new(7, 5)
+    node = int(np.argmin(np.abs(np.log(run.omega / at))))
+    for label, term in zip(("(3.5)", "(3.6)", "(3.7)"), run.shares, strict=True):
+        for values, style, name in zip(term, ("-", "--"), "lt", strict=True):
+            axes.plot(run.scales[1:], np.abs(values[:, node]), style, marker=".", label=f"{label}, {name}")
+    title = f"of one step, at {run.omega[node]:.1e} rad/s"
+    axes.set(xscale="log", yscale="log", xlabel="L after the step (m)", ylabel="share of absorption", title=title)
+    axes.legend(fontsize=9)
+    return figures
+
+
+def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: float = 1e15) -> Figure:
+    """Draw L_c of glasses whose density is known: by (4.4), and where (3.5) + (3.6) equal (3.7) at 0, 1 and 1e4 K.
+
+    Parameters
+    ----------
+    glasses : sequence of Glass
+        Those without a density are left out. Their Im chi~ is taken constant, 1e-3 rho c_a^2.
+    omega, omega_c : float
+        Frequency of the phonon, and up to which Im chi~ is constant (rad/s).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    figure, axes = _new(7, 5)
+    known = [glass for glass in glasses if glass.density is not None]
+    names = [glass.name for glass in known]
+    estimates = [float(cutoff_length(glass.modulus_t, omega, omega_c)) for glass in known]
+    axes.plot(names, np.array(estimates) / units.ANGSTROM, "ks", label="(4.4)")
+    nodes = np.geomspace(1e5, omega_c, 256)
+    for kelvin, marker in ((0.0, "o"), (1.0, "^"), (1e4, "v")):
+        lengths = []
+        for glass in known:
+            l, t = (np.full(256, -1e-3 * modulus) for modulus in (glass.modulus_l, glass.modulus_t))  # noqa: E741
+            material = StressInteraction(glass.density or 0.0, glass.c_l, glass.c_t)
+            rates = absorption_rates(Spectrum(nodes, l, t, kelvin), material, 5e-9, 2.0, at=[omega])
+            lengths.append(float(rates.cutoff_length.transverse[0]))
+        axes.plot(names, np.array(lengths) / units.ANGSTROM, marker, label=f"(3.5) + (3.6) = (3.7), {kelvin:g} K")
+    axes.axhline(1.7, linestyle=":", color="0.5", label="1.7 Å, as printed")
+    axes.set(yscale="log", ylabel="$L_c$ (Å)", ylim=(2e-4, 2e2))
+    axes.legend(fontsize=9, loc="upper center", ncols=2)
     return figure

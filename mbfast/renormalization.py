@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +40,7 @@ from mbfast.lattice_sums import cube_pairs
 from mbfast.spectra import Spectrum
 from mbfast.susceptibilities import Moduli
 
+RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived"]
 Status: TypeAlias = Literal["done", "diverged", "emission"]
 
 _MOST_STEPS = 100_000
@@ -282,7 +283,7 @@ def self_consistent_ratio(
     c_l: ArrayLike,
     c_t: ArrayLike,
     *,
-    form: Literal["printed", "phase-sum", "derived"] = "printed",
+    form: RatioForm = "printed",
     n0: float | None = None,
     waves: float | None = None,
 ) -> FloatArray | np.float64:
@@ -338,7 +339,7 @@ def self_consistent_ratio(
     0.7602
     1.4827
     """
-    require_choice("form", form, ("printed", "phase-sum", "derived"))
+    require_choice("form", form, get_args(RatioForm))
     velocities = {"c_l": float_array("c_l", c_l), "c_t": float_array("c_t", c_t)}
     for name, array in velocities.items():
         require_positive(name, array, unit="")
@@ -418,14 +419,14 @@ class _Plans:
         lt = self.convolution(l, t, temperature=kelvin, threads=1) * stretch if self.form == "derived" else tt
         return Integrals(f, real, tt, lt)
 
-    def errors(self, f: FloatArray, thermal: FloatArray, kelvin: float, stretch: float) -> list[FloatArray]:
-        """Return the errors of the integrals: of Re chi_l, Re chi_t, tt and lt."""
-        real = np.asarray(self.real.error(real_samples(self.form, f, thermal), threads=1))
-        tt = np.asarray(self.convolution.error(f[1], temperature=kelvin, threads=1)) * stretch
-        lt = tt
-        if self.form == "derived":
-            lt = np.asarray(self.convolution.error(*f, temperature=kelvin, threads=1)) * stretch
-        return [*real, tt, lt]
+    def real_errors(self, f: FloatArray, thermal: FloatArray) -> list[FloatArray]:
+        """Return the errors of Re chi_l and Re chi_t."""
+        return list(np.asarray(self.real.error(real_samples(self.form, f, thermal), threads=1)))
+
+    def convolution_errors(self, f: FloatArray, kelvin: float, stretch: float) -> list[FloatArray]:
+        """Return the errors of the convolutions tt and lt."""
+        pairs = [(f[1],), tuple(f)] if self.form == "derived" else [(f[1],)] * 2
+        return [np.asarray(self.convolution.error(*pair, temperature=kelvin, threads=1)) * stretch for pair in pairs]
 
 
 def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
@@ -438,13 +439,22 @@ def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
     if steps:
         steps[-1] = couplings.with_n0(float(member.scales[-1] / member.scales[-2]))
     integrals = plans.integrals(f, thermal, kelvin, member.stretch)
-    errors = plans.errors(f, thermal, kelvin, member.stretch)
+    # all of a convolution may be taken as its error where that is small beside those of Re chi; an estimate costs more
+    whole = [np.abs(part).max() for part in (integrals.tt, integrals.lt)]
+    errors = [*plans.real_errors(f, thermal), *whole]
+    if steps:
+        small, large = (
+            steps[0].uncertainty(omega, float(member.scales[0]), f, part).max(axis=1)
+            for part in ([0.0, 0.0, *whole], errors[:2])
+        )
+        if (small > 0.01 * large).any():
+            errors[2:] = plans.convolution_errors(f, kelvin, member.stretch)
     lost, reached = np.zeros(2), 0
     for size, step in zip(member.scales[:-1], steps, strict=True):
         if not linear:
             if reached:
                 integrals = plans.integrals(f, thermal, kelvin, member.stretch)
-                errors[:2] = np.asarray(plans.real.error(real_samples(plans.form, f, thermal), threads=1))
+                errors[:2] = plans.real_errors(f, thermal)
             if (-integrals.real >= couplings.moduli).any():
                 status = "diverged"
                 break

@@ -322,8 +322,11 @@ def response(spectrum, omega):
     return result
 
 
-def coupled_response(tensor, positions, size, chi_l, chi_t, k, *, transverse):
-    """First-order change of the response of N blocks, T_s = L^3 chi (e_s + 2 sum Lambda T_s'), per volume."""
+def coupled_response(couplings, positions, size, chi_l, chi_t, k, *, transverse):
+    """First-order change of the response of N blocks, T_s = L^3 chi (e_s + 2 sum Lambda T_s'), per volume.
+
+    couplings (N, N, 3, 3, 3, 3): Lambda, zero for s = s'.
+    """
     n, unit = len(positions), k / np.linalg.norm(k)
     d = np.eye(3)
     chi = (chi_l - 2 * chi_t) * np.einsum("ij,kl->ijkl", d, d) + chi_t * (
@@ -332,14 +335,10 @@ def coupled_response(tensor, positions, size, chi_l, chi_t, k, *, transverse):
     first = np.cross(unit, d[np.argmin(np.abs(unit))])
     first /= np.linalg.norm(first)
     polarizations = [first, np.cross(unit, first)] if transverse else [unit]
-    change = 0.0
+    phases, change = np.exp(1j * positions @ k), 0.0
     for u in polarizations:
         strain = 0.5 * (np.outer(unit, u) + np.outer(u, unit))
-        stress = [size**3 * np.einsum("ijkl,kl", chi, strain) * np.exp(1j * k @ x) for x in positions]
-        for s in range(n):
-            field = sum(
-                np.einsum("ijkl,kl", tensor(positions[s] - positions[r]), stress[r]) for r in range(n) if r != s
-            )
-            total = size**3 * np.einsum("ijkl,kl", chi, 2 * field)
-            change = change + np.einsum("ij,ij", strain * np.exp(-1j * k @ positions[s]), total)
+        stress = size**3 * np.einsum("ijkl,kl,s->sij", chi, strain, phases)
+        fields = np.tensordot(couplings, stress, axes=([1, 4, 5], [0, 1, 2]))  # (N, 3, 3)
+        change = change + size**3 * np.einsum("ij,s,ijkl,skl", strain, phases.conj(), chi, 2 * fields, optimize=True)
     return change / (n * size**3 * len(polarizations))

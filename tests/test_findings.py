@@ -213,3 +213,33 @@ def test_printed_coupling_to_waves():
     printed = 0.5j * sum((q[j] * e[j] + q[j] * e[i]) * stress[i, j] for i, j in np.ndindex(3, 3))
     assert direct == pytest.approx(meant, rel=1e-10)
     assert abs(printed - meant) > 0.1 * abs(meant)
+
+
+def _silica_rates(kelvin, a=1):
+    glass = mbfast.load_glasses(names=["a-SiO2"])[0]
+    material = mbfast.StressInteraction(glass.density, glass.c_l, glass.c_t)
+    f_l, f_t = (-math.pi * 2.76e-4 * modulus for modulus in (glass.modulus_l, glass.modulus_t))
+    return naive.printed_rates(a, (f_l, f_t)[a], f_l, f_t, 1e7, kelvin, material, 5e-9, 2.0, 1.0, 1.0, 1e15)
+
+
+def test_what_flows_is_smaller_than_what_it_starts_from():
+    # v log_N0(R/L_1) against eps(L_1): 2 ln(R/L_1) |Re chi~|/(rho c^2) = 2 * 12.2 * 2C ln(omega_c/omega)
+    rates = _silica_rates(0.0)
+    ratio = rates["interaction"] / rates["first"] * math.log(2e5) / math.log(2)
+    assert ratio == pytest.approx(2 * math.log(2e5) * 2 * 2.76e-4 * math.log(1e8), rel=1e-3)
+    assert ratio < 0.3  # printed: about 20
+
+
+def test_length_at_which_the_terms_are_equal():
+    # in angstroms, from (3.5)-(3.7) as printed; (4.4) says 1.7, (5.10) 10
+    lengths = []
+    for kelvin in (1.0, 1e4):
+        rates = _silica_rates(kelvin)
+        lengths.append(50 * ((rates["second"] + rates["third"]) / rates["interaction"]) ** (1 / 3))
+    assert lengths[0] < 0.05
+    assert lengths[1] < 1.0
+    for dielectric, elastic, modulus in ((1.62e-3, 0.94e-4, 2510 * 6500**2), (3.83e-5, 2.76e-4, 2200 * 5800**2)):
+        integral = (1e7 + 2 * K_B / HBAR) * dielectric**2 * math.pi**2
+        absorbed = 94 / (960 * math.pi**2) * HBAR * integral  # per L^3, over the common factors
+        relevant = 4 / modulus * (math.pi * elastic * modulus) ** 2 * math.log(1e16) / math.pi
+        assert 1e10 * (absorbed / relevant) ** (1 / 3) < 0.05

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import mbfast
+from mbfast import plotting
 from mbfast.plotting import meissner_berret_figure
 
 EXCLUDED = ("As2S3", "PMMA", "PS")
@@ -25,3 +26,35 @@ def test_figure_shows_points_names_and_lines():
 def test_without_exclusions_there_is_one_fit():
     axes = meissner_berret_figure(mbfast.load_glasses()).axes[0]
     assert [line.get_label().partition(":")[0] for line in axes.lines[:2]] == ["theory", "13 glasses"]
+
+
+@pytest.mark.compiled
+def test_figures_of_the_audit_show_what_is_computed():
+    glasses = mbfast.load_glasses()
+    printed, _, derived = plotting.self_consistent_figure(glasses).axes[0].lines[:3]
+    assert np.array_equal(printed.get_xdata(), printed.get_ydata())
+    assert derived.get_ydata()[0] == mbfast.self_consistent_ratio(1.2, 1.0, form="derived")
+    logarithm, coupling, *phases = plotting.lattice_sums_figure((2, 4)).axes[0].lines
+    assert logarithm.get_ydata()[1] == np.log(4)
+    assert coupling.get_ydata()[1] == mbfast.lattice_sum(mbfast.BlockLattice((4, 4, 4), 1.0), 6)
+    assert len(phases) == 4
+    lengths = plotting.cutoff_figure(glasses).axes[0].lines
+    assert lengths[0].get_ydata()[0] == pytest.approx(0.5648, abs=1e-4)
+    assert all(line.get_ydata()[0] < 1 for line in lengths[:4])
+
+
+@pytest.mark.compiled
+def test_figures_of_a_flow():
+    omega = np.geomspace(1e5, 1e15, 64)
+    spectrum = mbfast.Spectrum(omega, np.full(64, -7e7), np.full(64, -3e7), [0.0, 1.0])
+    run = mbfast.flow(spectrum, mbfast.StressInteraction(2200, 5800, 3800))
+    with pytest.raises(ValueError, match=r"run must be one flow, got some of shape \(2,\)"):
+        plotting.flow_figures(run)
+    one = mbfast.flow(
+        mbfast.Spectrum(omega, *(part[0] for part in run.final)), mbfast.StressInteraction(2200, 5800, 3800)
+    )
+    figures = plotting.flow_figures(one)
+    assert list(figures) == ["spectra", "ratio", "shares"]
+    assert len(figures["spectra"].axes[0].lines) == 2 * one.scales.size
+    assert np.array_equal(figures["ratio"].axes[0].lines[0].get_ydata(), one.ratio[:, 0])
+    assert len(figures["shares"].axes[0].lines) == 6

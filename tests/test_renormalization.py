@@ -8,6 +8,7 @@ import scipy.integrate
 
 import mbfast
 from mbfast import units
+from mbfast.absorption import Couplings
 
 SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 MODULI = 2200 * np.array([5800.0, 3800.0]) ** 2
@@ -296,6 +297,23 @@ def test_bad_arguments(changes, error, words):
 def test_temperature_below_zero():
     with pytest.raises(ValueError, match="temperature must not be negative, got -1 K"):
         spectrum(-1.0)
+
+
+def test_sum_over_all_pairs_is_bounded():
+    # k L << 1 << k L N0: -dchi_t rho c_t^2/chi_t^2 = (5 + 4 alpha)/15, whatever the number of scales between
+    def total(n, waves):
+        couplings = Couplings("derived", SILICA, float(n), (1.0, 1.0))
+        omega = np.array([2 * np.pi * waves / (n * 1e-9) * 3800])
+        return -8.0 * float(couplings.phases(omega, 1e-9)[2][0]) * MODULI[1]
+
+    few, many = total(96, 6.0), total(96, 12.0)
+    # a surface effect as one over the number of waves; (k L)^2 ~ 0.6
+    assert 2 * many - few == pytest.approx((5 + 4 * SILICA.alpha) / 15, rel=0.03)
+    # hierarchically, block centres for the blocks in them: all 40 scales of a factor 2, of one wave
+    couplings = Couplings("derived", SILICA, 2.0, (1.0, 1.0))
+    sizes = 1e-9 * 2.0 ** np.arange(40)
+    shares = -8.0 * couplings.phases(np.full(40, 3800 * 1e5), sizes)[2] * MODULI[1]
+    assert 0.1 < shares.sum() < 1.0  # printed: 40 ln 2 = 28
 
 
 C = np.array([1.2, 1.5, 1.8, 2.0])

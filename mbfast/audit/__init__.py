@@ -11,7 +11,7 @@ A claim is data and a function of a few lines, registered under its id::
 
 The verdict follows from the printed digits: ``reproduced`` (equal, to rounding errors of double precision),
 ``rounding`` (equal within half a unit of the last printed digit; for ``~`` a power of ten, within half a decade),
-``differs`` (not so: the note says why), ``pending`` (not computed). A claim without a printed number is an identity, of
+``differs`` (not so: the note says why). A claim without a printed number is an identity, of
 which the largest relative deviation is computed: ``reproduced`` or ``differs``.
 
 The finding says what follows: the claim ``stands``; it is a ``slip of printing``, of rounding or of arithmetic, that
@@ -26,4 +26,5 @@ from mbfast.audit._claims import Printed as Printed
 from mbfast.audit._claims import Record as Record
 from mbfast.audit._claims import claim as claim
 from mbfast.audit._claims import reproduce as reproduce
+from mbfast.audit._claims import summary as summary
 from mbfast.audit._table import EXCLUDED as EXCLUDED

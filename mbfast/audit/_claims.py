@@ -5,20 +5,22 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Verdict = Literal["reproduced", "rounding", "differs", "pending"]
+Verdict = Literal["reproduced", "rounding", "differs"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 # What is wrong where a claim differs: printing, rounding or arithmetic, which leave the argument intact; or it does not
 # follow from the paper's own Hamiltonian or numbers.
 Flaw = Literal["slip", "unfounded"]
-Finding = Literal["stands", "slip of printing", "does not follow", "pending"]
+Finding = Literal["stands", "slip of printing", "does not follow"]
+FINDINGS: tuple[Finding, ...] = get_args(Finding)
 
 # The order of the paper; "table" and "fig. 1" stand in its section IV.
 _SECTIONS = ("sec. I", "2", "3", "4", "table", "fig. 1", "sec. V", "5", "sec. VI", "A")
@@ -26,7 +28,7 @@ _SECTIONS = ("sec. I", "2", "3", "4", "table", "fig. 1", "sec. V", "5", "sec. VI
 # Rounding errors of the identities; some take derivatives by differences of high order.
 _NO_DEVIATION = 1e-10
 
-_MODULES = ("_table", "_cutoffs", "_interactions", "_spectra", "_responses", "_pending")
+_MODULES = ("_table", "_cutoffs", "_interactions", "_spectra", "_responses", "_flow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +67,32 @@ class Claim:
     """One statement of the paper that can be checked by a number.
 
     Without a printed number it is an identity, a printed formula say, and what is computed the relative deviation from
-    it; without a function it is pending. A claim that may differ says what its `flaw` is, and names the `test` that
+    it. A claim that may differ says what its `flaw` is, and names the `test` that
     shows it, as ``tests/test_x.py::test_y``.
     """
 
     id: str
     equation: str
     quantity: str
-    printed: str | None = None
-    unit: str = ""
-    compute: Callable[[], Computed] | None = None
+    printed: str | None
+    unit: str
+    compute: Callable[[], Computed]
     flaw: Flaw | None = None
     test: str = ""
 
     def check(self) -> Record:
         """Compute, and compare."""
         printed = None if self.printed is None else Printed(self.printed)
-        value, note = (None, "") if self.compute is None else self.compute()
+        number, note = self.compute()
+        value = float(number)
         verdict: Verdict
-        finding: Finding
-        if value is None:
-            verdict = finding = "pending"
+        if printed is not None:
+            verdict = printed.verdict(value)
         else:
-            value = float(value)
-            if printed is not None:
-                verdict = printed.verdict(value)
-            else:
-                verdict = "reproduced" if abs(value) <= _NO_DEVIATION else "differs"
-            finding = "stands"
-            if verdict == "differs":
-                finding = "slip of printing" if self.flaw == "slip" else "does not follow"
+            verdict = "reproduced" if abs(value) <= _NO_DEVIATION else "differs"
+        finding: Finding = "stands"
+        if verdict == "differs":
+            finding = "slip of printing" if self.flaw == "slip" else "does not follow"
         return Record(
             self.id, self.equation, self.quantity, printed, value, self.unit, verdict, finding, note, self.test
         )
@@ -102,13 +100,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A checked claim; `computed` is None where it is pending, `printed` where the claim is an identity."""
+    """A checked claim; `printed` is None where it is an identity."""
 
     id: str
     equation: str
     quantity: str
     printed: Printed | None
-    computed: float | None
+    computed: float
     unit: str
     verdict: Verdict
     finding: Finding
@@ -117,8 +115,8 @@ class Record:
 
     @property
     def relative_difference(self) -> float | None:
-        """computed/printed - 1, None where one of them is missing or zero is printed."""
-        if self.printed is None or self.computed is None or self.printed.value == 0.0:
+        """computed/printed - 1, None where nothing or zero is printed."""
+        if self.printed is None or self.printed.value == 0.0:
             return None
         return self.computed / self.printed.value - 1
 
@@ -170,7 +168,7 @@ def identity(
     test: str = "",
 ) -> None:
     """Register a claim without a printed number, of which the largest relative deviation is computed."""
-    register(Claim(id_, equation, f"relative deviation of {quantity}", compute=compute, flaw=flaw, test=test))
+    register(Claim(id_, equation, f"relative deviation of {quantity}", None, "", compute, flaw, test))
 
 
 def deviation(ours: NDArray[Any], other: NDArray[Any]) -> float:
@@ -191,6 +189,28 @@ def _paper_order(entry: Claim) -> tuple[int, int]:
     if match is None:
         raise ValueError(f"claim {entry.id}: no equation or section of the paper is called {entry.equation!r}")
     return _SECTIONS.index(match[1] or match[2]), int(match[3])
+
+
+def summary(records: Iterable[Record]) -> str:
+    """Return a Markdown table that counts the findings by part of the paper, and its sum."""
+    parts = {
+        "2": "II: response",
+        "3": "III: absorption",
+        "4": "IV: renormalization",
+        "5": "V: dipoles",
+        "A": "appendix",
+    }
+    names = {"sec. I": "I", "table": "IV: table", "fig. 1": "IV: figure 1", "sec. V": parts["5"], "sec. VI": "VI"}
+    counts: dict[str, Counter[str]] = {}
+    for record in records:
+        name = names.get(record.equation) or parts[record.equation[0]]
+        counts.setdefault(name, Counter())[record.finding] += 1
+    counts["all"] = sum(counts.values(), Counter())
+    lines = ["| part of the paper | claims | " + " | ".join(FINDINGS) + " |", "|---" * (2 + len(FINDINGS)) + "|"]
+    for name, found in counts.items():
+        cells = (name, found.total(), *(found[finding] for finding in FINDINGS))
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
 
 
 def reproduce() -> Iterator[Record]:

@@ -1,0 +1,167 @@
+"""Runs of the flow from TOML files, and the command that does them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import mbfast
+from mbfast.cli import app
+from mbfast.flow_config import read_flow_config
+
+pytestmark = pytest.mark.compiled
+
+MATERIAL = '[material]\nglass = "a-SiO2"\n'
+SPECTRUM = '[spectrum]\nkind = "constant"\nlongitudinal = -7e7\ntransverse = -3e7\nnodes = 128\n'
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(text, name="run.toml"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    return written
+
+
+def command(*arguments):
+    return CliRunner().invoke(app, ["flow", *map(str, arguments)])
+
+
+def test_a_file_is_the_flow_it_describes(write):
+    text = MATERIAL + SPECTRUM + 'temperature = 2\n[flow]\nn0 = 3\nform = "derived"\nstart = 1e-9\nk_l = 0.5\n'
+    run = read_flow_config(write(text)).run()
+    omega = np.geomspace(1e5, 1e15, 128)
+    material = mbfast.StressInteraction(2200, 5800, 3800)
+    spectrum = mbfast.Spectrum(omega, np.full(128, -7e7), np.full(128, -3e7), 2.0)
+    other = mbfast.flow(spectrum, material, n0=3, form="derived", start=1e-9, k_l=0.5)
+    assert np.array_equal(run.longitudinal, other.longitudinal)
+    assert np.array_equal(run.scales, other.scales)
+
+
+@pytest.mark.parametrize("kelvin", [0.0, 1.0])
+def test_tunnelling_strengths(write, kelvin):
+    # Im chi = (1 - exp(-x)) Im chi~ = -pi C rho c^2 tanh(x/2)
+    text = (
+        MATERIAL
+        + f"""[spectrum]
+kind = "tunnelling"
+tunnelling_l = 3e-4
+tunnelling_t = 2e-4
+temperature = {kelvin}
+nodes = 64
+[flow]
+stop = 5e-9
+"""
+    )
+    run = read_flow_config(write(text)).run()
+    spectrum = mbfast.Spectrum(run.omega, *run.final, kelvin)
+    wanted = mbfast.ttls_susceptibility(run.omega, kelvin, 1.0, np.sqrt(2e-4 * 2200 * 3800**2), 1e30).imag
+    np.testing.assert_allclose(spectrum.unreduced(run.omega).transverse, wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv"])
+def test_spectra_from_files(write, tmp_path, kind):
+    omega = np.geomspace(1e6, 1e14, 40)
+    of_l, of_t = -7e7 / (1 + omega / 1e13), -3e7 / (1 + omega / 1e13)
+    if kind == "npz":
+        np.savez(tmp_path / "s.npz", omega=omega, longitudinal=of_l, transverse=of_t, more="text")
+    else:
+        rows = [",".join(map(repr, map(float, row))) for row in zip(of_t, omega, of_l, strict=True)]
+        write("transverse, omega, longitudinal\n" + "\n".join(rows) + "\n", "s.csv")
+    run = read_flow_config(write(MATERIAL + f'[spectrum]\nkind = "file"\nfile = "s.{kind}"\n')).run()
+    assert np.array_equal(run.longitudinal[0], of_l)
+    assert np.array_equal(run.omega, omega)
+
+
+def test_the_command_writes_arrays_and_figures(write, tmp_path):
+    text = MATERIAL + SPECTRUM + '[output]\ndata = "new/out.npz"\nfigures = "figures"\n'
+    result = command(write(text))
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[-1].endswith(f"18 steps, written to {tmp_path / 'new/out.npz'}")
+    with np.load(tmp_path / "new/out.npz") as arrays:
+        run = read_flow_config(tmp_path / "run.toml").run()
+        assert np.array_equal(arrays["transverse"], run.transverse)
+        assert np.array_equal(arrays["interaction_longitudinal"], run.terms.interaction.longitudinal)
+        assert str(arrays["config"]) == text
+        assert str(arrays["status"]) == "done"
+    drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert drawn == [f"{name}.{kind}" for name in ("ratio", "shares", "spectra") for kind in ("png", "svg")]
+
+
+def test_a_flow_that_diverges_says_so(write):
+    text = MATERIAL + SPECTRUM.replace("7e7", "7e8").replace("3e7", "5e8")
+    assert "it diverges: at " in command(write(text)).stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[flow\n", "run.toml: Expected ']' at the end of a table declaration (at line 1, column 6)"),
+        ("x = 1\n", "run.toml: line 1: x: unknown; there are material, spectrum, flow, output"),
+        ("flow = 1\n", "run.toml: line 1: flow: a section [flow] is wanted, got 1"),
+        (
+            MATERIAL + "colour = 1\n",
+            "run.toml: line 3: material.colour: unknown key; there are glass, density, c_l, c_t",
+        ),
+        (MATERIAL + SPECTRUM + "[flow]\n\nn0 = '2'\n", "run.toml: line 10: flow.n0: a number is wanted, got '2'"),
+        (MATERIAL + SPECTRUM + "[flow]\nlinear = 1\n", "line 9: flow.linear: true or false is wanted, got 1"),
+        (MATERIAL + SPECTRUM.replace("128", "1.5"), "line 7: spectrum.nodes: a whole number is wanted, got 1.5"),
+        (MATERIAL + SPECTRUM.replace("128", "1"), "line 7: spectrum.nodes: nodes must be from 2 to 100000, got 1"),
+        (MATERIAL, "run.toml: spectrum.kind: wanted, one of constant, tunnelling, file"),
+        (
+            MATERIAL + "[spectrum]\nkind = 'flat'\n",
+            "line 4: spectrum.kind: one of constant, tunnelling, file is wanted",
+        ),
+        (MATERIAL + "[spectrum]\nkind = 'constant'\n", "line 3: spectrum.longitudinal: wanted, beside longitudinal"),
+        (MATERIAL + SPECTRUM + "file = 'x.npz'\n", "line 8: spectrum.file: not wanted here, beside the other keys"),
+        (
+            MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.npz'\nnodes = 5\n",
+            "line 6: spectrum.nodes: not wanted here",
+        ),
+        (MATERIAL + "c_l = 1.0\n" + SPECTRUM, "line 3: material.c_l: not wanted here, beside the other keys"),
+        ("[material]\nc_l = 1.0\n" + SPECTRUM, "line 1: material.density: wanted, beside density, c_l, c_t"),
+        ("[material]\nglass = 'glass'\n" + SPECTRUM, "line 2: material.glass: unknown glass 'glass'"),
+        ("[material]\nglass = 'V52'\n" + SPECTRUM, "line 1: material.density: wanted, as that of V52 is not known"),
+        (MATERIAL + SPECTRUM.replace("-3e7", "3e7"), "spectrum must have Im chi~ <= 0 (absorption), got 3e+07 Pa"),
+        (MATERIAL + SPECTRUM + "[flow]\nn0 = 1\n", "line 9: flow.n0: n0 must be above 1"),
+        (MATERIAL + SPECTRUM + "[flow]\nstop = 1e-9\n", "line 9: flow.stop: stop must not be below start"),
+        (MATERIAL + SPECTRUM + "temperature = -1\n", "line 8: spectrum.temperature: temperature must not be negative"),
+        (
+            MATERIAL + SPECTRUM + "omega_min = 1e16\n",
+            "line 8: spectrum.omega_min: omega_min must be positive and below",
+        ),
+        (MATERIAL + SPECTRUM + "omega_min = nan\n", "line 8: spectrum.omega_min: omega_min must be positive and below"),
+        (MATERIAL + SPECTRUM + "[flow]\nform = 'own'\n", "line 9: flow.form: form must be one of printed, derived"),
+        (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.npz'\n", "x.npz: No such file or directory"),
+        (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.txt'\n", "x.txt: an .npz or .csv file is wanted"),
+        (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'run.toml.csv'\n", "run.toml.csv: rows of 2 numbers are wanted"),
+        (
+            MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'few.csv'\n",
+            "few.csv: longitudinal is missing; wanted are omega",
+        ),
+    ],
+)
+def test_bad_files_name_line_and_key_and_write_nothing(write, tmp_path, text, words):
+    write("omega, transverse\n1,x\n", "run.toml.csv")
+    write("omega, transverse\n1e5,-1\n", "few.csv")
+    before = sorted(tmp_path.iterdir())
+    result = command(write(text))
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "run.toml"])
+
+
+def test_a_file_that_is_not_there_or_not_text(tmp_path):
+    assert "none.toml: No such file" in command(tmp_path / "none.toml").stderr
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    assert "not a UTF-8 text file" in command(tmp_path / "bytes.toml").stderr
+
+
+def test_an_output_that_cannot_be_written_stops_before_the_flow(write, tmp_path):
+    (tmp_path / "folder").mkdir()
+    result = command(write(MATERIAL + SPECTRUM + '[output]\ndata = "folder"\n'))
+    assert (result.exit_code, "a file is wanted, this is a folder" in result.stderr) == (2, True)
+    assert isinstance(read_flow_config(tmp_path / "run.toml").data, Path)
