@@ -202,6 +202,10 @@ class Tail(NamedTuple):
     amplitude: FloatArray
     exponent: FloatArray
 
+    def of(self, row: int) -> tuple[float, float]:
+        """Return amplitude and exponent of a row."""
+        return float(self.amplitude[row]), float(self.exponent[row])
+
 
 def tail(name: str, edge: Edge, samples: FloatArray, nodes: FloatArray) -> Tail:
     """Resolve how rows of samples go on beyond their end: `below` the first node or `above` the last."""
@@ -276,33 +280,31 @@ def require_exponents(name: str, given: Tail, low: float, high: float, why: str)
         raise ValueError(f"{name} must be a power law with an exponent {limits} ({why}), got {exponent:.6g}")
 
 
-def power_cells(given: Tail, row: int, node: float, end: float) -> tuple[FloatArray, FloatArray]:
-    """Return breaks and values (cells, 8) of a power law from `end` to a node above it, or from a node to `end`.
+def power_cells(amplitude: FloatArray, exponent: FloatArray, node: float, end: float) -> tuple[FloatArray, FloatArray]:
+    """Return breaks and values (p, cells, 8) of p power laws from `end` to a node above it, or from a node to `end`.
 
-    Where it has fallen below 1e-20 of its value at the node it is taken as zero.
+    Where they have fallen below 1e-20 of their values at the node they are taken as zero.
     """
-    amplitude, exponent = float(given.amplitude[row]), float(given.exponent[row])
-    decay = exponent if end < node else -exponent
-    # a ratio so small that a polynomial of degree 7 represents the power law to rounding errors
-    step = math.log1p(1.0 / (20.0 + 8.0 * abs(exponent)))
+    there = amplitude != 0.0
+    decay = (exponent if end < node else -exponent)[there]
+    # a ratio so small that a polynomial of degree 7 represents the power laws to rounding errors
+    step = math.log1p(1.0 / (20.0 + 8.0 * float(np.abs(exponent[there]).max(initial=0.0))))
     length = abs(math.log(end / node))
-    reach = min(length, 46.0 / decay) if decay > 0.0 else length
-    if amplitude == 0.0:
-        reach = 0.0
-    n = math.ceil(reach / step)
+    reach = length if (decay <= 0.0).any() else float(np.min([length, 46.0 / decay.min(initial=np.inf)]))
+    n = math.ceil(reach / step) if there.any() else 0
     direction = -1.0 if end < node else 1.0
     breaks = node * np.exp(direction * reach / max(n, 1) * np.arange(n + 1))
-    if reach < length:
+    if n == 0 or reach < length:
         breaks = np.append(breaks, end)
     else:
         breaks[-1] = end
     breaks[0] = node
     middle, half = 0.5 * (breaks[1:] + breaks[:-1]), 0.5 * np.abs(np.diff(breaks))
-    values = np.zeros((breaks.size - 1, 8))
+    values = np.zeros((amplitude.size, breaks.size - 1, 8))
     points = middle[:n, None] + half[:n, None] * RULE[0]
-    values[:n] = amplitude * (points / node) ** exponent
+    values[there, :n] = amplitude[there, None, None] * (points / node) ** exponent[there, None, None]
     if end < node:
-        return breaks[::-1].copy(), values[::-1].copy()
+        return breaks[::-1].copy(), values[:, ::-1].copy()
     return breaks, values
 
 

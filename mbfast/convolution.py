@@ -14,7 +14,6 @@ from mbfast._interpolant import (
     ROUNDING,
     Edge,
     Estimate,
-    Tail,
     Variable,
     batch,
     check_edge,
@@ -132,15 +131,23 @@ def convolve(
     return Estimate(value, plan.error(f, g, temperature=temperature, threads=threads))
 
 
-class _Function(NamedTuple):
-    """One spectrum on one side of zero frequency, as the kernels take it, in units of the last node."""
+class _Part(NamedTuple):
+    """One function: values at the Gauss points between the nodes, amplitude and exponent below and above them."""
+
+    values: FloatArray
+    low: tuple[float, float] = (0.0, 0.0)
+    high: tuple[float, float] = (0.0, 0.0)
+
+
+class _Functions(NamedTuple):
+    """One or two functions on one side of zero frequency, as the kernels take them, in units of the last node."""
 
     breaks: FloatArray
     values: FloatArray
     coefficients: FloatArray
     moments: FloatArray
-    amplitude: float
-    exponent: float
+    amplitude: FloatArray
+    exponent: FloatArray
     rate: float
 
 
@@ -220,6 +227,15 @@ class ConvolutionPlan:
         self._run(rows_f, rows_g, rates, flat, workers)
         return out
 
+    def pair(
+        self, f: ArrayLike, g: ArrayLike, *, temperature: ArrayLike = 0.0, threads: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the convolutions (..., n or m) of f with itself and of f with g, in the time of the second alone."""
+        shape, rows_f, rows_g, rates = self._check(f, g, temperature)
+        own, both = np.empty((2, rows_f.shape[0], self._targets.size))
+        self._run(rows_f, rows_g, rates, both, _tiles.check_threads(threads), own=own)
+        return own.reshape(*shape, -1), both.reshape(*shape, -1)
+
     def error(
         self,
         f: ArrayLike,
@@ -264,18 +280,31 @@ class ConvolutionPlan:
         return shape, flat[0], flat[0] if g is None else flat[2], rates
 
     def _run(
-        self, f: FloatArray, g: FloatArray, rates: FloatArray, out: FloatArray, workers: int, *, change: bool = False
+        self,
+        f: FloatArray,
+        g: FloatArray,
+        rates: FloatArray,
+        out: FloatArray,
+        workers: int,
+        *,
+        change: bool = False,
+        own: FloatArray | None = None,
     ) -> None:
-        """Fill out (rows, m) with the convolutions, or with their change when samples are interpolated once better."""
+        """Fill out (rows, m) with the convolutions, or with their change when samples are interpolated once better.
+
+        If `own` is given, g is another function than f, and it is filled with the convolutions of f with itself.
+        """
         functions = {"f": f} if g is f else {"f": f, "g": g}
         below = {}
         for name, samples in functions.items():
             below[name] = low = tail("below", self._below, samples, self._made.nodes)
             require_exponents("below", low, -1.0, np.inf, "else the integral diverges at zero frequency")
         if self._fft is not None and np.isinf(rates).all():
+            wanted = [(f, g, out)] + ([] if own is None else [(f, f, own)])
             done = [
-                self._fft.run(a, a if g is f else b, self._below, result, change=change)
-                for a, b, result in zip(f, g, out, strict=True)
+                self._fft.run(a, a if two is one else b, self._below, result, change=change)
+                for one, two, results in wanted
+                for a, b, result in zip(one, two, results, strict=True)
             ]
             if all(done):
                 return
@@ -285,15 +314,18 @@ class ConvolutionPlan:
             name: (below[name], tail("above", self._above, samples, self._made.nodes))
             for name, samples in functions.items()
         }
-        out[:] = 0.0
         starts = range(0, self._targets.size, _CHUNK)
 
-        def prepare(row: int) -> Any:
+        def prepare(row: int) -> list[tuple[_Functions, _Functions | None]]:
             spectra = [
-                self._functions(samples, tails[name], row, rates[row], change=change)
+                _Part(self._made.value.values(samples[row : row + 1])[0], *(edge.of(row) for edge in tails[name]))
                 for name, samples in functions.items()
             ]
-            return spectra if g is not f else spectra * 2
+            if not change:
+                return [self._functions(spectra, rates[row])]
+            terms = [_Part(self._made.error.values(samples[row : row + 1])[0]) for samples in functions.values()]
+            # to first order: the next term of each function with the other function
+            return [self._functions([*pair], rates[row]) for pair in zip(spectra[::-1], terms, strict=True)]
 
         # what is prepared of a row takes a thousand times the memory of its samples
         for group in range(0, f.shape[0], 4 * workers):
@@ -302,49 +334,48 @@ class ConvolutionPlan:
 
             def work(tile: tuple[int, int], prepared: dict[int, Any] = prepared) -> None:
                 row, start = tile
-                piece = slice(start, start + _CHUNK)
-                for a, b, factor in _terms(*prepared[row], same=g is f, change=change):
-                    _add(self._targets[piece], a, b, factor * self._made.unit, out[row, piece])
+                targets = self._targets[start : start + _CHUNK]
+                total = np.zeros((2, targets.size))
+                for stack, image in prepared[row]:
+                    sums = total[: stack.amplitude.size]
+                    _add(targets, stack, stack, self._made.unit, sums)
+                    if image is not None:
+                        _add(targets, image, stack, self._made.unit, sums)
+                total[0] *= 2.0  # of a function with itself the two halves are equal
+                piece = slice(start, start + targets.size)
+                if change and g is f:
+                    out[row, piece] = 2.0 * total[1]
+                else:
+                    out[row, piece] = total[0 if g is f else 1]
+                if own is not None:
+                    own[row, piece] = total[0]
 
             _tiles.run(work, [(row, start) for row in members for start in starts], threads=workers)
 
-    def _functions(
-        self, samples: FloatArray, tails: tuple[Tail, Tail], row: int, rate: float, *, change: bool
-    ) -> list[_Function | None]:
-        """Return a spectrum and its mirror image, and with `change` the next term of both; images None at T = 0."""
-        made, (low, high) = self._made, tails
-        nodes = made.nodes
+    def _functions(self, parts: list[_Part], rate: float) -> tuple[_Functions, _Functions | None]:
+        """Return spectra on common breaks, and their mirror images, None at T = 0."""
+        nodes = self._made.nodes
+        low, low_exponent, high, high_exponent = np.array([[*part.low, *part.high] for part in parts]).T
         smallest = min(nodes[0], self._targets.min(initial=nodes[0]))
         # the kernel's wish: the power law ends below every cell, and below half of every frequency; rate first <= 1
-        first = min(np.diff(nodes).min(), 0.4 * smallest / (10.0 + abs(low.exponent[row])))
+        first = min(np.diff(nodes).min(), 0.4 * smallest / (10.0 + np.abs(low_exponent).max()))
         first = min(first, 1.0 / rate) if np.isfinite(rate) else first
-        cold = _COLD
-        if high.amplitude[row] != 0.0:  # what rises is cut later
-            for _ in range(5):
-                cold = _COLD + 2.0 * max(high.exponent[row], 0.0) * np.log(cold)
+        cold, rising = _COLD, high_exponent[high != 0.0]
+        for _ in range(5 if rising.size else 0):  # what rises is cut later
+            cold = _COLD + 2.0 * max(rising.max(), 0.0) * np.log(cold)
         top = self._targets.max(initial=0.0) + (cold / rate if np.isfinite(rate) else 0.0)
-        breaks, inner = [nodes], [made.value.values(samples[row : row + 1])[0]]
-        below_breaks, below_values = power_cells(low, row, nodes[0], first)
-        breaks.insert(0, below_breaks[:-1])
-        inner.insert(0, below_values)
-        if high.amplitude[row] != 0.0 and top > 1.0:
-            if np.log(abs(high.amplitude[row])) + high.exponent[row] * np.log(top) > np.log(LARGEST_VALUE):
+        below_breaks, below_values = power_cells(low, low_exponent, nodes[0], first)
+        breaks, inner = [below_breaks[:-1], nodes], [below_values, np.stack([part.values for part in parts])]
+        if rising.size and top > 1.0:
+            if (np.log(np.abs(high[high != 0.0])) + rising * np.log(top) > np.log(LARGEST_VALUE)).any():
                 raise ValueError(f"above must not let the spectrum exceed {LARGEST_VALUE:g}, got {self._above!r}")
-            above_breaks, above_values = power_cells(high, row, 1.0, top)
+            above_breaks, above_values = power_cells(high, high_exponent, 1.0, top)
             breaks.append(above_breaks[1:])
             inner.append(above_values)
-        b, values = np.concatenate(breaks), np.concatenate(inner)
-        whole = bool(below_values[0, 0])  # else it has died out, or there is none
-        amplitude = float(low.amplitude[row]) * (first / nodes[0]) ** low.exponent[row] if whole else 0.0
-        powers = (amplitude, float(low.exponent[row]))
-        function = _function(b, values, *powers)
-        result = [function, _mirrored(function, rate, cold)]
-        if change:
-            values = np.zeros_like(values)
-            values[below_values.shape[0] :][: nodes.size - 1] = made.error.values(samples[row : row + 1])[0]
-            term = _function(b, values, 0.0, 0.0)
-            result += [term, _mirrored(term, rate, cold)]
-        return result
+        whole = below_values[:, 0, 0] != 0.0  # else it has died out, or there is none
+        amplitude = np.where(whole, low * (first / nodes[0]) ** low_exponent, 0.0)
+        stack = _stack(np.concatenate(breaks), np.concatenate(inner, axis=1), amplitude, low_exponent)
+        return stack, _mirrored(stack, rate, cold)
 
     def _edge_uncertainty(self, f: FloatArray, g: FloatArray) -> FloatArray:
         """Return what the uncertainty of the power law below the nodes does to the integral over it."""
@@ -363,25 +394,29 @@ def _plain(samples: object, n: int) -> TypeGuard[FloatArray]:
     return samples.dtype == np.float64 and samples.shape == (n,) and samples.flags.c_contiguous
 
 
-def _function(b: FloatArray, values: FloatArray, amplitude: float, exponent: float, rate: float = 0.0) -> _Function:
-    c, m = np.empty_like(values), np.empty((b.size, 8))
-    kernels.coefficients(values, RULE, c)
-    kernels.moments(b, values, amplitude, exponent, rate, RULE, m)
-    return _Function(b, values, c, m, amplitude, exponent, rate)
+def _stack(
+    b: FloatArray, values: FloatArray, amplitude: FloatArray, exponent: FloatArray, rate: float = 0.0
+) -> _Functions:
+    c, m = np.empty_like(values), np.empty((values.shape[0], b.size, 8))
+    for a in range(values.shape[0]):
+        kernels.coefficients(values[a], RULE, c[a])
+        kernels.moments(b, values[a], amplitude[a], exponent[a], rate, RULE, m[a])
+    return _Functions(b, values, c, m, amplitude, exponent, rate)
 
 
-def _mirrored(function: _Function, rate: float, cold: float) -> _Function | None:
-    """Return the function times exp(-rate x), on cells that are short enough; None at T = 0."""
+def _mirrored(functions: _Functions, rate: float, cold: float) -> _Functions | None:
+    """Return the functions times exp(-rate x), on cells that are short enough; None at T = 0."""
     if not np.isfinite(rate):
         return None
-    b, values = function.breaks, function.values
+    b, values = functions.breaks, functions.values
     cells = max(int(np.searchsorted(b, cold / rate)), 1)
     cells = min(cells, b.size - 1)
     fall = rate * np.diff(b[: cells + 1])
     parts = np.maximum(np.ceil(fall / _STEP), 1.0)
     # its product with a polynomial has a term of degree 8, which an n-th of the cell has 2^-8 n times smaller
-    lost = 0.25 * np.minimum(fall, _STEP) * np.abs(values[:cells] @ (RULE[9] + RULE[8]))
-    parts = np.maximum(parts, np.ceil((lost / (1e-15 * np.abs(values).max() + 1e-300)) ** 0.125))
+    lost = 0.25 * np.minimum(fall, _STEP) * np.abs(values[:, :cells] @ (RULE[9] + RULE[8]))
+    size = np.abs(values).max(axis=(1, 2))[:, None]
+    parts = np.maximum(parts, np.ceil((lost / (1e-15 * size + 1e-300)) ** 0.125).max(axis=0))
     parts = np.minimum(parts, np.ceil(cold / _STEP)).astype(np.int64)
     cell = np.repeat(np.arange(cells), parts)
     place = np.arange(cell.size) - np.repeat(np.cumsum(parts) - parts, parts)
@@ -392,24 +427,13 @@ def _mirrored(function: _Function, rate: float, cold: float) -> _Function | None
     middle, half = 0.5 * (finer[1:] + finer[:-1]), 0.5 * np.diff(finer)
     x = middle[:, None] + half[:, None] * RULE[0]
     t = (2.0 * x - b[cell, None] - b[cell + 1, None]) / np.diff(b)[cell, None]
-    y = np.zeros_like(x)
+    y = np.zeros((values.shape[0], *x.shape))
     for k in range(7, -1, -1):
-        y = y * t + function.coefficients[cell, k, None]
-    return _function(finer, y * np.exp(-rate * x), function.amplitude, function.exponent, rate)
+        y = y * t + functions.coefficients[:, cell, k, None]
+    return _stack(finer, y * np.exp(-rate * x), functions.amplitude, functions.exponent, rate)
 
 
-def _terms(f: Any, g: Any, *, same: bool, change: bool) -> list[tuple[_Function, _Function, float]]:
-    """Return the pairs of functions, and their factors, whose half integrals make up the convolution or its change."""
-    if change:  # to first order, that of f and that of g
-        orders = [(f[2:], g[:2]), (g[:2], f[2:])] + ([] if same else [(f[:2], g[2:]), (g[2:], f[:2])])
-    else:
-        orders = [(f[:2], g[:2])] + ([] if same else [(g[:2], f[:2])])
-    # a function's integrals with itself, or the change of them, are equal by pairs
-    factor = 2.0 if same else 1.0
-    return [(h, other[0], factor) for one, other in orders for h in one if h is not None]
-
-
-def _add(targets: FloatArray, f: _Function, g: _Function, factor: float, out: FloatArray) -> None:
+def _add(targets: FloatArray, f: _Functions, g: _Functions, factor: float, out: FloatArray) -> None:
     sign = 1 if f.rate else -1
     kernels.convolution(
         targets,

@@ -395,8 +395,8 @@ class KramersKronigPlan:
             some, part = targets[chosen], np.zeros((1, int(chosen.sum())))
             start, there = span[0], amplitude
             if cells:
-                breaks, values = power_cells(given, row, *span)
-                kernels.cauchy(some, breaks, values[None], self._parity, RULE, part)
+                breaks, values = power_cells(np.array([amplitude]), np.array([exponent]), *span)
+                kernels.cauchy(some, breaks, values, self._parity, RULE, part)
                 start, there = span[1], amplitude * (span[1] / span[0]) ** exponent
             kernels.power_tail(some, start, there, exponent, above, self._parity, skip, part[0])
             out[chosen] += part[0]

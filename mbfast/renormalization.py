@@ -415,9 +415,11 @@ class _Plans:
         """Return what the increments take of Im chi~ (2, n)."""
         real = fill_jumps(self.real(real_samples(self.form, f, thermal), threads=1))
         l, t = f  # noqa: E741
-        tt = self.convolution(t, temperature=kelvin, threads=1) * stretch
-        lt = self.convolution(l, t, temperature=kelvin, threads=1) * stretch if self.form == "derived" else tt
-        return Integrals(f, real, tt, lt)
+        if self.form == "derived":
+            tt, lt = self.convolution.pair(t, l, temperature=kelvin, threads=1)
+        else:
+            tt = lt = self.convolution(t, temperature=kelvin, threads=1)
+        return Integrals(f, real, tt * stretch, lt * stretch)
 
     def real_errors(self, f: FloatArray, thermal: FloatArray) -> list[FloatArray]:
         """Return the errors of Re chi_l and Re chi_t."""

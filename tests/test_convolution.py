@@ -421,3 +421,17 @@ def test_fast_path_checks_as_the_other():
 
 def test_two_nodes_are_enough():
     assert_allclose(mbfast.convolve([1.0, 2.0], [1.0, 2.0]).value, [1 / 6, 8 / 6], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kelvin", [0.0, 0.7])
+@pytest.mark.parametrize("nodes", [np.geomspace(1e8, 1e13, 60), np.linspace(1e11, 1e13, 100)])
+def test_pairs_are_both_convolutions(kelvin, nodes):
+    f, g = 1 / (1 + nodes / 1e12), np.sqrt(nodes) / (1e6 + nodes / 1e6)
+    plan = mbfast.ConvolutionPlan(nodes, above="power")
+    own, both = plan.pair([f, 2 * f], g, temperature=kelvin)
+    for i, factor in enumerate((1.0, 2.0)):
+        for ours, other in (
+            (own[i], plan(factor * f, temperature=kelvin)),
+            (both[i], plan(factor * f, g, temperature=kelvin)),
+        ):
+            np.testing.assert_allclose(ours, other, rtol=1e-13)  # on other breaks

@@ -158,10 +158,10 @@ def test_a_convolution_within_compiled_code():
         for i in range(steps):
             for q in range(8):
                 values[i, q] = 0.5 * (b[i] + b[i + 1]) + 0.5 * (b[i + 1] - b[i]) * rule[0, q]
-        c, m, out = np.empty((steps, 8)), np.empty((steps + 1, 8)), np.zeros(1)
-        kernels.coefficients(values, rule, c)
-        kernels.moments(b, values, b[0], 1.0, 0.0, rule, m)
-        kernels.convolution(np.array([1.0]), -1, b, c, m, b[0], 1.0, 0.0, b, c, rule, 2.0, out)
-        return out[0]
+        c, m, out = np.empty((1, steps, 8)), np.empty((1, steps + 1, 8)), np.zeros((1, 1))
+        kernels.coefficients(values, rule, c[0])
+        kernels.moments(b, values, b[0], 1.0, 0.0, rule, m[0])
+        kernels.convolution(np.array([1.0]), -1, b, c, m, b[:1].copy(), np.ones(1), 0.0, b, c, rule, 2.0, out)
+        return out[0, 0]
 
     assert at_one(kernels.RULE, 10) == pytest.approx(1 / 6, rel=1e-13)

@@ -140,81 +140,125 @@ def _shift(b: Any, c: Any, k: int, w: float, sign: int, out: Any) -> None:
 def _add_products(
     fc: Any, j: int, gc: Any, k: int, f0: float, f1: float, g0: float, g1: float, half: float, rule: Any, out: Any
 ) -> None:
-    """Add to out (8,) half times weight times f(f0 + f1 t) g(g0 + g1 t) at the Gauss points t.
+    """Add to out (p, 8) half times weight times products at the Gauss points t, as `convolution` wants them.
 
-    f and g are the polynomials with the coefficients fc[j] and gc[k].
+    The factors are the polynomials with the coefficients fc[:, j] at f0 + f1 t and gc[:, k] at g0 + g1 t.
     """
     for q in range(8):
-        p = r = 0.0
-        for n in range(7, -1, -1):
-            p = p * (f0 + f1 * rule[0, q]) + fc[j, n]
-            r = r * (g0 + g1 * rule[0, q]) + gc[k, n]
-        out[q] += half * rule[1, q] * (p * r)
+        p, r = np.zeros(2), np.zeros(2)
+        for a in range(fc.shape[0]):
+            for n in range(7, -1, -1):
+                p[a] = p[a] * (f0 + f1 * rule[0, q]) + fc[a, j, n]
+                r[a] = r[a] * (g0 + g1 * rule[0, q]) + gc[a, k, n]
+        out[0, q] += half * rule[1, q] * (p[0] * r[0])
+        if fc.shape[0] == 2:
+            out[1, q] += half * rule[1, q] * (p[0] * r[1] + p[1] * r[0])
 
 
-def _emit_add_products(
-    _context: Any, fc: Any, j: Any, gc: Any, k: Any, f0: Any, f1: Any, g0: Any, g1: Any, half: Any, rule: Any, out: Any
-) -> Any:
-    # The same as vectors of eight numbers: of the loop LLVM makes code that is several times slower, as with AVX2 the
-    # sixteen coefficients do not fit into its registers.
-    signature = numba.types.void(fc, j, gc, k, f0, f1, g0, g1, half, rule, out)
+def _emitter(count: int) -> Any:
+    """Return the same for `count` functions as vectors of eight numbers, for numba to emit.
+
+    Of the loops LLVM makes code that is several times slower: with AVX2 not even the coefficients of two polynomials
+    fit into its registers.
+    """
+
+    def typed(
+        _context: Any,
+        fc: Any,
+        j: Any,
+        gc: Any,
+        k: Any,
+        f0: Any,
+        f1: Any,
+        g0: Any,
+        g1: Any,
+        half: Any,
+        rule: Any,
+        out: Any,
+    ) -> Any:
+        return numba.types.void(fc, j, gc, k, f0, f1, g0, g1, half, rule, out), emit
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        double, whole = ir.DoubleType(), ir.IntType(64)
-        eight = ir.VectorType(double, 8)
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8)
+        whole = ir.IntType(64)
+        eight = ir.VectorType(ir.DoubleType(), 8)
 
-        def data(argument: int) -> Any:
-            return context.make_array(signature.args[argument])(context, builder, values[argument]).data
+        def array(argument: int) -> Any:
+            return context.make_array(signature.args[argument])(context, builder, values[argument])
 
-        def at(pointer: Any, row: Any, column: int = 0) -> Any:
-            start = builder.mul(row, ir.Constant(whole, 8))
-            return builder.gep(pointer, [builder.add(start, ir.Constant(whole, column))])
+        def at(argument: int, row: Any, column: int = 0) -> Any:
+            place = builder.add(builder.mul(row, ir.Constant(whole, 8)), ir.Constant(whole, column))
+            return builder.gep(array(argument).data, [place])
 
-        def eight_at(pointer: Any, row: int) -> Any:
-            return builder.bitcast(at(pointer, ir.Constant(whole, row)), eight.as_pointer())
+        def eight_at(argument: int, row: int) -> Any:
+            return builder.bitcast(at(argument, ir.Constant(whole, row)), eight.as_pointer())
 
         def spread(number: Any) -> Any:
             first = builder.insert_element(ir.Constant(eight, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8)
             return builder.shuffle_vector(first, ir.Constant(eight, ir.Undefined), zeros)
 
         def fused(a: Any, b: Any, c: Any) -> Any:
             return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
-        points, weights = (builder.load(eight_at(data(9), row), align=8) for row in range(2))
-        product = builder.fmul(spread(values[8]), weights)
-        for coefficients, constant, slope in ((0, 4, 5), (2, 6, 7)):
+        points, weights = (builder.load(eight_at(9, row), align=8) for row in range(2))
+        scale = builder.fmul(spread(values[8]), weights)
+        factors = []
+        for argument, constant, slope in ((0, 4, 5), (2, 6, 7)):
             x = fused(spread(values[slope]), points, spread(values[constant]))
-            row = values[coefficients + 1]
-            result = spread(builder.load(at(data(coefficients), row, 7)))
-            for n in range(6, -1, -1):
-                result = fused(result, x, spread(builder.load(at(data(coefficients), row, n))))
-            product = builder.fmul(product, result)
-        out = eight_at(data(10), 0)
-        builder.store(builder.fadd(builder.load(out, align=8), product), out, align=8)
+            cells = builder.extract_value(array(argument).shape, 1)
+            for a in range(count):
+                row = builder.add(values[argument + 1], builder.mul(cells, ir.Constant(whole, a)))
+                result = spread(builder.load(at(argument, row, 7)))
+                for n in range(6, -1, -1):
+                    result = fused(result, x, spread(builder.load(at(argument, row, n))))
+                factors.append(result)
+        f, g = factors[:count], factors[count:]
+        products = [builder.fmul(f[0], g[0])]
+        if count == 2:
+            products.append(fused(f[0], g[1], builder.fmul(f[1], g[0])))
+        for row, product in enumerate(products):
+            place = eight_at(10, row)
+            builder.store(fused(scale, product, builder.load(place, align=8)), place, align=8)
         return context.get_dummy_value()
 
-    return signature, emit
+    return typed
 
 
-if not numba.config.DISABLE_JIT:
-    _add_products = numba.extending.intrinsic(_emit_add_products)
+if numba.config.DISABLE_JIT:
+    _add_product = _add_pair_of_products = _add_products
+else:
+    _add_product = numba.extending.intrinsic(_emitter(1))
+    _add_pair_of_products = numba.extending.intrinsic(_emitter(2))
 
 
 @jit(fastmath=_FAST)
 def _piece(
     x0: float, x1: float, fb: Any, fc: Any, j: int, gb: Any, gc: Any, k: int, w: float, sign: int, rule: Any, out: Any
 ) -> None:
-    """Add to out (8,) the integral from x0 to x1 of f(y) g(w + sign y), with y in cell j of f, w + sign y in k of g."""
+    """Add to out (p, 8) the integrals from x0 to x1, with y in cell j of the f and w + sign y in cell k of the g."""
     middle, half = 0.5 * (x1 + x0), 0.5 * (x1 - x0)
     f1, g1 = 2.0 / (fb[j + 1] - fb[j]), 2.0 / (gb[k + 1] - gb[k])
     f0, g0 = (middle - fb[j]) * f1 - 1.0, (w + sign * middle - gb[k]) * g1 - 1.0
-    _add_products(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, out)
+    if fc.shape[0] == 1:
+        _add_product(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, out)
+    else:
+        _add_pair_of_products(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, out)
+
+
+@jit(fastmath=_FAST)
+def _within_cell(gb: Any, gc: Any, k: int, w: float, sign: int, m: Any, shifted: Any, out: Any) -> None:
+    """Add to out (p, 8) the terms, power by power, of the integrals of f, with moments m (p, 8), times g in cell k."""
+    for a in range(gc.shape[0]):
+        _shift(gb, gc[a], k, w, sign, shifted[a])
+    for n in range(8):
+        out[0, n] += m[0, n] * shifted[0, n]
+        if gc.shape[0] == 2:
+            out[1, n] += m[0, n] * shifted[1, n] + m[1, n] * shifted[0, n]
 
 
 @jit(
-    "void(float64[::1], int64, float64[::1], float64[:,::1], float64[:,::1], float64, float64, float64,"
-    " float64[::1], float64[:,::1], float64[:,::1], float64, float64[::1])"
+    "void(float64[::1], int64, float64[::1], float64[:,:,::1], float64[:,:,::1], float64[::1], float64[::1], float64,"
+    " float64[::1], float64[:,:,::1], float64[:,::1], float64, float64[:,::1])"
 )
 def convolution(
     omega: Any,
@@ -222,8 +266,8 @@ def convolution(
     fb: Any,
     fc: Any,
     fm: Any,
-    amplitude: float,
-    exponent: float,
+    amplitude: Any,
+    exponent: Any,
     rate: float,
     gb: Any,
     gc: Any,
@@ -231,13 +275,17 @@ def convolution(
     factor: float,
     out: Any,
 ) -> None:
-    """Add, for each omega, ``factor`` times the integral of f(y) g(omega + sign y) over y > 0.
+    """Add integrals over y > 0 of products of f(y) and g(omega + sign y), for one or two functions on common breaks.
+
+    f and g are stacks of p functions, fc and gc (p, n, 8). Added, times `factor`, is the integral of f_0 g_0 to out[0],
+    and for p = 2 that of f_0 g_1 + f_1 g_0 to out[1].
 
     With sign -1 the integral ends at y = omega/2: the other half is that with f and g exchanged. f comes with its
-    `moments` fm and its power law, of which ``rate fb[0] <= 1``; g is not asked for below its first break: the cells
-    at an omega, and omega/2, must be longer than fb[0], and ``omega/2 >= gb[0]``.
+    `moments` fm (p, n + 1, 8) and its power laws, of which ``rate fb[0] <= 1``; g is not asked for below its first
+    break: the cells at an omega, and omega/2, must be longer than fb[0], and ``omega/2 >= gb[0]``.
     """
-    edge, shifted, pieces = np.empty(8), np.empty(8), np.empty(8)
+    count = fc.shape[0]
+    edge, shifted, terms = np.empty((count, 8)), np.empty((count, 8)), np.empty((count, 8))
     for i in range(omega.size):
         w = omega[i]
         x = max(0.0, w - gb[-1]) if sign < 0 else 0.0
@@ -249,46 +297,51 @@ def convolution(
         if sign > 0:
             k = np.searchsorted(gb, w, side="right") - 1
         k = min(k, gb.size - 2)
-        total, pieces[:] = 0.0, 0.0
+        terms[:] = 0.0
         if x >= fb[0]:
             j = min(np.searchsorted(fb, x, side="right") - 1, fb.size - 2)
         elif x > 0.0:  # just above the last break of g: the rest of the power law lies in its last cell
-            _shift(gb, gc, k, w, sign, shifted)
-            _edge_moments(x, fb[0], amplitude, exponent, rate, edge)
-            for n in range(8):
-                total += shifted[n] * (fm[0, n] - edge[n])
+            for a in range(count):
+                _edge_moments(x, fb[0], amplitude[a], exponent[a], rate, edge[a])
+                for n in range(8):
+                    edge[a, n] = fm[a, 0, n] - edge[a, n]
+            _within_cell(gb, gc, k, w, sign, edge, shifted, terms)
             x = fb[0]
         else:  # as long as g stays within this cell, moments of f give the integral
             first = w - gb[k] if sign < 0 else gb[k + 1] - w
-            _shift(gb, gc, k, w, sign, shifted)
             if first < fb[0]:  # a break of g within the power law of f: one side of it, then the other
-                _edge_moments(first, fb[0], amplitude, exponent, rate, edge)
-                for n in range(8):
-                    total += shifted[n] * edge[n]
+                for a in range(count):
+                    _edge_moments(first, fb[0], amplitude[a], exponent[a], rate, edge[a])
+                _within_cell(gb, gc, k, w, sign, edge, shifted, terms)
                 k += sign
                 if k < gb.size - 1:
-                    _shift(gb, gc, k, w, sign, shifted)
-                    for n in range(8):
-                        total += shifted[n] * (fm[0, n] - edge[n])
+                    for a in range(count):
+                        for n in range(8):
+                            edge[a, n] = fm[a, 0, n] - edge[a, n]
+                    _within_cell(gb, gc, k, w, sign, edge, shifted, terms)
             else:
                 j = min(np.searchsorted(fb, min(first, end), side="right") - 1, fb.size - 2)
-                for n in range(8):
-                    total += shifted[n] * fm[j, n]
+                for a in range(count):
+                    for n in range(8):
+                        edge[a, n] = fm[a, j, n]
+                _within_cell(gb, gc, k, w, sign, edge, shifted, terms)
             x = fb[j]
         while x < end:
             f_end = fb[j + 1]
             g_end = w - gb[k] if sign < 0 else gb[k + 1] - w
             stop = min(f_end, g_end, end)
             if stop > x:
-                _piece(x, stop, fb, fc, j, gb, gc, k, w, sign, rule, pieces)
+                _piece(x, stop, fb, fc, j, gb, gc, k, w, sign, rule, terms)
                 x = stop
             if f_end <= g_end:
                 j += 1
             else:
                 k += sign
-        for n in range(8):
-            total += pieces[n]
-        out[i] += factor * total
+        for a in range(count):
+            total = 0.0
+            for n in range(8):
+                total += terms[a, n]
+            out[a, i] += factor * total
 
 
 @jit(fastmath={"contract"})
