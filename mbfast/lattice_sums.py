@@ -50,7 +50,7 @@ def lattice_sum(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or blocks coincide.
+        If an argument is not as described, blocks coincide, or the lattice is averaged.
 
     Notes
     -----
@@ -68,7 +68,7 @@ def lattice_sum(
     """
     exponent = one_number("power", power)
     require_finite("power", np.asarray(exponent))
-    geometry = as_blocks(blocks)
+    geometry = _centres(blocks)
     scale = 1.0
     if isinstance(geometry, BlockLattice):
         if spacing is not None:
@@ -114,7 +114,7 @@ def phase_sum(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or blocks coincide.
+        If an argument is not as described, blocks coincide, or the lattice is averaged.
 
     Notes
     -----
@@ -133,7 +133,7 @@ def phase_sum(
     -2.6871
     """
     _check(interaction)
-    geometry = as_blocks(blocks)
+    geometry = _centres(blocks)
     k, directions = _wave(wavevector, polarization)
     k_reduced = k * geometry.unit
     if isinstance(interaction, StressInteraction):
@@ -191,7 +191,7 @@ def strain_coupling_sum(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or blocks coincide.
+        If an argument is not as described, blocks coincide, or the lattice is averaged.
 
     Notes
     -----
@@ -213,7 +213,7 @@ def strain_coupling_sum(
     613.5
     """
     _check(interaction)
-    geometry = as_blocks(blocks)
+    geometry = _centres(blocks)
     k, directions = _wave(wavevector, polarization)
     k_reduced = k * geometry.unit
     if isinstance(interaction, StressInteraction):
@@ -248,6 +248,13 @@ def strain_coupling_sum(
         return math.fsum(parts) / len(directions)
 
     return _average(geometry, term, threads) * (interaction.prefactor / geometry.unit**3) ** 2
+
+
+def _centres(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:
+    geometry = as_blocks(blocks)
+    if isinstance(geometry, BlockLattice) and geometry.averaged:
+        raise ValueError("blocks must be points, as sums over pairs are of distances of centres, got averaged=True")
+    return geometry
 
 
 def _check(interaction: Interaction) -> None:
