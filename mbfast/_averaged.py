@@ -106,10 +106,13 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
     if not good.all():
         raise ValueError(f"offsets must be whole numbers up to {_FARTHEST:g}, got {d[~good][0]:g}")
     rows = d.reshape(-1, 3)
-    result = np.empty((len(rows), matrix[..., 0].size))
+    result = np.empty((len(rows), *matrix.shape[:2]))
     for start in range(0, len(rows), _PIECE):
-        piece = slice(start, start + _PIECE)
-        np.matmul(_derivatives(rows[piece].T).T, matrix.reshape(-1, 15).T, out=result[piece])
+        derivatives, piece = _derivatives(rows[start : start + _PIECE].T), result[start : start + _PIECE]
+        # no matrix product: its bits depend on how many offsets there are
+        for p, q in itertools.combinations_with_replacement(range(len(matrix)), 2):
+            used = np.flatnonzero(matrix[p, q])
+            piece[:, p, q] = piece[:, q, p] = sum(matrix[p, q, a] * derivatives[a] for a in used)
     return np.reshape(result, (*d.shape[:-1], *matrix.shape[:2]))
 
 
@@ -117,12 +120,12 @@ def _composition(interaction: Interaction) -> FloatArray:
     """Coefficients (c, c, 15) of the fourth derivatives of r in the tensor."""
 
     def fourth(*axes: str) -> FloatArray:
-        return (np.array(_INDICES) == "".join(sorted("".join(axes)))).astype(np.float64)
+        name = "".join(sorted("".join(axes)))
+        return np.array([float(known == name) for known in _INDICES])
 
     def second(*axes: str) -> FloatArray:
         """-d_ij (1/r), which is (delta_ij - 3 n_i n_j)/r^3."""
-        total: FloatArray = fourth(*axes, "xx") + fourth(*axes, "yy") + fourth(*axes, "zz")
-        return -0.5 * total
+        return -0.5 * (fourth(*axes, "xx") + fourth(*axes, "yy") + fourth(*axes, "zz"))
 
     if isinstance(interaction, DipoleInteraction):
         return np.array([[second(i, j) for j in "xyz"] for i in "xyz"])
@@ -151,7 +154,7 @@ def _derivatives(d: FloatArray) -> FloatArray:
 
 
 def _odd() -> NDArray[np.bool_]:
-    """Whether each of the fifteen components changes its sign with x, with y and with z, (15, 3)."""
+    """Which components change their sign with x, with y and with z, (15, 3)."""
     return np.array([[name.count(axis) % 2 == 1 for axis in "xyz"] for name in _INDICES])
 
 
