@@ -88,8 +88,8 @@ def pair_field(
     rounding errors are of the order of 1e-15. Memory beyond the arguments and the result: below 50 MB with open
     boundaries; on an averaged lattice 350 bytes a block more, for the tensors and the moments.
 
-    On an averaged lattice, ``BlockLattice(..., averaged=True)``, Lambda is the average over the two cubes, to a few
-    1e-14 of its largest component. Of that, points at the centres miss, at faces that touch, about 1 (stress, silica)
+    On an averaged lattice, ``BlockLattice(..., averaged=True)``, Lambda is the average over the two cubes, to
+    3e-14 of its largest component. Of that, points at the centres miss, at faces that touch, about 1 (stress, silica)
     or 0.18 (dipoles), n cubes apart about 0.6/n^2 or 0.4/n^4.
 
     References
