@@ -10,7 +10,7 @@ Newell's way, closed forms for such averages, loses six digits a decade of dista
 - Far away, a sum over 33 points. r is biharmonic, so its derivatives meet few of the moments of w: points on the axes,
   the face diagonals and the space diagonals with weights that are exact for all biharmonic polynomials of degree 9, as
   are those below. What is left is at most 4 r^-10 of the largest component, 1.3 r^-10 on the axes: 2e-14 from the
-  offset 25 on. The point tensor, which errs by 1.4 r^-2 (for dipoles 0.44 r^-4), would do from 1e7 (2000) on.
+  offset 25 on. The point tensor, which errs there by 1.4 r^-2 (for dipoles 0.44 r^-4), would do from 1e7 (2000) on.
 - Nearer, cut each cube in eight. The average is the mean over 64 pairs of cubes half as wide, and because the tensor
   scales as r^-3,
 
@@ -80,8 +80,9 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
 
     Notes
     -----
-    Errors are below 3e-14 of the largest component, near or far. At offset zero this is the average over one cube and itself, in the
-    sense of distributions, contact term included: for dipoles 4 pi/3 times the unit matrix, of trace 4 pi.
+    Errors are below 3e-14 of the largest component, near or far. What comes for an offset does not depend, to the last
+    bit, on the others. At offset zero this is the average over one cube and itself, in the sense of distributions,
+    contact term included: for dipoles 4 pi/3 times the unit matrix, of trace 4 pi.
 
     References
     ----------

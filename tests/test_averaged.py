@@ -214,6 +214,8 @@ def test_offsets_of_any_shape():
     assert result.shape == (5, 4, 6, 6)
     assert np.array_equal(result[2, 1], averaged_tensors(STRESS, offsets[2, 1].astype(np.int8)))
     assert averaged_tensors(DIPOLES, np.empty((0, 3))).shape == (0, 3, 3)
+    many = np.random.default_rng(1).integers(-40, 40, (5000, 3))  # more than are computed together
+    assert np.array_equal(averaged_tensors(STRESS, many)[4090:4100], averaged_tensors(STRESS, many[4090:4100]))
     assert np.isfinite(averaged_tensors(STRESS, [10**15, -(10**15), 3])).all()
 
 
