@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,9 @@ class BlockLattice:
         Blocks along x, y and z; the last index runs fastest.
     spacing : float
         Distance of neighbours, the side of a block (m).
+    averaged : bool
+        Blocks are cubes that touch, their moments spread evenly over them: pairs interact through the average of the
+        tensor over both cubes. If not, they are points at the centres.
 
     Attributes
     ----------
@@ -35,7 +38,7 @@ class BlockLattice:
     Raises
     ------
     TypeError, ValueError
-        If the shape is not three whole numbers >= 0 or the spacing is not a positive number.
+        If the shape is not three whole numbers >= 0, the spacing is not a positive number, or averaged is not a bool.
 
     Examples
     --------
@@ -47,6 +50,7 @@ class BlockLattice:
 
     shape: tuple[int, int, int]
     spacing: float
+    averaged: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         try:
@@ -60,6 +64,9 @@ class BlockLattice:
         spacing = one_number("spacing", self.spacing)
         require_positive("spacing", np.asarray(spacing), unit="m")
         object.__setattr__(self, "spacing", spacing)
+        if not isinstance(self.averaged, (bool, np.bool_)):
+            raise TypeError(f"averaged must be True or False, got {self.averaged!r}")
+        object.__setattr__(self, "averaged", bool(self.averaged))
 
     @property
     def n_blocks(self) -> int:

@@ -51,7 +51,7 @@ def lattice_sum(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or blocks coincide.
+        If an argument is not as described, blocks coincide, or the lattice is averaged.
 
     Notes
     -----
@@ -69,7 +69,7 @@ def lattice_sum(
     """
     exponent = one_number("power", power)
     require_finite("power", np.asarray(exponent))
-    geometry = as_blocks(blocks)
+    geometry = _centres(blocks)
     scale = 1.0
     if isinstance(geometry, BlockLattice):
         if spacing is not None:
@@ -115,7 +115,7 @@ def phase_sum(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or blocks coincide.
+        If an argument is not as described, blocks coincide, or the lattice is averaged.
 
     Notes
     -----
@@ -134,7 +134,7 @@ def phase_sum(
     -2.6871
     """
     _check(interaction)
-    geometry = as_blocks(blocks)
+    geometry = _centres(blocks)
     k, directions = _wave(wavevector, polarization)
     k_reduced = k * geometry.unit
     if isinstance(interaction, StressInteraction):
@@ -192,7 +192,7 @@ def strain_coupling_sum(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or blocks coincide.
+        If an argument is not as described, blocks coincide, or the lattice is averaged.
 
     Notes
     -----
@@ -214,7 +214,7 @@ def strain_coupling_sum(
     613.5
     """
     _check(interaction)
-    geometry = as_blocks(blocks)
+    geometry = _centres(blocks)
     k, directions = _wave(wavevector, polarization)
     k_reduced = k * geometry.unit
     if isinstance(interaction, StressInteraction):
@@ -267,6 +267,13 @@ def cube_pairs(side: float) -> tuple[FloatArray, FloatArray]:
     total[0] = 0.0  # a block with itself
     found = np.flatnonzero(total)
     return np.sqrt(found), total[found]
+
+
+def _centres(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:
+    geometry = as_blocks(blocks)
+    if isinstance(geometry, BlockLattice) and geometry.averaged:
+        raise ValueError("blocks must be points, as sums over pairs are of distances of centres, got averaged=True")
+    return geometry
 
 
 def _check(interaction: Interaction) -> None:

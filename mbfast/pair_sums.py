@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import _tiles
+from mbfast._averaged import averaged_tensors
 from mbfast._validate import FloatArray, float_array, real_array, require_choice
 from mbfast.blocks import ROWS, BlockLattice, Cloud, as_blocks
 from mbfast.interactions import Interaction
+from mbfast.kernels import averaged
 
 Method = Literal["auto", "direct"]
 Boundary = Literal["open", "periodic"]
@@ -84,7 +86,11 @@ def pair_field(
     -----
     For Joffrin and Levelut's form, whose tensor is not symmetric, this is the symmetric part of the field. Relative
     rounding errors are of the order of 1e-15. Memory beyond the arguments and the result: below 50 MB with open
-    boundaries.
+    boundaries; on an averaged lattice 350 bytes a block more, for the tensors and the moments.
+
+    On an averaged lattice, ``BlockLattice(..., averaged=True)``, Lambda is the average over the two cubes, to
+    3e-14 of its largest component. Of that, points at the centres miss, at faces that touch, about 1 (stress, silica)
+    or 0.18 (dipoles), n cubes apart about 0.6/n^2 or 0.4/n^4.
 
     References
     ----------
@@ -151,7 +157,7 @@ def pair_energy(
     """
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
     workers = _tiles.check_threads(threads)
-    if boundary == "periodic":
+    if boundary == "periodic" or system.cubes:
         return system.moments.contract(_field(interaction, system, workers, progress))
     geometry, kernels = system.geometry, interaction.kernels
 
@@ -172,6 +178,9 @@ def pair_energy(
 def _field(interaction: Interaction, system: _System, workers: int, progress: _tiles.Progress) -> FloatArray:
     result = np.zeros(system.moments.shape)
     flat = result.reshape(system.n, system.moments.width)
+    if system.cubes:
+        _add_averaged_field(interaction, system, system.cubes, flat, workers, progress)
+        return result
     geometry, kernels = system.geometry, interaction.kernels
 
     def add(tile: tuple[int, int], positions: FloatArray, sources: FloatArray) -> None:
@@ -187,6 +196,48 @@ def _field(interaction: Interaction, system: _System, workers: int, progress: _t
         for piece in pieces:
             work = partial(add, positions=geometry.reduced(*piece), sources=system.moments.components(*piece))
             _tiles.run(work, tiles, threads=workers, advance=advance)
+    return result
+
+
+def _add_averaged_field(
+    interaction: Interaction,
+    system: _System,
+    cubes: BlockLattice,
+    flat: FloatArray,
+    workers: int,
+    progress: _tiles.Progress,
+) -> None:
+    """Add the field between cubes, whose tensors are few on a lattice: one an offset, kept for all pairs."""
+    tensors = _tensors_by_offset(interaction, system, workers)
+    _, n2, n3 = cubes.shape
+
+    def add(tile: tuple[int, int], piece: tuple[int, int], sources: FloatArray) -> None:
+        field = np.zeros((tile[1] - tile[0], interaction.components))
+        averaged.field(*tile, *piece, n2, n3, tensors, sources, field)
+        flat[slice(*tile)] += _as_rows(system.scale * field.T, flat.shape[1])
+
+    tiles, pieces = system.tiles(), system.pieces()
+    with _tiles.counter(progress, len(tiles) * len(pieces), "field") as advance:
+        for piece in pieces:
+            sources = np.ascontiguousarray(system.moments.components(*piece).T)
+            _tiles.run(partial(add, piece=piece, sources=sources), tiles, threads=workers, advance=advance)
+
+
+def _tensors_by_offset(interaction: Interaction, system: _System, workers: int) -> FloatArray:
+    """Matrices (N, c, c) from a moment to its field, images included, at the offsets of the blocks from the first."""
+    result = np.zeros((system.n, interaction.components, interaction.components))
+    twice = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0][: interaction.components])  # yz stands for zy as well
+
+    def add(start: int) -> None:
+        offsets = system.geometry.reduced(start, min(start + ROWS, system.n)).T
+        for shift in system.shifts:
+            tensors = averaged_tensors(interaction, offsets + shift)
+            if start == 0 and not shift.any():
+                tensors[0] = 0.0  # a block and itself
+            result[start : start + ROWS] += tensors
+        result[start : start + ROWS] *= twice
+
+    _tiles.run(add, range(0, system.n, ROWS), threads=workers)
     return result
 
 
@@ -213,6 +264,7 @@ class _System:
         if not all(hasattr(interaction, name) for name in ("components", "prefactor", "coefficients", "kernels")):
             raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         self.geometry = as_blocks(blocks)
+        self.cubes = self.geometry if isinstance(self.geometry, BlockLattice) and self.geometry.averaged else None
         self.n = self.geometry.n_blocks
         leading = self.geometry.shape if isinstance(self.geometry, BlockLattice) else (self.n,)
         self.moments = _Moments(moments, leading, interaction.components)

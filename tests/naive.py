@@ -342,3 +342,86 @@ def coupled_response(couplings, positions, size, chi_l, chi_t, k, *, transverse)
         fields = np.tensordot(couplings, stress, axes=([1, 4, 5], [0, 1, 2]))  # (N, 3, 3)
         change = change + size**3 * np.einsum("ij,s,ijkl,skl", strain, phases.conj(), chi, 2 * fields, optimize=True)
     return change / (n * size**3 * len(polarizations))
+
+
+SECOND_DIFFERENCE = {-1: 1, 0: -2, 1: 1}
+
+
+def averaged_fourth_derivative(axes, offset):
+    """Average of a fourth derivative of r over two unit cubes, contact term included, by mpmath.
+
+    With W the double integral of a function over one axis, its average over that axis is the second difference of W;
+    each pair of derivatives along the axis undoes W. What is left is one integral, over the axis sorted last.
+    """
+    x_axis, y_axis, z_axis = sorted("xyz", key=lambda axis: -axes.count(axis))
+    x, y, z = (mpmath.mpf(int(offset["xyz".index(axis)])) for axis in (x_axis, y_axis, z_axis))
+    asinh = lambda u, v: mpmath.asinh(u / v) if v else mpmath.mpf(0)  # noqa: E731
+
+    def undone(x, y, z):
+        p2 = x * x + z * z
+        r, p = mpmath.sqrt(p2 + y * y), mpmath.sqrt(p2)
+        match axes.count(x_axis), axes.count(y_axis):
+            case 4, 0:  # d_xx of the double integral of r over y
+                return y * asinh(y, p) - r - (x * x * r / p2 if p2 else 0)
+            case 3, 1:  # d_x of the single integral of r over y
+                return x * asinh(y, p)
+            case 2, 2:
+                return r
+            case _:  # 2, 1, 1: the single integral of r over y; that over z is the one left
+                return (y * r + p2 * asinh(y, p)) / 2
+
+    def differences(z):
+        steps = SECOND_DIFFERENCE.items()
+        return mpmath.fsum(a * b * undone(x + i, y + j, z) for i, a in steps for j, b in steps)
+
+    if axes.count(z_axis):
+        return mpmath.quad(lambda t: differences(z + t) - differences(z + t - 1), [0, 1])
+    return mpmath.quad(lambda t: (1 - abs(t)) * differences(z + t), [-1, 0, 1])
+
+
+def newell(offset):
+    """The demagnetising tensor of two unit cubes, by the closed forms of Newell, Williams and Dunlop (1993)."""
+    asinh = lambda u, v, w: mpmath.asinh(u / mpmath.hypot(v, w)) if v or w else mpmath.mpf(0)  # noqa: E731
+    atan = lambda u, v: mpmath.atan(u / v) if v else mpmath.mpf(0)  # noqa: E731
+
+    def f(x, y, z):
+        r = mpmath.sqrt(x * x + y * y + z * z)
+        first = y * (z * z - x * x) * asinh(y, x, z) + z * (y * y - x * x) * asinh(z, x, y)
+        return first / 2 - x * y * z * atan(y * z, x * r) + (2 * x * x - y * y - z * z) * r / 6
+
+    def g(x, y, z):
+        r = mpmath.sqrt(x * x + y * y + z * z)
+        logarithms = x * y * z * asinh(z, x, y)
+        logarithms += y * (3 * z * z - y * y) * asinh(x, y, z) / 6 + x * (3 * z * z - x * x) * asinh(y, x, z) / 6
+        angles = z**3 * atan(x * y, z * r) / 6
+        angles += z * y * y * atan(x * z, y * r) / 2 + z * x * x * atan(y * z, x * r) / 2
+        return logarithms - angles - x * y * r / 3
+
+    result = mpmath.zeros(3)
+    for a, b in itertools.product(range(3), repeat=2):
+        order = [a, *(i for i in range(3) if i != a)] if a == b else [a, b, 3 - a - b]
+        for steps in itertools.product(SECOND_DIFFERENCE, repeat=3):
+            place = [mpmath.mpf(int(offset[i]) + steps[i]) for i in order]
+            factor = math.prod(SECOND_DIFFERENCE[s] for s in steps)
+            result[a, b] -= factor * (f if a == b else g)(*place) / (4 * mpmath.pi)
+    return result
+
+
+def averaged_over_cubes(tensor, offset, n=18):
+    """Average over two unit cubes, not the same, of a tensor that scales as r^-3, by Gauss's rule."""
+    points, weights = np.polynomial.legendre.leggauss(n)
+    points, weights = 0.5 + 0.5 * points, 0.5 * weights
+    grid = np.stack(np.meshgrid(points, points, points, indexing="ij"), axis=-1).reshape(-1, 3)
+    volume = np.einsum("i,j,k->ijk", weights, weights, weights).ravel()
+    total = 0.0
+    for corner in itertools.product((-1, 0), repeat=3):
+        low = np.asarray(offset) + corner
+        if np.all((low == 0) | (low == -1)):  # a corner at the origin: three pyramids, smooth along and across
+            t, edges = grid[:, :1], np.concatenate([np.ones((len(grid), 1)), grid[:, 1:]], axis=1)
+            pieces = [(np.roll(t * edges, axis, axis=1) * (2 * low + 1), volume * t[:, 0] ** 2) for axis in range(3)]
+        else:
+            pieces = [(low + grid, volume)]
+        for u, measure in pieces:
+            density = np.prod(1 - np.abs(u - offset), axis=1) * measure
+            total = total + np.einsum("n,n...->...", density, tensor(u))
+    return total
