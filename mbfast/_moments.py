@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._validate import FloatArray, float_array, real_array
+from mbfast._validate import FloatArray, float_array, real_array, require_choice
 from mbfast.blocks import ROWS, BlockLattice, Cloud
+
+Boundary = Literal["open", "periodic"]
+ImageShape = Literal["cubic", "spherical"]
 
 _LARGEST_MOMENT = 1e150  # the product of two, and of a reduced coupling, is still a double
 
@@ -48,6 +51,10 @@ class Moments:
         return np.stack(
             [rows[:, i, j] if i == j else 0.5 * (rows[:, i, j] + rows[:, j, i]) for i, j in _PLACES], dtype=np.float64
         )
+
+    def array(self) -> FloatArray:
+        """All moments, in the layout in which they came."""
+        return np.asarray(self._rows, dtype=np.float64)
 
     def contract(self, field: FloatArray) -> float:
         """Sum of T_s : h_s over all blocks."""
@@ -108,3 +115,37 @@ def refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
     if pairs:
         one, other = min(pairs)
         raise ValueError(f"blocks {one} and {other} coincide up to a period of the cell")
+
+
+def image_shifts(
+    geometry: BlockLattice | Cloud, boundary: str, cell: ArrayLike | None, images: int | None, image_shape: str
+) -> FloatArray:
+    """Return the displacements of the images, the cell itself among them, in units of the geometry, shape (n, 3)."""
+    require_choice("boundary", boundary, get_args(Boundary))
+    require_choice("image_shape", image_shape, get_args(ImageShape))
+    if boundary == "open":
+        if cell is not None or images is not None:
+            raise ValueError("cell and images belong to boundary='periodic', got them with boundary='open'")
+        return np.zeros((1, 3))
+    if isinstance(images, bool) or not isinstance(images, (int, np.integer)) or images < 0:
+        raise ValueError(f"images must be a whole number >= 0 of shells if periodic, got {images!r}")
+    vectors = cell_vectors(geometry, cell)
+    if not geometry.n_blocks:
+        return np.zeros((1, 3))
+    volume = abs(float(np.linalg.det(vectors)))
+    if images and isinstance(geometry, Cloud):
+        refuse_coincident_images(geometry, vectors)
+    reach = int(images)
+    if image_shape == "spherical":  # a vector of length L has no coordinate beyond L times that of the inverse
+        heights = 1.0 / np.linalg.norm(np.linalg.inv(vectors), axis=0)
+        radius = reach * volume ** (1 / 3)
+        reach = math.ceil(radius / heights.min())
+    steps = np.arange(-reach, reach + 1)
+    planes = []
+    for first in steps:
+        second, third = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
+        shifts = np.stack([np.full(second.size, first), second, third], axis=-1) @ vectors
+        if image_shape == "spherical":
+            shifts = shifts[np.linalg.norm(shifts, axis=1) <= radius * (1 + 1e-12)]
+        planes.append(shifts)
+    return np.concatenate(planes)

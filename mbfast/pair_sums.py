@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import _tiles
-from mbfast._moments import Moments, as_rows, cell_vectors, refuse_coincident_images
+from mbfast._moments import Boundary, ImageShape, Moments, as_rows, image_shifts
 from mbfast._validate import FloatArray, require_choice
 from mbfast.blocks import BlockLattice, Cloud, as_blocks
 from mbfast.interactions import Interaction
 
 Method = Literal["auto", "direct"]
-Boundary = Literal["open", "periodic"]
-ImageShape = Literal["cubic", "spherical"]
 
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
 
@@ -204,23 +202,14 @@ class _System:
         images: int | None,
         image_shape: str,
     ) -> None:
-        for name, value, known in (
-            ("method", method, Method),
-            ("boundary", boundary, Boundary),
-            ("image_shape", image_shape, ImageShape),
-        ):
-            require_choice(name, value, get_args(known))
+        require_choice("method", method, get_args(Method))
         if not all(hasattr(interaction, name) for name in ("components", "prefactor", "coefficients", "kernels")):
             raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         self.geometry = as_blocks(blocks)
         self.n = self.geometry.n_blocks
         leading = self.geometry.shape if isinstance(self.geometry, BlockLattice) else (self.n,)
         self.moments = Moments(moments, leading, interaction.components)
-        self.shifts = np.zeros((1, 3))
-        if boundary == "periodic":
-            self.shifts = _image_shifts(self.geometry, cell, images, image_shape)
-        elif cell is not None or images is not None:
-            raise ValueError("cell and images belong to boundary='periodic', got them with boundary='open'")
+        self.shifts = image_shifts(self.geometry, boundary, cell, images, image_shape)
         # of a field from moments in units of moments.unit and lengths in units of geometry.unit
         self.scale = interaction.prefactor / self.geometry.unit**3 * self.moments.unit
 
@@ -233,31 +222,3 @@ class _System:
         size = 4_000_000 // (max(self.n, 1) * len(self.shifts))
         size = min(max(size, 64 if len(self.shifts) == 1 else 1), 1024)
         return [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
-
-
-def _image_shifts(
-    geometry: BlockLattice | Cloud, cell: ArrayLike | None, images: int | None, image_shape: str
-) -> FloatArray:
-    """Return the displacements of the images, the cell itself among them, in units of the geometry, shape (n, 3)."""
-    if isinstance(images, bool) or not isinstance(images, (int, np.integer)) or images < 0:
-        raise ValueError(f"images must be a whole number >= 0 of shells if periodic, got {images!r}")
-    vectors = cell_vectors(geometry, cell)
-    if not geometry.n_blocks:
-        return np.zeros((1, 3))
-    volume = abs(float(np.linalg.det(vectors)))
-    if images and isinstance(geometry, Cloud):
-        refuse_coincident_images(geometry, vectors)
-    reach = int(images)
-    if image_shape == "spherical":  # a vector of length L has no coordinate beyond L times that of the inverse
-        heights = 1.0 / np.linalg.norm(np.linalg.inv(vectors), axis=0)
-        radius = reach * volume ** (1 / 3)
-        reach = math.ceil(radius / heights.min())
-    steps = np.arange(-reach, reach + 1)
-    planes = []
-    for first in steps:
-        second, third = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
-        shifts = np.stack([np.full(second.size, first), second, third], axis=-1) @ vectors
-        if image_shape == "spherical":
-            shifts = shifts[np.linalg.norm(shifts, axis=1) <= radius * (1 + 1e-12)]
-        planes.append(shifts)
-    return np.concatenate(planes)

@@ -1,0 +1,535 @@
+"""Fields on a lattice by Fourier transforms: the transforms, and what is done between them.
+
+Along each axis n blocks are padded to m >= n, and the linear convolution with offsets from -(n - 1) to n - 1 is had from
+transforms of length m alone, not 2m: values are turned by exp(-i pi j/(2m)) first, so that what wraps around comes back
+times i or -i. Of real values (the axis z) the real part is then right. Of complex values (y, x) it is the mean of what
+the values and their conjugates give, which are frequencies theta and -theta, theta = 2 pi (k + 1/4)/m. Nothing that is
+zero by padding is transformed but the m - n blocks to a length of factors 2, 3 and 5, no transform is of real values or
+of even length by need, and the kernel is wanted at m frequencies an axis, of which each serves for both signs.
+
+The kernel's tensors are even or odd along each axis and their transforms real. Frequencies come in the order in which
+the passes of `forward` leave them and `backward` takes them, digits reversed: nothing is ever sorted.
+
+Conjugates are swaps of real and imaginary parts (which is i times the conjugate). Data are rows of lanes, real parts
+then imaginary parts, and a transform runs along the rows for all lanes at once: loops are over contiguous lanes.
+Indices are unsigned: numba does not guard them against being negative.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mbfast._jit import jit
+
+_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+_U = np.uint64
+
+
+@jit(fastmath=_FAST)
+def _turn(r: float, i: float, c: float, s: float) -> tuple[float, float]:
+    """(r + i I)(c + s I)."""
+    return r * c - i * s, r * s + i * c
+
+
+@jit(fastmath=_FAST)
+def _two(ar: float, ai: float, br: float, bi: float) -> tuple[float, float, float, float]:
+    return ar + br, ai + bi, ar - br, ai - bi
+
+
+@jit(fastmath=_FAST)
+def _three(
+    ar: float, ai: float, br: float, bi: float, cr: float, ci: float
+) -> tuple[float, float, float, float, float, float]:
+    sr, si = br + cr, bi + ci
+    dr, di = 0.8660254037844386 * (br - cr), 0.8660254037844386 * (bi - ci)
+    hr, hi = ar - 0.5 * sr, ai - 0.5 * si
+    return ar + sr, ai + si, hr + di, hi - dr, hr - di, hi + dr
+
+
+@jit(fastmath=_FAST)
+def _four(
+    ar: float, ai: float, br: float, bi: float, cr: float, ci: float, dr: float, di: float
+) -> tuple[float, float, float, float, float, float, float, float]:
+    pr, pi, mr, mi = ar + cr, ai + ci, ar - cr, ai - ci
+    qr, qi, nr, ni = br + dr, bi + di, br - dr, bi - di
+    return pr + qr, pi + qi, mr + ni, mi - nr, pr - qr, pi - qi, mr - ni, mi + nr
+
+
+@jit(fastmath=_FAST)
+def _five(
+    ar: float, ai: float, br: float, bi: float, cr: float, ci: float, dr: float, di: float, er: float, ei: float
+) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+    pr, pi, mr, mi = br + er, bi + ei, br - er, bi - ei
+    qr, qi, nr, ni = cr + dr, ci + di, cr - dr, ci - di
+    c1, c2, s1, s2 = 0.30901699437494745, -0.8090169943749475, 0.9510565162951535, 0.5877852522924731
+    ur, ui = ar + c1 * pr + c2 * qr, ai + c1 * pi + c2 * qi
+    vr, vi = ar + c2 * pr + c1 * qr, ai + c2 * pi + c1 * qi
+    fr, fi = s1 * mr + s2 * nr, s1 * mi + s2 * ni
+    gr, gi = s2 * mr - s1 * nr, s2 * mi - s1 * ni
+    return ar + pr + qr, ai + pi + qi, ur + fi, ui - fr, vr + gi, vi - gr, vr - gi, vi + gr, ur - fi, ui + fr
+
+
+@jit(fastmath=_FAST)
+def _split(radix: int, x: Any, a: int, ai: int, step: int, lanes: int, w: Any, t: int) -> None:
+    """Butterfly of the rows at a (real parts) and ai (imaginary ones), step apart; twiddle factors t, ... come last."""
+    b, bi = a + step, ai + step
+    c, ci = b + step, bi + step
+    d, di = c + step, ci + step
+    if radix == _U(4):
+        w1r, w1i, w2r, w2i, w3r, w3i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)], w[t + _U(4)], w[t + _U(5)]
+        for k in range(lanes):
+            y = _four(x[a + k], x[ai + k], x[b + k], x[bi + k], x[c + k], x[ci + k], x[d + k], x[di + k])
+            x[a + k], x[ai + k] = y[0], y[1]
+            x[b + k], x[bi + k] = _turn(y[2], y[3], w1r, w1i)
+            x[c + k], x[ci + k] = _turn(y[4], y[5], w2r, w2i)
+            x[d + k], x[di + k] = _turn(y[6], y[7], w3r, w3i)
+    elif radix == _U(2):
+        w1r, w1i = w[t], w[t + _U(1)]
+        for k in range(lanes):
+            y2 = _two(x[a + k], x[ai + k], x[b + k], x[bi + k])
+            x[a + k], x[ai + k] = y2[0], y2[1]
+            x[b + k], x[bi + k] = _turn(y2[2], y2[3], w1r, w1i)
+    elif radix == _U(3):
+        w1r, w1i, w2r, w2i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)]
+        for k in range(lanes):
+            y3 = _three(x[a + k], x[ai + k], x[b + k], x[bi + k], x[c + k], x[ci + k])
+            x[a + k], x[ai + k] = y3[0], y3[1]
+            x[b + k], x[bi + k] = _turn(y3[2], y3[3], w1r, w1i)
+            x[c + k], x[ci + k] = _turn(y3[4], y3[5], w2r, w2i)
+    elif radix == _U(5):
+        e, ei = d + step, di + step
+        w1r, w1i, w2r, w2i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)]
+        w3r, w3i, w4r, w4i = w[t + _U(4)], w[t + _U(5)], w[t + _U(6)], w[t + _U(7)]
+        for k in range(lanes):
+            y5 = _five(
+                x[a + k], x[ai + k], x[b + k], x[bi + k], x[c + k], x[ci + k], x[d + k], x[di + k], x[e + k], x[ei + k]
+            )
+            x[a + k], x[ai + k] = y5[0], y5[1]
+            x[b + k], x[bi + k] = _turn(y5[2], y5[3], w1r, w1i)
+            x[c + k], x[ci + k] = _turn(y5[4], y5[5], w2r, w2i)
+            x[d + k], x[di + k] = _turn(y5[6], y5[7], w3r, w3i)
+            x[e + k], x[ei + k] = _turn(y5[8], y5[9], w4r, w4i)
+
+
+@jit(fastmath=_FAST)
+def _join(radix: int, x: Any, a: int, ai: int, step: int, lanes: int, w: Any, t: int) -> None:
+    """The transpose of `_split`: the twiddle factors come first."""
+    b, bi = a + step, ai + step
+    c, ci = b + step, bi + step
+    d, di = c + step, ci + step
+    if radix == _U(4):
+        w1r, w1i, w2r, w2i, w3r, w3i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)], w[t + _U(4)], w[t + _U(5)]
+        for k in range(lanes):
+            br, bj = _turn(x[b + k], x[bi + k], w1r, w1i)
+            cr, cj = _turn(x[c + k], x[ci + k], w2r, w2i)
+            dr, dj = _turn(x[d + k], x[di + k], w3r, w3i)
+            y = _four(x[a + k], x[ai + k], br, bj, cr, cj, dr, dj)
+            x[a + k], x[ai + k] = y[0], y[1]
+            x[b + k], x[bi + k] = y[2], y[3]
+            x[c + k], x[ci + k] = y[4], y[5]
+            x[d + k], x[di + k] = y[6], y[7]
+    elif radix == _U(2):
+        w1r, w1i = w[t], w[t + _U(1)]
+        for k in range(lanes):
+            br, bj = _turn(x[b + k], x[bi + k], w1r, w1i)
+            x[a + k], x[ai + k], x[b + k], x[bi + k] = _two(x[a + k], x[ai + k], br, bj)
+    elif radix == _U(3):
+        w1r, w1i, w2r, w2i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)]
+        for k in range(lanes):
+            br, bj = _turn(x[b + k], x[bi + k], w1r, w1i)
+            cr, cj = _turn(x[c + k], x[ci + k], w2r, w2i)
+            y3 = _three(x[a + k], x[ai + k], br, bj, cr, cj)
+            x[a + k], x[ai + k] = y3[0], y3[1]
+            x[b + k], x[bi + k] = y3[2], y3[3]
+            x[c + k], x[ci + k] = y3[4], y3[5]
+    elif radix == _U(5):
+        e, ei = d + step, di + step
+        w1r, w1i, w2r, w2i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)]
+        w3r, w3i, w4r, w4i = w[t + _U(4)], w[t + _U(5)], w[t + _U(6)], w[t + _U(7)]
+        for k in range(lanes):
+            br, bj = _turn(x[b + k], x[bi + k], w1r, w1i)
+            cr, cj = _turn(x[c + k], x[ci + k], w2r, w2i)
+            dr, dj = _turn(x[d + k], x[di + k], w3r, w3i)
+            er, ej = _turn(x[e + k], x[ei + k], w4r, w4i)
+            y5 = _five(x[a + k], x[ai + k], br, bj, cr, cj, dr, dj, er, ej)
+            x[a + k], x[ai + k] = y5[0], y5[1]
+            x[b + k], x[bi + k] = y5[2], y5[3]
+            x[c + k], x[ci + k] = y5[4], y5[5]
+            x[d + k], x[di + k] = y5[6], y5[7]
+            x[e + k], x[ei + k] = y5[8], y5[9]
+
+
+# Passes are done two at a time, on the rows that both need: they stay in the nearest cache.
+@jit("void(float64[::1], uint64, uint64, uint64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
+def forward(x: Any, m: int, lanes: int, swap: int, passes: Any, w: Any) -> None:
+    """Transform x (m, 2, lanes) along its rows, y_k = Sum_j x_j exp(-2 pi i jk/m), k in reversed digits.
+
+    With swap = 1 real parts are in the second place. A row of passes is: two radices, the length of what they split,
+    and the places of their factors in w.
+    """
+    row = _U(2) * lanes
+    re, im = swap * lanes, (_U(1) - swap) * lanes
+    for i in range(_U(passes.shape[0])):
+        first, second, size, t, t_ = passes[i, 0], passes[i, 1], passes[i, 2], passes[i, 3], passes[i, 4]
+        step = size // first
+        step_ = step // second
+        for start in range(_U(0), m, size):
+            for p in range(step_):
+                for q in range(second):
+                    k = p + q * step_
+                    a = (start + k) * row
+                    _split(first, x, a + re, a + im, step * row, lanes, w, t + _U(2) * (first - _U(1)) * k)
+                for q in range(first):
+                    a = (start + p + q * step) * row
+                    _split(second, x, a + re, a + im, step_ * row, lanes, w, t_ + _U(2) * (second - _U(1)) * p)
+
+
+@jit("void(float64[::1], uint64, uint64, uint64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
+def backward(x: Any, m: int, lanes: int, swap: int, passes: Any, w: Any) -> None:
+    """Undo `forward`, but for a factor m."""
+    row = _U(2) * lanes
+    re, im = (_U(1) - swap) * lanes, swap * lanes  # parts swapped: the inverse is the transform of conjugates
+    count = _U(passes.shape[0])
+    for j in range(count):
+        i = count - _U(1) - j
+        first, second, size, t, t_ = passes[i, 0], passes[i, 1], passes[i, 2], passes[i, 3], passes[i, 4]
+        step = size // first
+        step_ = step // second
+        for start in range(_U(0), m, size):
+            for p in range(step_):
+                for q in range(first):
+                    a = (start + p + q * step) * row
+                    _join(second, x, a + re, a + im, step_ * row, lanes, w, t_ + _U(2) * (second - _U(1)) * p)
+                for q in range(second):
+                    k = p + q * step_
+                    a = (start + k) * row
+                    _join(first, x, a + re, a + im, step * row, lanes, w, t + _U(2) * (first - _U(1)) * k)
+
+
+@jit(
+    "void(float64[:, :, :, :], int64[:, ::1], float64[::1], int64, int64, int64, float64[:, ::1], uint64[:, ::1], "
+    "float64[::1], float64[:, :, :, ::1])",
+    fastmath=_FAST,
+)
+def spread(
+    moments: Any, places: Any, scale: Any, width: int, j0: int, j1: int, turn: Any, passes: Any, w: Any, out: Any
+) -> None:
+    """Transform the moments (nx, ny, nz, .) of rows [j0, j1) along z into out (mz, blocks, ny, 2 components width).
+
+    Component c is scale[c] times the sum of the two columns places[c]. Along x, width neighbours are the lanes of a
+    block; the last block ends in zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
+    """
+    nx, nz, components = moments.shape[0], moments.shape[2], places.shape[0]
+    m, row = out.shape[0], out.shape[3]
+    lanes = row // 2
+    work = np.zeros(m * row)
+    for block in range(out.shape[1]):
+        first = block * width
+        count = min(width, nx - first)
+        for j in range(j0, j1):
+            work[nz * row :] = 0.0
+            for k in range(nz):
+                for i in range(width):
+                    for c in range(components):
+                        to = k * row + c * width + i
+                        t = 0.0
+                        if i < count:
+                            values = moments[first + i, j, k]
+                            t = scale[c] * (values[places[c, 0]] + values[places[c, 1]])
+                        work[to] = t * turn[k, 0]
+                        work[to + lanes] = t * turn[k, 1]
+            forward(work, m, lanes, 0, passes, w)
+            for k in range(m):
+                out[k, block, j] = work[k * row : (k + 1) * row]
+
+
+@jit(
+    "void(float64[:, :, :, ::1], int64[:, ::1], float64, int64, int64, int64, float64[:, ::1], uint64[:, ::1], "
+    "float64[::1], float64[:, :, :, :])",
+    fastmath=_FAST,
+)
+def collect(
+    field: Any, places: Any, scale: float, width: int, j0: int, j1: int, turn: Any, passes: Any, w: Any, out: Any
+) -> None:
+    """Transform back what `spread` made, scaled, into rows [j0, j1) of out (nx, ny, nz, .): both columns of a place."""
+    nx, nz, components = out.shape[0], out.shape[2], places.shape[0]
+    m, row = field.shape[0], field.shape[3]
+    lanes = row // 2
+    work = np.empty(m * row)
+    for block in range(field.shape[1]):
+        first = block * width
+        for j in range(j0, j1):
+            for k in range(m):
+                work[k * row : (k + 1) * row] = field[k, block, j]
+            backward(work, m, lanes, 0, passes, w)
+            for k in range(nz):
+                c_, s_ = scale * turn[k, 0], scale * turn[k, 1]
+                for i in range(min(width, nx - first)):
+                    values = out[first + i, j, k]
+                    for c in range(components):
+                        at = k * row + c * width + i
+                        h = work[at] * c_ + work[at + lanes] * s_
+                        values[places[c, 0]] = h
+                        values[places[c, 1]] = h
+
+
+@jit(fastmath=_FAST)
+def _multiply_six(x: Any, a: int, half: int, k: Any, b: int) -> None:
+    """Eight lanes of six components at a, imaginary parts half further on, times the symmetric matrix at b."""
+    for l in range(_U(8)):
+        p = a + l
+        o = b + l
+        m00, m01, m02 = k[o], k[o + _U(8)], k[o + _U(16)]
+        m03, m04, m05 = k[o + _U(24)], k[o + _U(32)], k[o + _U(40)]
+        m11, m12, m13 = k[o + _U(48)], k[o + _U(56)], k[o + _U(64)]
+        m14, m15, m22 = k[o + _U(72)], k[o + _U(80)], k[o + _U(88)]
+        m23, m24, m25 = k[o + _U(96)], k[o + _U(104)], k[o + _U(112)]
+        m33, m34, m35 = k[o + _U(120)], k[o + _U(128)], k[o + _U(136)]
+        m44, m45, m55 = k[o + _U(144)], k[o + _U(152)], k[o + _U(160)]
+        for _ in range(2):
+            t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
+            t3, t4, t5 = x[p + _U(24)], x[p + _U(32)], x[p + _U(40)]
+            x[p] = m00 * t0 + m01 * t1 + m02 * t2 + m03 * t3 + m04 * t4 + m05 * t5
+            x[p + _U(8)] = m01 * t0 + m11 * t1 + m12 * t2 + m13 * t3 + m14 * t4 + m15 * t5
+            x[p + _U(16)] = m02 * t0 + m12 * t1 + m22 * t2 + m23 * t3 + m24 * t4 + m25 * t5
+            x[p + _U(24)] = m03 * t0 + m13 * t1 + m23 * t2 + m33 * t3 + m34 * t4 + m35 * t5
+            x[p + _U(32)] = m04 * t0 + m14 * t1 + m24 * t2 + m34 * t3 + m44 * t4 + m45 * t5
+            x[p + _U(40)] = m05 * t0 + m15 * t1 + m25 * t2 + m35 * t3 + m45 * t4 + m55 * t5
+            p += half
+
+
+@jit(fastmath=_FAST)
+def _multiply_three(x: Any, a: int, half: int, k: Any, b: int) -> None:
+    for l in range(_U(8)):
+        p = a + l
+        o = b + l
+        m00, m01, m02 = k[o], k[o + _U(8)], k[o + _U(16)]
+        m11, m12, m22 = k[o + _U(24)], k[o + _U(32)], k[o + _U(40)]
+        for _ in range(2):
+            t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
+            x[p] = m00 * t0 + m01 * t1 + m02 * t2
+            x[p + _U(8)] = m01 * t0 + m11 * t1 + m12 * t2
+            x[p + _U(16)] = m02 * t0 + m12 * t1 + m22 * t2
+            p += half
+
+
+@jit(fastmath=_FAST)
+def _turned(x: Any, a: int, a_: int, y: Any, b: int, b_: int, n: int, c: float, s: float) -> None:
+    """y = (c + s I) x for n lanes, real and imaginary parts from a and a_ on, and from b and b_ on."""
+    for l in range(n):
+        y[b + l], y[b_ + l] = _turn(x[a + l], x[a_ + l], c, s)
+
+
+@jit(fastmath=_FAST)
+def _signed(x: Any, a: int, a_: int, y: Any, b: int, b_: int, sign: Any, n: int, c: float, s: float) -> None:
+    """As `_turned`, with a sign for each lane."""
+    for l in range(n):
+        r, i = _turn(x[a + l], x[a_ + l], c, s)
+        y[b + l], y[b_ + l] = sign[l] * r, sign[l] * i
+
+
+@jit(
+    "void(float64[:, :, :, ::1], uint64, uint64, float64[:, :, :, :, ::1], uint64[:, ::1], float64[::1], "
+    "float64[:, ::1], uint64, uint64, uint64, float64[:, ::1], uint64[:, ::1], float64[::1], "
+    "uint64, float64[:, ::1], uint64[:, ::1], float64[::1])",
+    fastmath=_FAST,
+)
+def planes(
+    field: Any, k0: int, k1: int, kernel: Any, terms: Any, factors: Any, signs: Any, components: int, width: int,
+    my: int, turn_y: Any, passes_y: Any, w_y: Any, mx: int, turn_x: Any, passes_x: Any, w_x: Any,
+) -> None:  # fmt: skip
+    """Convolve the planes [k0, k1) of field (mz, blocks, ny, 2 components width) with the kernel, in place.
+
+    kernel (mz, tiles, mx, basis, 8): eight values of y are the lanes of a tile. Element terms[i, 0] of the symmetric
+    matrix that multiplies the components is the sum of factors[i] times the basis function terms[i, 1]. signs
+    (2, 16 components) are those of the lanes [y, -y][component][8] where x is, and is not, taken as it is.
+    """
+    blocks, ny, nx = _U(field.shape[1]), _U(turn_y.shape[0]), _U(turn_x.shape[0])
+    tiles, basis = _U(kernel.shape[1]), _U(kernel.shape[3])
+    lanes, elements = components * width, components * (components + _U(1)) // _U(2)
+    # Rows are [real, imaginary][y, -y][component][lane], lanes being x in the transforms along y, and y in those along x.
+    half = _U(16) * components
+    row_y, row_x = _U(4) * lanes, _U(2) * half
+    flat, values = field.reshape(field.size), kernel.reshape(kernel.size)
+    tile = np.zeros(tiles * nx * row_x)
+    work = np.empty(max(my * row_y, mx * row_x))
+    kept = np.empty(nx * row_x)
+    matrix = np.empty(mx * elements * _U(8))
+    for k in range(k0, k1):
+        for block in range(blocks):
+            first = block * width
+            count = min(width, nx - first)
+            work[ny * row_y : my * row_y] = 0.0
+            for j in range(ny):
+                a, b = ((k * blocks + block) * ny + j) * _U(2) * lanes, j * row_y
+                c, s = turn_y[j, 0], turn_y[j, 1]
+                _turned(flat, a, a + lanes, work, b, b + _U(2) * lanes, lanes, c, s)
+                _turned(flat, a + lanes, a, work, b + lanes, b + _U(3) * lanes, lanes, c, s)
+            forward(work, my, _U(2) * lanes, _U(0), passes_y, w_y)
+            for t in range(tiles):
+                filled = min(_U(8), my - _U(8) * t)
+                for q in range(_U(4) * components):
+                    for i in range(count):
+                        a, b = _U(8) * t * row_y + q * width + i, (t * nx + first + i) * row_x + _U(8) * q
+                        for l in range(filled):
+                            tile[b + l] = work[a + l * row_y]
+        for t in range(tiles):
+            matrix[:] = 0.0
+            for kx in range(mx):
+                for i in range(_U(factors.size)):
+                    a = (((k * tiles + t) * mx + kx) * basis + terms[i, 1]) * _U(8)
+                    b = (kx * elements + terms[i, 0]) * _U(8)
+                    f = factors[i]
+                    for l in range(_U(8)):
+                        matrix[b + l] += f * values[a + l]
+            for turned in range(_U(2)):
+                sign = signs[turned]
+                re, im = turned * half, (_U(1) - turned) * half
+                work[nx * row_x : mx * row_x] = 0.0
+                for i in range(nx):
+                    a, b = (t * nx + i) * row_x, i * row_x
+                    _signed(tile, a + re, a + im, work, b, b + half, sign, half, turn_x[i, 0], turn_x[i, 1])
+                forward(work, mx, half, _U(0), passes_x, w_x)
+                for kx in range(mx):
+                    for v in range(_U(2)):
+                        a, b = kx * row_x + v * _U(8) * components, kx * elements * _U(8)
+                        if components == _U(6):
+                            _multiply_six(work, a, half, matrix, b)
+                        else:
+                            _multiply_three(work, a, half, matrix, b)
+                backward(work, mx, half, _U(0), passes_x, w_x)
+                for i in range(nx):
+                    a, b = i * row_x, (t * nx + i) * row_x
+                    c, s = turn_x[i, 0], -turn_x[i, 1]
+                    if turned == _U(0):
+                        _signed(work, a, a + half, kept, a, a + half, sign, half, c, s)
+                    else:
+                        _signed(work, a, a + half, tile, b + half, b, sign, half, c, s)
+                        for l in range(row_x):
+                            tile[b + l] += kept[a + l]
+        for block in range(blocks):
+            first = block * width
+            count = min(width, nx - first)
+            for t in range(tiles):
+                filled = min(_U(8), my - _U(8) * t)
+                for q in range(_U(4) * components):
+                    for i in range(count):
+                        a, b = _U(8) * t * row_y + q * width + i, (t * nx + first + i) * row_x + _U(8) * q
+                        for l in range(filled):
+                            work[a + l * row_y] = tile[b + l]
+            backward(work, my, _U(2) * lanes, _U(0), passes_y, w_y)
+            for j in range(ny):
+                a, b = j * row_y, ((k * blocks + block) * ny + j) * _U(2) * lanes
+                c, s = turn_y[j, 0], -turn_y[j, 1]
+                for l in range(a, a + lanes):
+                    r, i_ = _turn(work[l], work[l + _U(2) * lanes], c, s)
+                    i__, r_ = _turn(work[l + lanes], work[l + _U(3) * lanes], c, s)
+                    flat[b + (l - a)], flat[b + (l - a) + lanes] = r + r_, i_ + i__
+
+
+@jit(
+    "void(float64[:, :, ::1], int64[:, ::1], int64, float64[:, ::1], uint64[:, ::1], float64[::1], "
+    "int64, float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, :, :, ::1])",
+    fastmath=_FAST,
+)
+def kernel_plane(
+    samples: Any, odd: Any, my: int, turn_y: Any, passes_y: Any, w_y: Any,
+    mx: int, turn_x: Any, passes_x: Any, w_x: Any, out: Any,
+) -> None:  # fmt: skip
+    """Transform samples (basis, ny, nx) of the kernel at offsets >= 0 along y and x into out (tiles, mx, basis, 8).
+
+    Half of the transform of the functions continued to negative offsets, even or odd (odd[0] along x, odd[1] along y),
+    divided by i for the odd ones; the rows of turn as those of `planes`, but the first, of offset 0, halved.
+    """
+    basis, ny, nx = samples.shape
+    lanes, width = basis * 8, out.shape[3]
+    work = np.empty(max(my, mx) * 2 * lanes)
+    row = 2 * lanes
+    for first in range(0, nx, 8):
+        count = min(8, nx - first)
+        work[:] = 0.0
+        for j in range(ny):
+            for b in range(basis):
+                for i in range(count):
+                    at = j * row + 8 * b + i
+                    work[at] = samples[b, j, first + i] * turn_y[j, 0]
+                    work[at + lanes] = samples[b, j, first + i] * turn_y[j, 1]
+        forward(work, my, lanes, 0, passes_y, w_y)
+        for k in range(my):
+            for i in range(count):
+                for b in range(basis):
+                    out[k // width, first + i, b, k % width] = work[k * row + odd[1, b] * lanes + 8 * b + i]
+    for t in range(out.shape[0]):
+        kernel_lines(out[t], odd[0], turn_x, passes_x, w_x)
+
+
+@jit("void(float64[:, :, :], int64[::1], float64[:, ::1], uint64[:, ::1], float64[::1])", fastmath=_FAST)
+def kernel_lines(lines: Any, odd: Any, turn: Any, passes: Any, w: Any) -> None:
+    """Transform lines (m, basis, 8), the first rows of which are samples, along the rows in place, as `kernel_plane`."""
+    m, basis, width = lines.shape
+    lanes = basis * width
+    work = np.zeros(m * 2 * lanes)
+    for j in range(turn.shape[0]):
+        for b in range(basis):
+            for l in range(width):
+                at = j * 2 * lanes + b * width + l
+                work[at] = lines[j, b, l] * turn[j, 0]
+                work[at + lanes] = lines[j, b, l] * turn[j, 1]
+    forward(work, m, lanes, 0, passes, w)
+    for k in range(m):
+        for b in range(basis):
+            at = k * 2 * lanes + odd[b] * lanes + b * width
+            for l in range(width):
+                lines[k, b, l] = work[at + l]
+
+
+@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
+def fourth_derivatives(offsets: Any, shifts: Any, out: Any) -> None:
+    """Fill out (14, n) with derivatives at the offsets (3, n), summed over the shifts (s, 3) that are added to them.
+
+    With F the fourth derivatives of r and G = -F_..kk/2 those of -1/r, (delta - 3 n n)/r^3: G_xx, G_yy; F_yyzz, F_xxzz,
+    F_xxyy; then F_xx.., F_yy.., F_zz.. of yz, of xz, of xy. The others follow, as F is symmetric and G has no trace.
+    An offset that a shift takes to zero does not count.
+    """
+    out[:] = 0.0
+    for s in range(shifts.shape[0]):
+        for i in range(offsets.shape[1]):
+            x, y, z = offsets[0, i] + shifts[s, 0], offsets[1, i] + shifts[s, 1], offsets[2, i] + shifts[s, 2]
+            r2 = x * x + y * y + z * z
+            i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
+            a3 = i2 * math.sqrt(i2)
+            xx, yy, zz = x * x * i2, y * y * i2, z * z * i2
+            yz, xz, xy = y * z * i2 * a3, x * z * i2 * a3, x * y * i2 * a3
+            out[0, i] += a3 * (1.0 - 3.0 * xx)
+            out[1, i] += a3 * (1.0 - 3.0 * yy)
+            out[2, i] += a3 * (3.0 * (yy + zz) - 1.0 - 15.0 * yy * zz)
+            out[3, i] += a3 * (3.0 * (xx + zz) - 1.0 - 15.0 * xx * zz)
+            out[4, i] += a3 * (3.0 * (xx + yy) - 1.0 - 15.0 * xx * yy)
+            out[5, i] += yz * (3.0 - 15.0 * xx)
+            out[6, i] += yz * (9.0 - 15.0 * yy)
+            out[7, i] += yz * (9.0 - 15.0 * zz)
+            out[8, i] += xz * (9.0 - 15.0 * xx)
+            out[9, i] += xz * (3.0 - 15.0 * yy)
+            out[10, i] += xz * (9.0 - 15.0 * zz)
+            out[11, i] += xy * (9.0 - 15.0 * xx)
+            out[12, i] += xy * (9.0 - 15.0 * yy)
+            out[13, i] += xy * (3.0 - 15.0 * zz)
+
+
+@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
+def second_derivatives(offsets: Any, shifts: Any, out: Any) -> None:
+    """Fill out (5, n), as `fourth_derivatives`, with G_xx, G_yy, G_yz, G_xz, G_xy, those of -1/r."""
+    out[:] = 0.0
+    for s in range(shifts.shape[0]):
+        for i in range(offsets.shape[1]):
+            x, y, z = offsets[0, i] + shifts[s, 0], offsets[1, i] + shifts[s, 1], offsets[2, i] + shifts[s, 2]
+            r2 = x * x + y * y + z * z
+            i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
+            a3 = i2 * math.sqrt(i2)
+            q = -3.0 * i2 * a3
+            out[0, i] += a3 + q * x * x
+            out[1, i] += a3 + q * y * y
+            out[2, i] += q * y * z
+            out[3, i] += q * x * z
+            out[4, i] += q * x * y
