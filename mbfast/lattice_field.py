@@ -37,15 +37,17 @@ class LatticeField:
         if not isinstance(lattice, BlockLattice):
             raise TypeError(f"lattice must be a BlockLattice, got {lattice!r}")
         self.interaction, self.lattice, self.boundary = interaction, lattice, boundary
-        self._odd, terms = _basis(interaction)
+        if not isinstance(interaction, StressInteraction | DipoleInteraction):
+            raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         shifts = image_shifts(lattice, boundary, None, images, image_shape)
         workers = _tiles.check_threads(threads)
         # The shortest axis is the one padded most, the longest one is cut into the planes that threads share.
         self._order = sorted(range(3), key=lambda axis: lattice.shape[axis])
         self._x, self._y, self._z = (_Axis(lattice.shape[axis]) for axis in self._order)
-        self._terms = np.array([term[:2] for term in terms], dtype=np.uint64)
-        # the functions that are odd along two axes have a factor i from each
-        self._factors = np.array([-f if self._odd[b].any() else f for _, b, f in terms])
+        self._factors = np.zeros(2)
+        if isinstance(interaction, StressInteraction):
+            c0, _, c2 = interaction.coefficients
+            self._factors[:] = c0 + c2, 0.5 * c2
         components = interaction.components
         flips = np.where(_ODD[components], -1.0, 1.0)[:, self._order]
         signs = np.array([[flips[:, 0] ** 0, flips[:, 0] * flips[:, 1]], [flips[:, 0], flips[:, 1]]])
@@ -55,7 +57,7 @@ class LatticeField:
         self._field_shape = (self._z.m, blocks, self._y.n, 2 * components * self._width)
         self._field: FloatArray | None = None
         self._lock = threading.Lock()
-        self._kernel = _kernel(interaction, lattice, shifts, self._order, self._odd, workers)
+        self._kernel = _kernel(interaction, lattice, shifts, self._order, workers)
 
     @property
     def nbytes(self) -> int:
@@ -97,7 +99,7 @@ class LatticeField:
         run(lambda j0, j1: kernels.spread(source, places, weights, self._width, j0, j1, *tables, field), y.n)
         run(
             lambda k0, k1: kernels.planes(
-                field, k0, k1, self._kernel, self._terms, self._factors, self._signs, components, self._width,
+                field, k0, k1, self._kernel, self._factors, self._signs, components, self._width,
                 y.m, y.turn, *y.tables, x.m, x.turn, *x.tables,
             ),
             z.m,
@@ -123,9 +125,14 @@ def offset_tensors(
     return samples
 
 
-# Along which axes components of moments, xx, yy, zz, yz, xz, xy or x, y, z, are odd; and columns of their arrays.
+# Along which axes components of moments, xx, yy, zz, yz, xz, xy or x, y, z, are odd, and the basis functions are; columns of
+# the components.
 _YZ, _XZ, _XY = (False, True, True), (True, False, True), (True, True, False)
 _ODD = {6: np.array([(False,) * 3] * 3 + [_YZ, _XZ, _XY]), 3: np.eye(3, dtype=bool)}
+_ODD_FUNCTIONS = {
+    6: np.array([(False,) * 3] * 5 + [_YZ] * 3 + [_XZ] * 3 + [_XY] * 3),
+    3: np.array([(False,) * 3] * 2 + [_YZ, _XZ, _XY]),
+}
 _PLACES = {
     9: np.array([(0, 0), (4, 4), (8, 8), (5, 7), (2, 6), (1, 3)]),
     6: np.repeat(np.arange(6)[:, None], 2, axis=1),
@@ -133,52 +140,15 @@ _PLACES = {
 }
 
 
-def _basis(interaction: Interaction) -> tuple[NDArray[np.bool_], list[tuple[int, int, float]]]:
-    """Along which axes the basis functions are odd, and the matrix made of them: (element, function, factor)."""
-    if isinstance(interaction, DipoleInteraction):
-        odd = np.array([(False,) * 3] * 2 + [_YZ, _XZ, _XY])
-        return odd, [(0, 0, 1.0), (1, 4, 1.0), (2, 3, 1.0), (3, 1, 1.0), (4, 2, 1.0), (5, 0, -1.0), (5, 1, -1.0)]
-    if not isinstance(interaction, StressInteraction):
-        raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
-    # Lambda~ is g (delta_ik G_jl + delta_jk G_il + delta_il G_jk + delta_jl G_ik)/4 + f F, and 2 G_ij = -F_ijkk
-    c0, _, c2 = interaction.coefficients
-    g, f = c0 + c2, 0.5 * c2
-    element = {pair: n for n, pair in enumerate((i, j) for i in range(6) for j in range(i, 6))}
-    terms: dict[tuple[int, int], float] = {}
-
-    def add(i: int, j: int, function: int, factor: float) -> None:
-        key = element[min(i, j), max(i, j)], function
-        terms[key] = terms.get(key, 0.0) + factor
-
-    for i in range(3):
-        j, k = (i + 1) % 3, (i + 2) % 3
-        for function, sign in ((0, 1.0), (1, 1.0)) if i == 2 else ((i, -1.0),):
-            add(i, i, function, -sign * (g - 2.0 * f))
-            add(3 + i, 3 + i, function, sign * 0.25 * g)
-        for other in (j, k):
-            add(i, i, 2 + other, -f)
-        add(3 + i, 3 + i, 2 + i, f)
-        add(j, k, 2 + i, f)
-        for n in range(3):  # F_nnjk; G_jk is minus half of their sum
-            function = 5 + 3 * i + n
-            add(n, 3 + i, function, f)
-            add(3 + j, 3 + k, function, -0.125 * g)
-            for other in (j, k):
-                add(other, 3 + i, function, -0.25 * g)
-        add(3 + j, 3 + k, 5 + 3 * i + i, f)
-    odd = np.array([(False,) * 3] * 5 + [_YZ] * 3 + [_XZ] * 3 + [_XY] * 3)
-    return odd, [(*key, factor) for key, factor in terms.items()]
-
-
 def _kernel(
     interaction: Interaction,
     lattice: BlockLattice,
     shifts: FloatArray,
     order: list[int],
-    odd: NDArray[np.bool_],
     workers: int,
 ) -> FloatArray:
     """Transform of the basis functions, (mz, tiles of y, mx, functions, 8)."""
+    odd = _ODD_FUNCTIONS[interaction.components]
     x, y, z = (_Axis(lattice.shape[axis]) for axis in order)
     kernel = _aligned((z.m, -(-y.m // 8), x.m, len(odd), 8))
     parities = np.ascontiguousarray(odd[:, order].T, dtype=np.int64)

@@ -161,50 +161,49 @@ def _join(radix: int, x: Any, a: int, ai: int, step: int, lanes: int, w: Any, t:
 
 
 # Passes are done two at a time, on the rows that both need: they stay in the nearest cache.
-@jit("void(float64[::1], uint64, uint64, uint64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
+@jit("void(float64[::1], int64, int64, int64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
 def forward(x: Any, m: int, lanes: int, swap: int, passes: Any, w: Any) -> None:
     """Transform x (m, 2, lanes) along its rows, y_k = Sum_j x_j exp(-2 pi i jk/m), k in reversed digits.
 
     With swap = 1 real parts are in the second place. A row of passes is: two radices, the length of what they split,
     and the places of their factors in w.
     """
-    row = _U(2) * lanes
-    re, im = swap * lanes, (_U(1) - swap) * lanes
+    n, row, re, im = _U(lanes), _U(2 * lanes), _U(swap * lanes), _U((1 - swap) * lanes)
     for i in range(_U(passes.shape[0])):
         first, second, size, t, t_ = passes[i, 0], passes[i, 1], passes[i, 2], passes[i, 3], passes[i, 4]
         step = size // first
         step_ = step // second
-        for start in range(_U(0), m, size):
+        for start in range(_U(0), _U(m), size):
             for p in range(step_):
                 for q in range(second):
                     k = p + q * step_
                     a = (start + k) * row
-                    _split(first, x, a + re, a + im, step * row, lanes, w, t + _U(2) * (first - _U(1)) * k)
+                    _split(first, x, a + re, a + im, step * row, n, w, t + _U(2) * (first - _U(1)) * k)
                 for q in range(first):
                     a = (start + p + q * step) * row
-                    _split(second, x, a + re, a + im, step_ * row, lanes, w, t_ + _U(2) * (second - _U(1)) * p)
+                    _split(second, x, a + re, a + im, step_ * row, n, w, t_ + _U(2) * (second - _U(1)) * p)
 
 
-@jit("void(float64[::1], uint64, uint64, uint64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
+@jit("void(float64[::1], int64, int64, int64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
 def backward(x: Any, m: int, lanes: int, swap: int, passes: Any, w: Any) -> None:
     """Undo `forward`, but for a factor m."""
-    row = _U(2) * lanes
-    re, im = (_U(1) - swap) * lanes, swap * lanes  # parts swapped: the inverse is the transform of conjugates
+    # parts swapped: the inverse is the transform of conjugates
+    n, row, re, im = _U(lanes), _U(2 * lanes), _U((1 - swap) * lanes), _U(swap * lanes)
     count = _U(passes.shape[0])
     for j in range(count):
         i = count - _U(1) - j
         first, second, size, t, t_ = passes[i, 0], passes[i, 1], passes[i, 2], passes[i, 3], passes[i, 4]
         step = size // first
         step_ = step // second
-        for start in range(_U(0), m, size):
+        for start in range(_U(0), _U(m), size):
             for p in range(step_):
                 for q in range(first):
                     a = (start + p + q * step) * row
-                    _join(second, x, a + re, a + im, step_ * row, lanes, w, t_ + _U(2) * (second - _U(1)) * p)
+                    _join(second, x, a + re, a + im, step_ * row, n, w, t_ + _U(2) * (second - _U(1)) * p)
                 for q in range(second):
                     k = p + q * step_
                     a = (start + k) * row
-                    _join(first, x, a + re, a + im, step * row, lanes, w, t + _U(2) * (first - _U(1)) * k)
+                    _join(first, x, a + re, a + im, step * row, n, w, t + _U(2) * (first - _U(1)) * k)
 
 
 @jit(
@@ -274,44 +273,92 @@ def collect(
                         values[places[c, 1]] = h
 
 
+# Loops of a known number of lanes below 16 are not made vectors where that takes a check whether arrays overlap: n is 8.
 @jit(fastmath=_FAST)
-def _multiply_six(x: Any, a: int, half: int, k: Any, b: int) -> None:
-    """Eight lanes of six components at a, imaginary parts half further on, times the symmetric matrix at b."""
-    for l in range(_U(8)):
-        p = a + l
-        o = b + l
-        m00, m01, m02 = k[o], k[o + _U(8)], k[o + _U(16)]
-        m03, m04, m05 = k[o + _U(24)], k[o + _U(32)], k[o + _U(40)]
-        m11, m12, m13 = k[o + _U(48)], k[o + _U(56)], k[o + _U(64)]
-        m14, m15, m22 = k[o + _U(72)], k[o + _U(80)], k[o + _U(88)]
+def _stress_matrix(k: Any, a: int, n: int, g: float, f: float, m: Any, b: int) -> None:
+    """Matrix of six components, the rows of its upper triangle, from the transforms of `fourth_derivatives`.
+
+    Lambda~ is g (delta_ik G_jl + delta_jk G_il + delta_il G_jk + delta_jl G_ik)/4 + f F. Functions odd along two axes
+    lack a factor i from each.
+    """
+    h = g - 2.0 * f
+    for l in range(n):
+        p, o = a + l, b + l
+        gx, gy = k[p], k[p + _U(8)]
+        gz = -gx - gy
+        yyzz, xxzz, xxyy = f * k[p + _U(16)], f * k[p + _U(24)], f * k[p + _U(32)]
+        m[o] = h * gx - xxyy - xxzz
+        m[o + _U(8)] = xxyy
+        m[o + _U(16)] = xxzz
+        m[o + _U(48)] = h * gy - xxyy - yyzz
+        m[o + _U(56)] = yyzz
+        m[o + _U(88)] = h * gz - xxzz - yyzz
+        m[o + _U(120)] = yyzz - 0.25 * g * gx
+        m[o + _U(144)] = xxzz - 0.25 * g * gy
+        m[o + _U(160)] = xxyy - 0.25 * g * gz
+        x, y, z = k[p + _U(40)], k[p + _U(48)], k[p + _U(56)]
+        t = 0.25 * g * (x + y + z)
+        m[o + _U(24)] = -f * x
+        m[o + _U(64)] = t - f * y
+        m[o + _U(96)] = t - f * z
+        m[o + _U(152)] = 0.5 * t - f * x
+        x, y, z = k[p + _U(64)], k[p + _U(72)], k[p + _U(80)]
+        t = 0.25 * g * (x + y + z)
+        m[o + _U(32)] = t - f * x
+        m[o + _U(72)] = -f * y
+        m[o + _U(104)] = t - f * z
+        m[o + _U(136)] = 0.5 * t - f * y
+        x, y, z = k[p + _U(88)], k[p + _U(96)], k[p + _U(104)]
+        t = 0.25 * g * (x + y + z)
+        m[o + _U(40)] = t - f * x
+        m[o + _U(80)] = t - f * y
+        m[o + _U(112)] = -f * z
+        m[o + _U(128)] = 0.5 * t - f * z
+
+
+@jit(fastmath=_FAST)
+def _dipole_matrix(k: Any, a: int, n: int, m: Any, b: int) -> None:
+    """As `_stress_matrix`, of three components, from `second_derivatives`."""
+    for l in range(n):
+        p, o = a + l, b + l
+        gx, gy = k[p], k[p + _U(8)]
+        m[o] = gx
+        m[o + _U(24)] = gy
+        m[o + _U(40)] = -gx - gy
+        m[o + _U(32)] = -k[p + _U(16)]
+        m[o + _U(16)] = -k[p + _U(24)]
+        m[o + _U(8)] = -k[p + _U(32)]
+
+
+@jit(fastmath=_FAST)
+def _multiply_six(x: Any, a: int, n: int, k: Any, b: int) -> None:
+    """Eight lanes of six components at a times the symmetric matrix at b."""
+    for l in range(n):
+        p, o = a + l, b + l
+        t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
+        t3, t4, t5 = x[p + _U(24)], x[p + _U(32)], x[p + _U(40)]
+        m01, m02, m03 = k[o + _U(8)], k[o + _U(16)], k[o + _U(24)]
+        m04, m05, m12 = k[o + _U(32)], k[o + _U(40)], k[o + _U(56)]
+        m13, m14, m15 = k[o + _U(64)], k[o + _U(72)], k[o + _U(80)]
         m23, m24, m25 = k[o + _U(96)], k[o + _U(104)], k[o + _U(112)]
-        m33, m34, m35 = k[o + _U(120)], k[o + _U(128)], k[o + _U(136)]
-        m44, m45, m55 = k[o + _U(144)], k[o + _U(152)], k[o + _U(160)]
-        for _ in range(2):
-            t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
-            t3, t4, t5 = x[p + _U(24)], x[p + _U(32)], x[p + _U(40)]
-            x[p] = m00 * t0 + m01 * t1 + m02 * t2 + m03 * t3 + m04 * t4 + m05 * t5
-            x[p + _U(8)] = m01 * t0 + m11 * t1 + m12 * t2 + m13 * t3 + m14 * t4 + m15 * t5
-            x[p + _U(16)] = m02 * t0 + m12 * t1 + m22 * t2 + m23 * t3 + m24 * t4 + m25 * t5
-            x[p + _U(24)] = m03 * t0 + m13 * t1 + m23 * t2 + m33 * t3 + m34 * t4 + m35 * t5
-            x[p + _U(32)] = m04 * t0 + m14 * t1 + m24 * t2 + m34 * t3 + m44 * t4 + m45 * t5
-            x[p + _U(40)] = m05 * t0 + m15 * t1 + m25 * t2 + m35 * t3 + m45 * t4 + m55 * t5
-            p += half
+        m34, m35, m45 = k[o + _U(128)], k[o + _U(136)], k[o + _U(152)]
+        x[p] = k[o] * t0 + m01 * t1 + m02 * t2 + m03 * t3 + m04 * t4 + m05 * t5
+        x[p + _U(8)] = m01 * t0 + k[o + _U(48)] * t1 + m12 * t2 + m13 * t3 + m14 * t4 + m15 * t5
+        x[p + _U(16)] = m02 * t0 + m12 * t1 + k[o + _U(88)] * t2 + m23 * t3 + m24 * t4 + m25 * t5
+        x[p + _U(24)] = m03 * t0 + m13 * t1 + m23 * t2 + k[o + _U(120)] * t3 + m34 * t4 + m35 * t5
+        x[p + _U(32)] = m04 * t0 + m14 * t1 + m24 * t2 + m34 * t3 + k[o + _U(144)] * t4 + m45 * t5
+        x[p + _U(40)] = m05 * t0 + m15 * t1 + m25 * t2 + m35 * t3 + m45 * t4 + k[o + _U(160)] * t5
 
 
 @jit(fastmath=_FAST)
-def _multiply_three(x: Any, a: int, half: int, k: Any, b: int) -> None:
-    for l in range(_U(8)):
-        p = a + l
-        o = b + l
-        m00, m01, m02 = k[o], k[o + _U(8)], k[o + _U(16)]
-        m11, m12, m22 = k[o + _U(24)], k[o + _U(32)], k[o + _U(40)]
-        for _ in range(2):
-            t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
-            x[p] = m00 * t0 + m01 * t1 + m02 * t2
-            x[p + _U(8)] = m01 * t0 + m11 * t1 + m12 * t2
-            x[p + _U(16)] = m02 * t0 + m12 * t1 + m22 * t2
-            p += half
+def _multiply_three(x: Any, a: int, n: int, k: Any, b: int) -> None:
+    for l in range(n):
+        p, o = a + l, b + l
+        t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
+        m01, m02, m12 = k[o + _U(8)], k[o + _U(16)], k[o + _U(32)]
+        x[p] = k[o] * t0 + m01 * t1 + m02 * t2
+        x[p + _U(8)] = m01 * t0 + k[o + _U(24)] * t1 + m12 * t2
+        x[p + _U(16)] = m02 * t0 + m12 * t1 + k[o + _U(40)] * t2
 
 
 @jit(fastmath=_FAST)
@@ -330,23 +377,22 @@ def _signed(x: Any, a: int, a_: int, y: Any, b: int, b_: int, sign: Any, n: int,
 
 
 @jit(
-    "void(float64[:, :, :, ::1], uint64, uint64, float64[:, :, :, :, ::1], uint64[:, ::1], float64[::1], "
-    "float64[:, ::1], uint64, uint64, uint64, float64[:, ::1], uint64[:, ::1], float64[::1], "
-    "uint64, float64[:, ::1], uint64[:, ::1], float64[::1])",
+    "void(float64[:, :, :, ::1], int64, int64, float64[:, :, :, :, ::1], float64[::1], float64[:, ::1], int64, int64, "
+    "int64, float64[:, ::1], uint64[:, ::1], float64[::1], int64, float64[:, ::1], uint64[:, ::1], float64[::1])",
     fastmath=_FAST,
 )
 def planes(
-    field: Any, k0: int, k1: int, kernel: Any, terms: Any, factors: Any, signs: Any, components: int, width: int,
-    my: int, turn_y: Any, passes_y: Any, w_y: Any, mx: int, turn_x: Any, passes_x: Any, w_x: Any,
+    field: Any, k0: int, k1: int, kernel: Any, factors: Any, signs: Any, components_: int, width_: int,
+    my_: int, turn_y: Any, passes_y: Any, w_y: Any, mx_: int, turn_x: Any, passes_x: Any, w_x: Any,
 ) -> None:  # fmt: skip
     """Convolve the planes [k0, k1) of field (mz, blocks, ny, 2 components width) with the kernel, in place.
 
-    kernel (mz, tiles, mx, basis, 8): eight values of y are the lanes of a tile. Element terms[i, 0] of the symmetric
-    matrix that multiplies the components is the sum of factors[i] times the basis function terms[i, 1]. signs
-    (2, 16 components) are those of the lanes [y, -y][component][8] where x is, and is not, taken as it is.
+    kernel (mz, tiles, mx, basis, 8): eight values of y are the lanes of a tile; factors are g and f of
+    `_stress_matrix`. signs (2, 16 components) are those of the lanes [y, -y][component][8] for x and for -x.
     """
+    components, width, my, mx = _U(components_), _U(width_), _U(my_), _U(mx_)
     blocks, ny, nx = _U(field.shape[1]), _U(turn_y.shape[0]), _U(turn_x.shape[0])
-    tiles, basis = _U(kernel.shape[1]), _U(kernel.shape[3])
+    tiles, basis, eight = _U(kernel.shape[1]), _U(kernel.shape[3]), _U(kernel.shape[4])
     lanes, elements = components * width, components * (components + _U(1)) // _U(2)
     # Rows are [real, imaginary][y, -y][component][lane], lanes being x in the transforms along y, and y in those along x.
     half = _U(16) * components
@@ -356,7 +402,7 @@ def planes(
     work = np.empty(max(my * row_y, mx * row_x))
     kept = np.empty(nx * row_x)
     matrix = np.empty(mx * elements * _U(8))
-    for k in range(k0, k1):
+    for k in range(_U(k0), _U(k1)):
         for block in range(blocks):
             first = block * width
             count = min(width, nx - first)
@@ -366,7 +412,7 @@ def planes(
                 c, s = turn_y[j, 0], turn_y[j, 1]
                 _turned(flat, a, a + lanes, work, b, b + _U(2) * lanes, lanes, c, s)
                 _turned(flat, a + lanes, a, work, b + lanes, b + _U(3) * lanes, lanes, c, s)
-            forward(work, my, _U(2) * lanes, _U(0), passes_y, w_y)
+            forward(work, my_, 2 * components_ * width_, 0, passes_y, w_y)
             for t in range(tiles):
                 filled = min(_U(8), my - _U(8) * t)
                 for q in range(_U(4) * components):
@@ -375,14 +421,12 @@ def planes(
                         for l in range(filled):
                             tile[b + l] = work[a + l * row_y]
         for t in range(tiles):
-            matrix[:] = 0.0
             for kx in range(mx):
-                for i in range(_U(factors.size)):
-                    a = (((k * tiles + t) * mx + kx) * basis + terms[i, 1]) * _U(8)
-                    b = (kx * elements + terms[i, 0]) * _U(8)
-                    f = factors[i]
-                    for l in range(_U(8)):
-                        matrix[b + l] += f * values[a + l]
+                a, b = ((k * tiles + t) * mx + kx) * basis * _U(8), kx * elements * _U(8)
+                if components == _U(6):
+                    _stress_matrix(values, a, eight, factors[0], factors[1], matrix, b)
+                else:
+                    _dipole_matrix(values, a, eight, matrix, b)
             for turned in range(_U(2)):
                 sign = signs[turned]
                 re, im = turned * half, (_U(1) - turned) * half
@@ -390,15 +434,15 @@ def planes(
                 for i in range(nx):
                     a, b = (t * nx + i) * row_x, i * row_x
                     _signed(tile, a + re, a + im, work, b, b + half, sign, half, turn_x[i, 0], turn_x[i, 1])
-                forward(work, mx, half, _U(0), passes_x, w_x)
+                forward(work, mx_, 16 * components_, 0, passes_x, w_x)
                 for kx in range(mx):
-                    for v in range(_U(2)):
-                        a, b = kx * row_x + v * _U(8) * components, kx * elements * _U(8)
+                    for part in range(_U(4)):  # real and imaginary, of y and -y
+                        a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
                         if components == _U(6):
-                            _multiply_six(work, a, half, matrix, b)
+                            _multiply_six(work, a, eight, matrix, b)
                         else:
-                            _multiply_three(work, a, half, matrix, b)
-                backward(work, mx, half, _U(0), passes_x, w_x)
+                            _multiply_three(work, a, eight, matrix, b)
+                backward(work, mx_, 16 * components_, 0, passes_x, w_x)
                 for i in range(nx):
                     a, b = i * row_x, (t * nx + i) * row_x
                     c, s = turn_x[i, 0], -turn_x[i, 1]
@@ -418,7 +462,7 @@ def planes(
                         a, b = _U(8) * t * row_y + q * width + i, (t * nx + first + i) * row_x + _U(8) * q
                         for l in range(filled):
                             work[a + l * row_y] = tile[b + l]
-            backward(work, my, _U(2) * lanes, _U(0), passes_y, w_y)
+            backward(work, my_, 2 * components_ * width_, 0, passes_y, w_y)
             for j in range(ny):
                 a, b = j * row_y, ((k * blocks + block) * ny + j) * _U(2) * lanes
                 c, s = turn_y[j, 0], -turn_y[j, 1]
