@@ -52,8 +52,8 @@ class Moments:
             [rows[:, i, j] if i == j else 0.5 * (rows[:, i, j] + rows[:, j, i]) for i, j in _PLACES], dtype=np.float64
         )
 
-    def array(self) -> FloatArray:
-        """All moments, in the layout in which they came."""
+    def rows(self) -> FloatArray:
+        """All moments, in the layout in which they came, shape (N, ...)."""
         return np.asarray(self._rows, dtype=np.float64)
 
     def contract(self, field: FloatArray) -> float:

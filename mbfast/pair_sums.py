@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike
 from mbfast import _tiles
 from mbfast._moments import Boundary, ImageShape, Moments, as_rows, image_shifts
 from mbfast._validate import FloatArray, require_choice
-from mbfast.blocks import BlockLattice, Cloud, as_blocks
+from mbfast.blocks import BlockLattice, as_blocks
 from mbfast.interactions import Interaction
+from mbfast.lattice_field import LatticeField
 
-Method = Literal["auto", "direct"]
+Method = Literal["auto", "direct", "fft"]
 
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
 
@@ -44,8 +45,9 @@ def pair_field(
     moments : array_like
         Stress moments (J), shape (N, 3, 3), symmetric, or (N, 6) in the order xx, yy, zz, yz, xz, xy; dipoles (C m),
         shape (N, 3). On a lattice its shape stands in place of N.
-    method : {"auto", "direct"}
-        "direct" sums over all pairs, O(N^2); "auto" picks it, as the only one.
+    method : {"auto", "direct", "fft"}
+        "direct" sums over all pairs, O(N^2); "fft" is `LatticeField`, O(N log N), for a `BlockLattice` only; "auto"
+        picks "direct".
     boundary : {"open", "periodic"}
         "open": these blocks and no others. "periodic": a slow reference, the blocks and explicit images of them, the
         block's own included. The sum over images converges conditionally: its limit depends on `image_shape`.
@@ -76,6 +78,7 @@ def pair_field(
     See Also
     --------
     pair_energy : the energy sum over s of T_s : h_s.
+    LatticeField : fields of many sets of moments on one lattice.
     mbfast.kernels.stress, mbfast.kernels.dipole : the compiled sums.
 
     Notes
@@ -99,6 +102,9 @@ def pair_field(
     >>> print(f"{field[0, 0, 1, 2]:.3e}")  # h_zz at its neighbour along z
     3.206e-06
     """
+    if method == "fft":
+        field = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, threads)
+        return field(moments, threads=threads, progress=progress)
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
     return _field(interaction, system, _tiles.check_threads(threads), progress)
 
@@ -135,7 +141,7 @@ def pair_energy(
 
     Notes
     -----
-    With open boundaries each pair is computed once.
+    With open boundaries the direct sum computes each pair once.
 
     Examples
     --------
@@ -147,6 +153,9 @@ def pair_energy(
     >>> print(f"{energy:.4g}")
     -1.6e-24
     """
+    if method == "fft":
+        lattice_field = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, threads)
+        return lattice_field.energy(moments, threads=threads, progress=progress)
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
     workers = _tiles.check_threads(threads)
     if boundary == "periodic":
@@ -165,6 +174,22 @@ def pair_energy(
             sums = partial(below, first=piece[0], positions=geometry.reduced(*piece), sources=sources)
             parts += _tiles.run(sums, tiles, threads=workers, advance=advance)
     return 2.0 * math.fsum(parts) * system.scale * system.moments.unit + 0.0  # no negative zero
+
+
+def _lattice_field(
+    interaction: Interaction,
+    blocks: BlockLattice | ArrayLike,
+    boundary: Boundary,
+    cell: ArrayLike | None,
+    images: int | None,
+    image_shape: ImageShape,
+    threads: int | None,
+) -> LatticeField:
+    if not isinstance(blocks, BlockLattice):
+        raise ValueError(f"method='fft' wants a BlockLattice, got {type(blocks).__name__}")
+    if cell is not None:
+        raise ValueError("cell is known for a lattice, got one")
+    return LatticeField(interaction, blocks, boundary=boundary, images=images, image_shape=image_shape, threads=threads)
 
 
 def _field(interaction: Interaction, system: _System, workers: int, progress: _tiles.Progress) -> FloatArray:

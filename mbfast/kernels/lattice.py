@@ -1,11 +1,10 @@
 """Fields on a lattice by Fourier transforms: the transforms, and what is done between them.
 
-Along each axis n blocks are padded to m >= n, and the linear convolution with offsets from -(n - 1) to n - 1 is had from
-transforms of length m alone, not 2m: values are turned by exp(-i pi j/(2m)) first, so that what wraps around comes back
-times i or -i. Of real values (the axis z) the real part is then right. Of complex values (y, x) it is the mean of what
-the values and their conjugates give, which are frequencies theta and -theta, theta = 2 pi (k + 1/4)/m. Nothing that is
-zero by padding is transformed but the m - n blocks to a length of factors 2, 3 and 5, no transform is of real values or
-of even length by need, and the kernel is wanted at m frequencies an axis, of which each serves for both signs.
+A convolution with offsets from -(n - 1) to n - 1 needs n blocks padded to 2n; here all transforms are of length m, the
+next product of 2, 3 and 5 from n on. Values are first turned by exp(-i pi j/(2m)), so that what wraps around comes back
+times i or -i. Along the first axis, z, values are real and the real part of the result is right. Along y and x they are
+complex, and the mean of what they and their conjugates give is right: frequencies theta, -theta = 2 pi (k + 1/4)/m. So
+no zeros are transformed but those up to m, and the kernel is wanted at m frequencies an axis, each for both signs.
 
 The kernel's tensors are even or odd along each axis and their transforms real. Frequencies come in the order in which
 the passes of `forward` leave them and `backward` takes them, digits reversed: nothing is ever sorted.
@@ -23,7 +22,7 @@ import numpy as np
 from mbfast._jit import jit
 
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
-_U = np.uint64
+_U: Any = np.uint64
 
 
 @jit(fastmath=_FAST)
@@ -273,7 +272,7 @@ def collect(
                         values[places[c, 1]] = h
 
 
-# Loops of a known number of lanes below 16 are not made vectors where that takes a check whether arrays overlap: n is 8.
+# n is 8. LLVM makes no vectors of a loop known to be so short, if it must look first whether arrays overlap.
 @jit(fastmath=_FAST)
 def _stress_matrix(k: Any, a: int, n: int, g: float, f: float, m: Any, b: int) -> None:
     """Matrix of six components, the rows of its upper triangle, from the transforms of `fourth_derivatives`.
@@ -282,8 +281,8 @@ def _stress_matrix(k: Any, a: int, n: int, g: float, f: float, m: Any, b: int) -
     lack a factor i from each.
     """
     h = g - 2.0 * f
-    for l in range(n):
-        p, o = a + l, b + l
+    for v in range(n):
+        p, o = a + v, b + v
         gx, gy = k[p], k[p + _U(8)]
         gz = -gx - gy
         yyzz, xxzz, xxyy = f * k[p + _U(16)], f * k[p + _U(24)], f * k[p + _U(32)]
@@ -319,8 +318,8 @@ def _stress_matrix(k: Any, a: int, n: int, g: float, f: float, m: Any, b: int) -
 @jit(fastmath=_FAST)
 def _dipole_matrix(k: Any, a: int, n: int, m: Any, b: int) -> None:
     """As `_stress_matrix`, of three components, from `second_derivatives`."""
-    for l in range(n):
-        p, o = a + l, b + l
+    for v in range(n):
+        p, o = a + v, b + v
         gx, gy = k[p], k[p + _U(8)]
         m[o] = gx
         m[o + _U(24)] = gy
@@ -333,8 +332,8 @@ def _dipole_matrix(k: Any, a: int, n: int, m: Any, b: int) -> None:
 @jit(fastmath=_FAST)
 def _multiply_six(x: Any, a: int, n: int, k: Any, b: int) -> None:
     """Eight lanes of six components at a times the symmetric matrix at b."""
-    for l in range(n):
-        p, o = a + l, b + l
+    for v in range(n):
+        p, o = a + v, b + v
         t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
         t3, t4, t5 = x[p + _U(24)], x[p + _U(32)], x[p + _U(40)]
         m01, m02, m03 = k[o + _U(8)], k[o + _U(16)], k[o + _U(24)]
@@ -352,8 +351,8 @@ def _multiply_six(x: Any, a: int, n: int, k: Any, b: int) -> None:
 
 @jit(fastmath=_FAST)
 def _multiply_three(x: Any, a: int, n: int, k: Any, b: int) -> None:
-    for l in range(n):
-        p, o = a + l, b + l
+    for v in range(n):
+        p, o = a + v, b + v
         t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
         m01, m02, m12 = k[o + _U(8)], k[o + _U(16)], k[o + _U(32)]
         x[p] = k[o] * t0 + m01 * t1 + m02 * t2
@@ -364,26 +363,26 @@ def _multiply_three(x: Any, a: int, n: int, k: Any, b: int) -> None:
 @jit(fastmath=_FAST)
 def _turned(x: Any, a: int, a_: int, y: Any, b: int, b_: int, n: int, c: float, s: float) -> None:
     """y = (c + s I) x for n lanes, real and imaginary parts from a and a_ on, and from b and b_ on."""
-    for l in range(n):
-        y[b + l], y[b_ + l] = _turn(x[a + l], x[a_ + l], c, s)
+    for v in range(n):
+        y[b + v], y[b_ + v] = _turn(x[a + v], x[a_ + v], c, s)
 
 
 @jit(fastmath=_FAST)
 def _signed(x: Any, a: int, a_: int, y: Any, b: int, b_: int, sign: Any, n: int, c: float, s: float) -> None:
     """As `_turned`, with a sign for each lane."""
-    for l in range(n):
-        r, i = _turn(x[a + l], x[a_ + l], c, s)
-        y[b + l], y[b_ + l] = sign[l] * r, sign[l] * i
+    for v in range(n):
+        r, i = _turn(x[a + v], x[a_ + v], c, s)
+        y[b + v], y[b_ + v] = sign[v] * r, sign[v] * i
 
 
 @jit(
-    "void(float64[:, :, :, ::1], int64, int64, float64[:, :, :, :, ::1], float64[::1], float64[:, ::1], int64, int64, "
-    "int64, float64[:, ::1], uint64[:, ::1], float64[::1], int64, float64[:, ::1], uint64[:, ::1], float64[::1])",
+    "void(int64, int64, float64[:, :, :, ::1], float64[:, :, :, :, ::1], float64[::1], float64[:, ::1], int64, int64, "
+    "int64, int64, float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, ::1], uint64[:, ::1], float64[::1])",
     fastmath=_FAST,
 )
 def planes(
-    field: Any, k0: int, k1: int, kernel: Any, factors: Any, signs: Any, components_: int, width_: int,
-    my_: int, turn_y: Any, passes_y: Any, w_y: Any, mx_: int, turn_x: Any, passes_x: Any, w_x: Any,
+    k0: int, k1: int, field: Any, kernel: Any, factors: Any, signs: Any, components_: int, width_: int,
+    my_: int, mx_: int, turn_y: Any, passes_y: Any, w_y: Any, turn_x: Any, passes_x: Any, w_x: Any,
 ) -> None:  # fmt: skip
     """Convolve the planes [k0, k1) of field (mz, blocks, ny, 2 components width) with the kernel, in place.
 
@@ -394,7 +393,7 @@ def planes(
     blocks, ny, nx = _U(field.shape[1]), _U(turn_y.shape[0]), _U(turn_x.shape[0])
     tiles, basis, eight = _U(kernel.shape[1]), _U(kernel.shape[3]), _U(kernel.shape[4])
     lanes, elements = components * width, components * (components + _U(1)) // _U(2)
-    # Rows are [real, imaginary][y, -y][component][lane], lanes being x in the transforms along y, and y in those along x.
+    # Rows are [real, imaginary][y, -y][component][lane]; in transforms along y lanes are values of x, and the reverse.
     half = _U(16) * components
     row_y, row_x = _U(4) * lanes, _U(2) * half
     flat, values = field.reshape(field.size), kernel.reshape(kernel.size)
@@ -418,8 +417,8 @@ def planes(
                 for q in range(_U(4) * components):
                     for i in range(count):
                         a, b = _U(8) * t * row_y + q * width + i, (t * nx + first + i) * row_x + _U(8) * q
-                        for l in range(filled):
-                            tile[b + l] = work[a + l * row_y]
+                        for v in range(filled):
+                            tile[b + v] = work[a + v * row_y]
         for t in range(tiles):
             for kx in range(mx):
                 a, b = ((k * tiles + t) * mx + kx) * basis * _U(8), kx * elements * _U(8)
@@ -450,8 +449,8 @@ def planes(
                         _signed(work, a, a + half, kept, a, a + half, sign, half, c, s)
                     else:
                         _signed(work, a, a + half, tile, b + half, b, sign, half, c, s)
-                        for l in range(row_x):
-                            tile[b + l] += kept[a + l]
+                        for v in range(row_x):
+                            tile[b + v] += kept[a + v]
         for block in range(blocks):
             first = block * width
             count = min(width, nx - first)
@@ -460,26 +459,26 @@ def planes(
                 for q in range(_U(4) * components):
                     for i in range(count):
                         a, b = _U(8) * t * row_y + q * width + i, (t * nx + first + i) * row_x + _U(8) * q
-                        for l in range(filled):
-                            work[a + l * row_y] = tile[b + l]
+                        for v in range(filled):
+                            work[a + v * row_y] = tile[b + v]
             backward(work, my_, 2 * components_ * width_, 0, passes_y, w_y)
             for j in range(ny):
                 a, b = j * row_y, ((k * blocks + block) * ny + j) * _U(2) * lanes
                 c, s = turn_y[j, 0], -turn_y[j, 1]
-                for l in range(a, a + lanes):
-                    r, i_ = _turn(work[l], work[l + _U(2) * lanes], c, s)
-                    i__, r_ = _turn(work[l + lanes], work[l + _U(3) * lanes], c, s)
-                    flat[b + (l - a)], flat[b + (l - a) + lanes] = r + r_, i_ + i__
+                for v in range(a, a + lanes):
+                    r, i_ = _turn(work[v], work[v + _U(2) * lanes], c, s)
+                    i__, r_ = _turn(work[v + lanes], work[v + _U(3) * lanes], c, s)
+                    flat[b + (v - a)], flat[b + (v - a) + lanes] = r + r_, i_ + i__
 
 
 @jit(
-    "void(float64[:, :, ::1], int64[:, ::1], int64, float64[:, ::1], uint64[:, ::1], float64[::1], "
-    "int64, float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, :, :, ::1])",
+    "void(float64[:, :, ::1], int64[:, ::1], int64, int64, float64[:, ::1], uint64[:, ::1], float64[::1], "
+    "float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, :, :, ::1])",
     fastmath=_FAST,
 )
 def kernel_plane(
-    samples: Any, odd: Any, my: int, turn_y: Any, passes_y: Any, w_y: Any,
-    mx: int, turn_x: Any, passes_x: Any, w_x: Any, out: Any,
+    samples: Any, odd: Any, my: int, mx: int, turn_y: Any, passes_y: Any, w_y: Any,
+    turn_x: Any, passes_x: Any, w_x: Any, out: Any,
 ) -> None:  # fmt: skip
     """Transform samples (basis, ny, nx) of the kernel at offsets >= 0 along y and x into out (tiles, mx, basis, 8).
 
@@ -510,22 +509,22 @@ def kernel_plane(
 
 @jit("void(float64[:, :, :], int64[::1], float64[:, ::1], uint64[:, ::1], float64[::1])", fastmath=_FAST)
 def kernel_lines(lines: Any, odd: Any, turn: Any, passes: Any, w: Any) -> None:
-    """Transform lines (m, basis, 8), the first rows of which are samples, along the rows in place, as `kernel_plane`."""
+    """Transform lines (m, basis, 8) in place, the first rows of which are samples, as `kernel_plane` does."""
     m, basis, width = lines.shape
     lanes = basis * width
     work = np.zeros(m * 2 * lanes)
     for j in range(turn.shape[0]):
         for b in range(basis):
-            for l in range(width):
-                at = j * 2 * lanes + b * width + l
-                work[at] = lines[j, b, l] * turn[j, 0]
-                work[at + lanes] = lines[j, b, l] * turn[j, 1]
+            for v in range(width):
+                at = j * 2 * lanes + b * width + v
+                work[at] = lines[j, b, v] * turn[j, 0]
+                work[at + lanes] = lines[j, b, v] * turn[j, 1]
     forward(work, m, lanes, 0, passes, w)
     for k in range(m):
         for b in range(basis):
             at = k * 2 * lanes + odd[b] * lanes + b * width
-            for l in range(width):
-                lines[k, b, l] = work[at + l]
+            for v in range(width):
+                lines[k, b, v] = work[at + v]
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
