@@ -34,7 +34,7 @@ def random_moments(seed, lattice, interaction, layout=None):
 
 
 def assert_fields_equal(field, expected, rtol=1e-14):
-    """Relative to the largest: a transform spreads errors, of some eps times the logarithm of its size, over the whole."""
+    """Relative to the largest: a transform spreads errors, some eps times the logarithm of its size, over all."""
     assert_allclose(field, expected, rtol=0, atol=rtol * np.abs(expected).max(initial=0.0))
 
 
