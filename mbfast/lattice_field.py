@@ -197,28 +197,28 @@ class LatticeField:
         weights = np.where(np.arange(components) < 3, 0.5, 1.0) / moments.unit
         # two for each axis along which the kernel goes to both sides; means of two along y and x
         scale = 2.0 / (x.m * y.m * z.m) * self.interaction.prefactor / self.lattice.spacing**3 * moments.unit
-        source, target = (
-            array.reshape(*self.lattice.shape, moments.width).transpose(*self._order, 3)
-            for array in (moments.rows(), out)
-        )
+        steps = moments.width * np.array([math.prod(self.lattice.shape[axis + 1 :]) for axis in range(3)])
+        axes = np.array([self.lattice.shape, steps])[:, self._order]
+        source = np.ascontiguousarray(moments.rows()).reshape(-1)
+        target = out.reshape(-1)
         try:
             field = self._spare.pop()
         except IndexError:
             field = _aligned(self._shape)
 
         def spread(tile: tuple[int, int]) -> None:
-            kernels.spread(source, places, weights, width, *tile, *z.tables, field)
+            kernels.spread(*tile, source, axes, places, weights, width, *z.tables, field)
 
         def planes(tile: tuple[int, int]) -> None:
             matrices = self._kernel, self._factors, self._signs
             kernels.planes(*tile, field, *matrices, components, width, y.m, x.m, *y.tables, *x.tables)
 
         def collect(tile: tuple[int, int]) -> None:
-            kernels.collect(field, places, scale, width, *tile, *z.tables, target)
+            kernels.collect(*tile, field, axes, places, scale, width, *z.tables, target)
 
-        steps = [(work, _cut(n, workers)) for work, n in ((spread, y.n), (planes, z.m), (collect, y.n))]
-        with _tiles.counter(progress, sum(len(tiles) for _, tiles in steps), "field") as advance:
-            for work, tiles in steps:
+        parts = [(work, _cut(n, workers)) for work, n in ((spread, y.n), (planes, z.m), (collect, y.n))]
+        with _tiles.counter(progress, sum(len(tiles) for _, tiles in parts), "field") as advance:
+            for work, tiles in parts:
                 _tiles.run(work, tiles, threads=workers if out.size > _SMALL else 1, advance=advance)
         self._spare[:] = [field]  # its pages cost as much as a transform
 
@@ -274,9 +274,11 @@ def _kernel(
         kernels.kernel_plane(samples, odd, y.m, x.m, *y.halved_tables, *x.halved_tables, kernel[k])
 
     def lines(tile: int) -> None:
-        for i in range(x.m):
-            kernels.kernel_lines(kernel[:, tile, i], odd[2], *z.halved_tables)
+        step = kernel[0, 0, 0].size
+        for start in range(tile * x.m * step, (tile + 1) * x.m * step, step):
+            kernels.kernel_lines(flat, start, kernel[0].size, z.m, odd[2], *z.halved_tables)
 
+    flat = kernel.reshape(-1)
     if lattice.n_blocks:
         _tiles.run(plane, range(z.n), threads=workers)
         _tiles.run(lines, range(kernel.shape[1]), threads=workers)

@@ -206,35 +206,36 @@ def backward(x: Any, m: int, lanes: int, swap: int, passes: Any, w: Any) -> None
 
 
 @jit(
-    "void(float64[:, :, :, :], int64[:, ::1], float64[::1], int64, int64, int64, float64[:, ::1], uint64[:, ::1], "
-    "float64[::1], float64[:, :, :, ::1])",
+    "void(int64, int64, float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], int64, float64[:, ::1], "
+    "uint64[:, ::1], float64[::1], float64[:, :, :, ::1])",
     fastmath=_FAST,
 )
 def spread(
-    moments: Any, places: Any, scale: Any, width: int, j0: int, j1: int, turn: Any, passes: Any, w: Any, out: Any
-) -> None:
-    """Transform the moments (nx, ny, nz, .) of rows [j0, j1) along z into out (mz, blocks, ny, 2 components width).
+    j0: int, j1: int, moments: Any, axes: Any, places: Any, scale: Any, width: int, turn: Any, passes: Any, w: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Transform the moments of rows [j0, j1) along z into out (mz, blocks, ny, 2 components width).
 
-    Component c is scale[c] times the sum of the two columns places[c]. Along x, width neighbours are the lanes of a
-    block; the last block ends in zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
+    axes (2, 3) are the sides of the lattice and the steps from block to block, along x, y, z. Component c is scale[c]
+    times the sum of what is at the two places[c] of a block. Along x, width neighbours are the lanes of a block; the
+    last block ends in zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
     """
-    nx, nz, components = moments.shape[0], moments.shape[2], places.shape[0]
+    nx, nz, components = axes[0, 0], axes[0, 2], places.shape[0]
     m, row = out.shape[0], out.shape[3]
     lanes = row // 2
     work = np.zeros(m * row)
     for block in range(out.shape[1]):
         first = block * width
-        count = min(width, nx - first)
         for j in range(j0, j1):
             work[nz * row :] = 0.0
             for k in range(nz):
                 for i in range(width):
+                    at = (first + i) * axes[1, 0] + j * axes[1, 1] + k * axes[1, 2]
                     for c in range(components):
-                        to = k * row + c * width + i
                         t = 0.0
-                        if i < count:
-                            values = moments[first + i, j, k]
-                            t = scale[c] * (values[places[c, 0]] + values[places[c, 1]])
+                        if first + i < nx:
+                            t = scale[c] * (moments[at + places[c, 0]] + moments[at + places[c, 1]])
+                        to = k * row + c * width + i
                         work[to] = t * turn[k, 0]
                         work[to + lanes] = t * turn[k, 1]
             forward(work, m, lanes, 0, passes, w)
@@ -243,15 +244,16 @@ def spread(
 
 
 @jit(
-    "void(float64[:, :, :, ::1], int64[:, ::1], float64, int64, int64, int64, float64[:, ::1], uint64[:, ::1], "
-    "float64[::1], float64[:, :, :, :])",
+    "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64[:, ::1], float64, int64, float64[:, ::1], "
+    "uint64[:, ::1], float64[::1], float64[::1])",
     fastmath=_FAST,
 )
 def collect(
-    field: Any, places: Any, scale: float, width: int, j0: int, j1: int, turn: Any, passes: Any, w: Any, out: Any
-) -> None:
-    """Transform back what `spread` made, scaled, into rows [j0, j1) of out (nx, ny, nz, .): both columns of a place."""
-    nx, nz, components = out.shape[0], out.shape[2], places.shape[0]
+    j0: int, j1: int, field: Any, axes: Any, places: Any, scale: float, width: int, turn: Any, passes: Any, w: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Transform back rows [j0, j1) of what `spread` made, scaled, into out: each component to both of its places."""
+    nx, nz, components = axes[0, 0], axes[0, 2], places.shape[0]
     m, row = field.shape[0], field.shape[3]
     lanes = row // 2
     work = np.empty(m * row)
@@ -264,12 +266,12 @@ def collect(
             for k in range(nz):
                 c_, s_ = scale * turn[k, 0], scale * turn[k, 1]
                 for i in range(min(width, nx - first)):
-                    values = out[first + i, j, k]
+                    to = (first + i) * axes[1, 0] + j * axes[1, 1] + k * axes[1, 2]
                     for c in range(components):
                         at = k * row + c * width + i
                         h = work[at] * c_ + work[at + lanes] * s_
-                        values[places[c, 0]] = h
-                        values[places[c, 1]] = h
+                        out[to + places[c, 0]] = h
+                        out[to + places[c, 1]] = h
 
 
 # n is 8. LLVM makes no vectors of a loop known to be so short, if it must look first whether arrays overlap.
@@ -503,28 +505,31 @@ def kernel_plane(
             for i in range(count):
                 for b in range(basis):
                     out[k // width, first + i, b, k % width] = work[k * row + odd[1, b] * lanes + 8 * b + i]
+    flat, step = out.reshape(out.size), basis * width
     for t in range(out.shape[0]):
-        kernel_lines(out[t], odd[0], turn_x, passes_x, w_x)
+        kernel_lines(flat, t * mx * step, step, mx, odd[0], turn_x, passes_x, w_x)
 
 
-@jit("void(float64[:, :, :], int64[::1], float64[:, ::1], uint64[:, ::1], float64[::1])", fastmath=_FAST)
-def kernel_lines(lines: Any, odd: Any, turn: Any, passes: Any, w: Any) -> None:
-    """Transform lines (m, basis, 8) in place, the first rows of which are samples, as `kernel_plane` does."""
-    m, basis, width = lines.shape
-    lanes = basis * width
+@jit(
+    "void(float64[::1], int64, int64, int64, int64[::1], float64[:, ::1], uint64[:, ::1], float64[::1])",
+    fastmath=_FAST,
+)
+def kernel_lines(values: Any, start: int, step: int, m: int, odd: Any, turn: Any, passes: Any, w: Any) -> None:
+    """Transform m rows (basis, 8), from start on and step apart, the first of which are samples, as `kernel_plane`."""
+    lanes = odd.size * 8
     work = np.zeros(m * 2 * lanes)
     for j in range(turn.shape[0]):
-        for b in range(basis):
-            for v in range(width):
-                at = j * 2 * lanes + b * width + v
-                work[at] = lines[j, b, v] * turn[j, 0]
-                work[at + lanes] = lines[j, b, v] * turn[j, 1]
+        for lane in range(lanes):
+            at = j * 2 * lanes + lane
+            work[at] = values[start + j * step + lane] * turn[j, 0]
+            work[at + lanes] = values[start + j * step + lane] * turn[j, 1]
     forward(work, m, lanes, 0, passes, w)
     for k in range(m):
-        for b in range(basis):
-            at = k * 2 * lanes + odd[b] * lanes + b * width
-            for v in range(width):
-                lines[k, b, v] = work[at + v]
+        for b in range(odd.size):
+            at = k * 2 * lanes + odd[b] * lanes + 8 * b
+            to = start + k * step + 8 * b
+            for lane in range(8):
+                values[to + lane] = work[at + lane]
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
