@@ -220,27 +220,28 @@ def spread(
     times the sum of what is at the two places[c] of a block. Along x, width neighbours are the lanes of a block; the
     last block ends in zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
     """
-    nx, nz, components = axes[0, 0], axes[0, 2], places.shape[0]
-    m, row = out.shape[0], out.shape[3]
-    lanes = row // 2
-    work = np.zeros(m * row)
-    for block in range(out.shape[1]):
-        first = block * width
-        for j in range(j0, j1):
+    m, blocks, ny, row = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(out.shape[3])
+    nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
+    dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
+    work, flat = np.zeros(m * row), out.reshape(out.size)
+    for block in range(blocks):
+        first = block * columns
+        for j in range(_U(j0), _U(j1)):
             work[nz * row :] = 0.0
             for k in range(nz):
-                for i in range(width):
-                    at = (first + i) * axes[1, 0] + j * axes[1, 1] + k * axes[1, 2]
-                    for c in range(components):
-                        t = 0.0
-                        if first + i < nx:
-                            t = scale[c] * (moments[at + places[c, 0]] + moments[at + places[c, 1]])
-                        to = k * row + c * width + i
-                        work[to] = t * turn[k, 0]
-                        work[to + lanes] = t * turn[k, 1]
-            forward(work, m, lanes, 0, passes, w)
+                for c in range(_U(places.shape[0])):
+                    a = first * dx + j * dy + k * dz
+                    a, a_ = a + _U(places[c, 0]), a + _U(places[c, 1])
+                    b = k * row + c * columns
+                    cos, sin = scale[c] * turn[k, 0], scale[c] * turn[k, 1]
+                    for i in range(min(columns, nx - first)):
+                        t = moments[a + i * dx] + moments[a_ + i * dx]
+                        work[b + i], work[b + lanes + i] = t * cos, t * sin
+            forward(work, out.shape[0], out.shape[3] // 2, 0, passes, w)
             for k in range(m):
-                out[k, block, j] = work[k * row : (k + 1) * row]
+                b = ((k * blocks + block) * ny + j) * row
+                for i in range(row):
+                    flat[b + i] = work[k * row + i]
 
 
 @jit(
@@ -253,25 +254,28 @@ def collect(
     out: Any,
 ) -> None:  # fmt: skip
     """Transform back rows [j0, j1) of what `spread` made, scaled, into out: each component to both of its places."""
-    nx, nz, components = axes[0, 0], axes[0, 2], places.shape[0]
-    m, row = field.shape[0], field.shape[3]
-    lanes = row // 2
-    work = np.empty(m * row)
-    for block in range(field.shape[1]):
-        first = block * width
-        for j in range(j0, j1):
+    m, blocks, ny, row = _U(field.shape[0]), _U(field.shape[1]), _U(field.shape[2]), _U(field.shape[3])
+    nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
+    dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
+    work, flat = np.empty(m * row), field.reshape(field.size)
+    for block in range(blocks):
+        first = block * columns
+        for j in range(_U(j0), _U(j1)):
             for k in range(m):
-                work[k * row : (k + 1) * row] = field[k, block, j]
-            backward(work, m, lanes, 0, passes, w)
+                a = ((k * blocks + block) * ny + j) * row
+                for i in range(row):
+                    work[k * row + i] = flat[a + i]
+            backward(work, field.shape[0], field.shape[3] // 2, 0, passes, w)
             for k in range(nz):
-                c_, s_ = scale * turn[k, 0], scale * turn[k, 1]
-                for i in range(min(width, nx - first)):
-                    to = (first + i) * axes[1, 0] + j * axes[1, 1] + k * axes[1, 2]
-                    for c in range(components):
-                        at = k * row + c * width + i
-                        h = work[at] * c_ + work[at + lanes] * s_
-                        out[to + places[c, 0]] = h
-                        out[to + places[c, 1]] = h
+                cos, sin = scale * turn[k, 0], scale * turn[k, 1]
+                for c in range(_U(places.shape[0])):
+                    a = k * row + c * columns
+                    b = first * dx + j * dy + k * dz
+                    b, b_ = b + _U(places[c, 0]), b + _U(places[c, 1])
+                    for i in range(min(columns, nx - first)):
+                        h = work[a + i] * cos + work[a + lanes + i] * sin
+                        out[b + i * dx] = h
+                        out[b_ + i * dx] = h
 
 
 # n is 8. LLVM makes no vectors of a loop known to be so short, if it must look first whether arrays overlap.
