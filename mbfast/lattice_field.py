@@ -66,10 +66,10 @@ class LatticeField:
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its
     own for the transform of the moments.
 
-    The transforms are mbfast's own, all lines of a tile at once, so that padding is neither stored nor transformed. On a
-    core with AVX2, lines of 128 took 25 Gflop/s (5 n log2 n each), those of FFTW 17 to 24, MKL 17, ducc0 13, SciPy 9. A
-    field of stress on 128^3 blocks took 0.23 of the time of the 12 bare transforms of the padded box by SciPy, 0.28 by
-    ducc0, 0.28 to 0.33 by FFTW; the set-up twice as long as a field.
+    The transforms are mbfast's own, all lines of a tile at once, so that padding is neither stored nor transformed.
+    Lines of 128, on a core with AVX2, ran at 25 Gflop/s (5 n log2 n each), with FFTW at 17 to 24, MKL 17, ducc0 13,
+    SciPy 9. A field of stress on 128^3 blocks took 0.23 of the time of the 12 bare transforms of the padded box by
+    SciPy, 0.28 of ducc0's, 0.28 to 0.33 of FFTW's; the set-up takes twice as long as a field.
 
     References
     ----------
@@ -202,7 +202,7 @@ class LatticeField:
         # two for each axis along which the kernel goes to both sides; means of two along y and x
         scale = 2.0 / (x.m * y.m * z.m) * self.interaction.prefactor / self.lattice.spacing**3 * moments.unit
         steps = moments.width * np.array([math.prod(self.lattice.shape[axis + 1 :]) for axis in range(3)])
-        axes = np.array([self.lattice.shape, steps])[:, self._order]
+        axes = np.ascontiguousarray(np.array([self.lattice.shape, steps])[:, self._order])
         source = np.ascontiguousarray(moments.rows()).reshape(-1)
         target = out.reshape(-1)
         try:

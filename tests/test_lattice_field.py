@@ -132,13 +132,13 @@ def test_transforms(n):
     rng = np.random.default_rng(n)
     x = rng.normal(size=(axis.m, 2, 5))
     y = x.copy()
-    kernels.forward(y.reshape(-1), axis.m, 5, 0, passes, factors)
+    kernels.forward(y.reshape(-1), axis.m, 5, passes, factors)
     expected = np.exp(-2j * np.pi / axis.m * np.outer(range(axis.m), range(axis.m))) @ (x[:, 0] + 1j * x[:, 1])
     distances = np.abs(expected[:, None] - (y[:, 0] + 1j * y[:, 1])).max(axis=-1)
     order = distances.argmin(axis=0)
     assert sorted(order) == list(range(axis.m))
     assert distances.min(axis=0).max() < 1e-13 * axis.m
-    kernels.backward(y.reshape(-1), axis.m, 5, 0, passes, factors)
+    kernels.backward(y.reshape(-1), axis.m, 5, passes, factors)
     assert_allclose(y / axis.m, x, rtol=0, atol=1e-14)
 
 

@@ -160,14 +160,13 @@ def _join(radix: int, x: Any, a: int, ai: int, step: int, lanes: int, w: Any, t:
 
 
 # Passes are done two at a time, on the rows that both need: they stay in the nearest cache.
-@jit("void(float64[::1], int64, int64, int64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
-def forward(x: Any, m: int, lanes: int, swap: int, passes: Any, w: Any) -> None:
+@jit("void(float64[::1], int64, int64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
+def forward(x: Any, m: int, lanes: int, passes: Any, w: Any) -> None:
     """Transform x (m, 2, lanes) along its rows, y_k = Sum_j x_j exp(-2 pi i jk/m), k in reversed digits.
 
-    With swap = 1 real parts are in the second place. A row of passes is: two radices, the length of what they split,
-    and the places of their factors in w.
+    A row of passes is: two radices, the length of what they split, and the places of their factors in w.
     """
-    n, row, re, im = _U(lanes), _U(2 * lanes), _U(swap * lanes), _U((1 - swap) * lanes)
+    n, row = _U(lanes), _U(2 * lanes)
     for i in range(_U(passes.shape[0])):
         first, second, size, t, t_ = passes[i, 0], passes[i, 1], passes[i, 2], passes[i, 3], passes[i, 4]
         step = size // first
@@ -177,17 +176,16 @@ def forward(x: Any, m: int, lanes: int, swap: int, passes: Any, w: Any) -> None:
                 for q in range(second):
                     k = p + q * step_
                     a = (start + k) * row
-                    _split(first, x, a + re, a + im, step * row, n, w, t + _U(2) * (first - _U(1)) * k)
+                    _split(first, x, a, a + n, step * row, n, w, t + _U(2) * (first - _U(1)) * k)
                 for q in range(first):
                     a = (start + p + q * step) * row
-                    _split(second, x, a + re, a + im, step_ * row, n, w, t_ + _U(2) * (second - _U(1)) * p)
+                    _split(second, x, a, a + n, step_ * row, n, w, t_ + _U(2) * (second - _U(1)) * p)
 
 
-@jit("void(float64[::1], int64, int64, int64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
-def backward(x: Any, m: int, lanes: int, swap: int, passes: Any, w: Any) -> None:
-    """Undo `forward`, but for a factor m."""
-    # parts swapped: the inverse is the transform of conjugates
-    n, row, re, im = _U(lanes), _U(2 * lanes), _U((1 - swap) * lanes), _U(swap * lanes)
+@jit("void(float64[::1], int64, int64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
+def backward(x: Any, m: int, lanes: int, passes: Any, w: Any) -> None:
+    """Undo `forward`, but for a factor m: the transposed passes, on conjugates."""
+    n, row = _U(lanes), _U(2 * lanes)
     count = _U(passes.shape[0])
     for j in range(count):
         i = count - _U(1) - j
@@ -198,11 +196,11 @@ def backward(x: Any, m: int, lanes: int, swap: int, passes: Any, w: Any) -> None
             for p in range(step_):
                 for q in range(first):
                     a = (start + p + q * step) * row
-                    _join(second, x, a + re, a + im, step_ * row, n, w, t_ + _U(2) * (second - _U(1)) * p)
+                    _join(second, x, a + n, a, step_ * row, n, w, t_ + _U(2) * (second - _U(1)) * p)
                 for q in range(second):
                     k = p + q * step_
                     a = (start + k) * row
-                    _join(first, x, a + re, a + im, step * row, n, w, t + _U(2) * (first - _U(1)) * k)
+                    _join(first, x, a + n, a, step * row, n, w, t + _U(2) * (first - _U(1)) * k)
 
 
 @jit(
@@ -237,7 +235,7 @@ def spread(
                     for i in range(min(columns, nx - first)):
                         t = moments[a + i * dx] + moments[a_ + i * dx]
                         work[b + i], work[b + lanes + i] = t * cos, t * sin
-            forward(work, out.shape[0], out.shape[3] // 2, 0, passes, w)
+            forward(work, out.shape[0], out.shape[3] // 2, passes, w)
             for k in range(m):
                 b = ((k * blocks + block) * ny + j) * row
                 for i in range(row):
@@ -265,7 +263,7 @@ def collect(
                 a = ((k * blocks + block) * ny + j) * row
                 for i in range(row):
                     work[k * row + i] = flat[a + i]
-            backward(work, field.shape[0], field.shape[3] // 2, 0, passes, w)
+            backward(work, field.shape[0], field.shape[3] // 2, passes, w)
             for k in range(nz):
                 cos, sin = scale * turn[k, 0], scale * turn[k, 1]
                 for c in range(_U(places.shape[0])):
@@ -417,7 +415,7 @@ def planes(
                 c, s = turn_y[j, 0], turn_y[j, 1]
                 _turned(flat, a, a + lanes, work, b, b + _U(2) * lanes, lanes, c, s)
                 _turned(flat, a + lanes, a, work, b + lanes, b + _U(3) * lanes, lanes, c, s)
-            forward(work, my_, 2 * components_ * width_, 0, passes_y, w_y)
+            forward(work, my_, 2 * components_ * width_, passes_y, w_y)
             for t in range(tiles):
                 filled = min(_U(8), my - _U(8) * t)
                 for q in range(_U(4) * components):
@@ -439,7 +437,7 @@ def planes(
                 for i in range(nx):
                     a, b = (t * nx + i) * row_x, i * row_x
                     _signed(tile, a + re, a + im, work, b, b + half, sign, half, turn_x[i, 0], turn_x[i, 1])
-                forward(work, mx_, 16 * components_, 0, passes_x, w_x)
+                forward(work, mx_, 16 * components_, passes_x, w_x)
                 for kx in range(mx):
                     for part in range(_U(4)):  # real and imaginary, of y and -y
                         a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
@@ -447,7 +445,7 @@ def planes(
                             _multiply_six(work, a, eight, matrix, b)
                         else:
                             _multiply_three(work, a, eight, matrix, b)
-                backward(work, mx_, 16 * components_, 0, passes_x, w_x)
+                backward(work, mx_, 16 * components_, passes_x, w_x)
                 for i in range(nx):
                     a, b = i * row_x, (t * nx + i) * row_x
                     c, s = turn_x[i, 0], -turn_x[i, 1]
@@ -467,7 +465,7 @@ def planes(
                         a, b = _U(8) * t * row_y + q * width + i, (t * nx + first + i) * row_x + _U(8) * q
                         for v in range(filled):
                             work[a + v * row_y] = tile[b + v]
-            backward(work, my_, 2 * components_ * width_, 0, passes_y, w_y)
+            backward(work, my_, 2 * components_ * width_, passes_y, w_y)
             for j in range(ny):
                 a, b = j * row_y, ((k * blocks + block) * ny + j) * _U(2) * lanes
                 c, s = turn_y[j, 0], -turn_y[j, 1]
@@ -504,7 +502,7 @@ def kernel_plane(
                     at = j * row + 8 * b + i
                     work[at] = samples[b, j, first + i] * turn_y[j, 0]
                     work[at + lanes] = samples[b, j, first + i] * turn_y[j, 1]
-        forward(work, my, lanes, 0, passes_y, w_y)
+        forward(work, my, lanes, passes_y, w_y)
         for k in range(my):
             for i in range(count):
                 for b in range(basis):
@@ -527,7 +525,7 @@ def kernel_lines(values: Any, start: int, step: int, m: int, odd: Any, turn: Any
             at = j * 2 * lanes + lane
             work[at] = values[start + j * step + lane] * turn[j, 0]
             work[at + lanes] = values[start + j * step + lane] * turn[j, 1]
-    forward(work, m, lanes, 0, passes, w)
+    forward(work, m, lanes, passes, w)
     for k in range(m):
         for b in range(odd.size):
             at = k * 2 * lanes + odd[b] * lanes + 8 * b
