@@ -9,7 +9,9 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-REFERENCES = ("C++", "numpy cbrt", "bare", "fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy")
+REFERENCES = (
+    "C++", "numpy cbrt", "bare", "bare FFTs by SciPy", "magnum.np", "fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy",
+)  # fmt: skip
 
 
 def reference_of(name, entries):

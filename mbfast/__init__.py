@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mbfast.glasses import load_glasses as load_glasses
     from mbfast.interactions import DipoleInteraction as DipoleInteraction
     from mbfast.interactions import StressInteraction as StressInteraction
+    from mbfast.lattice_field import LatticeField as LatticeField
     from mbfast.lattice_sums import lattice_sum as lattice_sum
     from mbfast.lattice_sums import phase_sum as phase_sum
     from mbfast.lattice_sums import strain_coupling_sum as strain_coupling_sum
@@ -62,6 +63,7 @@ _HOME = {
     "FlowTerms": "renormalization",
     "Glass": "glasses",
     "KramersKronigPlan": "dispersion",
+    "LatticeField": "lattice_field",
     "Moduli": "susceptibilities",
     "OriginFit": "meissner_berret",
     "Spectrum": "spectra",

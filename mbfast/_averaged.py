@@ -36,7 +36,7 @@ from mbfast._validate import FloatArray, real_array
 from mbfast.interactions import DipoleInteraction, Interaction, StressInteraction
 from mbfast.kernels import averaged
 
-_INDICES = (
+INDICES = (
     *("xxxx", "yyyy", "zzzz", "yyzz", "xxzz", "xxyy", "xxyz", "xyyz", "xyzz"),
     *("yyyz", "yzzz", "xxxz", "xzzz", "xxxy", "xyyy"),
 )  # in the order of the kernel
@@ -109,7 +109,7 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
     rows = d.reshape(-1, 3)
     result = np.empty((len(rows), *matrix.shape[:2]))
     for start in range(0, len(rows), _PIECE):
-        derivatives, piece = _derivatives(rows[start : start + _PIECE].T), result[start : start + _PIECE]
+        derivatives, piece = averaged_derivatives(rows[start : start + _PIECE].T), result[start : start + _PIECE]
         # no matrix product: its bits depend on how many offsets there are
         for p, q in itertools.combinations_with_replacement(range(len(matrix)), 2):
             used = np.flatnonzero(matrix[p, q])
@@ -122,7 +122,7 @@ def _composition(interaction: Interaction) -> FloatArray:
 
     def fourth(*axes: str) -> FloatArray:
         name = "".join(sorted("".join(axes)))
-        return np.array([float(known == name) for known in _INDICES])
+        return np.array([float(known == name) for known in INDICES])
 
     def second(*axes: str) -> FloatArray:
         """-d_ij (1/r), which is (delta_ij - 3 n_i n_j)/r^3."""
@@ -142,8 +142,8 @@ def _composition(interaction: Interaction) -> FloatArray:
     return matrix
 
 
-def _derivatives(d: FloatArray) -> FloatArray:
-    """Averages (15, n) of the fourth derivatives of r at the offsets (3, n)."""
+def averaged_derivatives(d: FloatArray) -> FloatArray:
+    """Averages (15, n) of the fourth derivatives of r, as INDICES lists them, at the offsets (3, n)."""
     result = np.empty((15, d.shape[1]))
     near = (np.abs(d) <= _NEAR).all(axis=0)
     result[:, ~near] = _far(d[:, ~near])
@@ -156,7 +156,7 @@ def _derivatives(d: FloatArray) -> FloatArray:
 
 def _odd() -> NDArray[np.bool_]:
     """Which components change their sign with x, with y and with z, (15, 3)."""
-    return np.array([[name.count(axis) % 2 == 1 for axis in "xyz"] for name in _INDICES])
+    return np.array([[name.count(axis) % 2 == 1 for axis in "xyz"] for name in INDICES])
 
 
 @functools.cache

@@ -200,7 +200,7 @@ def absorption_rates(
     >>> print(f"{rates.interaction.transverse[0] / rates.first.transverse[0]:.4f}")
     0.0154
     >>> print(f"{rates.cutoff_length.transverse[0]:.2g} m")
-    1.2e-12 m
+    6.1e-14 m
     """
     if not isinstance(spectrum, Spectrum):
         raise TypeError(f"spectrum must be a Spectrum, got {spectrum!r}")

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import _tiles
 from mbfast._averaged import averaged_tensors
-from mbfast._validate import FloatArray, float_array, real_array, require_choice
-from mbfast.blocks import ROWS, BlockLattice, Cloud, as_blocks
+from mbfast._moments import Boundary, ImageShape, Moments, as_rows, image_shifts
+from mbfast._validate import FloatArray, require_choice
+from mbfast.blocks import ROWS, BlockLattice, as_blocks
 from mbfast.interactions import Interaction
 from mbfast.kernels import averaged
+from mbfast.lattice_field import LatticeField
 
-Method = Literal["auto", "direct"]
-Boundary = Literal["open", "periodic"]
-ImageShape = Literal["cubic", "spherical"]
+Method = Literal["auto", "direct", "fft"]
 
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
-_LARGEST_MOMENT = 1e150  # the product of two, and of a reduced coupling, is still a double
 
 
 def pair_field(
@@ -48,8 +47,9 @@ def pair_field(
     moments : array_like
         Stress moments (J), shape (N, 3, 3), symmetric, or (N, 6) in the order xx, yy, zz, yz, xz, xy; dipoles (C m),
         shape (N, 3). On a lattice its shape stands in place of N.
-    method : {"auto", "direct"}
-        "direct" sums over all pairs, O(N^2); "auto" picks it, as the only one.
+    method : {"auto", "direct", "fft"}
+        "direct" sums over all pairs, O(N^2); "fft" is `LatticeField`, O(N log N), for a `BlockLattice` only; "auto"
+        picks "direct".
     boundary : {"open", "periodic"}
         "open": these blocks and no others. "periodic": a slow reference, the blocks and explicit images of them, the
         block's own included. The sum over images converges conditionally: its limit depends on `image_shape`.
@@ -80,6 +80,7 @@ def pair_field(
     See Also
     --------
     pair_energy : the energy sum over s of T_s : h_s.
+    LatticeField : fields of many sets of moments on one lattice.
     mbfast.kernels.stress, mbfast.kernels.dipole : the compiled sums.
 
     Notes
@@ -107,6 +108,9 @@ def pair_field(
     >>> print(f"{field[0, 0, 1, 2]:.3e}")  # h_zz at its neighbour along z
     3.206e-06
     """
+    if method == "fft":
+        field = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, threads)
+        return field(moments, threads=threads, progress=progress)
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
     return _field(interaction, system, _tiles.check_threads(threads), progress)
 
@@ -143,7 +147,7 @@ def pair_energy(
 
     Notes
     -----
-    With open boundaries each pair is computed once.
+    With open boundaries the direct sum computes each pair once.
 
     Examples
     --------
@@ -155,6 +159,9 @@ def pair_energy(
     >>> print(f"{energy:.4g}")
     -1.6e-24
     """
+    if method == "fft":
+        lattice_field = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, threads)
+        return lattice_field.energy(moments, threads=threads, progress=progress)
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
     workers = _tiles.check_threads(threads)
     if boundary == "periodic" or system.cubes:
@@ -175,6 +182,22 @@ def pair_energy(
     return 2.0 * math.fsum(parts) * system.scale * system.moments.unit + 0.0  # no negative zero
 
 
+def _lattice_field(
+    interaction: Interaction,
+    blocks: BlockLattice | ArrayLike,
+    boundary: Boundary,
+    cell: ArrayLike | None,
+    images: int | None,
+    image_shape: ImageShape,
+    threads: int | None,
+) -> LatticeField:
+    if not isinstance(blocks, BlockLattice):
+        raise ValueError(f"method='fft' wants a BlockLattice, got {type(blocks).__name__}")
+    if cell is not None:
+        raise ValueError("cell is known for a lattice, got one")
+    return LatticeField(interaction, blocks, boundary=boundary, images=images, image_shape=image_shape, threads=threads)
+
+
 def _field(interaction: Interaction, system: _System, workers: int, progress: _tiles.Progress) -> FloatArray:
     result = np.zeros(system.moments.shape)
     flat = result.reshape(system.n, system.moments.width)
@@ -189,7 +212,7 @@ def _field(interaction: Interaction, system: _System, workers: int, progress: _t
         for shift in system.shifts:
             kernels.field(targets + shift[:, None], positions, sources, *interaction.coefficients, field)
         field *= system.scale
-        flat[slice(*tile)] += _as_rows(field, flat.shape[1])
+        flat[slice(*tile)] += as_rows(field, flat.shape[1])
 
     tiles, pieces = system.tiles(), system.pieces()
     with _tiles.counter(progress, len(tiles) * len(pieces), "field") as advance:
@@ -214,7 +237,7 @@ def _add_averaged_field(
     def add(tile: tuple[int, int], piece: tuple[int, int], sources: FloatArray) -> None:
         field = np.zeros((tile[1] - tile[0], interaction.components))
         averaged.field(*tile, *piece, n2, n3, tensors, sources, field)
-        flat[slice(*tile)] += _as_rows(system.scale * field.T, flat.shape[1])
+        flat[slice(*tile)] += as_rows(system.scale * field.T, flat.shape[1])
 
     tiles, pieces = system.tiles(), system.pieces()
     with _tiles.counter(progress, len(tiles) * len(pieces), "field") as advance:
@@ -255,24 +278,15 @@ class _System:
         images: int | None,
         image_shape: str,
     ) -> None:
-        for name, value, known in (
-            ("method", method, Method),
-            ("boundary", boundary, Boundary),
-            ("image_shape", image_shape, ImageShape),
-        ):
-            require_choice(name, value, get_args(known))
+        require_choice("method", method, get_args(Method))
         if not all(hasattr(interaction, name) for name in ("components", "prefactor", "coefficients", "kernels")):
             raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         self.geometry = as_blocks(blocks)
         self.cubes = self.geometry if isinstance(self.geometry, BlockLattice) and self.geometry.averaged else None
         self.n = self.geometry.n_blocks
         leading = self.geometry.shape if isinstance(self.geometry, BlockLattice) else (self.n,)
-        self.moments = _Moments(moments, leading, interaction.components)
-        self.shifts = np.zeros((1, 3))
-        if boundary == "periodic":
-            self.shifts = _image_shifts(self.geometry, cell, images, image_shape)
-        elif cell is not None or images is not None:
-            raise ValueError("cell and images belong to boundary='periodic', got them with boundary='open'")
+        self.moments = Moments(moments, leading, interaction.components)
+        self.shifts = image_shifts(self.geometry, boundary, cell, images, image_shape)
         # of a field from moments in units of moments.unit and lengths in units of geometry.unit
         self.scale = interaction.prefactor / self.geometry.unit**3 * self.moments.unit
 
@@ -285,121 +299,3 @@ class _System:
         size = 4_000_000 // (max(self.n, 1) * len(self.shifts))
         size = min(max(size, 64 if len(self.shifts) == 1 else 1), 1024)
         return [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
-
-
-class _Moments:
-    """Checked moments, handed out as the kernels want them: by component, in a unit near the largest."""
-
-    def __init__(self, moments: ArrayLike, leading: tuple[int, ...], components: int) -> None:
-        array = real_array("moments", moments)
-        trailing = [(6,), (3, 3)] if components == 6 else [(3,)]
-        if array.size == 0 and leading == (0,):
-            array = np.empty((0, *(array.shape[1:] if array.shape[1:] in trailing else trailing[0])))
-        wanted = [leading + shape for shape in trailing]
-        if array.shape not in wanted:
-            raise ValueError(f"moments must have shape {' or '.join(map(str, wanted))}, got {array.shape}")
-        self.shape = array.shape
-        self.width = math.prod(array.shape[len(leading) :])
-        self._rows = array.reshape(math.prod(leading), *array.shape[len(leading) :])
-        largest = 0.0
-        for start in range(0, len(self._rows), ROWS):
-            piece = np.asarray(self._rows[start : start + ROWS], dtype=np.float64)
-            if not (abs(piece) <= _LARGEST_MOMENT).all():
-                row = start + int(np.argwhere(~(abs(piece) <= _LARGEST_MOMENT))[0, 0])
-                limit = f"finite, at most {_LARGEST_MOMENT:g}"
-                raise ValueError(f"moments must be {limit}, got {self._rows[row].tolist()} for block {row}")
-            if piece.ndim == 3:
-                _refuse_asymmetric(piece, start, array.dtype)
-            largest = max(largest, float(np.abs(piece).max()))
-        self.unit = 2.0 ** math.frexp(largest)[1] if largest > 0.0 else 1.0  # a power of two: the change is exact
-
-    def components(self, start: int, stop: int) -> FloatArray:
-        """Moments of the blocks [start, stop), shape (components, stop - start), C-contiguous."""
-        rows = np.asarray(self._rows[start:stop], dtype=np.float64) / self.unit
-        if rows.ndim == 2:
-            return np.ascontiguousarray(rows.T)
-        return np.stack(
-            [rows[:, i, j] if i == j else 0.5 * (rows[:, i, j] + rows[:, j, i]) for i, j in _PLACES], dtype=np.float64
-        )
-
-    def contract(self, field: FloatArray) -> float:
-        """Sum of T_s : h_s over all blocks."""
-        rows = field.reshape(self._rows.shape)
-        weights = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0]) if self._rows.shape[1:] == (6,) else np.array(1.0)
-        pieces = (slice(start, start + ROWS) for start in range(0, len(rows), ROWS))
-        return math.fsum(float(np.sum(weights * rows[p] * self._rows[p])) for p in pieces)
-
-
-_PLACES = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-
-
-def _refuse_asymmetric(piece: FloatArray, start: int, dtype: np.dtype[Any]) -> None:
-    difference = np.abs(piece - piece.transpose(0, 2, 1)).max(axis=(1, 2))
-    # products of a few matrices leave some eps of the type they were computed in; more is no rounding
-    eps = float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
-    allowed = max(500.0 * eps, 1e-13) * np.abs(piece).max(axis=(1, 2))
-    if np.any(difference > allowed):
-        row = int(np.argmax(difference > allowed))
-        raise ValueError(
-            f"stress moments must be symmetric, got {piece[row].tolist()} for block {start + row}: "
-            f"T and its transpose differ by {difference[row]:g}"
-        )
-
-
-def _as_rows(field: FloatArray, columns: int) -> FloatArray:
-    """Field by component (components, m) as rows (m, columns)."""
-    return field[[0, 5, 4, 5, 1, 3, 4, 3, 2]].T if columns == 9 else field.T
-
-
-def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
-    """Raise a ValueError if a block is, up to rounding, at an image of another one."""
-    from scipy.spatial import cKDTree  # noqa: PLC0415
-
-    places = cloud.reduced(0, cloud.n_blocks).T @ np.linalg.inv(vectors)
-    rounding = 16.0 * float(np.finfo(np.float64).eps) * max(1.0, float(np.abs(places).max(initial=0.0)))
-    pairs = cKDTree((places - np.floor(places)) % 1.0, boxsize=[1.0, 1.0, 1.0]).query_pairs(rounding)
-    if pairs:
-        one, other = min(pairs)
-        raise ValueError(f"blocks {one} and {other} coincide up to a period of the cell")
-
-
-def _image_shifts(
-    geometry: BlockLattice | Cloud, cell: ArrayLike | None, images: int | None, image_shape: str
-) -> FloatArray:
-    """Return the displacements of the images, the cell itself among them, in units of the geometry, shape (n, 3)."""
-    if isinstance(images, bool) or not isinstance(images, (int, np.integer)) or images < 0:
-        raise ValueError(f"images must be a whole number >= 0 of shells if periodic, got {images!r}")
-    if isinstance(geometry, BlockLattice):
-        if cell is not None:
-            raise ValueError("cell is known for a lattice, got one")
-        if not geometry.n_blocks:
-            return np.zeros((1, 3))
-        vectors = np.diag(np.array(geometry.shape, dtype=np.float64))
-    else:
-        if cell is None:
-            raise ValueError("cell must be given for periodic positions, got None")
-        vectors = float_array("cell", cell)
-        if vectors.shape == (3,):
-            vectors = np.diag(vectors)
-        if vectors.shape != (3, 3) or not np.isfinite(vectors).all():
-            raise ValueError(f"cell must be finite, of shape (3,) or (3, 3), got {np.asarray(cell).tolist()}")
-        vectors = vectors / geometry.unit
-    volume = abs(float(np.linalg.det(vectors)))
-    if geometry.n_blocks and not volume > 1e-12 * float(np.prod(np.linalg.norm(vectors, axis=1))):
-        raise ValueError(f"cell must have a volume, got {np.asarray(cell).tolist()}")
-    if images and isinstance(geometry, Cloud):
-        _refuse_coincident_images(geometry, vectors)
-    reach = int(images)
-    if image_shape == "spherical":  # a vector of length L has no coordinate beyond L times that of the inverse
-        heights = 1.0 / np.linalg.norm(np.linalg.inv(vectors), axis=0)
-        radius = reach * volume ** (1 / 3)
-        reach = math.ceil(radius / heights.min())
-    steps = np.arange(-reach, reach + 1)
-    planes = []
-    for first in steps:
-        second, third = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
-        shifts = np.stack([np.full(second.size, first), second, third], axis=-1) @ vectors
-        if image_shape == "spherical":
-            shifts = shifts[np.linalg.norm(shifts, axis=1) <= radius * (1 + 1e-12)]
-        planes.append(shifts)
-    return np.concatenate(planes)
