@@ -232,20 +232,6 @@ else:
 
 
 @jit(fastmath=_FAST)
-def _piece(
-    x0: float, x1: float, fb: Any, fc: Any, j: int, gb: Any, gc: Any, k: int, w: float, sign: int, rule: Any, out: Any
-) -> None:
-    """Add to out (p, 8) the integrals from x0 to x1, with y in cell j of the f and w + sign y in cell k of the g."""
-    middle, half = 0.5 * (x1 + x0), 0.5 * (x1 - x0)
-    f1, g1 = 2.0 / (fb[j + 1] - fb[j]), 2.0 / (gb[k + 1] - gb[k])
-    f0, g0 = (middle - fb[j]) * f1 - 1.0, (w + sign * middle - gb[k]) * g1 - 1.0
-    if fc.shape[0] == 1:
-        _add_product(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, out)
-    else:
-        _add_pair_of_products(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, out)
-
-
-@jit(fastmath=_FAST)
 def _within_cell(gb: Any, gc: Any, k: int, w: float, sign: int, m: Any, shifted: Any, out: Any) -> None:
     """Add to out (p, 8) the terms, power by power, of the integrals of f, with moments m (p, 8), times g in cell k."""
     for a in range(gc.shape[0]):
@@ -331,7 +317,14 @@ def convolution(
             g_end = w - gb[k] if sign < 0 else gb[k + 1] - w
             stop = min(f_end, g_end, end)
             if stop > x:
-                _piece(x, stop, fb, fc, j, gb, gc, k, w, sign, rule, terms)
+                # here, not in a function of its own: LLVM would not inline it, and to pass the arrays takes longer
+                middle, half = 0.5 * (stop + x), 0.5 * (stop - x)
+                f1, g1 = 2.0 / (f_end - fb[j]), 2.0 / (gb[k + 1] - gb[k])
+                f0, g0 = (middle - fb[j]) * f1 - 1.0, (w + sign * middle - gb[k]) * g1 - 1.0
+                if count == 1:
+                    _add_product(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, terms)
+                else:
+                    _add_pair_of_products(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, terms)
                 x = stop
             if f_end <= g_end:
                 j += 1
