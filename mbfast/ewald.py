@@ -1,550 +1,103 @@
-"""Fields of blocks at any positions in O(N log N): Ewald's split into near pairs and smooth waves."""
+"""Fields of blocks at any positions in O(N log N)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
-import scipy.fft
-import scipy.linalg
-import scipy.special
-from numpy.polynomial import Chebyshev, chebyshev, legendre
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mbfast import _tiles
+from mbfast._ewald import Near, OpenFar, PeriodicFar, choose, derivative, polynomials
 from mbfast._moments import Moments, as_rows, cell_vectors, refuse_coincident_images
-from mbfast._validate import FloatArray, one_number, require_choice
+from mbfast._validate import FloatArray, check_out, one_number, require_choice
 from mbfast.blocks import BlockLattice, Cloud, as_blocks
 from mbfast.interactions import DipoleInteraction, Interaction, StressInteraction
 from mbfast.kernels import ewald as kernels
 
 Macroscopic = Literal["clamped", "stress-free", "tin-foil", "vacuum"]
 
-IntArray: TypeAlias = NDArray[np.int64]
-Shape: TypeAlias = tuple[int, ...]
-Factors: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
-"""From k^2 to the factors of the harmonic and the biharmonic part."""
-
-_ROWS = 1 << 13  # blocks of a tile of the mesh
-_PAIRS = 1 << 22  # pairs of a tile of near ones
-_COLUMNS = 1 << 12  # numbers of a tile of a mesh's rows
-_REACH = 2  # cells that the radius spans
-_POINTS, _GAUSS = legendre.leggauss(256)  # exact to rounding for waves of up to 200 radians a unit
-
-
-class _Profile:
-    """Slepian's function of bandwidth c on [-1, 1], zero beyond: the function whose transform ends at c, as far as any.
-
-    With `flat` its transform g becomes g - k g'/2 = 1 + O(k^4), as the biharmonic r needs it (Hasimoto): otherwise what
-    r leaves beyond the radius would be 1/r.
-    """
-
-    def __init__(self, c: float, *, flat: bool = False) -> None:
-        n = np.arange(0.0, 2.0 * c + 60.0, 2.0)  # degrees of Legendre's polynomials, which make an eigenproblem of it
-        diagonal = n * (n + 1.0) + c * c * (2.0 * n * (n + 1.0) - 1.0) / ((2.0 * n - 1.0) * (2.0 * n + 3.0))
-        beside = c * c * (n + 1.0) * (n + 2.0) / ((2.0 * n + 3.0) * np.sqrt((2.0 * n + 1.0) * (2.0 * n + 5.0)))
-        vector = scipy.linalg.eigh_tridiagonal(diagonal, beside[:-1], select="i", select_range=(0, 0))[1][:, 0]
-        self._series = np.zeros(2 * n.size - 1)
-        self._series[::2] = vector * np.sqrt(n + 0.5)
-        self._series /= 2.0 * self._series[0]  # of integral 1
-        self.flat = flat
-        self.c = c
-
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """Values on [-1, 1]."""
-        values: FloatArray = legendre.legval(x, self._series)
-        return values
-
-    def transform(self, k: FloatArray) -> FloatArray:
-        """Integral of the profile times cos(kx), or g - k g'/2 of it, at k of shape (n,)."""
-        angle = np.multiply.outer(k, _POINTS)
-        waves = np.cos(angle)
-        if self.flat:
-            waves += 0.5 * angle * np.sin(angle)
-        values: FloatArray = waves @ (_GAUSS * self(_POINTS))
-        return values
-
-    def band(self) -> Callable[[FloatArray], FloatArray]:
-        """Return the transform as a function of k^2 that is quick on large arrays, and zero beyond the band."""
-        square = self.c * self.c
-        nodes = lambda u: self.transform(self.c * np.sqrt(0.5 * (u + 1.0)))  # noqa: E731
-        series = Chebyshev.interpolate(nodes, int(0.5 * self.c) + 16).coef
-
-        def value(k2: FloatArray) -> FloatArray:
-            u = np.minimum(2.0 / square * k2 - 1.0, 1.0)
-            return np.where(k2 < square, chebyshev.chebval(u, series), 0.0)
-
-        return value
-
-
-def _bessel(n: int, x: FloatArray) -> FloatArray:
-    """j_n(x)/x^n, j_n the spherical Bessel function."""
-    small = x < 0.5
-    double_factorial = float(np.prod(np.arange(2 * n + 1, 0, -2)))
-    term, series = np.full_like(x, 1.0 / double_factorial), np.zeros_like(x)
-    for k in range(1, 9):
-        series += term
-        term = term * -0.5 * x * x / (k * (2 * (n + k) + 1))
-    safe = np.where(small, 1.0, x)
-    values: FloatArray = np.where(small, series, scipy.special.spherical_jn(n, safe) / safe**n)
-    return values
-
-
-def _derivative(profile: _Profile, order: int, r: FloatArray) -> FloatArray:
-    """((1/r) d/dr)^order of the smooth part of r (flat profiles) or 1/r, that of the modes within the band."""
-    k = 0.5 * profile.c * (_POINTS + 1.0)
-    transform = profile.transform(k) * (-2.0 / k**2 if profile.flat else 1.0)  # over 4 pi/k^2
-    weights = 0.5 * profile.c * _GAUSS * transform * k ** (2 * order)
-    values: FloatArray = (-1.0) ** order * 2.0 / math.pi * (_bessel(order, np.multiply.outer(r, k)) @ weights)
-    return values
-
-
-def _polynomials(profile: _Profile, orders: tuple[int, ...], cutoff: float, error: float) -> FloatArray:
-    """Derivatives of the smooth part within a radius, as powers of 2 (r/cutoff)^2 - 1, highest first, in fours."""
-    rows = []
-    for order in orders:
-        value = lambda u, order=order: _derivative(profile, order, np.sqrt(0.5 * (u + 1.0)))  # noqa: E731
-        series = Chebyshev.interpolate(value, int(0.5 * profile.c) + 16).coef
-        series = chebyshev.chebtrim(series, error) * cutoff ** -(2.0 * order - (1.0 if profile.flat else -1.0))
-        rows.append(chebyshev.cheb2poly(series))
-    length = 4 * math.ceil(max(map(len, rows)) / 4)
-    return np.array([np.pad(row, (0, length - len(row)))[::-1] for row in rows])
-
-
-def _cut_biharmonic(p: FloatArray) -> FloatArray:
-    """k^4/(-8 pi) times the transform, at k = p/R, of r less 3R/8 + 3r^2/(4R) - r^4/(8R^3), zero beyond R.
-
-    With this polynomial two derivatives vanish at R; its fourth ones are uniform.
-    """
-    return 1.0 - 7.5 * _bessel(1, p) + 1.5 * _bessel(0, p)
-
-
-def _cut_harmonic(p: FloatArray) -> FloatArray:
-    """k^2/(4 pi) times the transform, at k = p/R, of 1/r less 3/(2R) - r^2/(2R^3), zero beyond R, as its derivative."""
-    return 1.0 - 3.0 * _bessel(1, p)
-
-
-class _Window:
-    """Weights of the nodes near a point: Slepian's function again, of the bandwidth at which aliases begin."""
-
-    def __init__(self, width: int, oversampling: float) -> None:
-        self.width = width
-        self._profile = _Profile(_bandwidth(width, oversampling))
-        # node floor(x) + p of a point at x = floor(x) + t has the distance p - t + 1 - width/2; u = 2 t - 1
-        u, degree = np.cos(math.pi * (np.arange(64) + 0.5) / 64), width + 4
-        distance = np.arange(width) + 0.5 - 0.5 * width - 0.5 * u[:, None]
-        series = chebyshev.chebfit(u, self._profile(2.0 / width * distance) * (2.0 / width), degree)
-        powers = [np.pad(q := chebyshev.cheb2poly(row), (0, degree + 1 - q.size)) for row in np.eye(degree + 1)]
-        self.weights: FloatArray = np.ascontiguousarray((np.array(powers).T @ series)[::-1])
-
-    def at(self, nodes: FloatArray) -> tuple[IntArray, FloatArray]:
-        """First nodes and weights, (n, width), of points at `nodes` steps."""
-        first = np.floor(nodes)
-        u = (2.0 * (nodes - first) - 1.0)[:, None]
-        values = np.zeros((nodes.size, self.width))
-        for row in self.weights:
-            values = values * u + row
-        return first.astype(np.int64), values
-
-    def transform(self, angle: FloatArray) -> FloatArray:
-        """Sum of the weights times exp(-i angle distance) but for aliases, at phases of a step of the mesh."""
-        return self._profile.transform(0.5 * self.width * angle)
-
-
-def _bandwidth(width: int, oversampling: float) -> float:
-    """Bandwidth of a window: half its width times the least wavenumber that the mesh takes for one of the band."""
-    return 0.5 * math.pi * width * (2.0 - 1.0 / oversampling)
-
-
-class _Points:
-    """Blocks among the nodes of a mesh, in the order of these."""
-
-    def __init__(self, nodes: FloatArray, window: _Window) -> None:
-        self._weights, width = window.weights, window.width
-        first = np.floor(nodes).astype(np.int64)
-        self.met: Shape = tuple(int(n) + width for n in first.max(axis=0))  # nodes that have a weight for one of them
-        self._order = np.argsort(np.ravel_multi_index(tuple(first.T), self.met), kind="stable")
-        self._places = nodes[self._order]
-        self._first = first[self._order, 0]
-
-    def spread(self, moments: FloatArray, met: Shape, workers: int) -> FloatArray:
-        """Mesh (*met, m) of moments (N, m)."""
-        values, mesh, width = moments[self._order], np.zeros((*met, moments.shape[1])), self._weights.shape[1]
-
-        def work(start: int) -> None:
-            stop = min(start + width, met[0])
-            some = slice(*np.searchsorted(self._first, [start - width + 1, stop]))
-            planes = mesh[start:stop].reshape(-1)
-            kernels.spread(self._places[some], values[some], self._weights, start, stop, met[1], met[2], planes)
-
-        _tiles.run(work, range(0, met[0], width), threads=workers)
-        return mesh
-
-    def interpolate(self, mesh: FloatArray, out: FloatArray, workers: int) -> None:
-        """Add the values of a mesh to out (N, m)."""
-        flat = mesh.reshape(-1)
-
-        def work(start: int) -> None:
-            some = slice(start, start + _ROWS)
-            part = np.empty((len(self._first[some]), out.shape[1]))
-            kernels.interpolate(self._places[some], self._weights, mesh.shape[1], mesh.shape[2], flat, part)
-            out[self._order[some]] += part
-
-        _tiles.run(work, range(0, len(out), _ROWS), threads=workers)
-
-
-class _Modes:
-    """A convolution on a mesh: transformed, multiplied mode by mode, transformed back.
-
-    Parameters: the box's vectors, its rows; nodes along each; factors of the modes; the window, and the steps, along
-    each axis, of the meshes it was used on, as its effect there is to be undone.
-    """
-
-    def __init__(
-        self, box: FloatArray, shape: Shape, factors: Factors, window: _Window, steps: list[FloatArray], workers: int
-    ) -> None:
-        self._shape = shape
-        inverse = 2.0 * math.pi * np.linalg.inv(box)
-        half = (shape[0], shape[1], shape[2] // 2 + 1)
-        self._k, undo = [], []
-        for axis, n in enumerate(shape):
-            numbers = np.arange(half[axis]) if axis == 2 else np.fft.fftfreq(n, 1.0 / n)
-            self._k.append(np.multiply.outer(numbers, inverse[:, axis]))
-            angles = 2.0 * math.pi / float(np.linalg.norm(box[axis])) * np.abs(numbers)
-            undo.append(np.prod([window.transform(angles * step[axis]) for step in steps], axis=0) ** -2.0)
-            if n % 2 == 0:
-                undo[-1][n // 2] = 0.0  # the mode without a partner
-        scale = 4.0 * math.pi / abs(float(np.linalg.det(box)))
-        self._harmonic, self._biharmonic = np.empty(half), np.empty(half)
-
-        def fill(i: int) -> None:
-            k = self._k[0][i] + self._k[1][:, None, :] + self._k[2]
-            weight = scale * undo[0][i] * undo[1][:, None] * undo[2]
-            for factor, kept in zip(factors(np.einsum("jna,jna->jn", k, k)), (self._harmonic, self._biharmonic)):
-                kept[i] = factor * weight
-
-        _tiles.run(fill, range(half[0]), threads=workers)
-
-    def apply(self, multiply: Callable[..., None], mesh: FloatArray, workers: int) -> None:
-        """Convolve in place. Slab by slab, then pencil by pencil: what is zero is neither transformed nor stored."""
-        nx, ny, nz = self._shape
-        mx, my, mz, m = mesh.shape
-        modes = np.empty((mx, ny, nz // 2 + 1, m), dtype=np.complex128)
-
-        def forth(i: int) -> None:
-            modes[i] = scipy.fft.fft(scipy.fft.rfft(mesh[i], nz, axis=1), ny, axis=0, overwrite_x=True)
-
-        def through(j: int) -> None:
-            pencil = np.ascontiguousarray(scipy.fft.fft(modes[:, j : j + 1], nx, axis=0))
-            factors = self._harmonic[:, j : j + 1], self._biharmonic[:, j : j + 1]
-            multiply(pencil, self._k[0], self._k[1][j : j + 1], self._k[2], *factors)
-            modes[:, j : j + 1] = scipy.fft.ifft(pencil, axis=0, norm="forward", overwrite_x=True)[:mx]
-
-        def back(i: int) -> None:
-            rows = scipy.fft.ifft(modes[i], axis=0, norm="forward")[:my]
-            mesh[i] = scipy.fft.irfft(rows, nz, axis=1, norm="forward")[:, :mz]
-
-        _tiles.run(forth, range(mx), threads=workers)
-        _tiles.run(through, range(ny), threads=workers)
-        _tiles.run(back, range(mx), threads=workers)
-
-
-class _Periodic:
-    """The smooth part in a periodic box: one sum over modes."""
-
-    def __init__(self, fractions: FloatArray, box: FloatArray, plan: _Plan, workers: int) -> None:
-        window, band = plan.window(), plan.profile().band()
-        self._shape, self._width = plan.shapes[0], window.width
-        self._points = _Points(fractions * np.array(self._shape), window)
-        steps = np.linalg.norm(box, axis=1) / self._shape
-        self._modes = _Modes(box, self._shape, lambda k2: (band(k2),) * 2, window, [steps], workers)
-
-    def add(self, multiply: Callable[..., None], moments: FloatArray, out: FloatArray, workers: int) -> None:
-        """Add to out (N, m) the field of moments (N, m)."""
-        mesh = self._points.spread(moments, tuple(n + self._width for n in self._shape), workers)
-        for axis, n in enumerate(self._shape):  # what was spread beyond the box comes back on the other side
-            across = np.moveaxis(mesh, axis, 0)
-            for start in range(n, len(across), n):
-                beyond = across[start : start + n]
-                across[: len(beyond)] += beyond
-            mesh = np.moveaxis(across[:n], 0, axis)
-        mesh = np.ascontiguousarray(mesh)
-        self._modes.apply(multiply, mesh, workers)
-        self._points.interpolate(np.pad(mesh, [(0, self._width)] * 3 + [(0, 0)], mode="wrap"), out, workers)
-
-
-class _Open:
-    r"""The smooth part in free space, octave by octave.
-
-    What is smooth beyond the radius r_l = 2^l is what is so beyond 2 r_l and a part that ends there: of this, a box
-    longer than the sample by 2 r_l holds all, and the rest needs but a mesh of twice the step, on which the nodes of
-    the finer one stand for the blocks. The last is cut off where no pair of blocks is left, and so ends too.
-    """
-
-    def __init__(self, positions: FloatArray, extent: FloatArray, plan: _Plan, workers: int) -> None:
-        window, band = plan.window(), plan.profile().band()
-        self._points = _Points(positions / plan.step, window)
-        self._modes, self._transfers, steps = [], [], []
-        met = self._points.met
-        self.radius = float(np.linalg.norm(extent)) + 2.0 ** (len(plan.shapes) - 1)
-        for octave, shape in enumerate(plan.shapes):
-            last, scale = octave == len(plan.shapes) - 1, 4.0**octave
-            steps.append(np.full(3, plan.step * 2.0**octave))
-
-            def factors(k2: FloatArray, scale: float = scale, last: bool = last) -> tuple[FloatArray, FloatArray]:
-                rest = band(scale * k2)
-                if not last:
-                    return (rest - band(4.0 * scale * k2),) * 2
-                p = self.radius * np.sqrt(k2)
-                return rest * _cut_harmonic(p), rest * _cut_biharmonic(p)
-
-            self._modes.append(_Modes(np.diag(steps[-1] * shape), shape, factors, window, list(steps), workers))
-            if not last:
-                self._transfers.append([window.at(0.5 * np.arange(n)) for n in met])
-                met = tuple(int(first[-1]) + window.width for first, _ in self._transfers[-1])
-
-    def add(self, multiply: Callable[..., None], moments: FloatArray, out: FloatArray, workers: int) -> None:
-        """Add to out (N, m) the field of moments (N, m)."""
-        mesh = self._points.spread(moments, self._points.met, workers)
-        self._convolve(0, multiply, mesh, workers)
-        self._points.interpolate(mesh, out, workers)
-
-    def _convolve(self, octave: int, multiply: Callable[..., None], mesh: FloatArray, workers: int) -> None:
-        if octave == len(self._transfers):
-            self._modes[octave].apply(multiply, mesh, workers)
-            return
-        transfers = self._transfers[octave]
-        coarse = mesh
-        for axis, (first, weights) in enumerate(transfers):
-            coarse = _transfer(kernels.restrict, axis, first, weights, coarse, int(first[-1]) + weights.shape[1], workers)
-        self._convolve(octave + 1, multiply, coarse, workers)
-        self._modes[octave].apply(multiply, mesh, workers)
-        for axis in (2, 1, 0):
-            coarse = _transfer(kernels.prolong, axis, *transfers[axis], coarse, transfers[axis][0].size, workers)
-        mesh += coarse
-
-
-def _transfer(
-    kernel: Callable[..., None], axis: int, first: IntArray, weights: FloatArray, mesh: FloatArray, n: int, workers: int
-) -> FloatArray:
-    """Carry a mesh to the nodes of a coarser or a finer one along an axis, n of them."""
-    result = np.zeros((*mesh.shape[:axis], n, *mesh.shape[axis + 1 :]))
-    outer = math.prod(mesh.shape[:axis])
-    source, target = mesh.reshape(outer, mesh.shape[axis], -1), result.reshape(outer, n, -1)
-    columns = source.shape[2]
-    if axis == 0:
-        work = lambda k: kernel(first, weights, source, k, min(k + _COLUMNS, columns), target)  # noqa: E731
-        _tiles.run(work, range(0, columns, _COLUMNS), threads=workers)
-    else:
-        work = lambda o: kernel(first, weights, source[o : o + 1], 0, columns, target[o : o + 1])  # noqa: E731
-        rows = max(1, _COLUMNS // columns)
-        work = lambda o: kernel(first, weights, source[o : o + rows], 0, columns, target[o : o + rows])  # noqa: E731
-        _tiles.run(work, range(0, outer, rows), threads=workers)
-    return result
-
-
-class _Near:
-    """Pairs nearer than a radius, found through cells; images of a periodic box are sources of their own.
-
-    Positions (N, 3) are taken as they are, without rounding: close pairs would feel it. Fractions, of the box's vectors,
-    say in which cell a block is.
-    """
-
-    def __init__(
-        self, positions: FloatArray, fractions: FloatArray, box: FloatArray, images: IntArray, radius: float
-    ) -> None:
-        n, self._square = len(positions), radius * radius
-        margin = radius * (1.0 + 1e-9) * np.linalg.norm(np.linalg.inv(box), axis=0)
-        all_fractions, all_positions, owners = [fractions], [positions], [np.arange(n)]
-        for image in images:
-            moved = fractions + image
-            close = np.flatnonzero(((moved > -margin) & (moved < 1.0 + margin)).all(axis=1))
-            all_fractions.append(moved[close])
-            all_positions.append(positions[close] + image @ box)
-            owners.append(close)
-        every, step = np.concatenate(all_fractions), margin / _REACH
-        cells = np.floor((every - every.min(axis=0)) / step).astype(np.int64) + _REACH
-        shape = tuple(int(c) + _REACH + 1 for c in cells.max(axis=0))
-        ids = np.ravel_multi_index(tuple(cells.T), shape)
-        order = np.argsort(ids, kind="stable")
-        self._owners = np.concatenate(owners)[order]
-        self._positions = np.ascontiguousarray(np.concatenate(all_positions)[order].T)
-        self._starts = np.searchsorted(ids[order], np.arange(math.prod(shape) + 1)).astype(np.int64)
-        self._low, self._high = _columns(box * step[:, None], shape, radius)
-        self._order = np.argsort(ids[:n], kind="stable")
-        self._targets = np.ascontiguousarray(positions[self._order].T)
-        self._cells, first = np.unique(ids[self._order], return_index=True)
-        self._ends = np.append(first, n).astype(np.int64)
-        count = np.zeros(self._cells.size, dtype=np.int64)
-        for low, high in zip(self._low, self._high, strict=True):
-            count += self._starts[self._cells + high + 1] - self._starts[self._cells + low]
-        self._most = int(count.max())
-        work = np.cumsum(count * np.diff(self._ends) + 100)
-        self.pairs = int(work[-1])
-        bounds = np.unique(np.searchsorted(work, np.arange(_PAIRS, work[-1], _PAIRS)))
-        bounds = np.concatenate([[0], bounds[bounds > 0], [self._cells.size]])
-        self._pieces = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
-
-    def add(self, kernel: Callable[..., None], moments: FloatArray, polynomials: FloatArray,
-            coefficients: tuple[float, ...], out: FloatArray, workers: int) -> None:
-        """Add to out (N, m) the near field of moments (N, m)."""
-        sources = np.ascontiguousarray(moments[self._owners].T)
-
-        def work(piece: tuple[int, int]) -> None:
-            ends = self._ends[piece[0] : piece[1] + 1]
-            some = slice(ends[0], ends[-1])
-            part = np.zeros((moments.shape[1], int(ends[-1] - ends[0])))
-            kernel(
-                self._cells[slice(*piece)], ends - ends[0], np.ascontiguousarray(self._targets[:, some]), self._low,
-                self._high, self._starts, self._positions, sources, polynomials, self._most, self._square, *coefficients, part,
-            )
-            out[self._order[some]] += part.T
-
-        _tiles.run(work, self._pieces, threads=workers)
-
-
-def _columns(steps: FloatArray, shape: Shape, radius: float) -> tuple[IntArray, IntArray]:
-    """Columns of cells along the last axis that reach within the radius of one, as offsets of their first and last cells."""
-    around = np.arange(-_REACH, _REACH + 1)
-    offsets = np.stack(np.meshgrid(around, around, around, indexing="ij"), axis=-1)
-    corners = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T @ steps
-    # cells apart by d have points as near as |d steps| less the longest diagonal; if rectangular, as near as their gap
-    gap = np.linalg.norm(offsets @ steps, axis=-1) - np.linalg.norm(corners, axis=1).max()
-    if np.count_nonzero(steps) == 3:
-        gap = np.linalg.norm(np.maximum(np.abs(offsets) - 1, 0) @ steps, axis=-1)
-    near = gap < radius
-    first, last = np.argmax(near, axis=2), 2 * _REACH - np.argmax(near[:, :, ::-1], axis=2)
-    base = np.ravel_multi_index((around[:, None] + _REACH, around[None, :] + _REACH), shape[:2]) - (
-        _REACH * shape[1] + _REACH
-    )
-    some = near.any(axis=2)
-    low, high = base * shape[2] + first - _REACH, base * shape[2] + last - _REACH
-    return low[some].astype(np.int64), high[some].astype(np.int64)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What the cost model chose. Lengths but the cutoff are in units of this."""
-
-    cutoff: float
-    bandwidth: float
-    flat: bool
-    width: int
-    oversampling: float
-    shapes: tuple[Shape, ...]
-    cost: float
-
-    @property
-    def step(self) -> float:
-        """Of the finest mesh."""
-        return math.pi / (self.oversampling * self.bandwidth)
-
-    def profile(self) -> _Profile:
-        """Return what splits the interaction."""
-        return _Profile(self.bandwidth, flat=self.flat)
-
-    def window(self) -> _Window:
-        """Return the mesh's window."""
-        return _Window(self.width, self.oversampling)
-
-
-def _choose(positions: FloatArray, lengths: FloatArray, rtol: float, components: int, *, periodic: bool) -> _Plan:
-    """Return the cheapest plan that meets rtol, for positions (N, 3) in a box with edges, or an extent, of `lengths`."""
-    n, flat = len(positions), components == 6
-    sample = positions[:: max(1, n // 50_000)]
-    longest = max(float(lengths.max()), 1e-30)
-    best = None
-    for i in range(60):
-        cutoff = longest * 2.0 ** (-i / 4.0)
-        cells = np.floor(sample / cutoff).astype(np.int64)
-        _, counts = np.unique(cells @ np.array([1, 1 << 20, 1 << 40]), return_counts=True)
-        # blocks in a cube of the radius: near the others, and at least on average
-        around = float((counts * (counts - 1.0)).sum()) / len(sample) * n / len(sample)
-        around = max(around, n / float(np.prod(np.maximum(lengths / cutoff, 1.0))))
-        near = n * around * _NEAR[components]
-        if best is not None and near > best.cost:
-            continue
-        bandwidth, windows = _accuracy(rtol, around, flat)
-        for width, oversampling in windows:
-            step = math.pi / (oversampling * bandwidth)
-            if float(np.prod(lengths / cutoff / step + width)) > _LARGEST_MESH:
-                continue
-            if periodic:
-                shapes: tuple[Shape, ...] = (tuple(_length(max(a / step, 2.0)) for a in lengths / cutoff),)
-            else:
-                shapes = _octaves(lengths / cutoff, step, width)
-            nodes = sum(map(math.prod, shapes))
-            cost = near + components * (n * width**3 * _SPREAD + nodes * _TRANSFORM)
-            if best is None or cost < best.cost:
-                best = _Plan(cutoff, bandwidth, flat, width, oversampling, shapes, cost)
-        if best is not None and best.cost < components * n * _SPREAD:
-            break
-    if best is None:
-        raise ValueError("no plan")
-    return best
-
-
-# Seconds, of one thread, a number of a mesh's node to be transformed both ways, a node's weight both ways, a pair.
-_TRANSFORM, _SPREAD, _NEAR = 3e-8, 1e-9, {6: 14 * 1e-8, 3: 14 * 4e-9}
-_LARGEST_MESH = 1 << 25  # nodes
-
-
-def _accuracy(rtol: float, around: float, flat: bool) -> tuple[float, list[tuple[int, float]]]:
-    """Bandwidth and windows, width and oversampling, that meet rtol.
-
-    Root mean square errors for moments without order are, in units of moment times density,
-    0.35 c^4.3 exp(-c)/sqrt(n) (1.9 c^2.5 if not flat) from pairs beyond the radius, which see the band's end, and
-    2 c^1.5 exp(-w)/sqrt(n) from aliases, w the window's bandwidth, n the number of blocks in a cube of the radius:
-    fits to sums over pairs and modes, within a factor of two from 1e-3 to 1e-12. The field itself is some five such
-    units, if not more. Order may add errors of several modes up.
-    """
-    allowed = 0.3 * rtol * math.sqrt(around)
-    factor, power = (0.35, 4.3) if flat else (1.9, 2.5)
-    c = 8.0
-    while factor * c**power * math.exp(-c) > allowed:
-        c += 0.25
-    windows = []
-    for oversampling in (1.0, 1.125, 1.25, 1.5):
-        least = math.log(2.0 * c**1.5 / allowed)
-        width = 2 * math.ceil(0.5 * least / _bandwidth(1, oversampling))
-        windows.append((max(width, 4), oversampling))
-    return c, windows
-
-
-def _octaves(extent: FloatArray, step: float, width: int) -> tuple[Shape, ...]:
-    """Shapes of the meshes of `_Open`, as many as cost least."""
-    best: tuple[Shape, ...] = ()
-    shapes: list[Shape] = []
-    met = [int(a / step) + width for a in extent]
-    for octave in range(40):
-        h, radius = step * 2.0**octave, 2.0**octave
-        far = float(np.linalg.norm(extent)) + 2.0 * radius  # where the cut-off potential, smoothed, ends
-        last = tuple(_length(max((a + far) / h, n)) for a, n in zip(extent, met, strict=True))
-        if not best or sum(map(math.prod, [*shapes, last])) < sum(map(math.prod, best)):
-            best = (*shapes, last)
-        shapes.append(tuple(_length(max((a + 2.0 * radius) / h, n)) for a, n in zip(extent, met, strict=True)))
-        met = [(n - 1) // 2 + width for n in met]
-        if sum(map(math.prod, shapes)) > sum(map(math.prod, best)):
-            break
-    return best
-
-
-def _length(least: float) -> int:
-    return int(scipy.fft.next_fast_len(math.ceil(least), real=True))
-
-
-def _isotropic(equal: float, trace: float, moments: FloatArray) -> FloatArray:
-    """The isotropic map of moments (n, m): T times a number, and the unit matrix times another and tr T."""
-    field = equal * moments
-    field[:, :3] += trace * moments[:, :3].sum(axis=1, keepdims=True)
-    return field
-
 
 class EwaldField:
-    """field"""
+    r"""Fields of blocks at given positions in O(N log N), set up once and applied to many sets of moments.
+
+    Parameters
+    ----------
+    interaction : StressInteraction or DipoleInteraction
+        Of either form.
+    blocks : BlockLattice or array_like, shape (N, 3)
+        Where the blocks are (m).
+    boundary : {"open", "periodic"}
+        "open": these blocks in free space. "periodic": them and all images of them.
+    cell : array_like, shape (3,) or (3, 3), optional
+        Period along each axis, or three vectors as rows (m), of any angles; wanted for periodic positions, known for a
+        lattice.
+    macroscopic : {"clamped", "stress-free", "tin-foil", "vacuum"}, optional
+        What holds the periodic body, as the sum over images does not say. Stress: no strain on average, the default, or
+        no stress on average, where the body deforms as its moments, and its moduli, want it to. Dipoles: no electric
+        field on average, as between short-circuited plates, the default, or a sphere of images with nothing but the
+        medium of the interaction's permittivity around it.
+    rtol : float
+        From 1e-12 to 0.01: the error of any component at any block relative to the largest field; see Notes.
+    threads : int, optional
+        None: as many as this process may use. The result does not depend on it, to the last bit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described; blocks coincide, up to periods; a stress-free body of Joffrin and Levelut's
+        form, which no elastic medium has, or of c_l^2 <= 4/3 c_t^2, which has no bulk modulus.
+
+    See Also
+    --------
+    pair_field : the same by ``method="ewald"``, once.
+
+    Notes
+    -----
+    Lambda consists of fourth derivatives of r and second ones of 1/r. Both potentials are split as by Ewald, r as by
+    Hasimoto, but with the function whose transform ends soonest, Slepian's, in place of a Gaussian: beyond a radius
+    the smooth part is all there is, and it has few modes,
+
+    .. math:: \hat h_{ij}(k) = 4\pi\,[(c_0 + c_2)\,\mathrm{sym}(\hat k_i T_{jl} \hat k_l)
+              - c_2 \hat k_i \hat k_j\, \hat k T \hat k],
+
+    in units of the prefactor; dipoles have :math:`4\pi \hat k_i\, \hat k \cdot p`. Near pairs are summed directly,
+    modes by a non-uniform transform on a mesh that takes two real numbers for one complex one and needs little or no
+    oversampling, as the split ends before its aliases matter. In free space each octave of distance has a mesh of its
+    own. Radius, modes and mesh are what costs least.
+
+    Parameters are chosen so that the root mean square error is below a third of rtol times the field that a root mean
+    square moment makes at the mean distance d of blocks, prefactor/d^3. Typical fields are five such units, and random
+    positions have close pairs that exceed it by orders of magnitude, so errors are usually far below rtol. Only if
+    moments are such that all fields nearly cancel, rtol is relative to that unit, not to them.
+
+    Without its mean, k = 0, the field is that of the clamped or tin-foil body. With tau the sum of all moments over
+    the cell's volume, sums over spheres of images converge to it plus the mean of the above over directions,
+    4 pi [(c_0 + c_2) tau/3 - c_2 (2 tau + tr tau)/15] or 4 pi tau/3, which is the vacuum's: the tensor's harmonics of
+    order 2 and 4 vanish on average. A stress-free body has the strain -C^-1 tau, or h = -C^-1 tau/2, in addition.
+
+    Transforms are by ducc0, where it is installed (``pip install 'mbfast[ewald]'``), else by SciPy.
+
+    References
+    ----------
+    P. P. Ewald, Ann. Phys. 369, 253 (1921); H. Hasimoto, J. Fluid Mech. 5, 317 (1959); D. Slepian and H. O. Pollak,
+    Bell Syst. Tech. J. 40, 43 (1961); F. Vico, L. Greengard and M. Ferrando, J. Comput. Phys. 323, 191 (2016).
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np
+    >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+    >>> rng = np.random.default_rng(0)
+    >>> positions, moments = 1e-7 * rng.random((1000, 3)), 1.6e-19 * rng.normal(size=(1000, 6))
+    >>> field = mbfast.EwaldField(silica, positions, boundary="periodic", cell=[1e-7, 1e-7, 1e-7])
+    >>> strain = 2 * field(moments)
+    >>> free = mbfast.EwaldField(silica, positions, boundary="periodic", cell=[1e-7, 1e-7, 1e-7],
+    ...                          macroscopic="stress-free")
+    >>> bool(np.ptp(2 * free(moments) - strain, axis=0).max() < 1e-9 * strain.max())  # a uniform strain
+    True
+    """
 
     def __init__(
         self,
@@ -562,116 +115,149 @@ class EwaldField:
             raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         tolerance = one_number("rtol", rtol)
         if not 1e-12 <= tolerance <= 1e-2:
-            raise ValueError(f"rtol must be from 1e-12 to 0.01, got {tolerance:g}")
-        periodic = boundary == "periodic"
+            raise ValueError(f"rtol must be from 1e-12, the least that rounding allows, to 0.01, got {tolerance:g}")
+        uniform = _macroscopic(interaction, boundary, macroscopic)
         self._interaction, self._workers = interaction, _tiles.check_threads(threads)
         self._geometry = as_blocks(blocks)
         n = self._geometry.n_blocks
         self._leading = self._geometry.shape if isinstance(self._geometry, BlockLattice) else (n,)
-        self._uniform = _macroscopic(interaction, boundary, macroscopic)
-        vectors = None
-        if periodic:
-            vectors = cell_vectors(self._geometry, cell)
-            if n and isinstance(self._geometry, Cloud):
-                refuse_coincident_images(self._geometry, vectors)
-        elif cell is not None:
+        if boundary == "open" and cell is not None:
             raise ValueError("cell belongs to boundary='periodic', got one with boundary='open'")
+        box = cell_vectors(self._geometry, cell) if boundary == "periodic" else None
         if not n:
             return
-        positions = self._geometry.reduced(0, n).T
-        if vectors is not None:
-            box, fractions = vectors, positions @ np.linalg.inv(vectors)
+        positions = np.ascontiguousarray(self._geometry.reduced(0, n).T)
+        flat = isinstance(interaction, StressInteraction)
+        if box is not None:
+            if isinstance(self._geometry, Cloud):
+                refuse_coincident_images(self._geometry, box)
+            fractions = positions @ np.linalg.inv(box)
             turns = np.floor(fractions)
             fractions -= turns
             positions = positions - turns @ box
-            lengths = np.linalg.norm(box, axis=1)
-            plan = _choose(fractions @ box, lengths, tolerance, interaction.components, periodic=True)
+            plan = choose(fractions @ box, np.linalg.norm(box, axis=1), tolerance, flat=flat, periodic=True)
             reach = np.ceil(plan.cutoff * np.linalg.norm(np.linalg.inv(box), axis=0) * (1.0 + 1e-9)).astype(np.int64)
             images = np.array(list(np.ndindex(*(2 * reach + 1)))) - reach
             images = images[images.any(axis=1)]
-            self._far: _Periodic | _Open = _Periodic(fractions, box / plan.cutoff, plan, self._workers)
+            self._far: PeriodicFar | OpenFar = PeriodicFar(fractions, box / plan.cutoff, plan, self._workers)
             volume = abs(float(np.linalg.det(box / plan.cutoff)))
-            e, d = (u / volume for u in self._uniform)
         else:
             inside = positions - positions.min(axis=0)
             extent = inside.max(axis=0)
-            plan = _choose(inside, extent, tolerance, interaction.components, periodic=False)
+            plan = choose(inside, extent, tolerance, flat=flat, periodic=False)
             box, images = np.diag(np.where(extent > 0.0, extent, 1.0)), np.empty((0, 3), dtype=np.int64)
             fractions = inside / np.diag(box)
-            self._far = _Open(inside / plan.cutoff, extent / plan.cutoff, plan, self._workers)
-            e, d = (u / self._far.radius**3 for u in _of_the_cut(interaction))
-        self._uniform = e, d
-        self.plan = plan
-        self._near = _Near(positions, fractions, box, images, plan.cutoff)
-        profile = plan.profile()
-        orders = (2, 3, 4) if plan.flat else (1, 2)
-        self._polynomials = _polynomials(profile, orders, plan.cutoff, 1e-3 * tolerance)
-        zero = float(_derivative(profile, orders[0], np.zeros(1))[0])
+            self._far = OpenFar(inside / plan.cutoff, extent / plan.cutoff, plan, self._workers)
+            uniform, volume = _of_the_cut(interaction), self._far.radius**3
+        self._plan = plan
+        self._near = Near(positions, fractions, box, images, plan.cutoff)
+        profile, orders = plan.profile(), (2, 3, 4) if flat else (1, 2)
+        self._polynomials = polynomials(profile, orders, plan.cutoff, 1e-3 * tolerance)
         b, c2 = _parts(interaction)
-        self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if plan.flat else (-zero, 0.0)
-        self._coefficients = (b, c2) if plan.flat else ()
-        self._scale = interaction.prefactor / self._geometry.unit**3
+        self._coefficients = (b, c2) if flat else ()
+        # the smooth part's field of a block at itself, and the uniform field of all blocks
+        zero = float(derivative(profile, orders[0], np.zeros(1))[0])
+        self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if flat else (-zero, 0.0)
+        self._uniform = uniform[0] / volume, uniform[1] / volume
 
-    def __call__(self, moments: ArrayLike) -> FloatArray:
-        stress = self._interaction.components == 6
+    def __call__(self, moments: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
+        """Return the field of all other blocks at each block, as `pair_field`, in the layout of moments, or fill `out`.
+
+        Parameters
+        ----------
+        moments : array_like
+            As in `pair_field`.
+        out : ndarray, optional
+            float64, of the shape of moments, C-contiguous.
+
+        Returns
+        -------
+        ndarray
+            h, float64: dimensionless for stress, V/m for dipoles.
+        """
+        return self._field(Moments(moments, self._leading, self._interaction.components), out)
+
+    def energy(self, moments: ArrayLike) -> float:
+        """Return the sum over blocks of T_s : h_s (J), as `pair_energy`; of one cell if periodic.
+
+        Parameters
+        ----------
+        moments : array_like
+            As in `pair_field`.
+        """
         checked = Moments(moments, self._leading, self._interaction.components)
+        return checked.contract(self._field(checked, None))
+
+    def _field(self, moments: Moments, out: FloatArray | None) -> FloatArray:
+        out = np.empty(moments.shape) if out is None else check_out(out, moments.shape)
         n = self._geometry.n_blocks
-        result = np.empty(checked.shape)
         if not n:
-            return result
-        m = np.ascontiguousarray(checked.components(0, n).T)
-        field = _isotropic(*self._uniform, m.sum(axis=0)[None]) - _isotropic(*self._self, m)
-
-        def multiply(*arguments):
-            if stress:
-                kernels.stress_modes(*arguments, *self._coefficients)
-            else:
-                kernels.dipole_modes(*arguments[:-1])
-        import time
-        t=time.perf_counter()
-        self._far.add(multiply, m, field, self._workers)
-        t1=time.perf_counter()
-        field *= self.plan.cutoff**-3.0
+            return out
+        rows = np.ascontiguousarray(moments.components(0, n).T)
+        stress = isinstance(self._interaction, StressInteraction)
+        field = _isotropic(*self._uniform, rows.sum(axis=0)[None]) - _isotropic(*self._self, rows)
+        modes = partial(_stress_modes, self._coefficients) if stress else _dipole_modes
+        self._far.add(modes, rows, field, self._workers)
+        field *= self._plan.cutoff**-3.0
         near = kernels.near_stress if stress else kernels.near_dipole
-        self._near.add(near, m, self._polynomials, self._coefficients, field, self._workers)
-        self.times=t1-t,time.perf_counter()-t1
-        field *= self._scale * checked.unit
-        result.reshape(n, checked.width)[:] = as_rows(field.T, checked.width)
-        return result
+        self._near.add(near, rows, self._polynomials, self._coefficients, field, self._workers)
+        field *= self._interaction.prefactor / self._geometry.unit**3 * moments.unit
+        out.reshape(n, moments.width)[:] = as_rows(field.T, moments.width)
+        return out
 
 
-def _parts(interaction: Interaction) -> tuple[float, float]:
-    """Coefficients b and c2 of the harmonic and the biharmonic part."""
-    if isinstance(interaction, StressInteraction):
-        c0, _, c2 = interaction.coefficients
-        return c0 + c2, c2
-    return 1.0, 0.0
+def _stress_modes(coefficients: tuple[float, ...], *arguments: Any) -> None:
+    kernels.stress_modes(*arguments, *coefficients)
 
 
-def _of_the_cut(interaction: Interaction) -> tuple[float, float]:
-    """Uniform field, e T + d tr T, that undoes that of the cut's polynomials, of moments that sum to T, times R^3."""
+def _dipole_modes(*arguments: FloatArray) -> None:
+    kernels.dipole_modes(*arguments[:-1])  # without the biharmonic part
+
+
+def _parts(interaction: StressInteraction | DipoleInteraction) -> tuple[float, float]:
+    """Coefficients of the harmonic and the biharmonic part."""
     if isinstance(interaction, DipoleInteraction):
         return 1.0, 0.0
+    c0, _, c2 = interaction.coefficients
+    return c0 + c2, c2
+
+
+def _of_the_cut(interaction: StressInteraction | DipoleInteraction) -> tuple[float, float]:
+    """Uniform field that undoes that of the polynomials in `cut_biharmonic` and `cut_harmonic`, times R^3.
+
+    As two numbers e and d: e T + d tr T of moments that sum to T.
+    """
     b, c2 = _parts(interaction)
-    return b - c2, -0.5 * c2
+    return (b - c2, -0.5 * c2)
 
 
-def _macroscopic(interaction: StressInteraction | DipoleInteraction, boundary: str, chosen: str | None) -> tuple[float, float]:
-    """Uniform field, e T + d tr T, of moments that sum to T, times the volume of the cell."""
-    stress = isinstance(interaction, StressInteraction)
+def _macroscopic(
+    interaction: StressInteraction | DipoleInteraction, boundary: str, chosen: str | None
+) -> tuple[float, float]:
+    """Uniform field of the choice, e T + d tr T of moments that sum to T, times the cell's volume."""
     if boundary == "open":
         if chosen is not None:
             raise ValueError(f"macroscopic belongs to boundary='periodic', got {chosen!r} with boundary='open'")
         return 0.0, 0.0
+    stress = isinstance(interaction, StressInteraction)
     known = ("clamped", "stress-free") if stress else ("tin-foil", "vacuum")
-    if chosen is None:
-        chosen = known[0]
-    require_choice("macroscopic", chosen, known)
+    require_choice("macroscopic", known[0] if chosen is None else chosen, known)
     if chosen == "vacuum":
         return 4.0 * math.pi / 3.0, 0.0
-    if isinstance(interaction, StressInteraction) and chosen == "stress-free":
+    if chosen == "stress-free" and isinstance(interaction, StressInteraction):
+        # C e = -tau, C = lambda tr + 2 mu, 2 h = e, in units of -1/(8 pi mu)
         alpha = interaction.alpha
-        if interaction.form != "corrected" or not alpha > 0.25:
-            raise ValueError("stress")
+        if interaction.form != "corrected" or alpha <= 0.25:
+            raise ValueError(
+                "macroscopic must be clamped for form='joffrin-levelut', and where c_l^2 <= 4/3 c_t^2, as there is no "
+                f"medium at rest: got 'stress-free' for {interaction!r}"
+            )
         return 2.0 * math.pi, -2.0 * math.pi * (2.0 * alpha - 1.0) / (4.0 * alpha - 1.0)
     return 0.0, 0.0
+
+
+def _isotropic(equal: float, trace: float, moments: FloatArray) -> FloatArray:
+    """Rows (n, m) times a number, plus, in the first three columns, their sum times another."""
+    field = equal * moments
+    field[:, :3] += trace * moments[:, :3].sum(axis=1, keepdims=True)
+    return field

@@ -13,9 +13,10 @@ from mbfast import _tiles
 from mbfast._moments import Moments, as_rows, cell_vectors, refuse_coincident_images
 from mbfast._validate import FloatArray, require_choice
 from mbfast.blocks import BlockLattice, Cloud, as_blocks
+from mbfast.ewald import EwaldField, Macroscopic
 from mbfast.interactions import Interaction
 
-Method = Literal["auto", "direct"]
+Method = Literal["auto", "direct", "ewald"]
 Boundary = Literal["open", "periodic"]
 ImageShape = Literal["cubic", "spherical"]
 
@@ -32,6 +33,8 @@ def pair_field(
     cell: ArrayLike | None = None,
     images: int | None = None,
     image_shape: ImageShape = "cubic",
+    macroscopic: Macroscopic | None = None,
+    rtol: float = 1e-6,
     threads: int | None = None,
     progress: _tiles.Progress = False,
 ) -> FloatArray:
@@ -46,23 +49,27 @@ def pair_field(
     moments : array_like
         Stress moments (J), shape (N, 3, 3), symmetric, or (N, 6) in the order xx, yy, zz, yz, xz, xy; dipoles (C m),
         shape (N, 3). On a lattice its shape stands in place of N.
-    method : {"auto", "direct"}
-        "direct" sums over all pairs, O(N^2); "auto" picks it, as the only one.
+    method : {"auto", "direct", "ewald"}
+        "direct" sums over all pairs, O(N^2); "ewald" splits the interaction, O(N log N), see `EwaldField`, which is set
+        up once for many sets of moments; "auto" is "direct".
     boundary : {"open", "periodic"}
-        "open": these blocks and no others. "periodic": a slow reference, the blocks and explicit images of them, the
-        block's own included. The sum over images converges conditionally: its limit depends on `image_shape`.
+        "open": these blocks and no others. "periodic": by "ewald" all images of them, the block's own included, with
+        `macroscopic`; by "direct", a slow reference, explicit images. That sum converges conditionally: its limit
+        depends on `image_shape`.
     cell : array_like, shape (3,) or (3, 3), optional
         Period along each axis, or three vectors as rows (m); wanted for periodic positions, known for a lattice.
     images : int, optional
-        Shells of images, >= 0; wanted if periodic.
+        Shells of images, >= 0; wanted by "direct" if periodic.
     image_shape : {"cubic", "spherical"}
         Images with all of |n_1|, |n_2|, |n_3| <= images, or those within images times the cube root of the cell's
         volume.
+    macroscopic, rtol : optional
+        As in `EwaldField`; for "ewald" only. Direct sums are exact but for rounding.
     threads : int, optional
         None: as many as this process may use. The result does not depend on it, to the last bit.
     progress : bool or callable
         Draw a bar, if rich is installed, or call it, from the threads that work, with the numbers of tiles done and
-        in all.
+        in all. "ewald" counts as one tile.
 
     Returns
     -------
@@ -78,6 +85,7 @@ def pair_field(
     See Also
     --------
     pair_energy : the energy sum over s of T_s : h_s.
+    EwaldField : the method "ewald" for many sets of moments.
     mbfast.kernels.stress, mbfast.kernels.dipole : the compiled sums.
 
     Notes
@@ -101,7 +109,13 @@ def pair_field(
     >>> print(f"{field[0, 0, 1, 2]:.3e}")  # h_zz at its neighbour along z
     3.206e-06
     """
-    system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
+    if method == "ewald":
+        field = _ewald(interaction, blocks, boundary, cell, images, macroscopic, rtol, threads)
+        with _tiles.counter(progress, 1, "field") as advance:
+            result = field(moments)
+            advance()
+        return result
+    system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic)
     return _field(interaction, system, _tiles.check_threads(threads), progress)
 
 
@@ -115,6 +129,8 @@ def pair_energy(
     cell: ArrayLike | None = None,
     images: int | None = None,
     image_shape: ImageShape = "cubic",
+    macroscopic: Macroscopic | None = None,
+    rtol: float = 1e-6,
     threads: int | None = None,
     progress: _tiles.Progress = False,
 ) -> float:
@@ -122,7 +138,7 @@ def pair_energy(
 
     Parameters
     ----------
-    interaction, blocks, moments, method, boundary, cell, images, image_shape, threads, progress
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
         As in `pair_field`.
 
     Returns
@@ -137,7 +153,7 @@ def pair_energy(
 
     Notes
     -----
-    With open boundaries each pair is computed once.
+    With open boundaries "direct" computes each pair once.
 
     Examples
     --------
@@ -149,7 +165,13 @@ def pair_energy(
     >>> print(f"{energy:.4g}")
     -1.6e-24
     """
-    system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
+    if method == "ewald":
+        field = _ewald(interaction, blocks, boundary, cell, images, macroscopic, rtol, threads)
+        with _tiles.counter(progress, 1, "energy") as advance:
+            energy = field.energy(moments)
+            advance()
+        return energy
+    system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic)
     workers = _tiles.check_threads(threads)
     if boundary == "periodic":
         return system.moments.contract(_field(interaction, system, workers, progress))
@@ -167,6 +189,23 @@ def pair_energy(
             sums = partial(below, first=piece[0], positions=geometry.reduced(*piece), sources=sources)
             parts += _tiles.run(sums, tiles, threads=workers, advance=advance)
     return 2.0 * math.fsum(parts) * system.scale * system.moments.unit + 0.0  # no negative zero
+
+
+def _ewald(
+    interaction: Interaction,
+    blocks: BlockLattice | ArrayLike,
+    boundary: Boundary,
+    cell: ArrayLike | None,
+    images: int | None,
+    macroscopic: Macroscopic | None,
+    rtol: float,
+    threads: int | None,
+) -> EwaldField:
+    if images is not None:
+        raise ValueError(f"images belong to method='direct', got {images!r} with method='ewald', which sums over all")
+    return EwaldField(
+        interaction, blocks, boundary=boundary, cell=cell, macroscopic=macroscopic, rtol=rtol, threads=threads
+    )
 
 
 def _field(interaction: Interaction, system: _System, workers: int, progress: _tiles.Progress) -> FloatArray:
@@ -203,6 +242,7 @@ class _System:
         cell: ArrayLike | None,
         images: int | None,
         image_shape: str,
+        macroscopic: str | None,
     ) -> None:
         for name, value, known in (
             ("method", method, Method),
@@ -210,6 +250,8 @@ class _System:
             ("image_shape", image_shape, ImageShape),
         ):
             require_choice(name, value, get_args(known))
+        if macroscopic is not None:
+            raise ValueError(f"macroscopic belongs to method='ewald', got {macroscopic!r} with method={method!r}")
         if not all(hasattr(interaction, name) for name in ("components", "prefactor", "coefficients", "kernels")):
             raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         self.geometry = as_blocks(blocks)

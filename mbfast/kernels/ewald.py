@@ -130,7 +130,17 @@ def near_stress(
 
 @jit(fastmath=_FAST)
 def _dipole_at(
-    x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any, first: Any, second: Any,
+    x: float,
+    y: float,
+    z: float,
+    sx: Any,
+    sy: Any,
+    sz: Any,
+    px: Any,
+    py: Any,
+    pz: Any,
+    first: Any,
+    second: Any,
     square: float,
 ) -> tuple[float, float, float]:
     """Near field at a point, given the smooth parts of D phi and D^2 phi."""
@@ -193,8 +203,8 @@ def _weights(place: float, window: Any, weights: Any) -> int:
 def spread(places: Any, values: Any, window: Any, start: int, stop: int, ny: int, nz: int, mesh: Any) -> None:
     """Add values (n, m) at places (n, 3), in steps of the mesh, to the nodes of its planes [start, stop).
 
-    A place x meets the w nodes from floor(x) on; window (d, w), w even, has their weights, polynomials of
-    2 (x - floor(x)) - 1, highest power first. mesh: of the planes (stop - start, ny, nz, m), flat.
+    A place x meets the w nodes from floor(x) on; window (d, w) has their weights, polynomials of 2 (x - floor(x)) - 1,
+    highest power first. mesh: of the planes (stop - start, ny, nz, m), flat.
     """
     width, m = window.shape[1], values.shape[1]
     wx, wy, wz, row = np.empty(width), np.empty(width), np.empty(width), np.empty(width * m)
@@ -208,13 +218,18 @@ def spread(places: Any, values: Any, window: Any, start: int, stop: int, ny: int
                 row[p * m + a] = wz[p] * values[i, a]
         for p in range(max(-ix, 0), min(width, stop - start - ix)):
             first = (((ix + p) * ny + iy) * nz + iz) * m
-            for q in range(0, width, 2):  # two rows at a time: a short loop has its price
+            for q in range(0, width - 1, 2):  # two rows at a time: a short loop has its price
                 u, v = wx[p] * wy[q], wx[p] * wy[q + 1]
                 one = mesh[first + q * step : first + q * step + size]
                 other = mesh[first + (q + 1) * step : first + (q + 1) * step + size]
                 for k in range(size):
                     one[k] += u * row[k]
                     other[k] += v * row[k]
+            if width % 2:
+                last = first + (width - 1) * step
+                u, one = wx[p] * wy[width - 1], mesh[last : last + size]
+                for k in range(size):
+                    one[k] += u * row[k]
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], int64, int64, float64[::1], float64[:, ::1])", fastmath=_FAST)
@@ -230,12 +245,17 @@ def interpolate(places: Any, window: Any, ny: int, nz: int, mesh: Any, out: Any)
         row[:] = 0.0
         for p in range(width):
             first = (((ix + p) * ny + iy) * nz + iz) * m
-            for q in range(0, width, 2):
+            for q in range(0, width - 1, 2):
                 u, v = wx[p] * wy[q], wx[p] * wy[q + 1]
                 one = mesh[first + q * step : first + q * step + size]
                 other = mesh[first + (q + 1) * step : first + (q + 1) * step + size]
                 for k in range(size):
                     row[k] += u * one[k] + v * other[k]
+            if width % 2:
+                last = first + (width - 1) * step
+                u, one = wx[p] * wy[width - 1], mesh[last : last + size]
+                for k in range(size):
+                    row[k] += u * one[k]
         out[i] = 0.0
         for p in range(width):
             for a in range(m):
