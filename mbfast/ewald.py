@@ -152,7 +152,7 @@ class EwaldField:
         self._plan = plan
         self._near = Near(positions, fractions, box, images, plan.cutoff)
         profile, orders = plan.profile(), (2, 3, 4) if flat else (1, 2)
-        self._polynomials = polynomials(profile, orders, plan.cutoff, 1e-3 * tolerance)
+        self._polynomials = polynomials(profile, orders, plan.cutoff, 0.05 * tolerance)
         b, c2 = _parts(interaction)
         self._coefficients = (b, c2) if flat else ()
         # the smooth part's field of a block at itself, and the uniform field of all blocks
