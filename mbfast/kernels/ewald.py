@@ -210,6 +210,8 @@ def spread(places: Any, values: Any, window: Any, start: int, stop: int, ny: int
     wx, wy, wz, row = np.empty(width), np.empty(width), np.empty(width), np.empty(width * m)
     size, step = row.size, nz * m
     for i in range(places.shape[0]):
+        if not start - width < math.floor(places[i, 0]) < stop:
+            continue
         ix = _weights(places[i, 0], window, wx) - start
         iy = _weights(places[i, 1], window, wy)
         iz = _weights(places[i, 2], window, wz)
