@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-REFERENCES = ("C++", "numpy cbrt", "bare", "fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy")
+REFERENCES = ("C++", "lfmm3d", "numpy cbrt", "bare", "fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy")
 
 
 def reference_of(name, entries):

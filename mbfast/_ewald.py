@@ -323,7 +323,7 @@ class OpenFar:
         for axis in _AXES:
             fine.append(_restrict(axis, *self._transfers[octave][axis], fine[-1], workers))
         coarse = fine[-1]
-        fine[1:] = [np.zeros_like(part) for part in fine[1:-1]]
+        fine[1:] = [np.zeros(part.shape) for part in fine[1:-1]]  # zeroed when touched, by the threads
         self._convolve(octave + 1, multiply, coarse, workers)
         self._modes[octave].apply(multiply, mesh, workers)
         for axis in reversed(_AXES):
