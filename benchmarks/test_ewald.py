@@ -31,7 +31,7 @@ def by_plan(interaction, positions, moments):
 def by_multipoles(_interaction, positions, moments):
     fmm3dpy = pytest.importorskip("fmm3dpy")
     sources, dipoles = np.ascontiguousarray(positions.T), np.ascontiguousarray(moments[:, :3].T)
-    return lambda: fmm3dpy.lfmm3d(eps=RTOL, sources=sources, dipvec=dipoles, pg=2).grad.T
+    return lambda: fmm3dpy.lfmm3d(eps=RTOL, sources=sources, dipvec=dipoles, pg=2).grad.T * (4 * np.pi)
 
 
 CONTENDERS = {

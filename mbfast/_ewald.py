@@ -210,7 +210,8 @@ class _Modes:
             numbers = np.arange(half[axis]) if axis == 2 else np.fft.fftfreq(n, 1.0 / n)
             self._k.append(np.multiply.outer(numbers, inverse[:, axis]))
             angles = 2.0 * math.pi / float(np.linalg.norm(box[axis])) * np.abs(numbers)
-            undo.append(np.prod([window.transform(angles * step[axis]) for step in steps], axis=0) ** -2.0)
+            effect = np.prod([window.transform(angles * step[axis]) for step in steps], axis=0)
+            undo.append(1.0 / np.maximum(effect**2, 1e-100))
             if n % 2 == 0:
                 undo[-1][n // 2] = 0.0  # the mode without a partner
         scale = 4.0 * math.pi / abs(float(np.linalg.det(box)))
@@ -400,7 +401,6 @@ class Near:
             count += self._starts[self._cells + high + 1] - self._starts[self._cells + low]
         self._most = int(count.max())
         work = np.cumsum(count * np.diff(self._ends) + 100)
-        self.pairs = int(work[-1])
         bounds = np.unique(np.searchsorted(work, np.arange(_PAIRS, work[-1], _PAIRS)))
         bounds = np.concatenate([[0], bounds[bounds > 0], [self._cells.size]])
         self._pieces = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
@@ -421,21 +421,12 @@ class Near:
             ends = self._ends[piece[0] : piece[1] + 1]
             some = slice(ends[0], ends[-1])
             part = np.zeros((moments.shape[1], int(ends[-1] - ends[0])))
+            targets = np.ascontiguousarray(self._targets[:, some])
+            around = self._low, self._high, self._starts, self._positions, sources
             kernel(
-                self._cells[slice(*piece)],
-                ends - ends[0],
-                np.ascontiguousarray(self._targets[:, some]),
-                self._low,
-                self._high,
-                self._starts,
-                self._positions,
-                sources,
-                polynomials,
-                self._most,
-                self._square,
-                *coefficients,
-                part,
-            )
+                self._cells[slice(*piece)], ends - ends[0], targets, *around,
+                polynomials, self._most, self._square, *coefficients, part,
+            )  # fmt: skip
             out[self._order[some]] += part.T
 
         _tiles.run(work, self._pieces, threads=workers)
@@ -489,11 +480,13 @@ class Plan:
 def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, flat: bool, periodic: bool) -> Plan:
     """Return the cheapest plan for positions (N, 3), not negative; lengths of the box's vectors, or of their extent."""
     n, components = len(positions), 6 if flat else 3
-    sample = positions[:: max(1, n // _SAMPLE)]
+    sample = positions  # which of many, must have nothing to do with their order, as of a lattice
+    if n > _SAMPLE:
+        sample = positions[np.random.default_rng(0).choice(n, _SAMPLE, replace=False, shuffle=False)]
     longest = float(lengths.max()) or 1.0
     best = None
-    for i in range(60):
-        cutoff = longest * 2.0 ** (-i / 4.0)
+    for quarter in range(80):
+        cutoff = longest * 2.0 ** (-0.25 * quarter)
         cells = np.floor(sample / cutoff).astype(np.int64) @ np.array([1, 1 << 20, 1 << 40])
         counts = np.unique(cells, return_counts=True)[1]
         # in a cube of the radius: as it is around a block, and at least on average
@@ -501,22 +494,24 @@ def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, flat: boo
         around = max(around, n / float(np.prod(np.maximum(lengths / cutoff, 1.0))))
         near = n * around * _PAIR[flat]
         bandwidth = _bandwidth_for(rtol, around, flat=flat)
+        hopeless = True  # smaller radii want larger meshes
         for oversampling in (1.0, 1.125, 1.25, 1.5):
             width = _width_for(rtol, around, bandwidth, oversampling)
             step = math.pi / (oversampling * bandwidth)
             nodes = np.ceil(lengths / cutoff / step)
-            spread = components * n * width**3 * _WEIGHT
-            if float(np.prod(nodes + width)) > max(_NODES, 16.0 * n):
+            far = components * (n * width**3 * _WEIGHT + float(np.prod(nodes)) * _NODE)
+            if float(np.prod(nodes + width)) > max(_NODES, 16.0 * n) or (best is not None and far > best.cost):
                 continue
-            if best is not None and near + spread + components * float(np.prod(nodes)) * _NODE > best.cost:
+            hopeless = False
+            if best is not None and near + far > best.cost:
                 continue
             shapes: tuple[Shape, ...] = (tuple(_fft.good_length(int(count)) for count in nodes),)
             if not periodic:
                 shapes = _octaves(lengths / cutoff, step, width)
-            cost = near + spread + components * sum(map(math.prod, shapes)) * _NODE
+            cost = near + components * (n * width**3 * _WEIGHT + sum(map(math.prod, shapes)) * _NODE)
             if best is None or cost < best.cost:
                 best = Plan(cutoff, bandwidth, flat, width, oversampling, shapes, cost)
-        if best is not None and i > 8 and cost > 4.0 * best.cost:
+        if hopeless:
             break
     assert best is not None  # radii as long as the sample need few nodes
     return best
@@ -527,6 +522,7 @@ def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, flat: boo
 _NODE, _WEIGHT, _PAIR = 25.0, 0.8, {True: 150.0, False: 60.0}
 _NODES = 1 << 24  # 800 MB of stress, and as much transformed
 _SAMPLE = 1 << 15
+_SHARE = 0.4  # of rtol, for either error
 
 
 def _bandwidth_for(rtol: float, around: float, *, flat: bool) -> float:
@@ -550,9 +546,6 @@ def _width_for(rtol: float, around: float, bandwidth: float, oversampling: float
     """
     least = math.log(2.0 * bandwidth**1.5 / (_SHARE * rtol * math.sqrt(around)))
     return max(4, math.ceil(least / _bandwidth(1, oversampling)))
-
-
-_SHARE = 0.4
 
 
 def _octaves(extent: FloatArray, step: float, width: int) -> tuple[Shape, ...]:

@@ -68,7 +68,7 @@ class EwaldField:
     oversampling, as the split ends before its aliases matter. In free space each octave of distance has a mesh of its
     own. Radius, modes and mesh are what costs least.
 
-    Parameters are chosen so that the root mean square error is below a third of rtol times the field that a root mean
+    Parameters are chosen so that the root mean square error is below half of rtol times the field that a root mean
     square moment makes at the mean distance d of blocks, prefactor/d^3. Typical fields are five such units, and random
     positions have close pairs that exceed it by orders of magnitude, so errors are usually far below rtol. Only if
     moments are such that all fields nearly cancel, rtol is relative to that unit, not to them.
