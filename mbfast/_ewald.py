@@ -1,7 +1,7 @@
 """The parts of an Ewald sum: the split, the mesh of its smooth part, the cells of its near pairs, the cost model.
 
 The mesh is our own non-uniform transform. Both ways through it, 1e5 blocks of stress on 144^3 nodes take 0.4 of the
-time of finufft's types 1 and 2 (three complex transforms of two numbers each, 1e-6, upsampling 1.25, 2 threads): the split
+time of finufft's types 1 and 2 (three complex transforms of two numbers each, 1e-6, upsampling 1.25): the split
 ends where a mesh without oversampling fails, six numbers a node share the weights, and no two threads add to one node,
 whose order of additions would be left to chance.
 """
