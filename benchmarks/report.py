@@ -10,8 +10,9 @@ from collections import defaultdict
 from pathlib import Path
 
 REFERENCES = (
-    "C++", "numpy cbrt", "bare", "bare FFTs by SciPy", "magnum.np", "fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy",
-)  # fmt: skip
+    *("C++", "lfmm3d", "numpy cbrt", "bare", "bare FFTs by SciPy", "magnum.np"),
+    *("fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy"),
+)
 
 
 def reference_of(name, entries):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mbfast.cutoffs import dipole_cutoff_length as dipole_cutoff_length
     from mbfast.dispersion import KramersKronigPlan as KramersKronigPlan
     from mbfast.dispersion import kramers_kronig as kramers_kronig
+    from mbfast.ewald import EwaldField as EwaldField
     from mbfast.glasses import Glass as Glass
     from mbfast.glasses import load_glasses as load_glasses
     from mbfast.interactions import DipoleInteraction as DipoleInteraction
@@ -59,6 +60,7 @@ _HOME = {
     "ConvolutionPlan": "convolution",
     "DipoleInteraction": "interactions",
     "Estimate": "_interpolant",
+    "EwaldField": "ewald",
     "Flow": "renormalization",
     "FlowTerms": "renormalization",
     "Glass": "glasses",

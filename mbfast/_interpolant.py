@@ -349,16 +349,6 @@ def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:
         return units.HBAR / (units.K_B * temperature)
 
 
-def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
-    """Return `out`, or a new array where it is None."""
-    if out is None:
-        return np.empty(shape)
-    good = isinstance(out, np.ndarray) and out.dtype == np.float64 and out.shape == shape
-    if not (good and out.flags.c_contiguous and out.flags.writeable):
-        raise ValueError(f"out must be a writable C-contiguous float64 array of shape {shape}")
-    return out
-
-
 def roughness(samples: FloatArray, made: Interpolant) -> FloatArray:
     """Return, at the nodes, how wrong the interpolant may be where its terms do not fall: at jumps, kinks and cusps.
 

@@ -68,6 +68,16 @@ def require_nonzero(name: str, array: FloatArray, *, unit: str) -> None:
     _require(name, array, good, f"nonzero, with a magnitude from {SMALLEST:g} to {LARGEST:g} {unit}".rstrip())
 
 
+def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
+    """Return `out`, or a new array where it is None."""
+    if out is None:
+        return np.empty(shape)
+    good = isinstance(out, np.ndarray) and out.dtype == np.float64 and out.shape == shape
+    if not (good and out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError(f"out must be a writable C-contiguous float64 array of shape {shape}")
+    return out
+
+
 def broadcast_shape(**arrays: FloatArray) -> tuple[int, ...]:
     """Return the common shape of the named arrays, or raise a ValueError that lists their shapes."""
     try:

@@ -17,7 +17,6 @@ from mbfast._interpolant import (
     Variable,
     batch,
     check_edge,
-    check_out,
     check_targets,
     check_temperature,
     interpolant,
@@ -30,7 +29,7 @@ from mbfast._interpolant import (
     uncertainty,
 )
 from mbfast._uniform import UniformConvolution
-from mbfast._validate import FloatArray, require_choice
+from mbfast._validate import FloatArray, check_out, require_choice
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 

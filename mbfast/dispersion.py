@@ -18,7 +18,6 @@ from mbfast._interpolant import (
     Tail,
     Variable,
     check_edge,
-    check_out,
     check_targets,
     interpolant,
     power_cells,
@@ -28,7 +27,7 @@ from mbfast._interpolant import (
     tail,
     uncertainty,
 )
-from mbfast._validate import FloatArray, float_array, require_choice, require_finite
+from mbfast._validate import FloatArray, check_out, float_array, require_choice, require_finite
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 

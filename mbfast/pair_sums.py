@@ -14,11 +14,12 @@ from mbfast._averaged import averaged_tensors
 from mbfast._moments import Boundary, ImageShape, Moments, as_rows, image_shifts
 from mbfast._validate import FloatArray, require_choice
 from mbfast.blocks import ROWS, BlockLattice, as_blocks
+from mbfast.ewald import EwaldField, Macroscopic
 from mbfast.interactions import Interaction
 from mbfast.kernels import averaged
 from mbfast.lattice_field import LatticeField
 
-Method = Literal["auto", "direct", "fft"]
+Method = Literal["auto", "direct", "fft", "ewald"]
 
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
 
@@ -33,6 +34,8 @@ def pair_field(
     cell: ArrayLike | None = None,
     images: int | None = None,
     image_shape: ImageShape = "cubic",
+    macroscopic: Macroscopic | None = None,
+    rtol: float = 1e-6,
     threads: int | None = None,
     progress: _tiles.Progress = False,
 ) -> FloatArray:
@@ -47,24 +50,28 @@ def pair_field(
     moments : array_like
         Stress moments (J), shape (N, 3, 3), symmetric, or (N, 6) in the order xx, yy, zz, yz, xz, xy; dipoles (C m),
         shape (N, 3). On a lattice its shape stands in place of N.
-    method : {"auto", "direct", "fft"}
-        "direct" sums over all pairs, O(N^2); "fft" is `LatticeField`, O(N log N), for a `BlockLattice` only; "auto"
-        picks "direct".
+    method : {"auto", "direct", "fft", "ewald"}
+        "direct" sums over all pairs, O(N^2); "fft" is `LatticeField`, for a `BlockLattice` only, and "ewald" is
+        `EwaldField`, for any positions, to `rtol`: both O(N log N), and set up once for many sets of moments when used
+        by themselves; "auto" picks "direct".
     boundary : {"open", "periodic"}
-        "open": these blocks and no others. "periodic": a slow reference, the blocks and explicit images of them, the
-        block's own included. The sum over images converges conditionally: its limit depends on `image_shape`.
+        "open": these blocks and no others. "periodic": by "ewald" all images of them, the block's own included, with
+        `macroscopic`; by "direct", a slow reference, explicit images. That sum converges conditionally: its limit
+        depends on `image_shape`.
     cell : array_like, shape (3,) or (3, 3), optional
         Period along each axis, or three vectors as rows (m); wanted for periodic positions, known for a lattice.
     images : int, optional
-        Shells of images, >= 0; wanted if periodic.
+        Shells of images, >= 0; wanted by "direct" if periodic.
     image_shape : {"cubic", "spherical"}
         Images with all of |n_1|, |n_2|, |n_3| <= images, or those within images times the cube root of the cell's
         volume.
+    macroscopic, rtol : optional
+        As in `EwaldField`; for "ewald" only. Direct sums are exact but for rounding.
     threads : int, optional
         None: as many as this process may use. The result does not depend on it, to the last bit.
     progress : bool or callable
         Draw a bar, if rich is installed, or call it, from the threads that work, with the numbers of tiles done and
-        in all.
+        in all. "ewald" counts as one tile.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def pair_field(
     See Also
     --------
     pair_energy : the energy sum over s of T_s : h_s.
-    LatticeField : fields of many sets of moments on one lattice.
+    LatticeField, EwaldField : fields of many sets of moments on one lattice, or at the same positions.
     mbfast.kernels.stress, mbfast.kernels.dipole : the compiled sums.
 
     Notes
@@ -109,9 +116,15 @@ def pair_field(
     3.206e-06
     """
     if method == "fft":
-        field = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, threads)
-        return field(moments, threads=threads, progress=progress)
-    system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
+        lattice = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, threads)
+        return lattice(moments, threads=threads, progress=progress)
+    if method == "ewald":
+        cloud = _ewald_field(interaction, blocks, boundary, cell, images, macroscopic, rtol, threads)
+        with _tiles.counter(progress, 1, "field") as advance:
+            result = cloud(moments)
+            advance()
+        return result
+    system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic)
     return _field(interaction, system, _tiles.check_threads(threads), progress)
 
 
@@ -125,6 +138,8 @@ def pair_energy(
     cell: ArrayLike | None = None,
     images: int | None = None,
     image_shape: ImageShape = "cubic",
+    macroscopic: Macroscopic | None = None,
+    rtol: float = 1e-6,
     threads: int | None = None,
     progress: _tiles.Progress = False,
 ) -> float:
@@ -132,7 +147,7 @@ def pair_energy(
 
     Parameters
     ----------
-    interaction, blocks, moments, method, boundary, cell, images, image_shape, threads, progress
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
         As in `pair_field`.
 
     Returns
@@ -147,7 +162,7 @@ def pair_energy(
 
     Notes
     -----
-    With open boundaries the direct sum computes each pair once.
+    With open boundaries "direct" computes each pair once.
 
     Examples
     --------
@@ -160,9 +175,15 @@ def pair_energy(
     -1.6e-24
     """
     if method == "fft":
-        lattice_field = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, threads)
-        return lattice_field.energy(moments, threads=threads, progress=progress)
-    system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape)
+        lattice = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, threads)
+        return lattice.energy(moments, threads=threads, progress=progress)
+    if method == "ewald":
+        cloud = _ewald_field(interaction, blocks, boundary, cell, images, macroscopic, rtol, threads)
+        with _tiles.counter(progress, 1, "energy") as advance:
+            energy = cloud.energy(moments)
+            advance()
+        return energy
+    system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic)
     workers = _tiles.check_threads(threads)
     if boundary == "periodic" or system.cubes:
         return system.moments.contract(_field(interaction, system, workers, progress))
@@ -189,13 +210,37 @@ def _lattice_field(
     cell: ArrayLike | None,
     images: int | None,
     image_shape: ImageShape,
+    macroscopic: Macroscopic | None,
     threads: int | None,
 ) -> LatticeField:
     if not isinstance(blocks, BlockLattice):
         raise ValueError(f"method='fft' wants a BlockLattice, got {type(blocks).__name__}")
     if cell is not None:
         raise ValueError("cell is known for a lattice, got one")
+    _refuse_macroscopic(macroscopic, "fft")
     return LatticeField(interaction, blocks, boundary=boundary, images=images, image_shape=image_shape, threads=threads)
+
+
+def _ewald_field(
+    interaction: Interaction,
+    blocks: BlockLattice | ArrayLike,
+    boundary: Boundary,
+    cell: ArrayLike | None,
+    images: int | None,
+    macroscopic: Macroscopic | None,
+    rtol: float,
+    threads: int | None,
+) -> EwaldField:
+    if images is not None:
+        raise ValueError(f"images belong to method='direct', got {images!r} with method='ewald', which sums over all")
+    return EwaldField(
+        interaction, blocks, boundary=boundary, cell=cell, macroscopic=macroscopic, rtol=rtol, threads=threads
+    )
+
+
+def _refuse_macroscopic(macroscopic: str | None, method: str) -> None:
+    if macroscopic is not None:
+        raise ValueError(f"macroscopic belongs to method='ewald', got {macroscopic!r} with method={method!r}")
 
 
 def _field(interaction: Interaction, system: _System, workers: int, progress: _tiles.Progress) -> FloatArray:
@@ -277,8 +322,10 @@ class _System:
         cell: ArrayLike | None,
         images: int | None,
         image_shape: str,
+        macroscopic: str | None,
     ) -> None:
         require_choice("method", method, get_args(Method))
+        _refuse_macroscopic(macroscopic, method)
         if not all(hasattr(interaction, name) for name in ("components", "prefactor", "coefficients", "kernels")):
             raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         self.geometry = as_blocks(blocks)

@@ -441,7 +441,8 @@ def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
     if steps:
         steps[-1] = couplings.with_n0(float(member.scales[-1] / member.scales[-2]))
     integrals = plans.integrals(f, thermal, kelvin, member.stretch)
-    # all of a convolution may be taken as its error where that is small beside those of Re chi; an estimate costs more
+    # all of a convolution may be taken as its error where that is small beside those of Re chi, or beside Im chi~:
+    # an estimate costs more than several steps
     whole = [np.abs(part).max() for part in (integrals.tt, integrals.lt)]
     errors = [*plans.real_errors(f, thermal), *whole]
     if steps:
@@ -449,7 +450,7 @@ def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
             steps[0].uncertainty(omega, float(member.scales[0]), f, part).max(axis=1)
             for part in ([0.0, 0.0, *whole], errors[:2])
         )
-        if (small > 0.01 * large).any():
+        if (small > np.maximum(0.01 * large, 1e-8 * np.abs(f).max(axis=1))).any():
             errors[2:] = plans.convolution_errors(f, kelvin, member.stretch)
     lost, reached = np.zeros(2), 0
     for size, step in zip(member.scales[:-1], steps, strict=True):

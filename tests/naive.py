@@ -424,4 +424,69 @@ def averaged_over_cubes(tensor, offset, n=18):
         for u, measure in pieces:
             density = np.prod(1 - np.abs(u - offset), axis=1) * measure
             total = total + np.einsum("n,n...->...", density, tensor(u))
+
+
+def pair_tensor(interaction, r):
+    """(2.15), (A1) or (5.2) without prefactor, at all r (n, 3); interaction: ("dipole",) or (form, alpha)."""
+    x = np.linalg.norm(r, axis=1)
+    n = r / x[:, None]
+    nn = np.einsum("ni,nj->nij", n, n)
+    if interaction[0] == "dipole":
+        return (DELTA - 3 * nn) / x[:, None, None] ** 3
+    form, alpha = interaction
+    f = DELTA - 3 * nn
+    second = -np.einsum("ij,kl->ijkl", DELTA, DELTA) - np.einsum("ik,jl->ijkl", DELTA, DELTA)
+    second = second - np.einsum("jk,il->ijkl", DELTA, DELTA) - 15 * np.einsum("nij,nkl->nijkl", nn, nn)
+    for a, b in (("ij", "kl"), ("ik", "jl"), ("il", "jk"), ("jk", "il"), ("jl", "ik"), ("kl", "ij")):
+        second += 3 * np.einsum(f"n{a},{b}->nijkl", nn, DELTA)
+    if form == "corrected":
+        places = (("jl", "ik"), ("jk", "il"), ("ik", "jl"), ("il", "jk"))
+        first = 0.25 * sum(np.einsum(f"n{a},{b}->nijkl", f, DELTA) for a, b in places)
+        return (first + 0.5 * alpha * second) / x[:, None, None, None, None] ** 3
+    return (-2 * np.einsum("njl,ik->nijkl", f, DELTA) + 2 * alpha * second) / x[:, None, None, None, None] ** 3
+
+
+def sphere_of_images(interaction, positions, moments, vectors, radius):
+    """Field of all images within a sphere around each block, whose edge is smooth: converges faster than any power.
+
+    Without the prefactor; the edge cuts r/radius off at about a half.
+    """
+    reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(vectors), axis=0)).astype(int) + 1
+    shifts = (np.array(list(np.ndindex(*(2 * reach + 1)))) - reach) @ vectors
+    spacing = abs(np.linalg.det(vectors)) ** (1 / 3)
+    field = np.zeros_like(moments)
+    for s, x in enumerate(positions):
+        for t, y in enumerate(positions):
+            r = x - y - shifts
+            distance = np.linalg.norm(r, axis=1)
+            r = r[(distance > 1e-9 * spacing) & (distance < radius)]
+            edge = [0.5 * math.erfc(12 * (d / radius - 0.5)) for d in np.linalg.norm(r, axis=1)]
+            tensor = np.einsum("n,n...->...", edge, pair_tensor(interaction, r))
+            if tensor.ndim == 4:
+                h = np.einsum("ijkl,kl", tensor, moments[t])
+                field[s] += 0.5 * (h + h.T)
+            else:
+                field[s] += tensor @ moments[t]
+    return field
+
+
+def mean_mode(interaction, moment):
+    """Mean over directions k of the transform of the tensor's field, contact term included, without the prefactor.
+
+    Dipoles: 4 pi k k.p. Stress: h = -k_j k_l G_ik T_kl/2 with the prefactor -1/(8 pi rho c_t^2) and Green's function
+    G = (delta - alpha k k)/(rho c_t^2); for (A1), whose two parts have other factors, -2 and 4 alpha.
+    """
+    points, weights = np.polynomial.legendre.leggauss(8)
+    total = np.zeros_like(moment)
+    for z, w in zip(points, weights, strict=True):
+        for phi in 2 * np.pi * np.arange(16) / 16:
+            k = np.array([np.sqrt(1 - z * z) * np.cos(phi), np.sqrt(1 - z * z) * np.sin(phi), z])
+            if interaction[0] == "dipole":
+                total += w / 32 * 4 * np.pi * k * (k @ moment)
+                continue
+            form, alpha = interaction
+            transverse, both = (1.0, alpha) if form == "corrected" else (-2.0, 4 * alpha)
+            green = transverse * DELTA - both * np.outer(k, k)
+            h = 4 * np.pi * np.einsum("j,l,ik,kl", k, k, green, moment)
+            total += w / 32 * 0.5 * (h + h.T)
     return total

@@ -362,7 +362,7 @@ SPOILT = np.where(np.arange(12).reshape(4, 3) == 7, np.nan, GOOD[0])
         (GOOD[0], GOOD[1] * np.inf, {}, ValueError, "moments must be finite, .* got .* for block 0"),
         (GOOD[0], ASYMMETRIC, {}, ValueError, "stress moments must be symmetric.*differ by 1e-25"),
         (mbfast.BlockLattice((2, 2, 1), 1.0), GOOD[1], {}, ValueError, r"shape \(2, 2, 1, 6\) or \(2, 2, 1, 3, 3\)"),
-        (*GOOD, {"method": "fast"}, ValueError, "method must be one of auto, direct, fft, got 'fast'"),
+        (*GOOD, {"method": "fast"}, ValueError, "method must be one of auto, direct, fft, ewald, got 'fast'"),
         (*GOOD, {"boundary": "closed"}, ValueError, "boundary must be one of open, periodic"),
         (*GOOD, {"image_shape": "round"}, ValueError, "image_shape must be one of cubic, spherical"),
         (*GOOD, {"images": 1}, ValueError, "cell and images belong to boundary='periodic'"),
