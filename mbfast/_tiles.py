@@ -129,6 +129,8 @@ def counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[],
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import Progress as Bar  # noqa: PLC0415
 
-    with Bar(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    shown = console.is_terminal or console.is_jupyter  # elsewhere nothing would be left of it but an empty line
+    with Bar(console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
