@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.metadata
 import io
 import json
+import math
 import os
 import platform
 import sys
@@ -27,6 +29,9 @@ from mbfast.glasses import load_glasses
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from mbfast.interactions import Interaction
 
 P = ParamSpec("P")
 
@@ -256,6 +261,78 @@ def flow(
 
 
 @_command
+def pairsum(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Positions and moments.", show_default=False)],
+    glass: Annotated[str | None, typer.Option(metavar="NAME", help="The medium of stress moments.")] = None,
+    density: Annotated[float | None, typer.Option(metavar="KG/M3", help="Or: its mass density,")] = None,
+    c_l: Annotated[float | None, typer.Option(metavar="M/S", help="its longitudinal sound velocity,")] = None,
+    c_t: Annotated[float | None, typer.Option(metavar="M/S", help="and its transverse one.")] = None,
+    form: Annotated[str | None, typer.Option(help="Of its tensor: corrected (default) or joffrin-levelut.")] = None,
+    permittivity: Annotated[float | None, typer.Option(metavar="F/M", help="The medium of dipoles.")] = None,
+    method: Annotated[str, typer.Option(help="auto, direct, fft or ewald.")] = "auto",
+    boundary: Annotated[
+        str | None, typer.Option(help="open or periodic; by default periodic if there is a cell.")
+    ] = None,
+    cell: Annotated[str | None, typer.Option(metavar="A,B,C", help="Periods (m), in place of the file's.")] = None,
+    images: Annotated[int | None, typer.Option(help="Shells of images; direct and fft only.")] = None,
+    image_shape: Annotated[str | None, typer.Option(help="cubic or spherical; direct and fft only.")] = None,
+    macroscopic: Annotated[
+        str | None, typer.Option(help="clamped, stress-free, tin-foil or vacuum; ewald only.")
+    ] = None,
+    rtol: Annotated[float | None, typer.Option(help="Relative error that is allowed.")] = None,
+    threads: Annotated[int | None, typer.Option(help="By default as many as this process may use.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's stem and -fields.npz, in this folder.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Draw no progress bar.")] = False,
+) -> None:
+    """Fields and energies of blocks whose positions and moments are in a file: .npz, .npy, .csv or extended XYZ.
+
+    What such a file consists of is in the help of mbfast.block_files.read_blocks. Moments of 3 numbers are dipoles,
+    those of 6 or 9 are stress. Writes an .npz of field (in the layout of the moments), energies (T_s : h_s of each
+    block), energy (their sum, J), positions, moments, and parameters (JSON; null is what was not given).
+
+    Example: mbfast pairsum blocks.csv --glass a-SiO2 --method ewald --cell 1e-7,1e-7,1e-7
+    """
+    from mbfast.block_files import read_blocks  # noqa: PLC0415
+    from mbfast.pair_sums import pair_field  # noqa: PLC0415
+
+    target = Path(f"{file.stem}-fields.npz") if output is None else output
+    _check_writable(target)
+    if target.resolve() == file.resolve():
+        raise ValueError(f"{target}: the output would replace the input")
+    data = read_blocks(file)
+    medium = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t, "form": form, "permittivity": permittivity}
+    interaction, material = _medium(f"{file}: moments of {data.columns} numbers", data.columns, medium)
+    if boundary is None:
+        boundary = "open" if cell is None and data.cell is None else "periodic"
+    periods = _periods(cell) if cell is not None else data.cell if boundary == "periodic" else None
+    given: dict[str, Any] = {"images": images, "image_shape": image_shape, "macroscopic": macroscopic, "rtol": rtol}
+    given |= {"method": method, "boundary": boundary, "cell": periods, "threads": threads}
+    arguments = {name: value for name, value in given.items() if value is not None}
+    start = time.perf_counter()
+    field = pair_field(interaction, data.blocks, data.moments, progress=not quiet, **arguments)
+    seconds = time.perf_counter() - start
+    energies = data.energies(field)
+    energy = math.fsum(energies)
+    lattice = dataclasses.asdict(data.blocks) if isinstance(data.blocks, mbfast.BlockLattice) else None
+    parameters = {"version": mbfast.__version__, "file": str(file), **given}
+    parameters |= {"cell": None if periods is None else periods.tolist(), "lattice": lattice, "material": material}
+    buffer = io.BytesIO()
+    np.savez(  # random numbers do not compress
+        buffer,
+        field=field,
+        energies=energies,
+        energy=energy,
+        positions=data.positions,
+        moments=data.moments,
+        parameters=json.dumps(parameters, ensure_ascii=False),
+    )
+    _write({target: buffer.getvalue()})
+    _echo(f"{data.n_blocks} blocks, {boundary}: {energy:.6e} J, method {method}, {seconds:.2f} s, written to {target}")
+
+
+@_command
 def cutoff(
     csv: Annotated[Path | None, typer.Option(metavar="CSV", help=_TABLE_HELP, show_default=False)] = None,
     glass: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")] = None,
@@ -329,6 +406,39 @@ def warmup() -> None:
     for kernel in track(kernels, "compiling", console=Console(stderr=True)):
         kernel.compile()
     _echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")
+
+
+def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction, dict[str, Any]]:
+    """Return the interaction that moments of so many numbers have, and what describes it."""
+    from mbfast.interactions import DipoleInteraction, StressInteraction  # noqa: PLC0415
+
+    got = ", ".join(f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None) or "neither"
+    if columns == 3:
+        if {name for name, value in given.items() if value is not None} != {"permittivity"}:
+            raise ValueError(f"{what} are dipoles: --permittivity is wanted, and no other medium, got {got}")
+        return DipoleInteraction(given["permittivity"]), {"permittivity": given["permittivity"]}
+    density, c_l, c_t = (given[name] for name in ("density", "c_l", "c_t"))
+    complete = (c_l, c_t) == (None, None) if given["glass"] is not None else None not in (density, c_l, c_t)
+    if not complete or given["permittivity"] is not None:
+        raise ValueError(f"{what} are stress: --glass or all of --density, --c-l and --c-t are wanted, got {got}")
+    if given["glass"] is not None:
+        (glass,) = load_glasses(names=[given["glass"]])
+        density, c_l, c_t = glass.density if density is None else density, glass.c_l, glass.c_t
+        if density is None:
+            raise ValueError(f"--density is wanted, as that of {glass.name} is not known")
+    form: Any = "corrected" if given["form"] is None else given["form"]
+    material = {"glass": given["glass"], "density": density, "c_l": c_l, "c_t": c_t, "form": form}
+    return StressInteraction(density, c_l, c_t, form=form), material
+
+
+def _periods(text: str) -> NDArray[np.float64]:
+    try:
+        periods = np.array([float(length) for length in text.split(",")])
+    except ValueError:
+        periods = np.empty(0)
+    if periods.shape != (3,) or not (periods > 0.0).all():
+        raise ValueError(f"--cell: three positive lengths a,b,c in m are wanted, got {text!r}")
+    return periods
 
 
 def _echo(line: str) -> None:

@@ -14,7 +14,7 @@ from mbfast.cli import app
 
 pytestmark = pytest.mark.compiled  # the audit sums over cubes of 64^3 blocks
 
-COMMANDS = ("reproduce", "ratio", "flow", "cutoff", "info", "warmup")
+COMMANDS = ("reproduce", "ratio", "flow", "pairsum", "cutoff", "info", "warmup")
 FIGURES = [
     f"{name}.{kind}"
     for name in (
