@@ -64,7 +64,7 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
                 sys.stdout.flush()
         except BrokenPipeError:  # the reader of our output (head, less) has left
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (ValueError, TypeError, OSError, ImportError) as error:
+        except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
             message = str(error)
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"
@@ -368,6 +368,50 @@ def cutoff(
 
 
 @_command
+def plan(
+    blocks: Annotated[
+        str, typer.Option(metavar="N or N1xN2xN3", help="Blocks anywhere, or of a lattice.", show_default=False)
+    ],
+    kind: Annotated[str, typer.Option(metavar="KIND", help="stress or dipole.")] = "stress",
+    rtol: Annotated[float, typer.Option(help="What ewald is to reach.")] = 1e-6,
+    boundary: Annotated[str, typer.Option(help="open or periodic.")] = "open",
+    images: Annotated[int | None, typer.Option(help="Shells of explicit images, if periodic.")] = None,
+    averaged: Annotated[bool, typer.Option("--averaged", help="Blocks are cubes, on a lattice.")] = False,
+) -> None:
+    """Predict time and memory of every method of a pair sum on this machine, before anything runs.
+
+    Example: mbfast plan --blocks 128x128x128 --kind dipole
+    """
+    from mbfast import planning  # noqa: PLC0415
+
+    sides = blocks.lower().split("x")
+    try:
+        numbers = [int(float(side)) if float(side) == int(float(side)) else -1 for side in sides]
+    except (ValueError, OverflowError):
+        numbers = [-1]
+    if len(numbers) not in (1, 3) or min(numbers) < 0:
+        raise ValueError(f"--blocks must be a whole number, or three with x between them, got {blocks!r}")
+    if averaged and len(numbers) == 1:
+        raise ValueError("--averaged belongs to a lattice: give --blocks as N1xN2xN3")
+    shape = numbers[0] if len(numbers) == 1 else tuple(numbers)
+    free = planning.available_memory()
+    found = planning.predict(
+        shape,
+        kind,  # type: ignore[arg-type]
+        rtol=rtol,
+        boundary=boundary,  # type: ignore[arg-type]
+        images=images,
+        averaged=averaged,
+    )
+    table = Table("method", "time (s)", "memory (GB)", "")
+    for prediction in found:
+        remark = prediction.why_not or ("" if prediction.memory <= free else "does not fit")
+        table.add_row(prediction.method, f"{prediction.seconds:.2g}", f"{prediction.memory / 1e9:.2g}", remark)
+    _print(table)
+    _echo(f"one field, set-up included; {free / 1e9:.3g} GB are available")
+
+
+@_command
 def info() -> None:
     """Versions, the processor compiled for, threads, and the cache of compiled kernels.
 
@@ -395,16 +439,17 @@ def info() -> None:
 
 @_command
 def warmup() -> None:
-    """Compile all kernels and keep them in the cache, so that the first call of each is fast.
+    """Compile all kernels and keep them in the cache, so that the first call of each is fast; measure speeds for plan.
 
     Example: mbfast warmup
     """
     start = time.perf_counter()
-    from mbfast import _jit  # noqa: PLC0415
+    from mbfast import _jit, planning  # noqa: PLC0415
 
     kernels = _jit.all_kernels()
     for kernel in track(kernels, "compiling", console=Console(stderr=True)):
         kernel.compile()
+    planning.measure()
     _echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")
 
 

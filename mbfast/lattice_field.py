@@ -329,7 +329,7 @@ class _Axis:
 
     def __init__(self, n: int) -> None:
         self.n = n
-        self.m = next(m for m in itertools.count(max(n, 1)) if math.prod(_radices(m)) == m)
+        self.m = transform_length(n)
         angles = -0.5 * math.pi / self.m * np.arange(n)
         turn = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
         radices = _radices(self.m)
@@ -345,6 +345,11 @@ class _Axis:
         self.tables = turn, *tables
         # of a function that is continued to both sides, half of what is at zero
         self.halved_tables = np.concatenate([0.5 * turn[:1], turn[1:]]), *tables
+
+
+def transform_length(n: int) -> int:
+    """Return the length of the transforms along an axis of n blocks: the next product of 2, 3 and 5."""
+    return next(m for m in itertools.count(max(n, 1)) if math.prod(_radices(m)) == m)
 
 
 def _radices(m: int) -> list[int]:

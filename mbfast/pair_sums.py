@@ -15,12 +15,15 @@ from mbfast._moments import Boundary, ImageShape, Moments, as_rows, image_shifts
 from mbfast._validate import FloatArray, require_choice
 from mbfast.blocks import ROWS, BlockLattice, as_blocks
 from mbfast.ewald import EwaldField, Macroscopic
-from mbfast.interactions import Interaction
+from mbfast.interactions import DipoleInteraction, Interaction, StressInteraction
 from mbfast.kernels import averaged
 from mbfast.lattice_field import LatticeField
+from mbfast.planning import choose_method, predict, require_memory
 
 Method = Literal["auto", "direct", "fft", "ewald"]
 
+_FEW = 2000  # blocks up to which nothing is faster than the direct sum
+_MANY = 200_000  # blocks up to which memory is no question
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
 
 
@@ -35,7 +38,7 @@ def pair_field(
     images: int | None = None,
     image_shape: ImageShape = "cubic",
     macroscopic: Macroscopic | None = None,
-    rtol: float = 1e-6,
+    rtol: float | None = None,
     threads: int | None = None,
     progress: _tiles.Progress = False,
 ) -> FloatArray:
@@ -53,7 +56,8 @@ def pair_field(
     method : {"auto", "direct", "fft", "ewald"}
         "direct" sums over all pairs, O(N^2); "fft" is `LatticeField`, for a `BlockLattice` only, and "ewald" is
         `EwaldField`, for any positions, to `rtol`: both O(N log N), and set up once for many sets of moments when used
-        by themselves; "auto" picks "direct".
+        by themselves. "auto" takes what is predicted to be the fastest here of those that reach `rtol` and fit into
+        memory, see `mbfast.planning.predict`, and tells the logger ``mbfast`` which; up to 2000 blocks "direct".
     boundary : {"open", "periodic"}
         "open": these blocks and no others. "periodic": by "ewald" all images of them, the block's own included, with
         `macroscopic`; by "direct", a slow reference, explicit images. That sum converges conditionally: its limit
@@ -115,6 +119,7 @@ def pair_field(
     >>> print(f"{field[0, 0, 1, 2]:.3e}")  # h_zz at its neighbour along z
     3.206e-06
     """
+    method, rtol = _chosen(method, interaction, blocks, boundary, images, macroscopic, rtol)
     if method == "fft":
         lattice = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, threads)
         return lattice(moments, threads=threads, progress=progress)
@@ -139,7 +144,7 @@ def pair_energy(
     images: int | None = None,
     image_shape: ImageShape = "cubic",
     macroscopic: Macroscopic | None = None,
-    rtol: float = 1e-6,
+    rtol: float | None = None,
     threads: int | None = None,
     progress: _tiles.Progress = False,
 ) -> float:
@@ -174,6 +179,7 @@ def pair_energy(
     >>> print(f"{energy:.4g}")
     -1.6e-24
     """
+    method, rtol = _chosen(method, interaction, blocks, boundary, images, macroscopic, rtol)
     if method == "fft":
         lattice = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, threads)
         return lattice.energy(moments, threads=threads, progress=progress)
@@ -228,14 +234,58 @@ def _ewald_field(
     cell: ArrayLike | None,
     images: int | None,
     macroscopic: Macroscopic | None,
-    rtol: float,
+    rtol: float | None,
     threads: int | None,
 ) -> EwaldField:
     if images is not None:
         raise ValueError(f"images belong to method='direct', got {images!r} with method='ewald', which sums over all")
     return EwaldField(
-        interaction, blocks, boundary=boundary, cell=cell, macroscopic=macroscopic, rtol=rtol, threads=threads
+        interaction,
+        blocks,
+        boundary=boundary,
+        cell=cell,
+        macroscopic=macroscopic,
+        rtol=1e-6 if rtol is None else rtol,
+        threads=threads,
     )
+
+
+def _chosen(
+    method: Method,
+    interaction: Interaction,
+    blocks: BlockLattice | ArrayLike,
+    boundary: Boundary,
+    images: int | None,
+    macroscopic: Macroscopic | None,
+    rtol: float | None,
+) -> tuple[Method, float | None]:
+    """Return the method to take, and what it is to reach; refuse what does not fit into memory."""
+    if not isinstance(interaction, (StressInteraction, DipoleInteraction)) or method not in get_args(Method):
+        return method, rtol
+    geometry = as_blocks(blocks)
+    lattice = geometry if isinstance(geometry, BlockLattice) else None
+    n, cubes = geometry.n_blocks, lattice is not None and lattice.averaged
+    if method == "auto":
+        rtol = 1e-12 if rtol is None else rtol
+        if boundary == "periodic" and images is None and not cubes:
+            return "ewald", rtol
+        if macroscopic is not None or n <= _FEW:
+            return ("direct" if macroscopic is None else "ewald"), rtol
+    elif n <= _MANY or method == "direct":
+        return method, rtol
+    predictions = predict(
+        n if lattice is None else lattice.shape,
+        "stress" if isinstance(interaction, StressInteraction) else "dipole",
+        rtol=1e-6 if rtol is None else rtol,
+        boundary=boundary,
+        images=images,
+        averaged=cubes,
+        positions=None if lattice is not None else geometry.reduced(0, n).T,
+    )
+    if method == "auto":
+        return choose_method(predictions), rtol
+    require_memory(method, predictions)
+    return method, rtol
 
 
 def _refuse_macroscopic(macroscopic: str | None, method: str) -> None:

@@ -424,6 +424,7 @@ def averaged_over_cubes(tensor, offset, n=18):
         for u, measure in pieces:
             density = np.prod(1 - np.abs(u - offset), axis=1) * measure
             total = total + np.einsum("n,n...->...", density, tensor(u))
+    return total
 
 
 def pair_tensor(interaction, r):

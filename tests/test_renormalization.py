@@ -152,16 +152,12 @@ def test_ratio_c_l_to_c_t_stays_in_the_printed_form(glass):
     assert mbfast.self_consistent_ratio(g.c_l, g.c_t) == pytest.approx(g.c_l / g.c_t, rel=1e-15)
 
 
-def test_the_printed_flow_tends_to_the_ratio_but_slowly():
-    # chi -> rho c^2/s for s = ln(L/L_1) far beyond rho c^2/|chi|: from equal moduli the ratio has moved little at 1 mm
-    given = made(-3e7 * SHAPE, -3e7 * SHAPE)
-    ratio = mbfast.flow(given, SILICA).ratio[-1, 50]
-    assert 0.9 < ratio < 0.99  # away from 1.53: the softer modulus grows faster
-    chi, ratios = analytic(given), []
-    for s in (1e5, 1e6):
-        chi_l, chi_t = (chi / (1 + chi * s / MODULI[:, None])).real
-        ratios.append(math.sqrt(chi_l[50] / chi_t[50]))
-    assert ratios[-1] == pytest.approx(5800 / 3800, rel=1e-3)
+def test_the_printed_flow_leaves_the_self_consistent_ratio():
+    # whichever chi is the larger part of its rho c^2 grows faster, as long as blocks are stable
+    for factor in (0.9, 1.1):
+        given = made(-3e7 * factor * (5800 / 3800) ** 2 * SHAPE, -3e7 * SHAPE)
+        ratio = mbfast.flow(given, SILICA).ratio[:, 50] / (5800 / 3800)
+        assert (np.diff(ratio) * (factor - 1) > 0).all()
 
 
 @pytest.mark.parametrize("form", ["printed", "derived"])

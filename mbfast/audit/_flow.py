@@ -288,7 +288,10 @@ def _self_consistent() -> Computed:
             return float(of_l[0] / of_t_[0]) - y
 
         found.append(math.sqrt(brentq(excess, 1.0, 8.0, xtol=1e-13)))
-    return Computed(deviation(np.array(found), _ratios("printed")), "c_l/c_t of all 13 glasses")
+    return Computed(
+        deviation(np.array(found), _ratios("printed")),
+        "c_l/c_t of all 13 glasses; the flow keeps this ratio, and leaves it from any other",
+    )
 
 
 identity("eq4.5", "4.5", "c_l/c_t from the solution of the printed equation", _self_consistent)
@@ -306,7 +309,10 @@ def _slope(form: RatioForm) -> Computed:
     return Computed(ten.slope, note)
 
 
-for _form, _what in (("phase-sum", "the sum of Λ ê ê cos"), ("derived", "the sum with the stresses induced")):
+for _form, _what in (
+    ("phase-sum", "the sum of Λ ê ê cos, stress χ_a ê"),
+    ("derived", "the sum with the stresses induced"),
+):
     register(
         Claim(
             f"eq4.5.{_form}",
