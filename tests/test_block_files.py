@@ -257,6 +257,15 @@ def test_only_what_was_given_is_passed_on_and_quiet_draws_nothing(monkeypatch):
     ]
 
 
+def test_what_does_not_fit_into_memory_is_refused(monkeypatch):
+    def pair_field(*arguments, **options):
+        raise MemoryError("method='fft' needs 9 GB, and 1 GB is free")
+
+    monkeypatch.setattr(pair_sums, "pair_field", pair_field)
+    save("blocks.npy", *sample(3))
+    refused(("blocks.npy", *MEDIUM[3]), "method='fft' needs 9 GB, and 1 GB is free")
+
+
 def test_a_bar_on_a_terminal(monkeypatch):
     save("blocks.npy", *sample(3))
     assert command("blocks.npy", *MEDIUM[3]).stderr == ""
