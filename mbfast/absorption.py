@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -63,7 +64,8 @@ class AbsorptionRates:
         Estimated error of `total` (W), shape (..., m), from that of the integrals over frequencies.
     cutoff_length, dipole_cutoff_length : Moduli
         L_c (m), shape (..., m): the size of block for which `second` + `third`, or `dipole`, are as large as
-        `interaction`. (4.4) and (5.10) estimate them.
+        `interaction`, by the power L^-3 of their ratio; nan where all vanish. (4.4) and (5.10) estimate them. In the
+        derived form, whose `interaction` depends on L too, it is an extrapolation from this L.
     """
 
     form: RateForm
@@ -97,7 +99,7 @@ class AbsorptionRates:
     def _length(self, irrelevant: Moduli) -> Moduli:
         # what falls as L^-3 per volume, over what does not
         size = self.block_size[..., None]
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             pairs = zip(irrelevant, self.interaction, strict=True)
             return Moduli(*(size * np.cbrt(np.abs(term) / np.abs(relevant)) for term, relevant in pairs))
 
@@ -122,7 +124,8 @@ def absorption_rates(
     Parameters
     ----------
     spectrum : Spectrum
-        Im chi~_l and Im chi~_t of a block, nowhere positive (in the printed form Im chi~_t not zero), and T.
+        Im chi~_l and Im chi~_t of a block, nowhere positive (in the printed form Im chi~_t not zero), and T. A response
+        that absorbs every strain also has |Im chi~_l| >= 4/3 |Im chi~_t|, which is not asked for.
     interaction : StressInteraction
         The material. The printed form takes rho c_l^2 and rho c_t^2 of it; the derived one its Lambda.
     block_size : array_like, shape (...)
@@ -212,7 +215,10 @@ def absorption_rates(
     require_positive("strain", np.asarray(amplitude), unit="")
     require_signs(form, spectrum.longitudinal, spectrum.transverse)
     f_and_g = spectrum.longitudinal[..., 0] + spectrum.transverse[..., 0]
-    shape = broadcast_shape(block_size=sizes, spectrum=f_and_g + spectrum.temperature)
+    given = {"block_size": sizes, "spectrum": f_and_g + spectrum.temperature}
+    if dielectric is not None:
+        given["dielectric"] = rows("dielectric", dielectric, spectrum.omega.size)[..., 0]
+    shape = broadcast_shape(**given)
     omega = spectrum.omega
     if at is not None:
         omega = float_array("at", at)
@@ -238,7 +244,8 @@ def absorption_rates(
     error = couplings.uncertainty(omega, sizes[..., None], chi, errors)
     dipole = np.zeros((2, 1))
     if dielectric is not None:
-        dipole = _dipole_increments(spectrum, dielectric, permittivity, couplings, sizes[..., None], at, threads)
+        dipole, lost = _dipole_increments(spectrum, dielectric, permittivity, couplings, sizes[..., None], at, threads)
+        error = error + np.stack([np.broadcast_to(part, full) for part in lost])
     elif permittivity is not None:
         raise ValueError("dielectric must be given with permittivity, got None")
 
@@ -418,17 +425,24 @@ def _real_part(
     form: RateForm, spectrum: Spectrum, samples: FloatArray, at: ArrayLike | None, threads: int | None
 ) -> tuple[FloatArray, FloatArray | np.float64]:
     thermal = -np.expm1(-inverse_thermal_frequency(spectrum.temperature)[..., None] * spectrum.omega)
-    value, error = kramers_kronig(
+    transform = partial(
+        kramers_kronig,
         spectrum.omega,
         real_samples(form, samples, thermal),
-        at=at,
         below=spectrum.below if form == "printed" or spectrum.below == "zero" else "power",
         above=spectrum.above,
         interpolation=spectrum.interpolation,
         degree=spectrum.degree,
         threads=threads,
     )
-    return (fill_jumps(value) if at is None else value), error
+    value, error = transform(at=at)
+    if at is None:
+        return fill_jumps(value), error
+    if np.isinf(value).any():
+        nodes, points = spectrum.omega, np.asarray(at, dtype=np.float64)
+        moved = np.select([points == nodes[0], points == nodes[-1]], [nodes[1], nodes[-2]], points)
+        value = np.where(np.isinf(value), transform(at=moved).value, value)
+    return value, error
 
 
 def _dipole_increments(
@@ -439,7 +453,8 @@ def _dipole_increments(
     size: FloatArray,
     at: ArrayLike | None,
     threads: int | None,
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray]:
+    """Return the increments of dipoles, and their errors, (2, ..., m)."""
     if permittivity is None:
         raise ValueError("permittivity must be given with dielectric, got None")
     epsilon = one_number("permittivity", permittivity)
@@ -447,7 +462,7 @@ def _dipole_increments(
     samples = rows("dielectric", dielectric, spectrum.omega.size) / epsilon
     if (samples > 0.0).any():
         raise ValueError(f"dielectric must have Im chi~ <= 0 (absorption), got {samples.max() * epsilon:g}")
-    integral = convolve(
+    integral, lost = convolve(
         spectrum.omega,
         samples,
         at=at,
@@ -457,11 +472,15 @@ def _dipole_increments(
         interpolation=spectrum.interpolation,
         degree=spectrum.degree,
         threads=threads,
-    ).value
+    )
     if couplings.form == "printed":
         factors = [number / (960.0 * math.pi**2) for number in _PRINTED_DIPOLES]
     else:
         tables = (angular_coefficients("dipole", name, moment_change="gradient") for name in POLARIZATIONS)
         factors = [float(table[0][0]) / (16.0 * math.pi**3) for table in tables]
-    common = -0.5 * units.HBAR * couplings.pairs * integral / size**3
-    return np.stack([factor * common for factor in factors])
+    common = -0.5 * units.HBAR * couplings.pairs / size**3
+    both = (
+        np.multiply.outer(factors, common * integral),
+        np.multiply.outer(factors, common * np.asarray(lost)[..., None]),
+    )
+    return both[0], np.abs(both[1])

@@ -226,6 +226,9 @@ def flow(
         names = ("spectra", "ratio", "shares")
         images = {(name, kind): wanted.figures / f"{name}.{kind}" for name in names for kind in ("png", "svg")}
     _check_writable(wanted.data, *images.values())
+    inputs = [config] + ([config.parent / name] if (name := wanted.values["spectrum"]["file"]) else [])
+    if any(wanted.data.resolve() == file.resolve() for file in inputs):
+        raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
     result = wanted.run()
     arrays: dict[str, Any] = {
         "config": wanted.text,

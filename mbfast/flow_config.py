@@ -6,6 +6,7 @@ import math
 import os
 import re
 import tomllib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,10 @@ _KINDS = {
 _OF_NODES = ("omega_min", "omega_c", "nodes")
 
 
+class _LocatedError(ValueError):
+    """An error that says where."""
+
+
 @dataclass(frozen=True)
 class FlowConfig:
     """A checked file: what to run, and where its results go.
@@ -97,12 +102,14 @@ class FlowConfig:
             material = self._material()
             spectrum = self._spectrum(material)
             return flow(spectrum, material, **self.values["flow"], threads=threads)
-        except (ValueError, TypeError) as error:
-            word = str(error).partition(" ")[0]
-            for section, keys in self.values.items():
-                if word in keys and not str(error).startswith(str(self.path)):
-                    raise ValueError(f"{_where(self.path, self.text, section, word)}: {error}") from None
+        except _LocatedError:
             raise
+        except (ValueError, TypeError) as error:
+            word, where = str(error).partition(" ")[0], str(self.path)
+            for section, keys in self.values.items():
+                if word in keys or word == section:
+                    where = _where(self.path, self.text, section, word if word in keys else None)
+            raise _LocatedError(f"{where}: {error}") from None
 
     def _material(self) -> StressInteraction:
         given = self.values["material"]
@@ -110,18 +117,23 @@ class FlowConfig:
             try:
                 (glass,) = load_glasses(names=[given["glass"]])
             except ValueError as error:
-                raise ValueError(f"{_where(self.path, self.text, 'material', 'glass')}: {error}") from None
+                raise _LocatedError(f"{_where(self.path, self.text, 'material', 'glass')}: {error}") from None
             density = glass.density if given["density"] is None else given["density"]
             if density is None:
                 where = _where(self.path, self.text, "material", "density")
-                raise ValueError(f"{where}: wanted, as that of {glass.name} is not known")
+                raise _LocatedError(f"{where}: wanted, as that of {glass.name} is not known")
             return StressInteraction(density, glass.c_l, glass.c_t)
         return StressInteraction(given["density"], given["c_l"], given["c_t"])
 
     def _spectrum(self, material: StressInteraction) -> Spectrum:
         given = self.values["spectrum"]
         if given["kind"] == "file":
-            omega, l, t = _samples(self.path.parent / given["file"])  # noqa: E741
+            file = self.path.parent / given["file"]
+            omega, l, t = _samples(file)  # noqa: E741
+            try:
+                Spectrum(omega, l, t)
+            except (ValueError, TypeError) as error:
+                raise _LocatedError(f"{file}: {error}") from None
             return Spectrum(omega, l, t, given["temperature"])
         if not 0.0 < given["omega_min"] < given["omega_c"] < math.inf:
             raise ValueError(f"omega_min must be positive and below omega_c, got {given['omega_min']:g} rad/s")
@@ -186,11 +198,11 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or a number of too many digits
         raise ValueError(f"{file}: {error}") from None
     for section, content in document.items():
         if section not in _SCHEMA:
@@ -219,6 +231,12 @@ def _check_kind(where: str, kind: str, value: Any) -> None:
     }
     if not good[kind]:
         raise ValueError(f"{where}: {kind} is wanted, got {value!r}")
+    if kind == _NUMBER and not abs(value) <= 1e300:
+        raise ValueError(
+            f"{where}: a finite number is wanted, got {value if isinstance(value, float) else 'a huge one'}"
+        )
+    if kind == _TEXT and "\0" in value:
+        raise ValueError(f"{where}: text without null characters is wanted, got {value!r}")
 
 
 def _check_choices(file: Path, text: str, document: dict[str, Any], values: dict[str, dict[str, Any]]) -> None:
@@ -259,7 +277,7 @@ def _where(file: Path, text: str, section: str, key: str | None = None) -> str:
             current = header[1]
             if current == section and found is None:
                 found = number
-        entry = re.match(r"\s*([\w.-]+)\s*=", line)
+        entry = re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)
         full = ".".join(filter(None, (current, entry[1]))) if entry else ""
         if full == (f"{section}.{key}" if key else section):
             found = number
@@ -271,23 +289,30 @@ def _where(file: Path, text: str, section: str, key: str | None = None) -> str:
 def _samples(file: Path) -> list[FloatArray]:
     """Return omega, Im chi~_l and Im chi~_t of a file."""
     names = ("omega", "longitudinal", "transverse")
-    if file.suffix == ".npz":
+    if file.suffix.lower() == ".npz":
         try:
-            with np.load(file, allow_pickle=False) as arrays:
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 content = {name: arrays[name] for name in arrays.files if name in names}
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{file}: not a NumPy archive of numbers ({error})") from None
-    elif file.suffix == ".csv":
-        header, *lines = file.read_text(encoding="utf-8-sig").splitlines() or [""]
+        except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise _LocatedError(f"{file}: not a NumPy archive of numbers ({error})") from None
+    elif file.suffix.lower() == ".csv":
+        try:
+            header, *lines = file.read_text(encoding="utf-8-sig").splitlines() or [""]
+        except UnicodeDecodeError as error:
+            raise _LocatedError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
         columns = [cell.strip() for cell in header.split(",")]
         try:
             table = np.array([[float(cell) for cell in line.split(",")] for line in lines if line.strip()])
             content = dict(zip(columns, table.reshape(-1, len(columns)).T, strict=True))
         except ValueError as error:
-            raise ValueError(f"{file}: rows of {len(columns)} numbers are wanted below the header ({error})") from None
+            raise _LocatedError(
+                f"{file}: rows of {len(columns)} numbers are wanted below the header ({error})"
+            ) from None
     else:
-        raise ValueError(f"{file}: an .npz or .csv file is wanted")
+        raise _LocatedError(f"{file}: an .npz or .csv file is wanted")
     for name in names:
         if name not in content:
-            raise ValueError(f"{file}: {name} is missing; wanted are {', '.join(names)}")
+            raise _LocatedError(f"{file}: {name} is missing; wanted are {', '.join(names)}")
+        if content[name].ndim != 1:
+            raise _LocatedError(f"{file}: {name} must have shape (n,), got {content[name].shape}")
     return [content[name] for name in names]

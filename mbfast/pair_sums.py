@@ -124,7 +124,7 @@ def pair_field(
         lattice = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, threads)
         return lattice(moments, threads=threads, progress=progress)
     if method == "ewald":
-        cloud = _ewald_field(interaction, blocks, boundary, cell, images, macroscopic, rtol, threads)
+        cloud = _ewald_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, rtol, threads)
         with _tiles.counter(progress, 1, "field") as advance:
             result = cloud(moments)
             advance()
@@ -184,7 +184,7 @@ def pair_energy(
         lattice = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, threads)
         return lattice.energy(moments, threads=threads, progress=progress)
     if method == "ewald":
-        cloud = _ewald_field(interaction, blocks, boundary, cell, images, macroscopic, rtol, threads)
+        cloud = _ewald_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, rtol, threads)
         with _tiles.counter(progress, 1, "energy") as advance:
             energy = cloud.energy(moments)
             advance()
@@ -233,10 +233,12 @@ def _ewald_field(
     boundary: Boundary,
     cell: ArrayLike | None,
     images: int | None,
+    image_shape: ImageShape,
     macroscopic: Macroscopic | None,
     rtol: float | None,
     threads: int | None,
 ) -> EwaldField:
+    require_choice("image_shape", image_shape, get_args(ImageShape))
     if images is not None:
         raise ValueError(f"images belong to method='direct', got {images!r} with method='ewald', which sums over all")
     return EwaldField(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbfast import units
+from mbfast._validate import require_positive
 from mbfast.absorption import absorption_rates
 from mbfast.blocks import BlockLattice
 from mbfast.cutoffs import cutoff_length
@@ -174,6 +175,7 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
     """
     if run.scales.ndim != 1:
         raise ValueError(f"run must be one flow, got some of shape {run.scales.shape[:-1]}")
+    require_positive("at", np.asarray(at, dtype=np.float64), unit="rad/s")
     figures: dict[str, Figure] = {}
     shades = np.linspace(0.85, 0.0, run.scales.size)
     figures["spectra"], axes = _new(7, 5)
@@ -184,7 +186,9 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
             ends = scale in (run.scales[0], run.scales[-1])
             name = "l" if colour == 0 else "t"
             axes.plot(run.omega, -values, color=rgb, label=f"{name}, L = {scale:.2g} m" if ends else None)
-    axes.set(xscale="log", yscale="log", xlabel=r"$\omega$ (rad/s)", ylabel=r"$-\mathrm{Im}\,\tilde\chi$ (Pa)")
+    axes.set(
+        xscale="log", yscale=_logarithmic(axes), xlabel=r"$\omega$ (rad/s)", ylabel=r"$-\mathrm{Im}\,\tilde\chi$ (Pa)"
+    )
     axes.legend(fontsize=9)
     figures["ratio"], axes = _new(7, 5)
     for number in np.linspace(0, run.omega.size - 1, 6).astype(int)[:-1]:
@@ -197,9 +201,20 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
         for values, style, name in zip(term, ("-", "--"), "lt", strict=True):
             axes.plot(run.scales[1:], np.abs(values[:, node]), style, marker=".", label=f"{label}, {name}")
     title = f"of one step, at {run.omega[node]:.1e} rad/s"
-    axes.set(xscale="log", yscale="log", xlabel="L after the step (m)", ylabel="share of absorption", title=title)
+    axes.set(
+        xscale="log",
+        yscale=_logarithmic(axes),
+        xlabel="L after the step (m)",
+        ylabel="share of absorption",
+        title=title,
+    )
     axes.legend(fontsize=9)
     return figures
+
+
+def _logarithmic(axes: Axes) -> str:
+    """Return which scale its lines allow."""
+    return "log" if any((np.asarray(line.get_ydata()) > 0.0).any() for line in axes.lines) else "linear"
 
 
 def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: float = 1e15) -> Figure:

@@ -78,12 +78,14 @@ class Flow:
         Increments of each step.
     status : ndarray of str, shape (...)
         "done"; "diverged": at the last scale kept -Re chi_a has reached rho c_a^2, so that the block is not stable and
-        the expansion in the interaction ends; "emission": the next step would make Im chi~ positive somewhere.
+        the expansion in the interaction ends (a linear flow is not tested for it); "emission": the next step would make
+        Im chi~ positive somewhere.
     stopped_at : ndarray, shape (...)
         That last scale (m) where the flow did not reach R, else nan.
     error : Moduli
         Estimated absolute errors (Pa), shape (...), one number a spectrum: the sum over the steps of what the errors of
-        the integrals do in each (of the convolutions those at L_1). Their growth by the flow itself is not in it.
+        the integrals do in each (of the convolutions those at L_1). Their growth by the flow itself is not in it, nor
+        what happens at a node where the spectrum jumps.
     """
 
     omega: FloatArray
@@ -99,14 +101,28 @@ class Flow:
     @property
     def ratio(self) -> FloatArray:
         """sqrt(Im chi~_l/Im chi~_t), the Meissner-Berret ratio by scale, shape (..., steps + 1, n)."""
-        result: FloatArray = np.sqrt(self.longitudinal / self.transverse)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result: FloatArray = np.sqrt(self.longitudinal / self.transverse)
         return result
+
+    @property
+    def cutoff_length(self) -> Moduli:
+        """L_c (m), shape (..., n): where (3.5) + (3.6) equal (3.7), from the terms of the first step and their L^-3."""
+        first = FlowTerms(*(Moduli(*(part[..., 0, :] for part in term)) for term in self.terms))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Moduli(
+                *(
+                    self.scales[..., :1] * np.cbrt(np.abs((second + third) / relevant))
+                    for second, third, relevant in zip(*first, strict=True)
+                )
+            )
 
     @property
     def shares(self) -> FlowTerms:
         """The terms as fractions of Im chi~ after the step."""
         after = (self.longitudinal[..., 1:, :], self.transverse[..., 1:, :])
-        return FlowTerms(*(Moduli(*(a / b for a, b in zip(term, after, strict=True))) for term in self.terms))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return FlowTerms(*(Moduli(*(a / b for a, b in zip(term, after, strict=True))) for term in self.terms))
 
     @property
     def final(self) -> Moduli:
@@ -205,6 +221,8 @@ def flow(
     """
     require_choice("form", form, RATE_FORMS)
     require_choice("keep", keep, ("all", "ends"))
+    if not isinstance(linear, (bool, np.bool_)):
+        raise TypeError(f"linear must be True or False, got {linear!r}")
     if not isinstance(spectrum, Spectrum):
         raise TypeError(f"spectrum must be a Spectrum, got {spectrum!r}")
     materials = np.asarray(interaction, dtype=object)
@@ -395,7 +413,7 @@ def _scales(start: float, stop: float, n0: float) -> FloatArray:
     check_n0(n0, "printed")
     steps = math.ceil(math.log(stop / start) / math.log(n0) - 1e-9)
     if steps > _MOST_STEPS:
-        raise ValueError(f"n0 must let R be reached in {_MOST_STEPS} steps, got {n0!r}, which takes {steps}")
+        raise ValueError(f"n0 must let R be reached in {_MOST_STEPS} steps, got {float(n0)!r}, which takes {steps}")
     return np.append(start * n0 ** np.arange(steps), stop) if steps else np.array([start])
 
 
@@ -473,6 +491,9 @@ def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
         if not ends:
             kept.append(terms)
             spectra.append(f)
+    if status == "done" and reached and not linear:
+        real = fill_jumps(plans.real(real_samples(plans.form, f, thermal), threads=1))
+        status = "diverged" if (-real >= couplings.moduli).any() else "done"
     scales = member.scales[: reached + 1]
     if ends:
         return _Run(scales[[0, -1]], np.stack([spectra[0], f]), total[None], status, lost)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import mbfast
 from mbfast import units
+from mbfast.absorption import Couplings
 from mbfast.lattice_sums import cube_pairs
 
 SILICA = mbfast.StressInteraction(2200, 5800, 3800)
@@ -143,14 +144,14 @@ def test_cubes_of_any_side_are_means_over_places(side):
 def test_averaged_phases_are_means_of_phase_sums(polarization):
     n, kl = 3, 0.9
     lattice = mbfast.BlockLattice((n, n, n), 1e-9)
-    couplings = mbfast.absorption.Couplings("derived", SILICA, float(n), (1.0, 1.0))
+    couplings = Couplings("derived", SILICA, float(n), (1.0, 1.0))
     velocity = SILICA.c_l if polarization == "longitudinal" else SILICA.c_t
     along, _, across = couplings.phases(np.array([kl * velocity / L]), L)
     mean = naive.mean_over_directions(
         lambda k: mbfast.phase_sum(SILICA, lattice, kl / 1e-9 * k, polarization), order=16
     )
     ours = along if polarization == "longitudinal" else across
-    assert ours[0] / L**3 * 1 == pytest.approx(mean * 1e-27 / L**3, rel=1e-11)
+    assert ours[0] / L**3 == pytest.approx(mean * 1e-27 / L**3, rel=1e-11)
 
 
 @pytest.mark.parametrize("form", ["printed", "derived"])
@@ -245,3 +246,29 @@ def test_bad_arguments(changes, error, words):
     arguments = {"spectrum": constant(), "interaction": SILICA, "block_size": L, "n0": 2, "at": [1e9]} | changes
     with pytest.raises(error, match=words):
         mbfast.absorption_rates(**arguments)
+
+
+def test_error_covers_that_of_dipoles():
+    nodes = np.geomspace(1e9, 1e14, 9)
+    fine = np.geomspace(1e9, 1e14, 300)
+    options = {"at": [1e12], "permittivity": 1.0}
+    few, many = (
+        mbfast.absorption_rates(
+            mbfast.Spectrum(x, np.full(x.size, -1e-3), np.full(x.size, -1e-3)),
+            SILICA, L, 2, dielectric=-1e-4 * (x / 1e12) ** 0.1 * np.exp(-x / 1e13), **options,
+        )
+        for x in (nodes, fine)
+    )  # fmt: skip
+    assert np.abs(few.dipole.longitudinal - many.dipole.longitudinal) < few.error.longitudinal
+
+
+def test_batches_of_dipoles_broadcast():
+    dielectric = np.outer([1.0, 2.0, 3.0], np.full(NODES.size, -1e-13))
+    rates = mbfast.absorption_rates(constant(), SILICA, L, 2, at=[1e9], dielectric=dielectric, permittivity=1e-11)
+    np.testing.assert_allclose(rates.dipole.transverse[:, 0] / rates.dipole.transverse[0, 0], [1, 4, 9], rtol=1e-12)
+
+
+def test_frequencies_at_a_jump_take_the_neighbours_real_part():
+    nodes, there = (mbfast.absorption_rates(constant(), SILICA, L, 2, at=at) for at in (None, NODES))
+    for a in range(2):
+        np.testing.assert_allclose(there.interaction[a], nodes.interaction[a], rtol=1e-9)

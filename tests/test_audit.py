@@ -50,7 +50,7 @@ def test_each_glass_has_its_row(records):
     for glass in mbfast.load_glasses():
         for column in ("mb_exp", "mb_theo", "deviation"):
             assert records[f"table.{glass.name}.{column}"].computed == pytest.approx(
-                records[f"table.{glass.name}.{column}"].printed.value, rel=0.02
+                records[f"table.{glass.name}.{column}"].printed.value, rel=0.03
             )
 
 

@@ -90,6 +90,13 @@ def test_the_command_writes_arrays_and_figures(write, tmp_path):
     assert drawn == [f"{name}.{kind}" for name in ("ratio", "shares", "spectra") for kind in ("png", "svg")]
 
 
+def test_a_flow_of_no_steps_has_its_figures(write, tmp_path):
+    text = MATERIAL + SPECTRUM + '[flow]\nstop = 5e-9\n[output]\nfigures = "figures"\n'
+    result = command(write(text))
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "figures/shares.svg").stat().st_size > 1000
+
+
 def test_a_flow_that_diverges_says_so(write):
     text = MATERIAL + SPECTRUM.replace("7e7", "7e8").replace("3e7", "5e8")
     assert "it diverges: at " in command(write(text)).stdout.splitlines()[-1]
@@ -124,7 +131,10 @@ def test_a_flow_that_diverges_says_so(write):
         ("[material]\nc_l = 1.0\n" + SPECTRUM, "line 1: material.density: wanted, beside density, c_l, c_t"),
         ("[material]\nglass = 'glass'\n" + SPECTRUM, "line 2: material.glass: unknown glass 'glass'"),
         ("[material]\nglass = 'V52'\n" + SPECTRUM, "line 1: material.density: wanted, as that of V52 is not known"),
-        (MATERIAL + SPECTRUM.replace("-3e7", "3e7"), "spectrum must have Im chi~ <= 0 (absorption), got 3e+07 Pa"),
+        (
+            MATERIAL + SPECTRUM.replace("-3e7", "3e7"),
+            "line 3: spectrum: spectrum must have Im chi~ <= 0 (absorption), got",
+        ),
         (MATERIAL + SPECTRUM + "[flow]\nn0 = 1\n", "line 9: flow.n0: n0 must be above 1"),
         (MATERIAL + SPECTRUM + "[flow]\nstop = 1e-9\n", "line 9: flow.stop: stop must not be below start"),
         (MATERIAL + SPECTRUM + "temperature = -1\n", "line 8: spectrum.temperature: temperature must not be negative"),
@@ -132,7 +142,22 @@ def test_a_flow_that_diverges_says_so(write):
             MATERIAL + SPECTRUM + "omega_min = 1e16\n",
             "line 8: spectrum.omega_min: omega_min must be positive and below",
         ),
-        (MATERIAL + SPECTRUM + "omega_min = nan\n", "line 8: spectrum.omega_min: omega_min must be positive and below"),
+        (MATERIAL + SPECTRUM + "omega_min = nan\n", "line 8: spectrum.omega_min: a finite number is wanted, got nan"),
+        (
+            MATERIAL + SPECTRUM + f"omega_c = 1{'0' * 400}\n",
+            "line 8: spectrum.omega_c: a finite number is wanted, got a",
+        ),
+        (
+            MATERIAL + SPECTRUM.replace("transverse = -3e7", '"transverse" = true'),
+            "line 6: spectrum.transverse: a number",
+        ),
+        (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'damaged.npz'\n", "damaged.npz: not a NumPy archive of numbers"),
+        (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'batch.npz'\n", "batch.npz: longitudinal must have shape (n,)"),
+        (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'unsorted.csv'\n", "unsorted.csv: omega must be increasing"),
+        (
+            MATERIAL + SPECTRUM + "[output]\ndata = 'run.toml'\n",
+            "run.toml: output.data must not be a file that is read",
+        ),
         (MATERIAL + SPECTRUM + "[flow]\nform = 'own'\n", "line 9: flow.form: form must be one of printed, derived"),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.npz'\n", "x.npz: No such file or directory"),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.txt'\n", "x.txt: an .npz or .csv file is wanted"),
@@ -146,6 +171,9 @@ def test_a_flow_that_diverges_says_so(write):
 def test_bad_files_name_line_and_key_and_write_nothing(write, tmp_path, text, words):
     write("omega, transverse\n1,x\n", "run.toml.csv")
     write("omega, transverse\n1e5,-1\n", "few.csv")
+    write("omega,longitudinal,transverse\n2e5,-1,-1\n1e5,-1,-1\n", "unsorted.csv")
+    write("PK\x03\x04 damaged", "damaged.npz")
+    np.savez(tmp_path / "batch.npz", omega=np.arange(1.0, 9.0), longitudinal=-np.ones((2, 8)), transverse=-np.ones(8))
     before = sorted(tmp_path.iterdir())
     result = command(write(text))
     assert result.exit_code == 2

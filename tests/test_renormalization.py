@@ -199,6 +199,14 @@ def test_divergence_says_where():
     unstable = mbfast.flow(made(-1e10 * SHAPE, -5e9 * SHAPE), SILICA)
     assert (unstable.status, unstable.stopped_at, unstable.scales.shape) == ("diverged", 5e-9, (1,))
     assert mbfast.flow(given, SILICA, start=1e-7, linear=True).status == "done"
+    one = mbfast.flow(made(-1.4e9 * SHAPE, -6e8 * SHAPE), SILICA, n0=2e5)  # unstable at its end
+    assert (one.status, one.stopped_at) == ("diverged", 1e-3)
+
+
+def test_cutoff_length_is_that_of_the_rates():
+    run = mbfast.flow(spectrum(1.0), SILICA, start=1e-9, n0=3.0)
+    rates = mbfast.absorption_rates(spectrum(1.0), SILICA, 1e-9, 3.0)
+    np.testing.assert_allclose(np.stack(run.cutoff_length), np.stack(rates.cutoff_length), rtol=1e-10)
 
 
 def test_a_step_too_long_for_the_perturbation_would_emit():
@@ -281,6 +289,7 @@ def test_a_flow_of_no_steps():
         ({"n0": [2.0, 3.0], "start": [1e-9, 2e-9, 3e-9]}, ValueError, r"shapes must broadcast .* n0 \(2,\)"),
         ({"interaction": []}, ValueError, r"at least one flow is wanted, got arguments of shape \(0,\)"),
         ({"spectrum": made(SHAPE, -SHAPE)}, ValueError, "spectrum must have Im chi~ <= 0"),
+        ({"linear": "no"}, TypeError, "linear must be True or False, got 'no'"),
         ({"threads": 0}, ValueError, "threads must be at least 1"),
     ],
 )

@@ -52,7 +52,7 @@ for _glass in GLASSES:
     if _glass.density is not None:
         _quantity = f"L_c, {_glass.name}, ω = 1e7, ω_c = 1e15 rad/s"
         _compute = partial(_stress_cutoff, _glass)
-        register(Claim(f"cutoff.stress.{_glass.name}", "4.4", _quantity, "~1.7", "Å", _compute, "unfounded", _LENGTHS))
+        register(Claim(f"cutoff.stress.{_glass.name}", "4.4", _quantity, "~1.7", "Å", _compute, "slip", _LENGTHS))
 
 _GAUSSIAN = (4 * math.pi) ** (2 / 3)
 
@@ -88,7 +88,7 @@ def _register_dielectric(name: str) -> None:
         compute = partial(Computed, value)
         register(Claim(f"strength.{name}.{key}", "sec. V", f"{name}: {quantity}", printed, "", compute))
     quantity = f"L_c of dipoles, {name}, ω = 1e7, ω_c = 1e15 rad/s"
-    register(Claim(f"cutoff.dipole.{name}", "5.10", quantity, "~10", "Å", length, "unfounded", _LENGTHS))
+    register(Claim(f"cutoff.dipole.{name}", "5.10", quantity, "~10", "Å", length, "slip", _LENGTHS))
 
 
 for _name in _DIELECTRICS:
