@@ -25,25 +25,30 @@ FIGURES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def records():
+    return list(audit.reproduce())
+
+
 @pytest.fixture
-def invoke(tmp_path, monkeypatch):
+def invoke(tmp_path, monkeypatch, records):
+    monkeypatch.setattr(audit, "reproduce", lambda: iter(records))  # computed once
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_reproduce_prints_every_claim_and_counts_them(invoke):
+def test_reproduce_prints_every_claim_and_counts_them(invoke, records):
     result = invoke("reproduce")
     assert result.exit_code == 0
-    records = list(audit.reproduce())
     for record in records:
         assert record.quantity in result.stdout
     assert result.stdout.splitlines()[-1].startswith(f"{len(records)} claims: ")
 
 
-def test_reproduce_writes_records_and_figures(invoke, tmp_path):
+def test_reproduce_writes_records_and_figures(invoke, tmp_path, records):
     assert invoke("reproduce", "--json", "claims.json", "--figures", "new/figures").exit_code == 0
     claims = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
-    assert claims == [record.as_dict() for record in audit.reproduce()]
+    assert claims == [record.as_dict() for record in records]
     assert (tmp_path / "new/figures/figure1.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (tmp_path / "new/figures/figure1.svg").read_text(encoding="utf-8")
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
