@@ -354,7 +354,7 @@ class ConvolutionPlan:
     def _functions(self, parts: list[_Part], rate: float) -> tuple[_Functions, _Functions | None]:
         """Return spectra on common breaks, and their mirror images, None at T = 0."""
         nodes = self._made.nodes
-        low, low_exponent, high, high_exponent = np.array([[*part.low, *part.high] for part in parts]).T
+        low, low_exponent, high, high_exponent = np.array([[*part.low, *part.high] for part in parts]).T.copy()
         smallest = min(nodes[0], self._targets.min(initial=nodes[0]))
         # the kernel's wish: the power law ends below every cell, and below half of every frequency; rate first <= 1
         first = min(np.diff(nodes).min(), 0.4 * smallest / (10.0 + np.abs(low_exponent).max()))

@@ -29,7 +29,7 @@ Name: TypeAlias = Literal["direct", "fft", "ewald"]
 
 _log = logging.getLogger("mbfast")
 _COMPONENTS: dict[Kind, int] = {"stress": 6, "dipole": 3}
-_SAMPLE = 1 << 17  # positions that stand for all
+_SAMPLE = 1 << 17  # random positions that stand for more
 _AVERAGED = 11.0  # times the direct sum of points
 _SPARE = 5e7  # bytes that every method may take
 
@@ -178,11 +178,11 @@ def _ewald_cost(
     """Return what the cost model says of n blocks, and bytes."""
     if n == 0:
         return 0.0, 0.0
-    few = min(n, _SAMPLE)
+    few = n if positions is not None else min(n, _SAMPLE)
     if positions is not None:
-        lengths = np.ptp(positions, axis=0) / (np.ptp(positions) or 1.0)
-        sample = positions if n == few else positions[np.random.default_rng(0).choice(n, few, replace=False)]
-        sample = (sample - sample.min(axis=0)) / (np.ptp(positions) or 1.0)
+        sample = positions - positions.min(axis=0)
+        longest = float(sample.max()) or 1.0
+        lengths, sample = sample.max(axis=0) / longest, sample / longest
     else:
         lengths = np.array(lattice or (1, 1, 1), dtype=np.float64)
         lengths /= lengths.max()
