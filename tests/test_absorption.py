@@ -14,6 +14,8 @@ from mbfast import units
 from mbfast.absorption import Couplings
 from mbfast.lattice_sums import cube_pairs
 
+pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
+
 SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 L, OMEGA_C = 5e-9, 1e15
 NODES = np.geomspace(1e5, OMEGA_C, 256)

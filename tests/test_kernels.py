@@ -365,3 +365,15 @@ def test_ctrl_c_is_prompt(threads, call):
         assert process.returncode == 0
     finally:
         process.kill()
+
+
+def test_isotropic_phases_are_sums_of_spherical_bessel_functions():
+    from scipy.special import spherical_jn
+
+    r, weights, k = np.array([1.0, 1.5, 2.25]), np.array([3.0, 0.5, 2.0]), np.geomspace(1e-3, 200.0, 25)
+    out = np.empty((2, k.size))
+    displacements.isotropic_phase(r, weights, k, out)
+    for row, order in zip(out, (2, 4), strict=True):
+        wanted = (weights / r**3 * spherical_jn(order, np.outer(k, r))).sum(axis=1)
+        # relative where the series is summed, of the terms' size where they alternate
+        np.testing.assert_allclose(row, wanted, rtol=1e-13, atol=1e-16 * weights.sum())

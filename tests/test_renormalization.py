@@ -10,6 +10,8 @@ import mbfast
 from mbfast import units
 from mbfast.absorption import Couplings
 
+pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
+
 SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 MODULI = 2200 * np.array([5800.0, 3800.0]) ** 2
 NODES = np.geomspace(1e5, 1e15, 192)
