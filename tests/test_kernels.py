@@ -21,7 +21,7 @@ from numpy.testing import assert_allclose
 
 import mbfast
 from mbfast import _tiles
-from mbfast.kernels import capi, dipole, geometry, stress
+from mbfast.kernels import capi, dipole, displacements, geometry, stress
 
 EPS = sys.float_info.epsilon
 SILICA = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)  # 8 pi rho c_t^2 = 1: prefactor -1
@@ -376,4 +376,4 @@ def test_isotropic_phases_are_sums_of_spherical_bessel_functions():
     for row, order in zip(out, (2, 4), strict=True):
         wanted = (weights / r**3 * spherical_jn(order, np.outer(k, r))).sum(axis=1)
         # relative where the series is summed, of the terms' size where they alternate
-        np.testing.assert_allclose(row, wanted, rtol=1e-13, atol=1e-16 * weights.sum())
+        assert_allclose(row, wanted, rtol=1e-13, atol=1e-16 * weights.sum())
