@@ -423,6 +423,7 @@ def test_two_nodes_are_enough():
     assert_allclose(mbfast.convolve([1.0, 2.0], [1.0, 2.0]).value, [1 / 6, 8 / 6], rtol=1e-12)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("kelvin", [0.0, 0.7])
 @pytest.mark.parametrize("nodes", [np.geomspace(1e8, 1e13, 60), np.linspace(1e11, 1e13, 100)])
 def test_pairs_are_both_convolutions(kelvin, nodes):
