@@ -47,7 +47,17 @@ def test_lazy_names_are_those_the_type_checker_sees():
         mbfast.nonsense  # noqa: B018
 
 
-@pytest.mark.parametrize("module", MODULES)
+# flows and large sums: hours without the JIT
+COMPILED = ("audit._claims", "absorption", "renormalization", "flow_config", "planning", "ewald", "lattice_field")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param(name, marks=[pytest.mark.compiled] if name.removeprefix("mbfast.") in COMPILED else [])
+        for name in MODULES
+    ],
+)
 def test_examples_in_docstrings(module):
     failed, _ = doctest.testmod(importlib.import_module(module))
     assert failed == 0

@@ -144,15 +144,14 @@ def _add_products(
 
     The factors are the polynomials with the coefficients fc[:, j] at f0 + f1 t and gc[:, k] at g0 + g1 t.
     """
-    for q in range(8):
-        p, r = np.zeros(2), np.zeros(2)
-        for a in range(fc.shape[0]):
-            for n in range(7, -1, -1):
-                p[a] = p[a] * (f0 + f1 * rule[0, q]) + fc[a, j, n]
-                r[a] = r[a] * (g0 + g1 * rule[0, q]) + gc[a, k, n]
-        out[0, q] += half * rule[1, q] * (p[0] * r[0])
-        if fc.shape[0] == 2:
-            out[1, q] += half * rule[1, q] * (p[0] * r[1] + p[1] * r[0])
+    x, y = f0 + f1 * rule[0], g0 + g1 * rule[0]
+    p, r = np.zeros((2, fc.shape[0], 8))
+    for n in range(7, -1, -1):
+        p = p * x + fc[:, j, n : n + 1]
+        r = r * y + gc[:, k, n : n + 1]
+    out[0] += half * rule[1] * (p[0] * r[0])
+    if fc.shape[0] == 2:
+        out[1] += half * rule[1] * (p[0] * r[1] + p[1] * r[0])
 
 
 def _emitter(count: int) -> Any:
