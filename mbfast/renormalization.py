@@ -84,7 +84,7 @@ class Flow:
         That last scale (m) where the flow did not reach R, else nan.
     error : Moduli
         Estimated absolute errors (Pa), shape (...), one number a spectrum: the sum over the steps of what the errors of
-        the integrals do in each (of the convolutions those at L_1). Their growth by the flow itself is not in it, nor
+        the integrals do in each (of the convolutions those at L_1, or all of them, if that is below 1e-7). Their growth by the flow itself is not in it, nor
         what happens at a node where the spectrum jumps.
     """
 
@@ -469,7 +469,7 @@ def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
             steps[0].uncertainty(omega, float(member.scales[0]), f, part).max(axis=1)
             for part in ([0.0, 0.0, *whole], errors[:2])
         )
-        if (small > np.maximum(0.01 * large, 1e-8 * np.abs(f).max(axis=1))).any():
+        if (small > np.maximum(0.01 * large, 1e-7 * np.abs(f).max(axis=1))).any():
             errors[2:] = plans.convolution_errors(f, kelvin, member.stretch)
     lost, reached = np.zeros(2), 0
     for size, step in zip(member.scales[:-1], steps, strict=True):
