@@ -84,8 +84,9 @@ class Flow:
         That last scale (m) where the flow did not reach R, else nan.
     error : Moduli
         Estimated absolute errors (Pa), shape (...), one number a spectrum: the sum over the steps of what the errors of
-        the integrals do in each (of the convolutions those at L_1, or all of them, if that is below 1e-7). Their growth by the flow itself is not in it, nor
-        what happens at a node where the spectrum jumps.
+        the integrals do in each (of the convolutions those at L_1, or all of them where that is below 1e-7 of the
+        largest value). Their growth by the flow itself is not in it, nor what happens at a node where the spectrum
+        jumps.
     """
 
     omega: FloatArray
