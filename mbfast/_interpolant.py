@@ -349,6 +349,12 @@ def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:
         return units.HBAR / (units.K_B * temperature)
 
 
+def absorbed_fraction(omega: FloatArray, temperature: FloatArray) -> FloatArray:
+    """Return 1 - exp(-hbar omega/k_B T), (..., n): what of Im chi~ is left when stimulated emission is subtracted."""
+    result: FloatArray = -np.expm1(-inverse_thermal_frequency(temperature)[..., None] * omega)
+    return result
+
+
 def roughness(samples: FloatArray, made: Interpolant) -> FloatArray:
     """Return, at the nodes, how wrong the interpolant may be where its terms do not fall: at jumps, kinks and cusps.
 

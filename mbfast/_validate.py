@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,7 +78,15 @@ def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
     return out
 
 
-def broadcast_shape(**arrays: FloatArray) -> tuple[int, ...]:
+class Shaped(Protocol):
+    """What has a shape."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its axes."""
+
+
+def broadcast_shape(**arrays: Shaped) -> tuple[int, ...]:
     """Return the common shape of the named arrays, or raise a ValueError that lists their shapes."""
     try:
         return np.broadcast_shapes(*(array.shape for array in arrays.values()))

@@ -6,15 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import units
-from mbfast._interpolant import inverse_thermal_frequency, rows
+from mbfast._interpolant import absorbed_fraction, rows
 from mbfast._validate import (
     FloatArray,
+    Shaped,
     broadcast_shape,
     float_array,
     one_number,
@@ -214,8 +215,7 @@ def absorption_rates(
     amplitude = one_number("strain", strain)
     require_positive("strain", np.asarray(amplitude), unit="")
     require_signs(form, spectrum.longitudinal, spectrum.transverse)
-    f_and_g = spectrum.longitudinal[..., 0] + spectrum.transverse[..., 0]
-    given = {"block_size": sizes, "spectrum": f_and_g + spectrum.temperature}
+    given: dict[str, Shaped] = {"block_size": sizes, "spectrum": spectrum}
     if dielectric is not None:
         given["dielectric"] = rows("dielectric", dielectric, spectrum.omega.size)[..., 0]
     shape = broadcast_shape(**given)
@@ -227,10 +227,9 @@ def absorption_rates(
         require_positive("at", omega, unit="rad/s")
     full = (*shape, omega.size)  # explicitly, or leading axes would meet that of the polarizations
     chi = np.stack([np.broadcast_to(part, full) for part in spectrum(omega)])
-    rates_of_decay = inverse_thermal_frequency(spectrum.temperature)[..., None]
-    thermal = -np.expm1(-rates_of_decay * omega)
+    thermal = absorbed_fraction(omega, spectrum.temperature)
     tt, tt_error = spectrum.convolve("transverse", "transverse", at=at, threads=threads)
-    lt, lt_error = (tt, tt_error)
+    lt, lt_error = tt, tt_error
     if form == "derived":
         lt, lt_error = spectrum.convolve("longitudinal", "transverse", at=at, threads=threads)
     real, real_error = [], []
@@ -414,6 +413,14 @@ def real_samples(form: str, samples: FloatArray, thermal: FloatArray) -> FloatAr
     return samples if form == "printed" else thermal * samples
 
 
+def real_options(form: str, spectrum: Spectrum) -> dict[str, Any]:
+    """Return how these samples go on beyond the nodes and between them."""
+    options = spectrum.options
+    if form == "derived" and spectrum.below != "zero":
+        options["below"] = "power"  # 1 - exp(-hbar omega/k_B T) is not the spectrum's power
+    return options
+
+
 def fill_jumps(real: FloatArray) -> FloatArray:
     """Put the neighbour's value where a jump at the first or last node made a real part infinite."""
     for end, inner in ((0, 1), (-1, -2)):
@@ -424,17 +431,8 @@ def fill_jumps(real: FloatArray) -> FloatArray:
 def _real_part(
     form: RateForm, spectrum: Spectrum, samples: FloatArray, at: ArrayLike | None, threads: int | None
 ) -> tuple[FloatArray, FloatArray | np.float64]:
-    thermal = -np.expm1(-inverse_thermal_frequency(spectrum.temperature)[..., None] * spectrum.omega)
-    transform = partial(
-        kramers_kronig,
-        spectrum.omega,
-        real_samples(form, samples, thermal),
-        below=spectrum.below if form == "printed" or spectrum.below == "zero" else "power",
-        above=spectrum.above,
-        interpolation=spectrum.interpolation,
-        degree=spectrum.degree,
-        threads=threads,
-    )
+    responding = real_samples(form, samples, absorbed_fraction(spectrum.omega, spectrum.temperature))
+    transform = partial(kramers_kronig, spectrum.omega, responding, threads=threads, **real_options(form, spectrum))
     value, error = transform(at=at)
     if at is None:
         return fill_jumps(value), error
@@ -467,11 +465,8 @@ def _dipole_increments(
         samples,
         at=at,
         temperature=spectrum.temperature,
-        below=spectrum.below,
-        above=spectrum.above,
-        interpolation=spectrum.interpolation,
-        degree=spectrum.degree,
         threads=threads,
+        **spectrum.options,
     )
     if couplings.form == "printed":
         factors = [number / (960.0 * math.pi**2) for number in _PRINTED_DIPOLES]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import _tiles
-from mbfast._interpolant import inverse_thermal_frequency
+from mbfast._interpolant import absorbed_fraction
 from mbfast._tiles import Progress
 from mbfast._validate import (
     FloatArray,
@@ -29,6 +29,7 @@ from mbfast.absorption import (
     check_n0,
     contracted,
     fill_jumps,
+    real_options,
     real_samples,
     require_signs,
 )
@@ -241,19 +242,7 @@ def flow(
     for name, unit in (("start", "m"), ("stop", "m"), ("omega_c", "rad/s")):
         require_positive(name, given[name], unit=unit)
     require_signs(form, spectrum.longitudinal, spectrum.transverse)
-    try:
-        shape = np.broadcast_shapes(
-            spectrum.longitudinal.shape[:-1],
-            spectrum.transverse.shape[:-1],
-            spectrum.temperature.shape,
-            materials.shape,
-            *(array.shape for array in given.values()),
-        )
-    except ValueError:
-        shapes = {"spectrum": spectrum.longitudinal.shape[:-1], "interaction": materials.shape}
-        shapes |= {name: array.shape for name, array in given.items()}
-        listed = ", ".join(f"{name} {of_one}" for name, of_one in shapes.items())
-        raise ValueError(f"shapes must broadcast against each other, got {listed}") from None
+    shape = broadcast_shape(spectrum=spectrum, interaction=materials, **given)
     if 0 in shape:
         raise ValueError(f"at least one flow is wanted, got arguments of shape {shape}")
     n = spectrum.omega.size
@@ -423,17 +412,16 @@ class _Plans:
 
     def __init__(self, form: RateForm, spectrum: Spectrum) -> None:
         self.form, self.omega = form, spectrum.omega
-        options: dict[str, Any] = {
-            name: getattr(spectrum, name) for name in ("below", "above", "interpolation", "degree")
-        }
-        self.convolution = ConvolutionPlan(self.omega, **options)
-        if form == "derived" and spectrum.below != "zero":
-            options["below"] = "power"  # 1 - exp(-hbar omega/k_B T) is not the spectrum's power
-        self.real = KramersKronigPlan(self.omega, **options)
+        self.convolution = ConvolutionPlan(self.omega, **spectrum.options)
+        self.real = KramersKronigPlan(self.omega, **real_options(form, spectrum))
+
+    def real_part(self, f: FloatArray, thermal: FloatArray) -> FloatArray:
+        """Return Re chi_l and Re chi_t (2, n)."""
+        return fill_jumps(self.real(real_samples(self.form, f, thermal), threads=1))
 
     def integrals(self, f: FloatArray, thermal: FloatArray, kelvin: float, stretch: float) -> Integrals:
         """Return what the increments take of Im chi~ (2, n)."""
-        real = fill_jumps(self.real(real_samples(self.form, f, thermal), threads=1))
+        real = self.real_part(f, thermal)
         l, t = f  # noqa: E741
         if self.form == "derived":
             tt, lt = self.convolution.pair(t, l, temperature=kelvin, threads=1)
@@ -454,7 +442,7 @@ class _Plans:
 def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
     couplings, f = member.couplings, member.samples
     kelvin, omega = member.kelvin / member.stretch, plans.omega * member.stretch
-    thermal = -np.expm1(-inverse_thermal_frequency(np.asarray(kelvin)) * plans.omega)
+    thermal = absorbed_fraction(plans.omega, np.asarray(kelvin))
     spectra, kept, total = [f], [], np.zeros((3, *f.shape))
     status: Status = "done"
     steps = [couplings] * (member.scales.size - 1)
@@ -493,8 +481,7 @@ def _run(plans: _Plans, member: _Member, *, linear: bool, ends: bool) -> _Run:
             kept.append(terms)
             spectra.append(f)
     if status == "done" and reached and not linear:
-        real = fill_jumps(plans.real(real_samples(plans.form, f, thermal), threads=1))
-        status = "diverged" if (-real >= couplings.moduli).any() else "done"
+        status = "diverged" if (-plans.real_part(f, thermal) >= couplings.moduli).any() else "done"
     scales = member.scales[: reached + 1]
     if ends:
         return _Run(scales[[0, -1]], np.stack([spectra[0], f]), total[None], status, lost)

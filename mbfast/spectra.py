@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -114,6 +114,16 @@ class Spectrum:
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_made", interpolant(nodes, interpolation, degree))
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Leading axes of all results."""
+        return np.broadcast_shapes(self.longitudinal.shape[:-1], self.transverse.shape[:-1], self.temperature.shape)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How the samples go on beyond the nodes and between them: arguments of `convolve` and `kramers_kronig`."""
+        return {name: getattr(self, name) for name in ("below", "above", "interpolation", "degree")}
+
     def __call__(self, omega: ArrayLike) -> Moduli:
         """Return Im chi~_l and Im chi~_t (..., k) at frequencies (k,) of any sign; at zero their mean of both sides."""
         points = float_array("omega", omega)
@@ -155,11 +165,8 @@ class Spectrum:
             g,
             at=at,
             temperature=self.temperature,
-            below=self.below,
-            above=self.above,
-            interpolation=self.interpolation,
-            degree=self.degree,
             threads=threads,
+            **self.options,
         )
 
     def kramers_kronig(
@@ -170,11 +177,8 @@ class Spectrum:
             self.omega,
             self._of("polarization", polarization),
             at=at,
-            below=self.below,
-            above=self.above,
-            interpolation=self.interpolation,
-            degree=self.degree,
             threads=threads,
+            **self.options,
         )
 
     def _of(self, name: str, polarization: str) -> FloatArray:
