@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-import zipfile
-import zlib
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast import units
-from mbfast._validate import FloatArray, real_array
+from mbfast._validate import FloatArray, read_archive, real_array
 from mbfast.blocks import BlockLattice
 
 _POSITION = ("x", "y", "z")
@@ -118,11 +116,7 @@ def read_blocks(path: str | os.PathLike[str]) -> BlockData:
 
 
 def _from_npz(file: Path) -> BlockData:
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files if name in _ARRAYS}
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{file}: not a NumPy archive of numbers ({error})") from None
+    content = read_archive(file, _ARRAYS)
     lattice = sorted({"shape", "spacing", "averaged"} & content.keys())
     if "positions" in content and lattice:
         raise ValueError(f"{file}: positions or a lattice are wanted, got positions and {', '.join(lattice)}")

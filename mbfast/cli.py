@@ -520,7 +520,7 @@ def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:
     omega = np.geomspace(1e5, 1e15, 256)
     # the strength of section V, constant to omega_c
     of_l, of_t = (np.full(256, -np.pi * 2.76e-4 * modulus) for modulus in (silica.modulus_l, silica.modulus_t))
-    material = StressInteraction(silica.modulus_t / silica.c_t**2, silica.c_l, silica.c_t)
+    material = StressInteraction.of(silica)
     flows = plotting.flow_figures(run(Spectrum(omega, of_l, of_t, 1.0), material))
     return {
         "figure1": plotting.meissner_berret_figure(glasses, exclude=excluded),

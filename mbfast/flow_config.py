@@ -6,7 +6,6 @@ import math
 import os
 import re
 import tomllib
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mbfast._interpolant import inverse_thermal_frequency
-from mbfast._validate import FloatArray
+from mbfast._validate import FloatArray, read_archive
 from mbfast.glasses import load_glasses
 from mbfast.interactions import StressInteraction
 from mbfast.renormalization import Flow, flow
@@ -291,10 +290,9 @@ def _samples(file: Path) -> list[FloatArray]:
     names = ("omega", "longitudinal", "transverse")
     if file.suffix.lower() == ".npz":
         try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                content = {name: arrays[name] for name in arrays.files if name in names}
-        except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise _LocatedError(f"{file}: not a NumPy archive of numbers ({error})") from None
+            content = read_archive(file, names)
+        except ValueError as error:
+            raise _LocatedError(str(error)) from None
     elif file.suffix.lower() == ".csv":
         try:
             header, *lines = file.read_text(encoding="utf-8-sig").splitlines() or [""]

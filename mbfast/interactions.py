@@ -21,6 +21,7 @@ from mbfast._validate import (
     require_finite,
     require_positive,
 )
+from mbfast.glasses import Glass
 from mbfast.kernels import dipole, stress
 
 Form = Literal["corrected", "joffrin-levelut"]
@@ -110,6 +111,13 @@ class StressInteraction:
         if self.c_l < self.c_t:
             raise ValueError(f"c_l must not be below c_t, got c_l = {self.c_l:g} and c_t = {self.c_t:g} m/s")
         require_choice("form", self.form, get_args(Form))
+
+    @classmethod
+    def of(cls, glass: Glass) -> StressInteraction:
+        """Return the interaction in a glass whose density is known; a ValueError if it is not."""
+        if glass.density is None:
+            raise ValueError(f"the density of {glass.name} is not known")
+        return cls(glass.density, glass.c_l, glass.c_t)
 
     @property
     def alpha(self) -> float:

@@ -246,8 +246,8 @@ def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: floa
         lengths = []
         for glass in known:
             l, t = (np.full(32, -1e-3 * modulus) for modulus in (glass.modulus_l, glass.modulus_t))  # noqa: E741
-            material = StressInteraction(glass.density or 0.0, glass.c_l, glass.c_t)
-            rates = absorption_rates(Spectrum(nodes, l, t, kelvin), material, 5e-9, 2.0, at=[omega])
+            spectrum = Spectrum(nodes, l, t, kelvin)
+            rates = absorption_rates(spectrum, StressInteraction.of(glass), 5e-9, 2.0, at=[omega])
             lengths.append(float(rates.cutoff_length.transverse[0]))
         axes.plot(names, np.array(lengths) / units.ANGSTROM, marker, label=f"(3.5) + (3.6) = (3.7), {kelvin:g} K")
     axes.axhline(1.7, linestyle=":", color="0.5", label="1.7 Å, as printed")

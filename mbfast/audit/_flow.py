@@ -24,7 +24,7 @@ from mbfast.spectra import Spectrum
 from mbfast.susceptibilities import susceptibility_from_levels
 
 _GLASS = load_glasses(names=["a-SiO2"])[0]
-_SILICA = StressInteraction(_GLASS.modulus_t / _GLASS.c_t**2, _GLASS.c_l, _GLASS.c_t)
+_SILICA = StressInteraction.of(_GLASS)
 _MODULI = np.array([_GLASS.modulus_l, _GLASS.modulus_t])
 _STRENGTH = 2.76e-4  # n_0 M^2/rho c^2 of silica, section V
 _NODES = np.geomspace(1e5, OMEGA_C, 128)

@@ -19,7 +19,7 @@ from mbfast.interactions import StressInteraction
 from mbfast.susceptibilities import isotropic_tensor
 
 _SILICA = load_glasses(names=["a-SiO2"])[0]
-_LAMBDA = StressInteraction(_SILICA.modulus_t / _SILICA.c_t**2, _SILICA.c_l, _SILICA.c_t)
+_LAMBDA = StressInteraction.of(_SILICA)
 _BETA = 1.0 / (units.K_B * KELVIN)
 _FULL = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])  # from six components to three by three
 _STRAIN = np.array([[0.3, 0.2, -0.5], [0.2, -0.4, 0.1], [-0.5, 0.1, 0.6]])
