@@ -14,6 +14,7 @@ from mbfast._moments import Boundary, ImageShape, Moments, image_shifts
 from mbfast._validate import FloatArray
 from mbfast.blocks import BlockLattice
 from mbfast.interactions import DipoleInteraction, Interaction, StressInteraction
+from mbfast.kernels import averaged
 from mbfast.kernels import lattice as kernels
 
 _LANES = 48  # of a transform along z, half of those of the others
@@ -234,38 +235,32 @@ def offset_tensors(
 ) -> FloatArray:
     """Return the functions that the interaction is made of at the offsets >= 0 with `step` along `axis`.
 
-    They are summed over the shifts (s, 3), in spacings: `kernels.fourth_derivatives` or `kernels.second_derivatives`,
-    shape (14 or 5, n1, n2, n3), but 1 for n along the axis.
+    They are summed over the shifts (s, 3), in spacings, but for a block and itself; shape (14 or 5, n1, n2, n3), with 1
+    for n along the axis. With F the fourth derivatives of r and G = -F_..kk/2 those of -1/r, which has no trace,
+    these are for stress G_xx, G_yy; F_yyzz, F_xxzz, F_xxyy; then F_xx.., F_yy.., F_zz.. of yz, of xz, of xy; and for
+    dipoles G_xx, G_yy, G_yz, G_xz, G_xy. The others follow.
     """
     sides = [np.arange(n, dtype=np.float64) for n in lattice.shape]
     sides[axis] = np.array([float(step)])
     offsets = np.stack(np.meshgrid(*sides, indexing="ij"))
-    stress = isinstance(interaction, StressInteraction)
-    samples = np.empty((14 if stress else 5, *offsets.shape[1:]))
+    d = offsets.reshape(3, -1)
+    derivatives = np.zeros((len(INDICES), d.shape[1]))
     if lattice.averaged:
-        samples.reshape(len(samples), -1)[:] = _averaged_functions(stress, offsets.reshape(3, -1), shifts)
-        return samples
-    fill = kernels.fourth_derivatives if stress else kernels.second_derivatives
-    fill(offsets.reshape(3, -1), shifts, samples.reshape(len(samples), -1))
-    return samples
-
-
-def _averaged_functions(stress: bool, offsets: FloatArray, shifts: FloatArray) -> FloatArray:
-    """Return the same functions (14 or 5, n), averaged over two cubes, at offsets (3, n)."""
-    derivatives = np.zeros((len(INDICES), offsets.shape[1]))
-    for shift in shifts:
-        d = offsets + shift[:, None]
-        apart = d.any(axis=0)  # a block and itself do not count
-        derivatives[:, apart] += averaged_derivatives(d[:, apart])
+        for shift in shifts:
+            places = d + shift[:, None]
+            apart = places.any(axis=0)
+            derivatives[:, apart] += averaged_derivatives(places[:, apart])
+    else:
+        averaged.fourth_derivatives(d, np.ascontiguousarray(shifts.T), np.ones(len(shifts)), derivatives)
     of = dict(zip(INDICES, derivatives, strict=True))
+    stress = isinstance(interaction, StressInteraction)
     g = {
         axes: -0.5 * sum(of["".join(sorted(axes + pair))] for pair in ("xx", "yy", "zz"))
-        for axes in ("xx", "yy", "yz", "xz", "xy")
+        for axes in (("xx", "yy") if stress else ("xx", "yy", "yz", "xz", "xy"))
     }
-    if not stress:
-        return np.stack([*g.values()])
     others = ("yyzz", "xxzz", "xxyy", "xxyz", "yyyz", "yzzz", "xxxz", "xyyz", "xzzz", "xxxy", "xyyy", "xyzz")
-    return np.stack([g["xx"], g["yy"], *(of[name] for name in others)])
+    functions = [*g.values(), *(of[name] for name in others if stress)]
+    return np.stack(functions).reshape(-1, *offsets.shape[1:])
 
 
 # Along which axes components and functions are odd; and the columns of moments that a component is the mean of.

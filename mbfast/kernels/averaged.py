@@ -17,7 +17,8 @@ _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 def fourth_derivatives(d: Any, nodes: Any, weights: Any, out: Any) -> None:
     """Set out (15, n) to the sum over nodes (3, m) of weight times the fourth derivatives of r at d (3, n) + node.
 
-    In the order xxxx, yyyy, zzzz, yyzz, xxzz, xxyy, xxyz, xyyz, xyzz, yyyz, yzzz, xxxz, xzzz, xxxy, xyyy.
+    A place at zero does not count. The order is xxxx, yyyy, zzzz, yyzz, xxzz, xxyy, xxyz, xyyz, xyzz, yyyz, yzzz, xxxz,
+    xzzz, xxxy, xyyy.
     """
     nx, ny, nz = nodes[0], nodes[1], nodes[2]
     for i in range(d.shape[1]):
@@ -28,7 +29,8 @@ def fourth_derivatives(d: Any, nodes: Any, weights: Any, out: Any) -> None:
             x = x0 + nx[k]
             y = y0 + ny[k]
             z = z0 + nz[k]
-            i2 = 1.0 / (x * x + y * y + z * z)
+            r2 = x * x + y * y + z * z
+            i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
             f = weights[k] * i2 * math.sqrt(i2)
             a = x * x * i2
             b = y * y * i2

@@ -14,7 +14,6 @@ then imaginary parts, and a transform runs along the rows for all lanes at once:
 Indices are unsigned: numba does not guard them against being negative.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -279,7 +278,7 @@ def collect(
 # n is 8. LLVM makes no vectors of a loop known to be so short, if it must look first whether arrays overlap.
 @jit(fastmath=_FAST)
 def _stress_matrix(k: Any, a: int, n: int, g: float, f: float, m: Any, b: int) -> None:
-    """Matrix of six components, the rows of its upper triangle, from the transforms of `fourth_derivatives`.
+    """Matrix of six components, the rows of its upper triangle, from the transforms of their functions.
 
     Lambda~ is g (delta_ik G_jl + delta_jk G_il + delta_il G_jk + delta_jl G_ik)/4 + f F. Functions odd along two axes
     lack a factor i from each.
@@ -321,7 +320,7 @@ def _stress_matrix(k: Any, a: int, n: int, g: float, f: float, m: Any, b: int) -
 
 @jit(fastmath=_FAST)
 def _dipole_matrix(k: Any, a: int, n: int, m: Any, b: int) -> None:
-    """As `_stress_matrix`, of three components, from `second_derivatives`."""
+    """As `_stress_matrix`, of three components, from theirs."""
     for v in range(n):
         p, o = a + v, b + v
         gx, gy = k[p], k[p + _U(8)]
@@ -532,54 +531,3 @@ def kernel_lines(values: Any, start: int, step: int, m: int, odd: Any, turn: Any
             to = start + k * step + 8 * b
             for lane in range(8):
                 values[to + lane] = work[at + lane]
-
-
-@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
-def fourth_derivatives(offsets: Any, shifts: Any, out: Any) -> None:
-    """Fill out (14, n) with derivatives at the offsets (3, n), summed over the shifts (s, 3) that are added to them.
-
-    With F the fourth derivatives of r and G = -F_..kk/2 those of -1/r, (delta - 3 n n)/r^3: G_xx, G_yy; F_yyzz, F_xxzz,
-    F_xxyy; then F_xx.., F_yy.., F_zz.. of yz, of xz, of xy. The others follow, as F is symmetric and G has no trace.
-    An offset that a shift takes to zero does not count.
-    """
-    out[:] = 0.0
-    for s in range(shifts.shape[0]):
-        for i in range(offsets.shape[1]):
-            x, y, z = offsets[0, i] + shifts[s, 0], offsets[1, i] + shifts[s, 1], offsets[2, i] + shifts[s, 2]
-            r2 = x * x + y * y + z * z
-            i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
-            a3 = i2 * math.sqrt(i2)
-            xx, yy, zz = x * x * i2, y * y * i2, z * z * i2
-            yz, xz, xy = y * z * i2 * a3, x * z * i2 * a3, x * y * i2 * a3
-            out[0, i] += a3 * (1.0 - 3.0 * xx)
-            out[1, i] += a3 * (1.0 - 3.0 * yy)
-            out[2, i] += a3 * (3.0 * (yy + zz) - 1.0 - 15.0 * yy * zz)
-            out[3, i] += a3 * (3.0 * (xx + zz) - 1.0 - 15.0 * xx * zz)
-            out[4, i] += a3 * (3.0 * (xx + yy) - 1.0 - 15.0 * xx * yy)
-            out[5, i] += yz * (3.0 - 15.0 * xx)
-            out[6, i] += yz * (9.0 - 15.0 * yy)
-            out[7, i] += yz * (9.0 - 15.0 * zz)
-            out[8, i] += xz * (9.0 - 15.0 * xx)
-            out[9, i] += xz * (3.0 - 15.0 * yy)
-            out[10, i] += xz * (9.0 - 15.0 * zz)
-            out[11, i] += xy * (9.0 - 15.0 * xx)
-            out[12, i] += xy * (9.0 - 15.0 * yy)
-            out[13, i] += xy * (3.0 - 15.0 * zz)
-
-
-@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
-def second_derivatives(offsets: Any, shifts: Any, out: Any) -> None:
-    """Fill out (5, n), as `fourth_derivatives`, with G_xx, G_yy, G_yz, G_xz, G_xy, those of -1/r."""
-    out[:] = 0.0
-    for s in range(shifts.shape[0]):
-        for i in range(offsets.shape[1]):
-            x, y, z = offsets[0, i] + shifts[s, 0], offsets[1, i] + shifts[s, 1], offsets[2, i] + shifts[s, 2]
-            r2 = x * x + y * y + z * z
-            i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
-            a3 = i2 * math.sqrt(i2)
-            q = -3.0 * i2 * a3
-            out[0, i] += a3 + q * x * x
-            out[1, i] += a3 + q * y * y
-            out[2, i] += q * y * z
-            out[3, i] += q * x * z
-            out[4, i] += q * x * y
