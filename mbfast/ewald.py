@@ -42,7 +42,7 @@ class EwaldField:
     rtol : float
         From 1e-12 to 0.01: the error of any component at any block relative to the largest field; see Notes.
     threads : int, optional
-        None: as many as this process may use. The result does not depend on it, to the last bit.
+        Of the set-up. None: as many as this process may use. No result depends on it, to the last bit.
 
     Raises
     ------
@@ -117,7 +117,7 @@ class EwaldField:
         if not 1e-12 <= tolerance <= 1e-2:
             raise ValueError(f"rtol must be from 1e-12, the least that rounding allows, to 0.01, got {tolerance:g}")
         uniform = _macroscopic(interaction, boundary, macroscopic)
-        self._interaction, self._workers = interaction, _tiles.check_threads(threads)
+        self._interaction, workers = interaction, _tiles.check_threads(threads)
         self._geometry = as_blocks(blocks)
         if isinstance(self._geometry, BlockLattice) and self._geometry.averaged:
             raise ValueError("blocks must be points for Ewald sums, got averaged=True: method='fft' takes cubes")
@@ -141,7 +141,7 @@ class EwaldField:
             reach = np.ceil(plan.cutoff * np.linalg.norm(np.linalg.inv(box), axis=0) * (1.0 + 1e-9)).astype(np.int64)
             images = np.array(list(np.ndindex(*(2 * reach + 1)))) - reach
             images = images[images.any(axis=1)]
-            self._far: PeriodicFar | OpenFar = PeriodicFar(fractions, box / plan.cutoff, plan, self._workers)
+            self._far: PeriodicFar | OpenFar = PeriodicFar(fractions, box / plan.cutoff, plan, workers)
             volume = abs(float(np.linalg.det(box / plan.cutoff)))
         else:
             inside = positions - positions.min(axis=0)
@@ -149,7 +149,7 @@ class EwaldField:
             plan = choose(inside, extent, tolerance, flat=flat, periodic=False)
             box, images = np.diag(np.where(extent > 0.0, extent, 1.0)), np.empty((0, 3), dtype=np.int64)
             fractions = inside / np.diag(box)
-            self._far = OpenFar(inside / plan.cutoff, extent / plan.cutoff, plan, self._workers)
+            self._far = OpenFar(inside / plan.cutoff, extent / plan.cutoff, plan, workers)
             uniform, volume = _of_the_cut(interaction), self._far.radius**3
         self._plan = plan
         self._near = Near(positions, fractions, box, images, plan.cutoff)
@@ -162,7 +162,14 @@ class EwaldField:
         self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if flat else (-zero, 0.0)
         self._uniform = uniform[0] / volume, uniform[1] / volume
 
-    def __call__(self, moments: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
+    def __call__(
+        self,
+        moments: ArrayLike,
+        *,
+        out: FloatArray | None = None,
+        threads: int | None = None,
+        progress: _tiles.Progress = False,
+    ) -> FloatArray:
         """Return the field of all other blocks at each block, as `pair_field`, in the layout of moments, or fill `out`.
 
         Parameters
@@ -171,26 +178,29 @@ class EwaldField:
             As in `pair_field`.
         out : ndarray, optional
             float64, of the shape of moments, C-contiguous.
+        threads, progress
+            As in `pair_field`; all is one tile.
 
         Returns
         -------
         ndarray
             h, float64: dimensionless for stress, V/m for dipoles.
         """
-        return self._field(Moments(moments, self._leading, self._interaction.components), out)
+        checked = Moments(moments, self._leading, self._interaction.components)
+        return self._field(checked, out, _tiles.check_threads(threads), progress)
 
-    def energy(self, moments: ArrayLike) -> float:
+    def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: _tiles.Progress = False) -> float:
         """Return the sum over blocks of T_s : h_s (J), as `pair_energy`; of one cell if periodic.
 
         Parameters
         ----------
-        moments : array_like
-            As in `pair_field`.
+        moments, threads, progress
+            As for the field.
         """
         checked = Moments(moments, self._leading, self._interaction.components)
-        return checked.contract(self._field(checked, None))
+        return checked.contract(self._field(checked, None, _tiles.check_threads(threads), progress))
 
-    def _field(self, moments: Moments, out: FloatArray | None) -> FloatArray:
+    def _field(self, moments: Moments, out: FloatArray | None, workers: int, progress: _tiles.Progress) -> FloatArray:
         out = np.empty(moments.shape) if out is None else check_out(out, moments.shape)
         n = self._geometry.n_blocks
         if not n:
@@ -199,10 +209,12 @@ class EwaldField:
         stress = isinstance(self._interaction, StressInteraction)
         field = _isotropic(*self._uniform, rows.sum(axis=0)[None]) - _isotropic(*self._self, rows)
         modes = partial(_stress_modes, self._coefficients) if stress else _dipole_modes
-        self._far.add(modes, rows, field, self._workers)
-        field *= self._plan.cutoff**-3.0
         near = kernels.near_stress if stress else kernels.near_dipole
-        self._near.add(near, rows, self._polynomials, self._coefficients, field, self._workers)
+        with _tiles.counter(progress, 1, "field") as advance:
+            self._far.add(modes, rows, field, workers)
+            field *= self._plan.cutoff**-3.0
+            self._near.add(near, rows, self._polynomials, self._coefficients, field, workers)
+            advance()
         field *= self._interaction.prefactor / self._geometry.unit**3 * moments.unit
         out.reshape(n, moments.width)[:] = as_rows(field.T, moments.width)
         return out

@@ -120,15 +120,11 @@ def pair_field(
     3.206e-06
     """
     method, rtol = _chosen(method, interaction, blocks, boundary, images, macroscopic, rtol)
-    if method == "fft":
-        lattice = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, threads)
-        return lattice(moments, threads=threads, progress=progress)
-    if method == "ewald":
-        cloud = _ewald_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, rtol, threads)
-        with _tiles.counter(progress, 1, "field") as advance:
-            result = cloud(moments)
-            advance()
-        return result
+    if method in ("fft", "ewald"):
+        transforms = _transforms(
+            method, interaction, blocks, boundary, cell, images, image_shape, macroscopic, rtol, threads
+        )
+        return transforms(moments, threads=threads, progress=progress)
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic)
     return _field(interaction, system, _tiles.check_threads(threads), progress)
 
@@ -180,15 +176,11 @@ def pair_energy(
     -1.6e-24
     """
     method, rtol = _chosen(method, interaction, blocks, boundary, images, macroscopic, rtol)
-    if method == "fft":
-        lattice = _lattice_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, threads)
-        return lattice.energy(moments, threads=threads, progress=progress)
-    if method == "ewald":
-        cloud = _ewald_field(interaction, blocks, boundary, cell, images, image_shape, macroscopic, rtol, threads)
-        with _tiles.counter(progress, 1, "energy") as advance:
-            energy = cloud.energy(moments)
-            advance()
-        return energy
+    if method in ("fft", "ewald"):
+        transforms = _transforms(
+            method, interaction, blocks, boundary, cell, images, image_shape, macroscopic, rtol, threads
+        )
+        return transforms.energy(moments, threads=threads, progress=progress)
     system = _System(interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic)
     workers = _tiles.check_threads(threads)
     if boundary == "periodic" or system.cubes:
@@ -209,25 +201,8 @@ def pair_energy(
     return 2.0 * math.fsum(parts) * system.scale * system.moments.unit + 0.0  # no negative zero
 
 
-def _lattice_field(
-    interaction: Interaction,
-    blocks: BlockLattice | ArrayLike,
-    boundary: Boundary,
-    cell: ArrayLike | None,
-    images: int | None,
-    image_shape: ImageShape,
-    macroscopic: Macroscopic | None,
-    threads: int | None,
-) -> LatticeField:
-    if not isinstance(blocks, BlockLattice):
-        raise ValueError(f"method='fft' wants a BlockLattice, got {type(blocks).__name__}")
-    if cell is not None:
-        raise ValueError("cell is known for a lattice, got one")
-    _refuse_macroscopic(macroscopic, "fft")
-    return LatticeField(interaction, blocks, boundary=boundary, images=images, image_shape=image_shape, threads=threads)
-
-
-def _ewald_field(
+def _transforms(
+    method: Method,
     interaction: Interaction,
     blocks: BlockLattice | ArrayLike,
     boundary: Boundary,
@@ -237,7 +212,17 @@ def _ewald_field(
     macroscopic: Macroscopic | None,
     rtol: float | None,
     threads: int | None,
-) -> EwaldField:
+) -> LatticeField | EwaldField:
+    """Set up the method in O(N log N), and refuse the arguments of others."""
+    if method == "fft":
+        if not isinstance(blocks, BlockLattice):
+            raise ValueError(f"method='fft' wants a BlockLattice, got {type(blocks).__name__}")
+        if cell is not None:
+            raise ValueError("cell is known for a lattice, got one")
+        _refuse_macroscopic(macroscopic, method)
+        return LatticeField(
+            interaction, blocks, boundary=boundary, images=images, image_shape=image_shape, threads=threads
+        )
     require_choice("image_shape", image_shape, get_args(ImageShape))
     if images is not None:
         raise ValueError(f"images belong to method='direct', got {images!r} with method='ewald', which sums over all")
