@@ -22,7 +22,7 @@ from mbfast.planning import choose_method, predict, require_memory
 
 Method = Literal["auto", "direct", "fft", "ewald"]
 
-_FEW = 2000  # blocks up to which nothing is faster than the direct sum
+_FEW, _FEW_ANYWHERE = 2000, 10_000  # blocks, of a lattice or not, up to which nothing is faster than the direct sum
 _MANY = 200_000  # blocks up to which memory is no question
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
 
@@ -57,7 +57,8 @@ def pair_field(
         "direct" sums over all pairs, O(N^2); "fft" is `LatticeField`, for a `BlockLattice` only, and "ewald" is
         `EwaldField`, for any positions, to `rtol`: both O(N log N), and set up once for many sets of moments when used
         by themselves. "auto" takes what is predicted to be the fastest here of those that reach `rtol` and fit into
-        memory, see `mbfast.planning.predict`, and tells the logger ``mbfast`` which; up to 2000 blocks "direct".
+        memory, see `mbfast.planning.predict`, and tells the logger ``mbfast`` which; up to 2000 blocks of a lattice, or
+        10,000 anywhere, "direct".
     boundary : {"open", "periodic"}
         "open": these blocks and no others. "periodic": by "ewald" all images of them, the block's own included, with
         `macroscopic`; by "direct", a slow reference, explicit images. That sum converges conditionally: its limit
@@ -256,8 +257,10 @@ def _chosen(
         rtol = 1e-12 if rtol is None else rtol
         if boundary == "periodic" and images is None and not cubes:
             return "ewald", rtol
-        if macroscopic is not None or n <= _FEW:
-            return ("direct" if macroscopic is None else "ewald"), rtol
+        if macroscopic is not None:
+            return "ewald", rtol
+        if n <= (_FEW if lattice is not None else _FEW_ANYWHERE) or (lattice is None and images is not None):
+            return "direct", rtol
     elif n <= _MANY or method == "direct":
         return method, rtol
     predictions = predict(
@@ -268,6 +271,7 @@ def _chosen(
         images=images,
         averaged=cubes,
         positions=None if lattice is not None else geometry.reduced(0, n).T,
+        methods=("direct", "ewald") if lattice is None or method == "ewald" else ("direct", "fft"),
     )
     if method == "auto":
         return choose_method(predictions), rtol

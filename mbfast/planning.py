@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -64,6 +65,7 @@ def predict(
     images: int | None = None,
     averaged: bool = False,
     positions: FloatArray | None = None,
+    methods: Collection[Name] = ("direct", "fft", "ewald"),
 ) -> tuple[Prediction, ...]:
     """Predict time and memory of every method for one field.
 
@@ -83,6 +85,8 @@ def predict(
         Whether blocks are cubes, on a lattice.
     positions : ndarray, shape (N, 3), optional
         In any unit; None: evenly spread over a cube.
+    methods : collection of str
+        Which to predict; "direct" always is, "fft" on lattices.
 
     Returns
     -------
@@ -96,8 +100,8 @@ def predict(
 
     Notes
     -----
-    Speeds are measured at the first prediction on a machine, by ``mbfast warmup`` or here, in a few seconds, and kept
-    beside the compiled kernels.
+    Speeds are measured at the first prediction that needs them, or by ``mbfast warmup``, in a second each where the
+    kernels are compiled, and kept beside these.
 
     Examples
     --------
@@ -113,24 +117,25 @@ def predict(
     if not all(isinstance(side, int | np.integer) and side >= 0 for side in sides) or len(sides) not in (1, 3):
         raise ValueError(f"shape must be three whole numbers of blocks, or one, got {shape!r}")
     tolerance = one_number("rtol", rtol)
-    speeds, n, components = _speeds(), math.prod(int(side) for side in sides), _COMPONENTS[kind]
+    n, components = math.prod(int(side) for side in sides), _COMPONENTS[kind]
     shells = 1 if boundary == "open" or images is None else (2 * images + 1) ** 3
     ends = 8.0 * n * (2 * components + 3) + _SPARE
     need_images = "periodic sums by it need a number of images" if boundary == "periodic" and images is None else ""
-    seconds = speeds[f"direct {kind}"] * n * n * shells * (_AVERAGED if averaged else 1.0)
+    seconds = _speed(f"direct {kind}") * n * n * shells * (_AVERAGED if averaged else 1.0)
     found = [Prediction("direct", seconds, ends + (350.0 * n if averaged else 0.0), need_images)]
     if lattice is not None:
         padded = math.prod(transform_length(int(side)) for side in lattice)
         work = padded * math.log2(max(padded, 2))
         memory = ends + padded * (208.0 if kind == "stress" else 88.0)
-        found.append(Prediction("fft", speeds[f"fft {kind}"] * work, memory, need_images))
+        found.append(Prediction("fft", _speed(f"fft {kind}") * work, memory, need_images))
     why_not = "it takes points" if averaged else ""
     if images is not None:
         why_not = "it sums over all images"
-    cost, memory = _ewald_cost(
-        lattice, n, positions, tolerance, stress=kind == "stress", periodic=boundary == "periodic"
-    )
-    found.append(Prediction("ewald", speeds[f"ewald {kind}"] * cost, ends + memory, why_not))
+    if "ewald" in methods:
+        cost, memory = _ewald_cost(
+            lattice, n, positions, tolerance, stress=kind == "stress", periodic=boundary == "periodic"
+        )
+        found.append(Prediction("ewald", _speed(f"ewald {kind}") * cost, ends + memory, why_not))
     return tuple(sorted(found, key=lambda prediction: (bool(prediction.why_not), prediction.seconds)))
 
 
@@ -195,31 +200,32 @@ def _ewald_cost(
 
 
 @functools.cache
-def _speeds() -> Mapping[str, float]:
-    """Return measured speeds, from the cache if they are there."""
+def _speed(name: str) -> float:
+    """Return one of `_MEASUREMENTS`, from the cache if it is there: what is not asked for need not be compiled."""
     folder = _jit.all_kernels()[0].cache_folder
     file = None if folder is None else folder / "speeds.json"
     key = f"{_jit.target()[0]}, {_tiles.usable_cores()} threads, 1"
+    known: dict[str, float] = {}
     try:
-        known = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
-        if known.get("key") == key and set(known["seconds"]) == set(_MEASUREMENTS):
-            return {name: float(value) for name, value in known["seconds"].items()}
+        stored = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
+        if stored.get("key") == key:
+            known = {what: float(seconds) for what, seconds in stored["seconds"].items()}
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         pass
-    measured = {name: work() for name, work in _MEASUREMENTS.items()}
-    if file is not None:
-        try:
-            partial = file.with_name(f".{file.name}.{os.getpid()}")
-            partial.write_text(json.dumps({"key": key, "seconds": measured}), encoding="utf-8")
-            partial.replace(file)
-        except OSError:
-            pass  # measured again by the next process
-    return measured
+    if name not in known:
+        known[name] = _MEASUREMENTS[name]()
+        if file is not None:
+            with contextlib.suppress(OSError):  # measured again by the next process
+                partial = file.with_name(f".{file.name}.{os.getpid()}")
+                partial.write_text(json.dumps({"key": key, "seconds": known}), encoding="utf-8")
+                partial.replace(file)
+    return known[name]
 
 
 def measure() -> None:
-    """Measure the speeds, if they are not known."""
-    _speeds()
+    """Measure all speeds that are not known."""
+    for name in _MEASUREMENTS:
+        _speed(name)
 
 
 def _seconds(work: Callable[[], object]) -> float:

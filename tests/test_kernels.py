@@ -348,7 +348,7 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize(
     "call",
     [
-        "mbfast.pair_field(dipoles, positions, moments, threads=threads)",
+        "mbfast.pair_field(dipoles, positions, moments, method='direct', threads=threads)",
         "mbfast.pair_field(dipoles, positions[:9000], moments[:9000], threads=threads, **periodic)",
     ],
     ids=["open", "periodic"],
