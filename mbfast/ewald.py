@@ -113,9 +113,7 @@ class EwaldField:
         require_choice("boundary", boundary, ("open", "periodic"))
         if not isinstance(interaction, (StressInteraction, DipoleInteraction)):
             raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
-        tolerance = one_number("rtol", rtol)
-        if not 1e-12 <= tolerance <= 1e-2:
-            raise ValueError(f"rtol must be from 1e-12, the least that rounding allows, to 0.01, got {tolerance:g}")
+        tolerance = check_rtol(rtol)
         uniform = _macroscopic(interaction, boundary, macroscopic)
         self._interaction, workers = interaction, _tiles.check_threads(threads)
         self._geometry = as_blocks(blocks)
@@ -218,6 +216,14 @@ class EwaldField:
         field *= self._interaction.prefactor / self._geometry.unit**3 * moments.unit
         out.reshape(n, moments.width)[:] = as_rows(field.T, moments.width)
         return out
+
+
+def check_rtol(rtol: float) -> float:
+    """Return the tolerance of an Ewald sum, or raise."""
+    tolerance = one_number("rtol", rtol)
+    if not 1e-12 <= tolerance <= 1e-2:
+        raise ValueError(f"rtol must be from 1e-12, the least that rounding allows, to 0.01, got {tolerance:g}")
+    return tolerance
 
 
 def _stress_modes(coefficients: tuple[float, ...], *arguments: Any) -> None:

@@ -18,9 +18,9 @@ import numpy as np
 
 from mbfast import _jit, _tiles
 from mbfast._ewald import choose
-from mbfast._validate import FloatArray, one_number, require_choice
+from mbfast._validate import FloatArray, require_choice
 from mbfast.blocks import BlockLattice
-from mbfast.ewald import EwaldField
+from mbfast.ewald import EwaldField, check_rtol
 from mbfast.interactions import DipoleInteraction, StressInteraction
 from mbfast.kernels import dipole, stress
 from mbfast.lattice_field import LatticeField, transform_length
@@ -116,7 +116,7 @@ def predict(
     sides: tuple[int, ...] = shape if isinstance(shape, tuple) else (shape,)
     if not all(isinstance(side, int | np.integer) and side >= 0 for side in sides) or len(sides) not in (1, 3):
         raise ValueError(f"shape must be three whole numbers of blocks, or one, got {shape!r}")
-    tolerance = one_number("rtol", rtol)
+    tolerance = check_rtol(rtol)
     n, components = math.prod(int(side) for side in sides), _COMPONENTS[kind]
     shells = 1 if boundary == "open" or images is None else (2 * images + 1) ** 3
     ends = 8.0 * n * (2 * components + 3) + _SPARE
@@ -192,7 +192,7 @@ def _ewald_cost(
         lengths = np.array(lattice or (1, 1, 1), dtype=np.float64)
         lengths /= lengths.max()
         sample = np.random.default_rng(0).random((few, 3)) * lengths
-    plan = choose(sample, lengths, min(max(rtol, 1e-12), 1e-2), flat=stress, periodic=periodic)
+    plan = choose(sample, lengths, rtol, flat=stress, periodic=periodic)
     components = 6 if stress else 3
     # measured: two meshes and their modes, the blocks in the order of the cells
     memory = 30.0 * components * math.prod(plan.shapes[0]) + few * (50.0 * components + 250.0)

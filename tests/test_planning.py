@@ -142,6 +142,7 @@ def test_the_command(monkeypatch):
         (("--blocks", "many"), "--blocks must be a whole number, or three with x between them, got 'many'"),
         (("--blocks", "1.5"), "--blocks must be a whole number"),
         (("--blocks", "10", "--averaged"), "--averaged belongs to a lattice"),
+        (("--blocks", "10", "--rtol", "1e-20"), "rtol must be from 1e-12, the least that rounding allows, to 0.01"),
         (("--blocks", "10", "--kind", "charge"), "kind must be one of stress, dipole"),
     ):
         result = plan(*arguments)

@@ -292,7 +292,7 @@ identity("eq4.5", "4.5", "c_l/c_t from the solution of the printed equation", _s
     "eq4.5.flow",
     equation="4.5",
     quantity="sqrt(Im χ̃_l/Im χ̃_t) c_t/c_l at 1 mm, a-SiO2, from 0.8 at 50 Å, 1e7 rad/s",
-    printed="1",
+    printed="1.00",
     flaw="unfounded",
     test=_FLOW_TEST + "test_the_printed_flow_leaves_the_self_consistent_ratio",
 )
