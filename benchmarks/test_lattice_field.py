@@ -12,7 +12,7 @@ import pytest
 import scipy.fft
 
 import mbfast
-from mbfast import _tiles
+from mbfast._core import tiles as _tiles
 
 CORES = _tiles.usable_cores()
 INTERACTIONS = {

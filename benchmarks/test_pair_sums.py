@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import mbfast
-from mbfast import _tiles
+from mbfast._core import tiles as _tiles
 
 FLOPS = {("stress", "field"): 91, ("stress", "energy"): 90, ("dipole", "field"): 30, ("dipole", "energy"): 32}
 SIZES = {"1e3": 1_000, "1e4": 10_000, "2e4": 20_000, "3e4": 30_000}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from mbfast.interactions import Interaction
+    from mbfast.pairs.interactions import Interaction
 
 P = ParamSpec("P")
 
@@ -206,7 +206,7 @@ def flow(
     """Renormalize the spectra of a material from blocks to a sample (4.1), as a TOML file says.
 
     Writes the arrays (.npz: omega, scales, Im chi~ and the terms by scale) and, if wanted, the figures. Sections and
-    keys are in the help of mbfast.flow_config.read_flow_config; the least is
+    keys are in the help of mbfast.files.flow.read_flow_config; the least is
 
     [material]
     glass = "a-SiO2"
@@ -218,7 +218,7 @@ def flow(
 
     Example: mbfast flow silica.toml
     """
-    from mbfast.flow_config import read_flow_config  # noqa: PLC0415
+    from mbfast.files.flow import read_flow_config  # noqa: PLC0415
 
     wanted = read_flow_config(config)
     images = {}
@@ -291,14 +291,14 @@ def pairsum(
 ) -> None:
     """Fields and energies of blocks whose positions and moments are in a file: .npz, .npy, .csv or extended XYZ.
 
-    What such a file consists of is in the help of mbfast.block_files.read_blocks. Moments of 3 numbers are dipoles,
+    What such a file consists of is in the help of mbfast.files.blocks.read_blocks. Moments of 3 numbers are dipoles,
     those of 6 or 9 are stress. Writes an .npz of field (in the layout of the moments), energies (T_s : h_s of each
     block), energy (their sum, J), positions, moments, and parameters (JSON; null is what was not given).
 
     Example: mbfast pairsum blocks.csv --glass a-SiO2 --method ewald --cell 1e-7,1e-7,1e-7
     """
-    from mbfast.block_files import read_blocks  # noqa: PLC0415
-    from mbfast.pair_sums import pair_field  # noqa: PLC0415
+    from mbfast.files.blocks import read_blocks  # noqa: PLC0415
+    from mbfast.pairs.sums import pair_field  # noqa: PLC0415
 
     target = Path(f"{file.stem}-fields.npz") if output is None else output
     _check_writable(target)
@@ -385,7 +385,7 @@ def plan(
 
     Example: mbfast plan --blocks 128x128x128 --kind dipole
     """
-    from mbfast import planning  # noqa: PLC0415
+    from mbfast.pairs import planning  # noqa: PLC0415
 
     sides = blocks.lower().split("x")
     try:
@@ -420,7 +420,8 @@ def info() -> None:
 
     Example: mbfast info
     """
-    from mbfast import _jit, _tiles  # noqa: PLC0415
+    from mbfast._core import jit as _jit  # noqa: PLC0415
+    from mbfast._core import tiles as _tiles  # noqa: PLC0415
 
     kernels = _jit.all_kernels()
     table = Table.grid("", "", padding=(0, 2))
@@ -447,7 +448,8 @@ def warmup() -> None:
     Example: mbfast warmup
     """
     start = time.perf_counter()
-    from mbfast import _jit, planning  # noqa: PLC0415
+    from mbfast._core import jit as _jit  # noqa: PLC0415
+    from mbfast.pairs import planning  # noqa: PLC0415
 
     kernels = _jit.all_kernels()
     for kernel in track(kernels, "compiling", console=Console(stderr=True)):
@@ -458,7 +460,7 @@ def warmup() -> None:
 
 def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction, dict[str, Any]]:
     """Return the interaction that moments of so many numbers have, and what describes it."""
-    from mbfast.interactions import DipoleInteraction, StressInteraction  # noqa: PLC0415
+    from mbfast.pairs.interactions import DipoleInteraction, StressInteraction  # noqa: PLC0415
 
     got = ", ".join(f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None) or "neither"
     if columns == 3:
@@ -511,9 +513,9 @@ def _print(table: Table) -> None:
 
 def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:
     from mbfast import plotting  # noqa: PLC0415
-    from mbfast.interactions import StressInteraction  # noqa: PLC0415
-    from mbfast.renormalization import flow as run  # noqa: PLC0415
-    from mbfast.spectra import Spectrum  # noqa: PLC0415
+    from mbfast.pairs.interactions import StressInteraction  # noqa: PLC0415
+    from mbfast.renormalization.flow import flow as run  # noqa: PLC0415
+    from mbfast.spectra.spectrum import Spectrum  # noqa: PLC0415
 
     glasses = load_glasses()
     silica = next(glass for glass in glasses if glass.name == "a-SiO2")

@@ -9,8 +9,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._jit import compiled
-from mbfast._validate import FloatArray, broadcast_shape, float_array, require_nonzero, require_positive
+from mbfast._core.jit import compiled
+from mbfast._core.validate import FloatArray, broadcast_shape, float_array, require_nonzero, require_positive
 from mbfast.kernels import cutoffs as kernels
 
 _UNITS = {"dielectric": "", "permittivity": "", "stress": "Pa", "modulus": "Pa", "omega": "rad/s", "omega_c": "rad/s"}

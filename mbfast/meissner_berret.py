@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._validate import FloatArray, broadcast_shape, float_array, require_finite, require_positive
+from mbfast._core.validate import FloatArray, broadcast_shape, float_array, require_finite, require_positive
 
 
 def meissner_berret_ratio(

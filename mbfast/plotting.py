@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbfast import units
-from mbfast._validate import require_positive
-from mbfast.absorption import absorption_rates
-from mbfast.blocks import BlockLattice
+from mbfast._core.validate import require_positive
 from mbfast.cutoffs import cutoff_length
 from mbfast.glasses import Glass
-from mbfast.interactions import StressInteraction
-from mbfast.lattice_sums import lattice_sum, phase_sum
 from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio
-from mbfast.renormalization import Flow, RatioForm, self_consistent_ratio
-from mbfast.spectra import Spectrum
+from mbfast.pairs.averages import lattice_sum, phase_sum
+from mbfast.pairs.geometry import BlockLattice
+from mbfast.pairs.interactions import StressInteraction
+from mbfast.renormalization.flow import Flow, RatioForm, self_consistent_ratio
+from mbfast.renormalization.rates import absorption_rates
+from mbfast.spectra.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

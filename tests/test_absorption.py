@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import mbfast
 from mbfast import units
-from mbfast.absorption import Couplings
-from mbfast.lattice_sums import cube_pairs
+from mbfast.pairs.averages import cube_pairs
+from mbfast.renormalization.rates import Couplings
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 

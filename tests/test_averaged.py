@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import mbfast
-from mbfast import _averaged
-from mbfast._averaged import averaged_tensors
+from mbfast.pairs import cubes as _averaged
+from mbfast.pairs.cubes import averaged_tensors
 
 # 8 pi rho c_t^2 = -1 up to the sign of the prefactor, 8 pi epsilon = 1: the tensors are the reduced ones
 STRESS = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)
@@ -327,7 +327,7 @@ def test_superposition_and_reciprocity(interaction):
 @pytest.mark.compiled
 @INTERACTIONS
 def test_the_bits_depend_neither_on_threads_nor_on_the_layout(interaction, monkeypatch):
-    from mbfast import pair_sums
+    from mbfast.pairs import sums as pair_sums
 
     lattice = cubes((9, 10, 11), 3e-9)
     moments = random_moments(5, lattice.shape, interaction)

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 import mbfast
-from mbfast import pair_sums
-from mbfast.block_files import read_blocks
 from mbfast.cli import app
+from mbfast.files.blocks import read_blocks
+from mbfast.pairs import sums as pair_sums
 
 SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 VACUUM = mbfast.DipoleInteraction(8.8541878128e-12)

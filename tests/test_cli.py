@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 import mbfast
-from mbfast import _jit, audit
+from mbfast import audit
+from mbfast._core import jit as _jit
 from mbfast.cli import app
 
 pytestmark = pytest.mark.compiled  # the audit sums over cubes of 64^3 blocks

@@ -145,7 +145,7 @@ def test_fft_equals_direct(nodes, degree, inverse):
 
 
 def test_without_a_matrix(monkeypatch):
-    from mbfast import dispersion
+    from mbfast.spectra import dispersion
 
     samples = np.exp(-NODES["any"])
     expected = mbfast.KramersKronigPlan(NODES["any"])(samples)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import mbfast
 from mbfast.cli import app
-from mbfast.flow_config import read_flow_config
+from mbfast.files.flow import read_flow_config
 
 pytestmark = pytest.mark.compiled
 

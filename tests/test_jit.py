@@ -11,7 +11,7 @@ pytestmark = pytest.mark.compiled
 
 LENGTH = "import mbfast; print(mbfast.cutoff_length(1e10, 1e7, 1e15))"
 FOLDERS = """
-from mbfast import _jit
+from mbfast._core import jit as _jit
 print(*{kernel.cache_folder for kernel in _jit.all_kernels()}, sep='\\n')
 """
 
@@ -90,7 +90,7 @@ def test_numba_is_left_as_it_was(run_python, unwritable, tmp_path):
 
 def test_warming_up_compiles_the_signatures_the_api_uses(run_python, tmp_path):
     code = """
-from mbfast import _jit
+from mbfast._core import jit as _jit
 for kernel in _jit.all_kernels(): kernel.compile()
 for kernel in _jit.all_kernels(): assert kernel.cache_files(), kernel.name
 import mbfast, numba
@@ -147,7 +147,7 @@ print(cutoffs.cutoff_length.types)
 def test_kernels_release_the_gil_and_divide_as_ieee_does():
     import numba
 
-    from mbfast import _jit
+    from mbfast._core import jit as _jit
 
     for kernel in _jit.all_kernels():
         if isinstance(kernel.function, numba.core.dispatcher.Dispatcher):
@@ -159,11 +159,11 @@ def test_kernels_release_the_gil_and_divide_as_ieee_does():
 
 @pytest.mark.compiled
 def test_what_is_compiled_ahead_is_what_a_call_finds(run_python, tmp_path):
-    ahead = "from mbfast._jit import all_kernels\nfor kernel in all_kernels():\n    kernel.compile()"
+    ahead = "from mbfast._core.jit import all_kernels\nfor kernel in all_kernels():\n    kernel.compile()"
     run_python(ahead, NUMBA_CACHE_DIR=str(tmp_path))
     call = """
 import numpy as np, mbfast
-from mbfast._jit import all_kernels
+from mbfast._core.jit import all_kernels
 nodes = np.geomspace(1.0, 9.0, 20)
 mbfast.convolve(nodes, nodes, temperature=1e-11)
 mbfast.convolve(np.arange(1.0, 41.0), np.ones(40))

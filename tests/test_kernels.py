@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import mbfast
-from mbfast import _tiles
+from mbfast._core import tiles as _tiles
 from mbfast.kernels import capi, dipole, displacements, geometry, stress
 
 EPS = sys.float_info.epsilon

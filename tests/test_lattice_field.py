@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import mbfast
-from mbfast import lattice_field
-from mbfast.kernels import lattice as kernels
+from mbfast.pairs import lattice as lattice_field
+from mbfast.pairs._kernels import lattice as kernels
 
 SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
 JOFFRIN_LEVELUT = mbfast.StressInteraction(2200.0, 5800.0, 3800.0, form="joffrin-levelut")

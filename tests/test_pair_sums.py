@@ -81,7 +81,7 @@ def test_known_energies(positions, stresses, dipoles, energies):
 
 @INTERACTIONS
 def test_sums_over_several_tiles_equal_the_naive_ones(interaction, monkeypatch):
-    from mbfast import pair_sums
+    from mbfast.pairs import sums as pair_sums
 
     positions, moments = random_blocks(7, 90, interaction)
     expected = naive.pair_field(oracle_tensor(interaction), positions, moments)
@@ -417,7 +417,7 @@ def test_coincident_blocks_are_found_among_many():
 
 @pytest.mark.parametrize("function", [mbfast.pair_field, mbfast.pair_energy])
 def test_progress_is_counted(function, monkeypatch):
-    from mbfast import pair_sums
+    from mbfast.pairs import sums as pair_sums
 
     monkeypatch.setattr(pair_sums, "_SOURCES", 64)
     positions, moments = random_blocks(1, 200, DIPOLES)

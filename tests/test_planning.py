@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 import mbfast
-from mbfast import planning
 from mbfast.cli import app
+from mbfast.pairs import planning
 
 SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 # seconds, as on a machine of 2024
@@ -110,7 +110,8 @@ def test_speeds_are_measured_once_and_kept(tmp_path, run_python):
     for damage in ("", "[1]", '{"key": 1}'):
         file.write_text(damage, encoding="utf-8")
         again = run_python(
-            "from mbfast.planning import _speed; print(_speed('direct dipole') > 0)", NUMBA_CACHE_DIR=str(tmp_path)
+            "from mbfast.pairs.planning import _speed; print(_speed('direct dipole') > 0)",
+            NUMBA_CACHE_DIR=str(tmp_path),
         )
         assert again.strip() == "True"
         assert '"key"' in file.read_text(encoding="utf-8")

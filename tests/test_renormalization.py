@@ -8,7 +8,7 @@ import scipy.integrate
 
 import mbfast
 from mbfast import units
-from mbfast.absorption import Couplings
+from mbfast.renormalization.rates import Couplings
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 

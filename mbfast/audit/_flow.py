@@ -8,20 +8,21 @@ from functools import cache, partial
 import numpy as np
 
 from mbfast import units
-from mbfast._validate import FloatArray
-from mbfast.absorption import POLARIZATIONS, AbsorptionRates, RateForm, absorption_rates
+from mbfast._core.validate import FloatArray
+from mbfast._core.voigt import POLARIZATIONS
 from mbfast.audit._claims import Claim, Computed, claim, deviation, identity, register
 from mbfast.audit._cutoffs import L_1, OMEGA, OMEGA_C, R
 from mbfast.audit._spectra import KELVIN, VOLUME, seven_levels
 from mbfast.audit._table import EXCLUDED, GLASSES
-from mbfast.blocks import BlockLattice
 from mbfast.glasses import load_glasses
-from mbfast.interactions import StressInteraction
-from mbfast.lattice_sums import strain_coupling_sum
 from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio
-from mbfast.renormalization import Flow, RatioForm, flow, self_consistent_ratio
-from mbfast.spectra import Spectrum
-from mbfast.susceptibilities import susceptibility_from_levels
+from mbfast.pairs.averages import strain_coupling_sum
+from mbfast.pairs.geometry import BlockLattice
+from mbfast.pairs.interactions import StressInteraction
+from mbfast.renormalization.flow import Flow, RatioForm, flow, self_consistent_ratio
+from mbfast.renormalization.rates import AbsorptionRates, RateForm, absorption_rates
+from mbfast.spectra.levels import susceptibility_from_levels
+from mbfast.spectra.spectrum import Spectrum
 
 _GLASS = load_glasses(names=["a-SiO2"])[0]
 _SILICA = StressInteraction.of(_GLASS)

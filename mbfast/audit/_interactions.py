@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mbfast._validate import FloatArray
-from mbfast.angular import MomentChange, angular_coefficients
+from mbfast._core.validate import FloatArray
 from mbfast.audit._claims import Claim, Computed, claim, deviation, identity, register, slope
-from mbfast.blocks import BlockLattice
 from mbfast.glasses import load_glasses
-from mbfast.interactions import DipoleInteraction, StressInteraction
-from mbfast.lattice_sums import lattice_sum, phase_sum, strain_coupling_sum
-from mbfast.pair_sums import pair_energy, pair_field
+from mbfast.pairs.angular import MomentChange, angular_coefficients
+from mbfast.pairs.averages import lattice_sum, phase_sum, strain_coupling_sum
+from mbfast.pairs.geometry import BlockLattice
+from mbfast.pairs.interactions import DipoleInteraction, StressInteraction
+from mbfast.pairs.sums import pair_energy, pair_field
 
 _RNG_SEED = 151005528
 _DELTA = np.eye(3)

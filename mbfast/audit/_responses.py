@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from mbfast import units
-from mbfast._validate import FloatArray
+from mbfast._core.validate import FloatArray
 from mbfast.audit._claims import Computed, deviation, identity, slope
 from mbfast.audit._spectra import KELVIN, VOLUME, lines, rotations, seven_levels, thermal
-from mbfast.blocks import BlockLattice
 from mbfast.glasses import load_glasses
-from mbfast.interactions import StressInteraction
-from mbfast.susceptibilities import isotropic_tensor
+from mbfast.pairs.geometry import BlockLattice
+from mbfast.pairs.interactions import StressInteraction
+from mbfast.spectra.levels import isotropic_tensor
 
 _SILICA = load_glasses(names=["a-SiO2"])[0]
 _LAMBDA = StressInteraction.of(_SILICA)

@@ -10,14 +10,14 @@ from typing import Literal
 import numpy as np
 
 from mbfast import units
-from mbfast._validate import FloatArray
-from mbfast.angular import Polarization
+from mbfast._core.validate import FloatArray
+from mbfast._core.voigt import Polarization
 from mbfast.audit._claims import Claim, Computed, claim, deviation, identity, register
 from mbfast.audit._cutoffs import OMEGA, OMEGA_C
-from mbfast.convolution import convolve
-from mbfast.dispersion import kramers_kronig
 from mbfast.kernels import levels
-from mbfast.susceptibilities import (
+from mbfast.spectra.convolution import convolve
+from mbfast.spectra.dispersion import kramers_kronig
+from mbfast.spectra.levels import (
     TwoLevelSystem,
     isotropic_moduli,
     isotropic_tensor,

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from mbfast._validate import FloatArray
+from mbfast._core.validate import FloatArray
 from mbfast.audit._claims import Claim, Computed, Flaw, claim, register
 from mbfast.glasses import Glass, load_glasses
 from mbfast.meissner_berret import OriginFit, fit_through_origin, meissner_berret_ratio

@@ -12,7 +12,7 @@ universal function into full-width vector code, which it cannot do around a call
 
 import numpy as np
 
-from mbfast._jit import jit, ufunc
+from mbfast._core.jit import jit, ufunc
 
 # Of fastmath only `contract`, for fused multiply-adds: no sum is long enough for more to pay.
 

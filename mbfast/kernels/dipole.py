@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mbfast._jit import jit
+from mbfast._core.jit import jit
 
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 

@@ -7,7 +7,7 @@ are (3,); float64, C-contiguous. Nothing is checked.
 import math
 from typing import Any
 
-from mbfast._jit import jit
+from mbfast._core.jit import jit
 
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 

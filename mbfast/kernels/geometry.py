@@ -2,7 +2,7 @@
 
 import math
 
-from mbfast._jit import jit
+from mbfast._core.jit import jit
 
 
 @jit()

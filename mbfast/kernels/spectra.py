@@ -16,7 +16,7 @@ from llvmlite import ir
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-from mbfast._jit import jit
+from mbfast._core.jit import jit
 
 _FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 

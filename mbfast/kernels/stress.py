@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from mbfast._jit import jit
+from mbfast._core.jit import jit
 
 # Without nnan and ninf: what is not a number stays none. With these LLVM makes a vector loop of the sum over sources;
 # its machine code has one division and one square root a pair, contiguous loads, and no branch.

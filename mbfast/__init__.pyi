@@ -1,0 +1,50 @@
+# The public names of mbfast and their homes: what a type checker reads, and what is imported on first use.
+
+from . import audit as audit
+from . import files as files
+from . import kernels as kernels
+from . import pairs as pairs
+from . import plotting as plotting
+from . import renormalization as renormalization
+from . import spectra as spectra
+from . import units as units
+from .cutoffs import cutoff_length as cutoff_length
+from .cutoffs import dipole_cutoff_length as dipole_cutoff_length
+from .glasses import Glass as Glass
+from .glasses import load_glasses as load_glasses
+from .meissner_berret import OriginFit as OriginFit
+from .meissner_berret import fit_through_origin as fit_through_origin
+from .meissner_berret import meissner_berret_ratio as meissner_berret_ratio
+from .pairs.angular import angular_coefficients as angular_coefficients
+from .pairs.averages import lattice_sum as lattice_sum
+from .pairs.averages import phase_sum as phase_sum
+from .pairs.averages import strain_coupling_sum as strain_coupling_sum
+from .pairs.ewald import EwaldField as EwaldField
+from .pairs.geometry import BlockLattice as BlockLattice
+from .pairs.interactions import DipoleInteraction as DipoleInteraction
+from .pairs.interactions import StressInteraction as StressInteraction
+from .pairs.lattice import LatticeField as LatticeField
+from .pairs.sums import pair_energy as pair_energy
+from .pairs.sums import pair_field as pair_field
+from .renormalization.flow import Flow as Flow
+from .renormalization.flow import FlowTerms as FlowTerms
+from .renormalization.flow import flow as flow
+from .renormalization.flow import self_consistent_ratio as self_consistent_ratio
+from .renormalization.rates import AbsorptionRates as AbsorptionRates
+from .renormalization.rates import absorption_rates as absorption_rates
+from .spectra.convolution import ConvolutionPlan as ConvolutionPlan
+from .spectra.convolution import convolve as convolve
+from .spectra.dispersion import KramersKronigPlan as KramersKronigPlan
+from .spectra.dispersion import kramers_kronig as kramers_kronig
+from .spectra.grid import Estimate as Estimate
+from .spectra.levels import Moduli as Moduli
+from .spectra.levels import TwoLevelSystem as TwoLevelSystem
+from .spectra.levels import isotropic_moduli as isotropic_moduli
+from .spectra.levels import isotropic_tensor as isotropic_tensor
+from .spectra.levels import sound_velocity_shift as sound_velocity_shift
+from .spectra.levels import susceptibility_from_levels as susceptibility_from_levels
+from .spectra.levels import ttls_susceptibility as ttls_susceptibility
+from .spectra.levels import tunnelling_strength as tunnelling_strength
+from .spectra.spectrum import Spectrum as Spectrum
+
+__version__: str

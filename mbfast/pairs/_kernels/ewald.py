@@ -1,0 +1,336 @@
+"""Ewald sums: near pairs in cells, and a mesh for what is smooth.
+
+The reduced interactions of `mbfast.kernels.stress` and `mbfast.kernels.dipole` are derivatives of r and 1/r. With D the
+operator (1/r) d/dr and the near part of r, psi, or of 1/r, phi, in place of these,
+
+    stress   h = (c2/2) d_i d_j d_k d_l psi T'_kl - b sym(d_j d_l phi T'_il),  b = c0 + c2, phi = laplacian(psi)/2,
+    dipole   h = -d_i d_j phi p'_j;
+
+(c0, c1, c2) with c0 + c1/3 = c2, as both forms of Lambda have it, leave no other term. Near functions are those of r
+and 1/r less polynomials of r^2, which the mesh adds, and vanish beyond a radius.
+
+Layout: blocks by component, (3, n) and (6, n), on the mesh by row, with components running fastest. Nothing is checked.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mbfast._core.jit import jit
+
+_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+
+
+@jit(fastmath=_FAST)
+def _gather(cell: int, low: Any, high: Any, starts: Any, positions: Any, moments: Any, near: Any) -> int:
+    """Copy positions and moments of the sources in the columns of cells around a cell; return their number."""
+    n = 0
+    for c in range(low.size):
+        j0, j1 = starts[cell + low[c]], starts[cell + high[c] + 1]
+        if j1 > j0:
+            for a in range(3):
+                near[a, n : n + j1 - j0] = positions[a, j0:j1]
+            for a in range(moments.shape[0]):
+                near[3 + a, n : n + j1 - j0] = moments[a, j0:j1]
+            n += j1 - j0
+    return n
+
+
+@jit(fastmath=_FAST)
+def _place(x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, square: float, u: Any) -> None:
+    """Fill u with 2 r^2/square - 1, the argument of the polynomials, 1 beyond the radius."""
+    factor = 2.0 / square
+    for j in range(sx.size):
+        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
+        u[j] = min(factor * (dx * dx + dy * dy + dz * dz) - 1.0, 1.0)
+
+
+@jit(fastmath=_FAST)
+def _polynomial(coefficients: Any, u: Any, value: Any) -> None:
+    """Fill value with a polynomial of u, highest power first, their number a multiple of four."""
+    value[:] = coefficients[0]  # four powers a pass: no loop over a degree unknown to the compiler within that over u
+    c1, c2, c3 = coefficients[1], coefficients[2], coefficients[3]
+    for j in range(u.size):
+        value[j] = ((value[j] * u[j] + c1) * u[j] + c2) * u[j] + c3
+    for k in range(4, coefficients.size, 4):
+        c0, c1, c2, c3 = coefficients[k], coefficients[k + 1], coefficients[k + 2], coefficients[k + 3]
+        for j in range(u.size):
+            value[j] = (((value[j] * u[j] + c0) * u[j] + c1) * u[j] + c2) * u[j] + c3
+
+
+@jit(fastmath=_FAST)
+def _stress_at(
+    x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any,
+    second: Any, third: Any, fourth: Any, square: float, b: float, c2: float,
+) -> tuple[float, float, float, float, float, float]:  # fmt: skip
+    """Near field at a point, given the smooth parts of D^2 psi, D^3 psi and D^4 psi."""
+    hxx = hyy = hzz = hyz = hxz = hxy = 0.0
+    half = 0.5 * c2
+    for j in range(sx.size):
+        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
+        r2 = dx * dx + dy * dy + dz * dz
+        inside = 1.0 if (r2 > 0.0) & (r2 < square) else 0.0
+        i2 = 1.0 / (r2 if r2 > 0.0 else 1.0)
+        a3 = i2 * math.sqrt(i2)
+        a5 = a3 * i2
+        d2 = inside * (-a3 - second[j])
+        d3 = inside * (3.0 * a5 - third[j])
+        d4 = inside * (-15.0 * a5 * i2 - fourth[j])
+        wx = xx[j] * dx + xy[j] * dy + xz[j] * dz
+        wy = xy[j] * dx + yy[j] * dy + yz[j] * dz
+        wz = xz[j] * dx + yz[j] * dy + zz[j] * dz
+        t = xx[j] + yy[j] + zz[j]
+        q = dx * wx + dy * wy + dz * wz
+        e = (c2 - 2.5 * b) * d2 - 0.5 * b * r2 * d3
+        diagonal = half * (d2 * t + d3 * q)
+        m = (c2 - 1.75 * b) * d3 - 0.25 * b * r2 * d4
+        p = 0.5 * half * (d3 * t + d4 * q)
+        ux, uy, uz = m * wx + p * dx, m * wy + p * dy, m * wz + p * dz
+        hxx += e * xx[j] + 2.0 * dx * ux + diagonal
+        hyy += e * yy[j] + 2.0 * dy * uy + diagonal
+        hzz += e * zz[j] + 2.0 * dz * uz + diagonal
+        hyz += e * yz[j] + (dy * uz + dz * uy)
+        hxz += e * xz[j] + (dx * uz + dz * ux)
+        hxy += e * xy[j] + (dx * uy + dy * ux)
+    return hxx, hyy, hzz, hyz, hxz, hxy
+
+
+@jit(
+    "void(int64[::1], int64[::1], float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[:, ::1], "
+    "float64[:, ::1], float64[:, ::1], int64, float64, float64, float64, float64[:, ::1])",
+    fastmath=_FAST,
+)
+def near_stress(
+    cells: Any, ends: Any, targets: Any, low: Any, high: Any, starts: Any, positions: Any, moments: Any,
+    polynomials: Any, most: int, square: float, b: float, c2: float, out: Any,
+) -> None:  # fmt: skip
+    """Add to out (6, m) the near field at targets (3, m), which stand in `cells` in order, [ends[k], ends[k + 1]).
+
+    Sources are in order of their cells; those of cell c are [starts[c], starts[c + 1]). Sources of [c + low, c + high]
+    for each pair of low and high, at most `most`, are near c. polynomials (3, 4k): D^2, D^3, D^4 of the smooth part, in
+    powers of 2 r^2/square - 1, highest first; the near field ends at r^2 = square.
+    """
+    near, work = np.empty((9, most)), np.empty((4, most))
+    for k in range(cells.size):
+        n = _gather(cells[k], low, high, starts, positions, moments, near)
+        sx, sy, sz = near[0, :n], near[1, :n], near[2, :n]
+        xx, yy, zz, yz, xz, xy = near[3, :n], near[4, :n], near[5, :n], near[6, :n], near[7, :n], near[8, :n]
+        u, second, third, fourth = work[0, :n], work[1, :n], work[2, :n], work[3, :n]
+        for i in range(ends[k], ends[k + 1]):
+            x, y, z = targets[0, i], targets[1, i], targets[2, i]
+            _place(x, y, z, sx, sy, sz, square, u)
+            _polynomial(polynomials[0], u, second)
+            _polynomial(polynomials[1], u, third)
+            _polynomial(polynomials[2], u, fourth)
+            h = _stress_at(x, y, z, sx, sy, sz, xx, yy, zz, yz, xz, xy, second, third, fourth, square, b, c2)
+            for a in range(6):
+                out[a, i] += h[a]
+
+
+@jit(fastmath=_FAST)
+def _dipole_at(
+    x: float,
+    y: float,
+    z: float,
+    sx: Any,
+    sy: Any,
+    sz: Any,
+    px: Any,
+    py: Any,
+    pz: Any,
+    first: Any,
+    second: Any,
+    square: float,
+) -> tuple[float, float, float]:
+    """Near field at a point, given the smooth parts of D phi and D^2 phi."""
+    hx = hy = hz = 0.0
+    for j in range(sx.size):
+        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
+        r2 = dx * dx + dy * dy + dz * dz
+        inside = 1.0 if (r2 > 0.0) & (r2 < square) else 0.0
+        i2 = 1.0 / (r2 if r2 > 0.0 else 1.0)
+        a3 = i2 * math.sqrt(i2)
+        d1 = inside * (a3 + first[j])
+        q = inside * (3.0 * a3 * i2 - second[j]) * (dx * px[j] + dy * py[j] + dz * pz[j])
+        hx += d1 * px[j] - q * dx
+        hy += d1 * py[j] - q * dy
+        hz += d1 * pz[j] - q * dz
+    return hx, hy, hz
+
+
+@jit(
+    "void(int64[::1], int64[::1], float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[:, ::1], "
+    "float64[:, ::1], float64[:, ::1], int64, float64, float64[:, ::1])",
+    fastmath=_FAST,
+)
+def near_dipole(
+    cells: Any, ends: Any, targets: Any, low: Any, high: Any, starts: Any, positions: Any, moments: Any,
+    polynomials: Any, most: int, square: float, out: Any,
+) -> None:  # fmt: skip
+    """Add to out (3, m) the near field of dipoles, as `near_stress`; polynomials (2, 4k): D, D^2 of the smooth part."""
+    near, work = np.empty((6, most)), np.empty((3, most))
+    for k in range(cells.size):
+        n = _gather(cells[k], low, high, starts, positions, moments, near)
+        sx, sy, sz, px, py, pz = near[0, :n], near[1, :n], near[2, :n], near[3, :n], near[4, :n], near[5, :n]
+        u, first, second = work[0, :n], work[1, :n], work[2, :n]
+        for i in range(ends[k], ends[k + 1]):
+            x, y, z = targets[0, i], targets[1, i], targets[2, i]
+            _place(x, y, z, sx, sy, sz, square, u)
+            _polynomial(polynomials[0], u, first)
+            _polynomial(polynomials[1], u, second)
+            h = _dipole_at(x, y, z, sx, sy, sz, px, py, pz, first, second, square)
+            for a in range(3):
+                out[a, i] += h[a]
+
+
+@jit(fastmath=_FAST)
+def _weights(place: float, window: Any, weights: Any) -> int:
+    """Fill weights with the window's values at the nodes around a place; return the first of these nodes."""
+    first = math.floor(place)
+    u = 2.0 * (place - first) - 1.0
+    weights[:] = window[0]
+    for k in range(1, window.shape[0]):
+        row = window[k]
+        for p in range(weights.size):
+            weights[p] = weights[p] * u + row[p]
+    return first
+
+
+@jit(
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64, int64, int64, float64[::1])", fastmath=_FAST
+)
+def spread(places: Any, values: Any, window: Any, start: int, stop: int, ny: int, nz: int, mesh: Any) -> None:
+    """Add values (n, m) at places (n, 3), in steps of the mesh, to the nodes of its planes [start, stop).
+
+    A place x meets the w nodes from floor(x) on; window (d, w) has their weights, polynomials of 2 (x - floor(x)) - 1,
+    highest power first. mesh: of the planes (stop - start, ny, nz, m), flat.
+    """
+    width, m = window.shape[1], values.shape[1]
+    wx, wy, wz, row = np.empty(width), np.empty(width), np.empty(width), np.empty(width * m)
+    size, step = row.size, nz * m
+    for i in range(places.shape[0]):
+        if not start - width < math.floor(places[i, 0]) < stop:
+            continue
+        ix = _weights(places[i, 0], window, wx) - start
+        iy = _weights(places[i, 1], window, wy)
+        iz = _weights(places[i, 2], window, wz)
+        for p in range(width):
+            for a in range(m):
+                row[p * m + a] = wz[p] * values[i, a]
+        for p in range(max(-ix, 0), min(width, stop - start - ix)):
+            first = (((ix + p) * ny + iy) * nz + iz) * m
+            for q in range(0, width - 1, 2):  # two rows at a time: a short loop has its price
+                u, v = wx[p] * wy[q], wx[p] * wy[q + 1]
+                one = mesh[first + q * step : first + q * step + size]
+                other = mesh[first + (q + 1) * step : first + (q + 1) * step + size]
+                for k in range(size):
+                    one[k] += u * row[k]
+                    other[k] += v * row[k]
+            if width % 2:
+                last = first + (width - 1) * step
+                u, one = wx[p] * wy[width - 1], mesh[last : last + size]
+                for k in range(size):
+                    one[k] += u * row[k]
+
+
+@jit("void(float64[:, ::1], float64[:, ::1], int64, int64, float64[::1], float64[:, ::1])", fastmath=_FAST)
+def interpolate(places: Any, window: Any, ny: int, nz: int, mesh: Any, out: Any) -> None:
+    """Fill out (n, m) with the sums of the mesh's nodes, (nx, ny, nz, m), flat, by the weights of `spread`."""
+    width, m = window.shape[1], out.shape[1]
+    wx, wy, wz, row = np.empty(width), np.empty(width), np.empty(width), np.empty(width * m)
+    size, step = row.size, nz * m
+    for i in range(places.shape[0]):
+        ix = _weights(places[i, 0], window, wx)
+        iy = _weights(places[i, 1], window, wy)
+        iz = _weights(places[i, 2], window, wz)
+        row[:] = 0.0
+        for p in range(width):
+            first = (((ix + p) * ny + iy) * nz + iz) * m
+            for q in range(0, width - 1, 2):
+                u, v = wx[p] * wy[q], wx[p] * wy[q + 1]
+                one = mesh[first + q * step : first + q * step + size]
+                other = mesh[first + (q + 1) * step : first + (q + 1) * step + size]
+                for k in range(size):
+                    row[k] += u * one[k] + v * other[k]
+            if width % 2:
+                last = first + (width - 1) * step
+                u, one = wx[p] * wy[width - 1], mesh[last : last + size]
+                for k in range(size):
+                    row[k] += u * one[k]
+        out[i] = 0.0
+        for p in range(width):
+            for a in range(m):
+                out[i, a] += wz[p] * row[p * m + a]
+
+
+@jit("void(int64[::1], float64[:, ::1], float64[:, :, ::1], int64, int64, float64[:, :, ::1])", fastmath=_FAST)
+def restrict(first: Any, weights: Any, fine: Any, start: int, stop: int, coarse: Any) -> None:
+    """Add the nodes of a mesh to those of a coarser one, along the middle axis; of the last axis, [start, stop).
+
+    Node q meets the nodes from first[q] on with weights[q].
+    """
+    for o in range(fine.shape[0]):
+        for q in range(fine.shape[1]):
+            source = fine[o, q, start:stop]
+            for p in range(weights.shape[1]):
+                w, target = weights[q, p], coarse[o, first[q] + p, start:stop]
+                for k in range(source.size):
+                    target[k] += w * source[k]
+
+
+@jit("void(int64[::1], float64[:, ::1], float64[:, :, ::1], int64, int64, float64[:, :, ::1])", fastmath=_FAST)
+def prolong(first: Any, weights: Any, coarse: Any, start: int, stop: int, fine: Any) -> None:
+    """Add to the nodes of a mesh what those of a coarser one make there: the transpose of `restrict`."""
+    for o in range(fine.shape[0]):
+        for q in range(fine.shape[1]):
+            target = fine[o, q, start:stop]
+            for p in range(weights.shape[1]):
+                w, source = weights[q, p], coarse[o, first[q] + p, start:stop]
+                for k in range(target.size):
+                    target[k] += w * source[k]
+
+
+@jit(
+    "void(complex128[:, :, :, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, :, :], "
+    "float64[:, :, :], float64, float64)"
+)
+def stress_modes(
+    modes: Any, kx: Any, ky: Any, kz: Any, harmonic: Any, biharmonic: Any, b: float, c2: float
+) -> None:  # fmt: skip
+    """Replace moments (nx, ny, nz, 6) by b H sym(k w)/k^2 - c2 B q k k/k^4, w = T k, q = k.w, and by 0 at k = 0.
+
+    k is the sum of a row of each of kx, ky and kz; H and B are the factors of each mode.
+    """
+    for i in range(kx.shape[0]):
+        for j in range(ky.shape[0]):
+            for n in range(kz.shape[0]):
+                x, y, z = kx[i, 0] + ky[j, 0] + kz[n, 0], kx[i, 1] + ky[j, 1] + kz[n, 1], kx[i, 2] + ky[j, 2] + kz[n, 2]
+                k2 = x * x + y * y + z * z
+                i2 = 1.0 / k2 if k2 > 0.0 else 0.0
+                t = modes[i, j, n]
+                wx = t[0] * x + t[5] * y + t[4] * z
+                wy = t[5] * x + t[1] * y + t[3] * z
+                wz = t[4] * x + t[3] * y + t[2] * z
+                m = 0.5 * b * i2 * harmonic[i, j, n]
+                p = -0.5 * c2 * i2 * i2 * biharmonic[i, j, n] * (x * wx + y * wy + z * wz)
+                ux, uy, uz = m * wx + p * x, m * wy + p * y, m * wz + p * z
+                t[0] = 2.0 * x * ux
+                t[1] = 2.0 * y * uy
+                t[2] = 2.0 * z * uz
+                t[3] = y * uz + z * uy
+                t[4] = x * uz + z * ux
+                t[5] = x * uy + y * ux
+
+
+@jit("void(complex128[:, :, :, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, :, :])")
+def dipole_modes(modes: Any, kx: Any, ky: Any, kz: Any, harmonic: Any) -> None:
+    """Replace dipoles (nx, ny, nz, 3) by H k (k.p)/k^2, and by 0 at k = 0; as `stress_modes`."""
+    for i in range(kx.shape[0]):
+        for j in range(ky.shape[0]):
+            for n in range(kz.shape[0]):
+                x, y, z = kx[i, 0] + ky[j, 0] + kz[n, 0], kx[i, 1] + ky[j, 1] + kz[n, 1], kx[i, 2] + ky[j, 2] + kz[n, 2]
+                k2 = x * x + y * y + z * z
+                t = modes[i, j, n]
+                q = (harmonic[i, j, n] / k2 if k2 > 0.0 else 0.0) * (t[0] * x + t[1] * y + t[2] * z)
+                t[0], t[1], t[2] = q * x, q * y, q * z

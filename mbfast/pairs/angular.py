@@ -1,0 +1,101 @@
+"""Exact averages over directions of the couplings that strain makes between blocks: the brackets of (3.5) and (5.8)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal, TypeAlias, get_args
+
+from mbfast._core.validate import require_choice
+from mbfast._core.voigt import Polarization
+from mbfast.pairs.interactions import Form
+
+MomentChange = Literal["none", "gradient", "strain"]
+Coefficients: TypeAlias = tuple[tuple[Fraction, ...], ...]
+
+# The squared, contracted derivative of the tensor along u is isotropic about n and quadratic in u, so it is
+# a + b (n.u)^2: here a[p][q] and b[p][q], coefficients of alpha^p x^q.
+SQUARED_CHANGE: dict[str, tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]] = {
+    "corrected": (((90, 72), (-144, -144), (576, 72)), ((180, 144), (-288, -288), (72, 144))),
+    "joffrin-levelut": (((360, 288), (1152, 1152), (9216, 1152)), ((720, 576), (2304, 2304), (1152, 2304))),
+    "dipole": (((18, 0),), ((36, 0),)),
+}
+
+# Dipoles that also turn with the wave: averages of the whole, times 5.
+_DIPOLE_FIFTHS = {
+    ("gradient", True): {"longitudinal": 46, "transverse": 32},
+    ("gradient", False): {"longitudinal": 94, "transverse": 68},
+    ("strain", True): {"longitudinal": 46, "transverse": 47},
+    ("strain", False): {"longitudinal": 94, "transverse": 53},
+}
+
+
+def angular_coefficients(
+    form: Form | Literal["dipole"],
+    polarization: Polarization,
+    *,
+    moment_change: MomentChange = "none",
+    coherent: bool = True,
+) -> Coefficients:
+    r"""Coefficients C[p][q] of P_a(alpha, x) = sum over p, q of C[p][q] alpha^p x^q, exactly.
+
+    Parameters
+    ----------
+    form : {"corrected", "joffrin-levelut", "dipole"}
+        Lambda of (2.15), that of Joffrin and Levelut (A1), or the dipole tensor (5.2).
+    polarization : {"longitudinal", "transverse"}
+        Of the external wave.
+    moment_change : {"none", "gradient", "strain"}
+        For dipoles: nothing but their positions changes; they follow the full gradient of the displacement, as (5.4)
+        says; or only its symmetric part.
+    coherent : bool
+        For dipoles: add the changes of tensor and dipoles before squaring. Of all these choices only this one, with
+        the gradient, costs no energy in a rigid rotation.
+
+    Returns
+    -------
+    tuple of tuple of fractions.Fraction
+        For stress 3 x 2 (alpha up to 2, x up to 1); for dipoles 1 x 1.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown, or moment_change is given for stress.
+
+    Notes
+    -----
+    For a plane wave of strain amplitude A k, in the limit of long waves, averaged over directions of n,
+
+    .. math:: \langle M_{ijkl} M^*_{pqrs} X_{ijpq} X_{klrs} \rangle
+              = \frac{A^2k^2}{(8\pi\rho c_t^2)^2 r^6} P_a(\alpha, x),
+
+    with M the change of Lambda, X_ijkl = x d_ij d_kl + d_ik d_jl + d_il d_jk; for dipoles <M_ij M*_ij> = A^2 k^2
+    C[0][0]/((8 pi epsilon)^2 r^6). The brackets printed in (3.5) are 5/24 of those of Joffrin and Levelut's form; the
+    numbers 94 and 53 of (5.8) are 5 C[0][0] for moment_change="strain", coherent=False.
+
+    References
+    ----------
+    D. Zhou and A. J. Leggett, arXiv:1510.05528, (3.5), (5.4), (5.8).
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> mbfast.angular_coefficients("dipole", "longitudinal", moment_change="gradient")
+    ((Fraction(46, 5),),)
+    """
+    for name, value, known in (
+        ("form", form, (*get_args(Form), "dipole")),
+        ("polarization", polarization, get_args(Polarization)),
+        ("moment_change", moment_change, get_args(MomentChange)),
+    ):
+        require_choice(name, value, known)
+    if moment_change != "none":
+        if form != "dipole":
+            raise ValueError(
+                f"moment_change must be none for stress (how T changes is not known), got {moment_change!r}"
+            )
+        return ((Fraction(_DIPOLE_FIFTHS[moment_change, bool(coherent)][polarization], 5),),)
+    # averages of (k.n)^2 and of (k.n)^2 (u.n)^2 for u along and across k
+    second, fourth = Fraction(1, 3), Fraction(1, 5) if polarization == "longitudinal" else Fraction(1, 15)
+    a, b = SQUARED_CHANGE[form]
+    rows = (tuple(second * p + fourth * q for p, q in zip(*row, strict=True)) for row in zip(a, b, strict=True))
+    return tuple(row[:1] if form == "dipole" else row for row in rows)

@@ -1,0 +1,343 @@
+"""Averages over pairs of blocks: the lattice sums behind the logarithms of (3.5) and (3.7)."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast._core import tiles as _tiles
+from mbfast._core.validate import (
+    LARGEST,
+    SMALLEST,
+    FloatArray,
+    float_array,
+    one_number,
+    require_choice,
+    require_finite,
+    require_positive,
+)
+from mbfast.kernels import displacements
+from mbfast.pairs.angular import SQUARED_CHANGE, MomentChange
+from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, as_blocks
+from mbfast.pairs.interactions import DipoleInteraction, Interaction, StressInteraction
+
+
+def lattice_sum(
+    blocks: BlockLattice | ArrayLike, power: float, *, spacing: float | None = None, threads: int | None = None
+) -> float:
+    """N^-1 sum over ordered pairs of (spacing/x)^power.
+
+    Parameters
+    ----------
+    blocks : BlockLattice or array_like, shape (N, 3)
+        A finite lattice, summed over offsets, or positions (m), summed over pairs.
+    power : float
+        Finite.
+    spacing : float, optional
+        Unit of length (m); wanted for positions, known for a lattice.
+    threads : int, optional
+        None: as many as this process may use. The result does not depend on it.
+
+    Returns
+    -------
+    float
+        Zero for fewer than two blocks.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, blocks coincide, or the lattice is averaged.
+
+    Notes
+    -----
+    For power > 3 the sum over a cube of N0^3 blocks converges as N0 grows; power 6, the sum in (3.5), to
+    8.4019239748..., where the paper has a logarithm of N0.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> for n in (2, 8, 32):
+    ...     print(f"{mbfast.lattice_sum(mbfast.BlockLattice((n, n, n), 5e-9), 6):.4f}")
+    3.4120
+    6.9457
+    8.0216
+    """
+    exponent = one_number("power", power)
+    require_finite("power", np.asarray(exponent))
+    geometry = _centres(blocks)
+    scale = 1.0
+    if isinstance(geometry, BlockLattice):
+        if spacing is not None:
+            raise ValueError("spacing is known for a lattice, got one")
+    else:
+        if spacing is None:
+            raise ValueError("spacing must be given for positions, got None")
+        length = one_number("spacing", spacing)
+        require_positive("spacing", np.asarray(length), unit="m")
+        scale = geometry.unit / length
+    return _average(geometry, lambda d, w: float(displacements.inverse_power(d * scale, w, exponent)), threads)
+
+
+def phase_sum(
+    interaction: Interaction,
+    blocks: BlockLattice | ArrayLike,
+    wavevector: ArrayLike,
+    polarization: str | ArrayLike,
+    *,
+    threads: int | None = None,
+) -> float:
+    """N^-1 sum over ordered pairs of Lambda_ijkl e_ij e_kl cos(k.x): the sum in (3.7).
+
+    Parameters
+    ----------
+    interaction : StressInteraction or DipoleInteraction
+        For dipoles: of mu_ij u_i u_j cos(k.x), u the polarization.
+    blocks : BlockLattice or array_like, shape (N, 3)
+        A finite lattice, summed over offsets, or positions (m), summed over pairs.
+    wavevector : array_like, shape (3,)
+        k (1/m), not zero: its direction makes the strain.
+    polarization : {"longitudinal", "transverse"} or array_like, shape (3,)
+        u along k; the mean over the two directions across k; or a unit vector u. The strain is
+        e_ij = (k_i u_j + u_i k_j)/(2|k|).
+    threads : int, optional
+        None: as many as this process may use. The result does not depend on it.
+
+    Returns
+    -------
+    float
+        In 1/J (stress) or V/(C m^2) (dipoles).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, blocks coincide, or the lattice is averaged.
+
+    Notes
+    -----
+    Lambda has harmonics of order 2 and 4 alone, so its average over directions vanishes and the sum does not grow as
+    the ln N0 of (3.7); for wavelengths of the size of the sample it depends on the shape of the sample.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+    >>> for n in (4, 16):
+    ...     cube = mbfast.BlockLattice((n, n, n), 5e-9)
+    ...     value = mbfast.phase_sum(silica, cube, [0, 0, 1.0], "longitudinal")
+    ...     print(f"{value / silica.prefactor * cube.spacing**3:.4f}")
+    -2.2069
+    -2.6871
+    """
+    _check(interaction)
+    geometry = _centres(blocks)
+    k, directions = _wave(wavevector, polarization)
+    k_reduced = k * geometry.unit
+    if isinstance(interaction, StressInteraction):
+        coefficients = np.array([*interaction.coefficients, 0.0])
+        strains = [0.5 * (np.outer(k, u) + np.outer(u, k)) / np.linalg.norm(k) for u in directions]
+    else:
+        coefficients = np.array([1.0, 0.0, 0.0, -3.0])
+        strains = [np.outer(u, u) for u in directions]
+    voigt = [np.array([e[0, 0], e[1, 1], e[2, 2], e[1, 2], e[0, 2], e[0, 1]]) for e in strains]
+
+    def term(d: FloatArray, weights: FloatArray) -> float:
+        return math.fsum(displacements.phase(d, weights, k_reduced, e, coefficients) for e in voigt) / len(voigt)
+
+    return _average(geometry, term, threads) * interaction.prefactor / geometry.unit**3
+
+
+def strain_coupling_sum(
+    interaction: Interaction,
+    blocks: BlockLattice | ArrayLike,
+    wavevector: ArrayLike,
+    polarization: str | ArrayLike,
+    x: float | None = None,
+    *,
+    moment_change: MomentChange | None = None,
+    coherent: bool = True,
+    threads: int | None = None,
+) -> float:
+    r"""N^-1 sum over ordered pairs of M M* X X: what a wave's change of the interaction absorbs, the sum in (3.5).
+
+    Parameters
+    ----------
+    interaction : StressInteraction or DipoleInteraction
+        What is changed.
+    blocks : BlockLattice or array_like, shape (N, 3)
+        A finite lattice, summed over offsets, or positions (m), summed over pairs.
+    wavevector : array_like, shape (3,)
+        k (1/m), not zero.
+    polarization : {"longitudinal", "transverse"} or array_like, shape (3,)
+        As in `phase_sum`.
+    x : float, optional
+        Im chi~_l/Im chi~_t - 2; wanted for stress, without meaning for dipoles.
+    moment_change : {"none", "gradient", "strain"}, optional
+        How dipoles follow the wave, as in `angular_coefficients`; None: "gradient". For stress only the change of
+        Lambda is known: "none".
+    coherent : bool
+        As in `angular_coefficients`.
+    threads : int, optional
+        None: as many as this process may use. The result does not depend on it.
+
+    Returns
+    -------
+    float
+        Per squared strain amplitude (A k)^2, in 1/J^2 (stress) or V^2/(C m^2)^2 (dipoles).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, blocks coincide, or the lattice is averaged.
+
+    Notes
+    -----
+    M is the change of Lambda when block s moves by u A exp(ik.x_s), without the limit of long waves:
+    |u_s - u_s'| = 2 A |sin(k.(x_s - x_s')/2)|. In that limit, and with the directions averaged, the sum is
+    S_6 P_a(alpha, x)/(8 pi rho c_t^2 L^3)^2, with S_6 = ``lattice_sum(blocks, 6)`` and `angular_coefficients`.
+
+    References
+    ----------
+    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.17), (3.5), (5.3)-(5.8).
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+    >>> cube = mbfast.BlockLattice((16, 16, 16), 5e-9)
+    >>> value = mbfast.strain_coupling_sum(silica, cube, [0, 0, 1e4], "longitudinal", x=0.3)
+    >>> print(f"{value * (cube.spacing**3 / silica.prefactor) ** 2:.1f}")
+    613.5
+    """
+    _check(interaction)
+    geometry = _centres(blocks)
+    k, directions = _wave(wavevector, polarization)
+    k_reduced = k * geometry.unit
+    if isinstance(interaction, StressInteraction):
+        if moment_change not in (None, "none"):
+            raise ValueError(
+                f"moment_change must be none for stress (how T changes is not known), got {moment_change!r}"
+            )
+        if x is None:
+            raise ValueError("x = Im chi~_l/Im chi~_t - 2 must be given for stress, got None")
+        ratio = one_number("x", x)
+        require_finite("x", np.asarray(ratio))
+        a, b = (
+            sum(float(c) * interaction.alpha**p * ratio**q for p, row in enumerate(table) for q, c in enumerate(row))
+            for table in SQUARED_CHANGE[interaction.form]
+        )
+        moment_change = "none"
+    else:
+        if x is not None:
+            raise ValueError(f"x belongs to stress, got {x!r} for dipoles")
+        if moment_change is not None:
+            require_choice("moment_change", moment_change, get_args(MomentChange))
+        a, b = (float(table[0][0]) for table in SQUARED_CHANGE["dipole"])
+
+    def term(d: FloatArray, weights: FloatArray) -> float:
+        if moment_change == "none":
+            parts = (displacements.strain_coupling(d, weights, k_reduced, u, a, b) for u in directions)
+        else:
+            symmetric = moment_change == "strain"
+            parts = (
+                displacements.dipole_strain_coupling(d, weights, k_reduced, u, symmetric, coherent) for u in directions
+            )
+        return math.fsum(parts) / len(directions)
+
+    return _average(geometry, term, threads) * (interaction.prefactor / geometry.unit**3) ** 2
+
+
+@functools.lru_cache(maxsize=32)
+def cube_pairs(side: float) -> tuple[FloatArray, FloatArray]:
+    """Distances between blocks of a cube, in units of the spacing, and how many ordered pairs a block have them.
+
+    Of a cube of `side` blocks, cut anywhere from an infinite lattice: the mean over all places if `side` is not whole.
+    """
+    squares = np.arange(math.ceil(side), dtype=np.int64) ** 2
+    along = (1.0 - np.arange(squares.size) / side) * np.where(squares > 0, 2.0, 1.0)
+    plane = squares[:, None] + squares
+    total = np.zeros(3 * int(squares[-1]) + 1)
+    for square, weight in zip(squares, along, strict=True):
+        counted = np.bincount((plane + square).ravel(), (weight * np.outer(along, along)).ravel())
+        total[: counted.size] += counted
+    total[0] = 0.0  # a block with itself
+    found = np.flatnonzero(total)
+    return np.sqrt(found), total[found]
+
+
+def _centres(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:
+    geometry = as_blocks(blocks)
+    if isinstance(geometry, BlockLattice) and geometry.averaged:
+        raise ValueError("blocks must be points, as sums over pairs are of distances of centres, got averaged=True")
+    return geometry
+
+
+def _check(interaction: Interaction) -> None:
+    if not isinstance(interaction, (StressInteraction, DipoleInteraction)):
+        raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
+
+
+def _wave(wavevector: ArrayLike, polarization: str | ArrayLike) -> tuple[FloatArray, list[FloatArray]]:
+    """Check k, and return it with the polarizations to average over."""
+    k = float_array("wavevector", wavevector)
+    require_finite("wavevector", k)
+    if k.shape != (3,) or not SMALLEST <= np.linalg.norm(k) <= LARGEST:
+        wanted = f"one vector of shape (3,), not zero, but from {SMALLEST:g} to {LARGEST:g} 1/m long"
+        raise ValueError(f"wavevector must be {wanted}, got {k.tolist()}")
+    direction = k / np.linalg.norm(k)
+    if isinstance(polarization, str):
+        if polarization == "longitudinal":
+            return k, [direction]
+        if polarization == "transverse":
+            first = np.cross(direction, np.eye(3)[np.argmin(np.abs(direction))])
+            first /= np.linalg.norm(first)
+            return k, [first, np.cross(direction, first)]
+        raise ValueError(f"polarization must be longitudinal, transverse or a unit vector, got {polarization!r}")
+    u = float_array("polarization", polarization)
+    if u.shape != (3,) or not abs(np.linalg.norm(u) - 1.0) < 1e-6:
+        raise ValueError(f"polarization must be a unit vector of shape (3,), got {u.tolist()}")
+    return k, [u / np.linalg.norm(u)]
+
+
+def _average(
+    geometry: BlockLattice | Cloud, term: Callable[[FloatArray, FloatArray], float], threads: int | None
+) -> float:
+    """N^-1 times the sum of an even function of the displacement over ordered pairs."""
+    workers = _tiles.check_threads(threads)
+    n = geometry.n_blocks
+    if n < 2:
+        return 0.0
+    if isinstance(geometry, BlockLattice):
+        shape = geometry.shape
+        starts = range(0, shape[0] * (2 * shape[1] - 1) * (2 * shape[2] - 1), ROWS)
+        parts = _tiles.run(lambda start: term(*_offsets(shape, start)), starts, threads=workers)
+    else:
+        parts = _tiles.run(lambda start: _pairs(geometry, start, term), range(0, n - 1, 64), threads=workers)
+    return 2.0 * math.fsum(parts) / n
+
+
+def _offsets(shape: tuple[int, int, int], start: int) -> tuple[FloatArray, FloatArray]:
+    """Offsets of one of each pair d, -d, (3, n), and how many pairs of blocks have them, (n,): a piece from `start`."""
+    grid = (shape[0], 2 * shape[1] - 1, 2 * shape[2] - 1)
+    x, y, z = np.unravel_index(np.arange(start, min(start + ROWS, math.prod(grid))), grid)
+    y, z = y - (shape[1] - 1), z - (shape[2] - 1)
+    upper = (x > 0) | (y > 0) | ((y == 0) & (z > 0))
+    d = np.array([x[upper], y[upper], z[upper]], dtype=np.float64)
+    return d, np.prod(np.array(shape)[:, None] - np.abs(d), axis=0)
+
+
+def _pairs(cloud: Cloud, start: int, term: Callable[[FloatArray, FloatArray], float]) -> float:
+    """Sum the term over the pairs of blocks [start, start + 64) with later ones."""
+    n = cloud.n_blocks
+    first = cloud.reduced(start, min(start + 64, n))
+    parts = []
+    for j0 in range(start, n, ROWS):
+        later = cloud.reduced(j0, min(j0 + ROWS, n))
+        for i in range(first.shape[1]):
+            d = later[:, max(start + i + 1 - j0, 0) :] - first[:, i : i + 1]
+            parts.append(term(d, np.ones(d.shape[1])))
+    return math.fsum(parts)

@@ -1,0 +1,151 @@
+"""Where the blocks are: a lattice, or positions of any kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mbfast._core.validate import LARGEST, FloatArray, one_number, real_array, require_positive
+
+ROWS = 1 << 16  # rows looked at together, so that checks need little memory
+
+
+@dataclass(frozen=True)
+class BlockLattice:
+    """Simple cubic lattice of blocks.
+
+    Parameters
+    ----------
+    shape : tuple of three int
+        Blocks along x, y and z; the last index runs fastest.
+    spacing : float
+        Distance of neighbours, the side of a block (m).
+    averaged : bool
+        Blocks are cubes that touch, their moments spread evenly over them: pairs interact through the average of the
+        tensor over both cubes. If not, they are points at the centres.
+
+    Attributes
+    ----------
+    n_blocks : int
+        Their number.
+    positions : ndarray, shape (n_blocks, 3)
+        Block (i, j, k) is at (i, j, k) times the spacing (m).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shape is not three whole numbers >= 0, the spacing is not a positive number, or averaged is not a bool.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> lattice = mbfast.BlockLattice((4, 4, 4), 5e-9)
+    >>> lattice.n_blocks, lattice.positions.shape
+    (64, (64, 3))
+    """
+
+    shape: tuple[int, int, int]
+    spacing: float
+    averaged: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        try:
+            shape = tuple(int(n) for n in self.shape)
+            exact = all(a == b for a, b in zip(shape, self.shape, strict=True))
+        except (TypeError, ValueError, OverflowError):
+            exact, shape = False, ()
+        if not exact or len(shape) != 3 or min(shape) < 0:
+            raise ValueError(f"shape must be three whole numbers of blocks, got {self.shape!r}")
+        object.__setattr__(self, "shape", shape)
+        spacing = one_number("spacing", self.spacing)
+        require_positive("spacing", np.asarray(spacing), unit="m")
+        object.__setattr__(self, "spacing", spacing)
+        if not isinstance(self.averaged, (bool, np.bool_)):
+            raise TypeError(f"averaged must be True or False, got {self.averaged!r}")
+        object.__setattr__(self, "averaged", bool(self.averaged))
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return math.prod(self.shape)
+
+    @property
+    def positions(self) -> FloatArray:
+        """Positions of the blocks, shape (n_blocks, 3), in m."""
+        return np.ascontiguousarray(self.reduced(0, self.n_blocks).T) * self.spacing
+
+    @property
+    def unit(self) -> float:
+        """The unit of `reduced`: the spacing (m)."""
+        return self.spacing
+
+    def reduced(self, start: int, stop: int) -> FloatArray:
+        """Positions of the blocks [start, stop) in units of the spacing, shape (3, stop - start)."""
+        return np.array(np.unravel_index(np.arange(start, stop), self.shape), dtype=np.float64)
+
+
+class Cloud:
+    """Checked positions of any kind, handed out in reduced units and in pieces: whatever came is never copied whole."""
+
+    def __init__(self, positions: ArrayLike) -> None:
+        array = real_array("blocks", positions)
+        if array.shape == (0,):
+            array = np.empty((0, 3))
+        if array.ndim != 2 or array.shape[1] != 3:
+            raise ValueError(f"blocks must be an (N, 3) array of positions or a BlockLattice, got shape {array.shape}")
+        self._positions = array
+        self.n_blocks = len(array)
+        low, high = np.full(3, np.inf), np.full(3, -np.inf)
+        for start in range(0, self.n_blocks, ROWS):
+            piece = np.asarray(array[start : start + ROWS], dtype=np.float64)
+            if not (abs(piece) <= LARGEST).all():
+                row, column = np.argwhere(~(abs(piece) <= LARGEST))[0]
+                raise ValueError(
+                    f"blocks must be at finite positions, at most {LARGEST:g} m from the origin, "
+                    f"got {piece[row, column]} in row {start + row}"
+                )
+            low, high = np.minimum(low, piece.min(axis=0)), np.maximum(high, piece.max(axis=0))
+        extent = float(np.max(high - low)) if self.n_blocks else 0.0
+        # a power of two: changing the unit is exact
+        self.unit = 2.0 ** max(math.frexp(extent)[1], -120) if extent > 0.0 else 1.0
+        self._refuse_coincident()
+
+    def reduced(self, start: int, stop: int) -> FloatArray:
+        """Positions of the blocks [start, stop) in units of `unit`, shape (3, stop - start)."""
+        return np.array(self._positions[start:stop].T, dtype=np.float64, order="C") / self.unit
+
+    def _refuse_coincident(self) -> None:
+        # Equal positions have equal hashes; those of a share of the blocks at a time are sorted, in little memory.
+        shares = np.uint64(1 + self.n_blocks // (1 << 20))
+        for share in range(int(shares)):
+            hashes = [h[h % shares == share] for h in self._hashes()]
+            ordered = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, np.uint64)
+            for value in ordered[1:][ordered[1:] == ordered[:-1]]:
+                seen: dict[bytes, int] = {}
+                for piece, start in zip(self._hashes(), range(0, self.n_blocks, ROWS), strict=True):
+                    for row in np.flatnonzero(piece == value) + start:
+                        key = (np.asarray(self._positions[row], dtype=np.float64) + 0.0).tobytes()
+                        if key in seen:
+                            at = ", ".join(f"{x:g}" for x in self._positions[row])
+                            raise ValueError(f"blocks {seen[key]} and {row} coincide at ({at})")
+                        seen[key] = int(row)
+
+    def _hashes(self) -> Iterator[NDArray[np.uint64]]:
+        """Yield 64-bit hashes of the positions, piece by piece."""
+        for start in range(0, self.n_blocks, ROWS):
+            piece = np.asarray(self._positions[start : start + ROWS], dtype=np.float64)
+            bits = (piece + 0.0).view(np.uint64)  # + 0.0: no negative zeros
+            mixed = np.zeros(len(piece), dtype=np.uint64)
+            for column in bits.T:
+                mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
+                mixed ^= mixed >> np.uint64(29)
+            yield mixed
+
+
+def as_blocks(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:
+    """Return a lattice as it is, anything else as a checked `Cloud`."""
+    return blocks if isinstance(blocks, BlockLattice) else Cloud(blocks)

@@ -1,0 +1,1 @@
+"""Compiled kernels of `mbfast.spectra`; no promise is made about them."""

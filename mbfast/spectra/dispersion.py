@@ -1,0 +1,453 @@
+"""Kramers-Kronig relations of spectra over many decades of frequency."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+import scipy.fft
+from numpy.typing import ArrayLike, NDArray
+
+from mbfast._core import tiles as _tiles
+from mbfast._core.validate import FloatArray, check_out, float_array, require_choice, require_finite
+from mbfast.kernels import spectra as kernels
+from mbfast.kernels.spectra import RULE
+from mbfast.spectra.grid import (
+    ROUNDING,
+    Edge,
+    Estimate,
+    Stencils,
+    Tail,
+    Variable,
+    check_edge,
+    check_targets,
+    interpolant,
+    power_cells,
+    require_exponents,
+    roughness,
+    rows,
+    tail,
+    uncertainty,
+)
+
+_CHUNK = 64  # frequencies in a tile
+_LARGEST_MATRIX = 1 << 25  # elements: 256 MB
+_FEWEST_FOR_FFT = 96
+_SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
+
+
+def kramers_kronig(
+    omega: ArrayLike,
+    imag: ArrayLike,
+    *,
+    at: ArrayLike | None = None,
+    inverse: bool = False,
+    below: Edge = "power",
+    above: Edge = "zero",
+    anchors: tuple[ArrayLike, ArrayLike] | None = None,
+    interpolation: Variable = "auto",
+    degree: int = 7,
+    method: Literal["auto", "direct", "fft"] = "auto",
+    threads: int | None = None,
+) -> Estimate:
+    r"""Real part of a susceptibility from its imaginary part at positive frequencies, or the inverse.
+
+    Parameters
+    ----------
+    omega : array_like, shape (n,)
+        Nodes (rad/s): positive and increasing, with any spacing.
+    imag : array_like, shape (..., n)
+        Samples of Im chi, or of what is put in its place: (4.3) takes Im chi~. With `inverse`, of Re chi.
+    at : array_like, shape (m,), optional
+        Positive frequencies of the result (rad/s); None: the nodes.
+    inverse : bool
+        Whether to go from the real to the imaginary part. A constant in Re chi has no effect.
+    below : {"power", "zero"} or float
+        What `imag` is below the first node: the power law through its first two values, nothing, or a power law with
+        this exponent through the first.
+    above : {"zero", "power"} or float
+        The same above the last node.
+    anchors : (array_like, array_like), optional
+        Subtractive forms: frequencies, shape (k,), at which the result is known, and its values, shape (..., k).
+    interpolation, degree
+        As in `convolve`.
+    method : {"auto", "direct", "fft"}
+        FFT is O(n log n), for logarithmic or uniform nodes and ``at=None``; its rounding errors are relative to the
+        largest value. auto takes it for 96 nodes and more.
+    threads : int, optional
+        None: as many as this process may use. The result does not depend on it.
+
+    Returns
+    -------
+    Estimate
+        value (..., n or m) in the units of `imag`; error (...). Where the spectrum jumps, which ``"zero"`` makes it do
+        at an end, the integral diverges and the value is infinite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or the integral over a power law diverges.
+
+    See Also
+    --------
+    KramersKronigPlan : the same for many spectra on the same nodes.
+
+    Notes
+    -----
+    The principal values are
+
+    .. math:: \mathrm{Re}\,\chi(\omega) = \frac{2}{\pi}\,P\!\!\int_0^\infty
+              \frac{\Omega\,\mathrm{Im}\,\chi(\Omega)}{\Omega^2-\omega^2}\,d\Omega, \qquad
+              \mathrm{Im}\,\chi(\omega) = -\frac{2\omega}{\pi}\,P\!\!\int_0^\infty
+              \frac{\mathrm{Re}\,\chi(\Omega)}{\Omega^2-\omega^2}\,d\Omega,
+
+    of the interpolant that `convolve` describes: in each cell by the Legendre functions of the second kind, no point
+    left out. They hold for an odd Im chi. Im chi~ is not odd at T > 0, and its one-sided transform, which (4.3) writes
+    as Re chi~, is not the real part of a response.
+
+    With k anchors the result is that of the k times subtractive form, which differs by a polynomial of degree k - 1 in
+    omega^2 (times omega, for the inverse). A power law omega^s above the last node needs s < 2k, or s < 2k + 1 for the
+    inverse; below the first it needs s > -2, or s > -1.
+
+    References
+    ----------
+    D. Zhou and A. J. Leggett, arXiv:1510.05528, after (2.12) and (4.3). K. F. Palmer, M. Z. Williams and B. A. Budde,
+    Applied Optics 37, 2660 (1998), for the subtractive forms.
+
+    Examples
+    --------
+    >>> import numpy as np, mbfast
+    >>> omega = np.geomspace(1e5, 1e15, 1024)
+    >>> tau = 1e-10
+    >>> value, error = mbfast.kramers_kronig(omega, omega * tau / (1 + (omega * tau) ** 2), above="power")
+    >>> print(np.abs(value - 1 / (1 + (omega * tau) ** 2)).max() < error < 1e-11)
+    True
+    """
+    if anchors is None:
+        frequencies, known = None, None
+    elif isinstance(anchors, tuple) and len(anchors) == 2:
+        frequencies, known = anchors
+    else:
+        raise TypeError(f"anchors must be a tuple of frequencies and values, got {anchors!r}")
+    plan = KramersKronigPlan(
+        omega,
+        at=at,
+        inverse=inverse,
+        below=below,
+        above=above,
+        anchors=frequencies,
+        interpolation=interpolation,
+        degree=degree,
+        method=method,
+        _matrix=False,  # not worth its while for one call
+    )
+    return Estimate(plan(imag, known, threads=threads), plan.error(imag, threads=threads))
+
+
+class _Circulant(NamedTuple):
+    """Stencils times kernel as a product of Fourier transforms, and the columns of the nodes near the ends as they are.
+
+    On logarithmic nodes the kernel depends on the quotient of frequencies; on uniform ones it is a sum of functions of
+    the difference (`forward`) and of the sum (`mirrored`).
+    """
+
+    length: int
+    ends: int
+    forward: NDArray[np.complex128]
+    mirrored: NDArray[np.complex128] | None
+    columns: FloatArray
+
+    def apply(self, samples: FloatArray, out: FloatArray) -> None:
+        n, ends = samples.shape[1], self.ends
+        inner = samples.copy()
+        inner[:, :ends] = 0.0
+        inner[:, n - ends :] = 0.0
+        spectrum = np.fft.rfft(inner, self.length)
+        product = spectrum * self.forward
+        if self.mirrored is not None:
+            product += spectrum.conj() * self.mirrored
+        np.matmul(np.hstack([samples[:, :ends], samples[:, n - ends :]]), self.columns, out=out)
+        out += np.fft.irfft(product, self.length)[:, :n]
+
+
+class KramersKronigPlan:
+    """What `kramers_kronig` can compute before the samples are known, to be used many times.
+
+    Parameters
+    ----------
+    omega, at, inverse, below, above, interpolation, degree, method
+        As in `kramers_kronig`.
+    anchors : array_like, shape (k,), optional
+        Frequencies (rad/s) at which the result will be known.
+
+    Notes
+    -----
+    Without FFT the weights are a matrix; where it had more than 2^25 elements they are computed at each call instead.
+
+    Examples
+    --------
+    >>> import numpy as np, mbfast
+    >>> omega = np.geomspace(1e5, 1e15, 512)
+    >>> plan = mbfast.KramersKronigPlan(omega, above="power")
+    >>> result = np.empty(512)
+    >>> for tau in (1e-10, 1e-9):
+    ...     print(f"{plan(omega * tau / (1 + (omega * tau) ** 2), out=result)[0]:.6f}")
+    1.000000
+    1.000000
+    """
+
+    def __init__(
+        self,
+        omega: ArrayLike,
+        *,
+        at: ArrayLike | None = None,
+        inverse: bool = False,
+        below: Edge = "power",
+        above: Edge = "zero",
+        anchors: ArrayLike | None = None,
+        interpolation: Variable = "auto",
+        degree: int = 7,
+        method: Literal["auto", "direct", "fft"] = "auto",
+        _matrix: bool = True,
+    ) -> None:
+        self._made = interpolant(omega, interpolation, degree)
+        self._below, self._above = check_edge("below", below), check_edge("above", above)
+        self._parity = -1 if inverse else 1
+        require_choice("method", method, ("auto", "direct", "fft"))
+        nodes = self._made.nodes
+        self._anchors = np.empty(0) if anchors is None else check_targets("anchors", anchors, self._made.unit)
+        if np.unique(self._anchors).size < self._anchors.size:
+            raise ValueError("anchors must be different frequencies, got one twice")
+        self._odd = self._anchors if inverse else np.ones_like(self._anchors)
+        self._targets = nodes if at is None else check_targets("at", at, self._made.unit)
+        fewest = 2 * (self._made.error.matrices.shape[2] + 1)  # the ends must not meet
+        fits = at is None and self._made.spacing != "any" and nodes.size >= fewest
+        if method == "fft" and not fits:
+            raise ValueError(
+                f"method must be direct here: fft needs at=None and at least {fewest} logarithmic or uniform nodes"
+            )
+        self._fft = fits and (method == "fft" or (method == "auto" and nodes.size >= _FEWEST_FOR_FFT))
+        self._value: _Circulant | FloatArray | None = None
+        self._change: _Circulant | None = None  # the same for the next term, made when first asked for
+        if self._fft:
+            self._value = _circulant(nodes, self._made.spacing == "log", self._made.value, self._parity)
+        elif _matrix and self._targets.size * nodes.size <= _LARGEST_MATRIX:
+            self._value = np.zeros((self._targets.size, nodes.size))
+            stencils = self._made.value
+            kernels.cauchy_matrix(self._targets, nodes, *stencils, self._parity, RULE, self._value)
+
+    def __call__(
+        self,
+        imag: ArrayLike,
+        known: ArrayLike | None = None,
+        *,
+        out: FloatArray | None = None,
+        threads: int | None = None,
+    ) -> FloatArray:
+        """Return the transform of samples (..., n), or fill `out`; `known` (..., k): the result at the anchors."""
+        samples, shape = self._rows(imag)
+        workers = _tiles.check_threads(threads)
+        given = self._known(known, shape)
+        out = check_out(out, (*shape, self._targets.size))
+        if np.may_share_memory(out, samples):
+            samples = samples.copy()
+        flat = out.reshape(samples.shape[0], self._targets.size)
+        low, high = self._tails(samples)
+        steps = []
+        for node, given_tail, sign in ((0, low, 1.0), (-1, high, -1.0)):
+            jumps = (given_tail.amplitude == 0.0) & (samples[:, node] != 0.0)
+            if jumps.any():
+                steps.append((node, jumps, sign))
+                if (self._anchors == self._made.nodes[node]).any():
+                    raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
+        self._apply(self._targets, self._value, samples, flat, workers)
+        self._add_tails(self._targets, low, high, flat)
+        if self._anchors.size:
+            at_anchors = np.zeros((samples.shape[0], self._anchors.size))
+            self._apply(self._anchors, None, samples, at_anchors, workers)
+            self._add_tails(self._anchors, low, high, at_anchors)
+        flat *= 2.0 / np.pi * self._parity
+        if self._anchors.size:
+            missing = (given - 2.0 / np.pi * self._parity * at_anchors) / self._odd
+            flat += missing @ self._lagrange()
+        for node, jumps, sign in steps:
+            there = self._targets == self._made.nodes[node]
+            flat[np.ix_(jumps, there)] = (self._parity * sign * np.inf * np.sign(samples[jumps, node]))[:, None]
+        return out
+
+    def error(self, imag: ArrayLike, *, threads: int | None = None) -> FloatArray | np.float64:
+        """Return the estimated error of the transform (...), one number a spectrum: see `Estimate`."""
+        samples, shape = self._rows(imag)
+        workers = _tiles.check_threads(threads)
+        changed = np.zeros((samples.shape[0], self._targets.size))
+        if self._fft and self._change is None:
+            self._change = _circulant(self._made.nodes, self._made.spacing == "log", self._made.error, self._parity)
+        self._apply(self._targets, self._change, samples, changed, workers, self._made.error)
+        if self._anchors.size:
+            at_anchors = np.zeros((samples.shape[0], self._anchors.size))
+            self._apply(self._anchors, None, samples, at_anchors, workers, self._made.error)
+            changed -= at_anchors / self._odd @ self._lagrange()
+        size = np.abs(samples).max(axis=1, initial=0.0)
+        effect = 2.0 / np.pi * np.abs(changed).max(axis=1, initial=0.0)
+        # samples that miss a peak betray it by a next term of a few percent
+        missed = np.minimum(1500.0 * np.divide(effect, size, out=np.zeros_like(size), where=size > 0.0), 16.0)
+        errors = _SAFETY * effect * (1.0 + missed)
+        errors += _ROUGH * roughness(samples, self._made).max(axis=1)
+        errors += 16.0 * ROUNDING * (1.0 - np.log(self._made.nodes[0])) * size
+        odd = (1 - self._parity) // 2
+        low, high = self._tails(samples)
+        for name, edge, given, margin in (
+            ("below", self._below, low, low.exponent + 2.0 - odd),
+            ("above", self._above, high, 2.0 * self._anchors.size + odd - high.exponent),
+        ):
+            unsure = np.abs(given.amplitude) * uncertainty(name, edge, samples, self._made.nodes)
+            if name == "above" and self._anchors.size:  # the tail is integrated from far out
+                end = 2.0 * max(1.0, self._targets.max(initial=0.0), self._anchors.max())
+                errors += 8.0 * ROUNDING * np.abs(given.amplitude) * end ** np.maximum(given.exponent, 0.0)
+            there = unsure > 0.0
+            errors[there] += unsure[there] * (1.0 + margin[there] ** -2.0)
+        result: FloatArray = errors.reshape(shape)
+        return result[()]
+
+    def _rows(self, imag: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
+        samples = rows("imag", imag, self._made.nodes.size)
+        return samples.reshape(-1, samples.shape[-1]), samples.shape[:-1]
+
+    def _known(self, known: ArrayLike | None, shape: tuple[int, ...]) -> FloatArray:
+        wanted = (*shape, self._anchors.size)
+        if known is None:
+            if self._anchors.size:
+                raise ValueError(f"known must be given for the {self._anchors.size} anchors, got None")
+            return np.empty((0, 0))
+        values = float_array("known", known)
+        require_finite("known", values)
+        try:
+            return np.broadcast_to(values, wanted).reshape(math.prod(shape), self._anchors.size)
+        except ValueError:
+            raise ValueError(f"known must have shape {wanted}, one value an anchor, got {values.shape}") from None
+
+    def _tails(self, samples: FloatArray) -> tuple[Tail, Tail]:
+        nodes, odd = self._made.nodes, (1 - self._parity) // 2
+        low, high = tail("below", self._below, samples, nodes), tail("above", self._above, samples, nodes)
+        require_exponents("below", low, odd - 2.0, np.inf, "else the integral diverges at zero frequency")
+        limit = 2.0 * self._anchors.size + odd
+        require_exponents("above", high, -np.inf, limit, "else it diverges at high ones; anchors help")
+        return low, high
+
+    def _apply(
+        self,
+        targets: FloatArray,
+        weights: _Circulant | FloatArray | None,
+        samples: FloatArray,
+        out: FloatArray,
+        workers: int,
+        stencils: Stencils | None = None,
+    ) -> None:
+        """Fill `out` with the integrals between the nodes."""
+        if isinstance(weights, _Circulant):
+            weights.apply(samples, out)
+        elif weights is not None:
+            np.matmul(samples, weights.T, out=out)
+        else:
+            values = (self._made.value if stencils is None else stencils).values(samples)
+            out[:] = 0.0
+
+            def work(start: int) -> None:
+                piece = targets[start : start + _CHUNK]
+                part = np.zeros((samples.shape[0], piece.size))
+                kernels.cauchy(piece, self._made.nodes, values, self._parity, RULE, part)
+                out[:, start : start + _CHUNK] = part
+
+            _tiles.run(work, range(0, targets.size, _CHUNK), threads=workers)
+
+    def _add_tails(self, targets: FloatArray, low: Tail, high: Tail, out: FloatArray) -> None:
+        """Add the integrals over the power laws beyond the nodes: on cells near a frequency, else by series."""
+        first, skip = float(self._made.nodes[0]), self._anchors.size
+        every = np.append(self._targets, self._anchors)  # whichever of them these are
+        for row in range(out.shape[0] if targets.size else 0):
+            if low.amplitude[row] != 0.0:
+                near = targets < 2.0 * first
+                end = 0.5 * min(first, every.min())
+                self._tail(targets, near, low, row, (first, end), 0, 0, out[row])
+            if high.amplitude[row] != 0.0:
+                # what is left out of a series that anchors make converge must be the same at every frequency
+                near = targets > 0.5 if skip == 0 else np.ones(targets.size, dtype=bool)
+                end = 2.0 * max(1.0, every.max())
+                self._tail(targets, near, high, row, (1.0, end), 1, skip, out[row])
+
+    def _tail(
+        self,
+        targets: FloatArray,
+        near: NDArray[np.bool_],
+        given: Tail,
+        row: int,
+        span: tuple[float, float],
+        above: int,
+        skip: int,
+        out: FloatArray,
+    ) -> None:
+        amplitude, exponent = float(given.amplitude[row]), float(given.exponent[row])
+        for chosen, cells in ((near, True), (~near, False)):
+            if not chosen.any():
+                continue
+            some, part = targets[chosen], np.zeros((1, int(chosen.sum())))
+            start, there = span[0], amplitude
+            if cells:
+                breaks, values = power_cells(np.array([amplitude]), np.array([exponent]), *span)
+                kernels.cauchy(some, breaks, values, self._parity, RULE, part)
+                start, there = span[1], amplitude * (span[1] / span[0]) ** exponent
+            kernels.power_tail(some, start, there, exponent, above, self._parity, skip, part[0])
+            out[chosen] += part[0]
+
+    def _lagrange(self) -> FloatArray:
+        """Return Lagrange's polynomials in omega^2 of the anchors at the frequencies, odd ones for the inverse."""
+        u, v = self._targets**2, self._anchors**2
+        result = np.ones((v.size, u.size))
+        for j in range(v.size):
+            for k in range(v.size):
+                if k != j:
+                    result[j] *= (u - v[k]) / (v[j] - v[k])
+        return result * self._targets if self._parity < 0 else result
+
+
+def _circulant(nodes: FloatArray, logarithmic: bool, stencils: Stencils, parity: int) -> _Circulant:
+    n, m = nodes.size, stencils.matrices.shape[2]
+    length = scipy.fft.next_fast_len(2 * n - 1, real=True)
+    middle = (n - 1) // 2
+    offset = middle - int(stencils.starts[middle])  # of a cell from the first node of its stencil
+    matrix = stencils.matrices[stencils.which[middle]]
+    # by the number of cells from a cell's beginning to the node: in units of the node, or of the cells
+    steps = np.arange(-(n + m), n + m + 1.0)
+    if logarithmic:
+        q = np.exp(-np.log(nodes[0]) / (n - 1))
+        forward = _table(np.ones(steps.size), q**-steps, q ** (1.0 - steps), parity) @ matrix
+    else:
+        forward = _table(steps, np.zeros(steps.size), np.ones(steps.size), 0) @ matrix
+    # node a is the r-th of the stencil of the cell a - r + offset
+    kernel = np.zeros(length)
+    for r in range(m):
+        column = forward[n + m + r - offset - (n - 1) :, r]
+        kernel[:n] += column[n - 1 : 2 * n - 1]
+        kernel[length - n + 1 :] += column[: n - 1]
+    mirrored = None
+    if not logarithmic:
+        sums = np.arange(-m, 2.0 * n + m) + 2.0 * nodes[0] * (n - 1) / (nodes[-1] - nodes[0])
+        backward = parity * _table(-sums, np.zeros(sums.size), np.ones(sums.size), 0) @ matrix
+        reflected = np.zeros(length)
+        for r in range(m):
+            reflected[: 2 * n - 1] += backward[m - r + offset :, r][: 2 * n - 1]
+        mirrored = np.fft.rfft(reflected)
+    cells, columns = 2 * m, []
+    for begin, stop, shown in ((0, cells, slice(m)), (n - 1 - cells, n - 1, slice(-m, None))):
+        part = Stencils(stencils.starts[begin:stop] - begin, stencils.which[begin:stop].copy(), stencils.matrices)
+        block = np.zeros((n, cells + 1))
+        kernels.cauchy_matrix(nodes, nodes[begin : stop + 1].copy(), *part, parity, RULE, block)
+        columns.append(block[:, shown])
+    return _Circulant(length, m, np.fft.rfft(kernel), mirrored, np.ascontiguousarray(np.hstack(columns).T))
+
+
+def _table(omega: FloatArray, a: FloatArray, b: FloatArray, parity: int) -> FloatArray:
+    weights = np.empty((omega.size, 8))
+    kernels.cauchy_table(omega, a, b, parity, RULE, weights)
+    return weights

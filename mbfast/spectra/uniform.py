@@ -1,0 +1,170 @@
+"""Convolutions on uniform nodes by one discrete convolution of the samples.
+
+Away from the ends the interpolant of a cell is a fixed combination of the samples around it, so the integral over all
+pairs of cells is one convolution of the samples, filtered by a few taps. Samples extrapolated beyond the ends make that
+true of all cells; the pairs of samples that belong to no pair of cells are taken off, which a second short filter does,
+with taps made of the first samples. The gap between zero and the first node, `kappa` cells long, has taps of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from mbfast._core.validate import FloatArray
+from mbfast.spectra._kernels import uniform as kernels
+from mbfast.spectra.grid import LARGEST_VALUE, Edge, Interpolant
+
+_DIRECT = 192  # samples up to which the discrete convolution is faster summed than transformed
+# Samples up to which two functions are transformed in one call, and up to which scipy's transforms are the faster ones.
+_TOGETHER, _SCIPY = 8_000, 80_000
+# integrates the steepest power laws that the kernel takes over a cell to rounding errors
+_RULE = np.array(np.polynomial.legendre.leggauss(16))
+
+
+class UniformConvolution:
+    """The convolution at T = 0, at the nodes."""
+
+    def __init__(self, made: Interpolant) -> None:
+        n = made.nodes.size
+        spacing = (1.0 - made.nodes[0]) / (n - 1)
+        self._unit = spacing * made.unit
+        self._log_ratio = float(np.log(made.nodes[0] / made.nodes[1]))
+        kappa = made.nodes[0] / spacing
+        nearest = np.round(kappa)
+        kappa = float(nearest if abs(kappa - nearest) < 64 * np.finfo(float).eps * (n + kappa) else kappa)
+        size = made.value.matrices.shape[2]
+        self._value, self._better = _Stencil(size, kappa), _Stencil(size + 1, kappa)
+        self.possible = n >= 2 * (size + 1) and kappa < 1000.0
+
+    def run(self, f: FloatArray, g: FloatArray, below: Edge, out: FloatArray, *, change: bool = False) -> bool:
+        """Fill out (n,) with the convolution of f and g, or with its change by the next term.
+
+        False is returned, and out spoilt, for samples that are not finite or whose power law is not for this method.
+        """
+        edge = {"power": np.nan, "zero": 0.0}[below] if isinstance(below, str) else below
+        functions = [f] if f is g else [f, g]
+        if not self._value.run(functions, edge, below != "zero", self._log_ratio, out):
+            return False
+        if change:
+            better = np.empty_like(out)
+            self._better.run(functions, edge, below != "zero", self._log_ratio, better)
+            np.subtract(better, out, out=out)
+        out *= self._unit
+        return True
+
+
+class _Stencil:
+    """What follows from the number of nodes in a stencil and from kappa.
+
+    Extended samples have index p = a + (size - 1)//2, so that cell c combines those from p = c on. Cells c of f and c'
+    of g meet at node i where c + c' = i - whole - 1, for u in c below 1 - fraction, and c + c' = i - whole - 2 above.
+    """
+
+    def __init__(self, size: int, kappa: float) -> None:
+        self._kappa = kappa
+        self._kept = threading.local()
+        fraction, offset = kappa - int(kappa), (size - 1) // 2
+        nodes = np.arange(size, dtype=np.float64) - offset
+        self._main = np.zeros(2 * size)  # taps on the product, from i - whole - 2 on
+        # of pairs of samples without cells: taps on one function, by samples of the other
+        self._off = np.zeros((2 * size, size - 1))
+        for part, (begin, end) in enumerate(((1.0 - fraction, 1.0), (0.0, 1.0 - fraction))):
+            u = begin + 0.5 * (end - begin) * (1.0 + _RULE[0])
+            weights = 0.5 * (end - begin) * _RULE[1]
+            pairs = _lagrange(nodes, u).T @ (weights[:, None] * _lagrange(nodes, begin + end - u))
+            for r in range(size):
+                for s in range(size):
+                    self._main[r + s + part] += pairs[r, s]
+                    for p in range(r):
+                        self._off[r + s + part - p, p] += pairs[r, s]
+        self._pairs = pairs
+        self._powers = np.array([_coefficients(1.0 - nodes, r) for r in range(size)])  # seen from the cell's end
+        self._low = _lagrange(np.arange(float(size)), np.arange(-offset, 0.0))
+        self._high = _lagrange(np.arange(1.0 - size, 1.0), np.arange(1.0, size - offset - 1.0))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_kept"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._kept = threading.local()
+
+    def run(self, samples: list[FloatArray], edge: float, tailed: bool, log_ratio: float, out: FloatArray) -> bool:
+        """Fill out with the convolution of two functions, or of one with itself, in units of the spacing."""
+        size, n = self._pairs.shape[0], out.size
+        extended, tails = self._buffer("extended", len(samples), n + 2 * size), np.empty((len(samples), 2))
+        for given, row, tail in zip(samples, extended, tails, strict=True):
+            if not kernels.extend(given, LARGEST_VALUE, edge, log_ratio, self._low, self._high, tail, row):
+                return False
+        if not tailed:
+            tails[:, 0] = 0.0
+        product = self._product(extended, n + size - 2)
+        tables = self._main, self._off, self._pairs, self._powers, _RULE
+        kernels.convolution(extended, product, *tables, self._kappa, tails, out)
+        return True
+
+    def _buffer(self, name: str, rows: int, columns: int, dtype: type = np.float64) -> NDArray[Any]:
+        """Return an array of this thread that stays: the page faults of large new ones cost as much as a transform."""
+        kept = getattr(self._kept, name, None)
+        if kept is None or len(kept) < rows:
+            kept = np.empty((rows, columns), dtype)
+            setattr(self._kept, name, kept)
+        return kept[:rows]
+
+    def _product(self, extended: FloatArray, n: int) -> FloatArray:
+        """Return the discrete convolution of the first and the last row, which are zero from n on."""
+        needed = extended.shape[1]
+        result: FloatArray = self._buffer("result", 1, needed)[0]
+        if n <= _DIRECT:
+            kernels.causal_product(extended[0], extended[-1], result)
+            return result
+        # by halves, f g = f0 g0 + (f0 g1 + f1 g0) shifted + f1 g1 shifted twice: only the beginning of it is wanted
+        half = (n + 1) // 2
+        length = scipy.fft.next_fast_len(2 * half - 1, real=True)
+        parts = self._buffer("parts", 2 * len(extended), half)
+        np.copyto(parts.reshape(len(extended), 2 * half), extended[:, : 2 * half])
+        width = length // 2 + 1
+        products = self._buffer("products", 2, width, np.complex128)
+        if n <= _TOGETHER:  # scipy does two transforms at a time
+            spectra = scipy.fft.rfft(parts, length)
+        elif n <= _SCIPY:
+            spectra = [row for i in range(0, len(parts), 2) for row in scipy.fft.rfft(parts[i : i + 2], length)]
+        else:
+            spectra = self._buffer("spectra", len(parts), width, np.complex128)
+            np.fft.rfft(parts, length, out=spectra)
+        np.multiply(spectra[0], spectra[-2], out=products[0])
+        np.multiply(spectra[0], spectra[-1], out=products[1])
+        products[1] += products[1] if len(parts) == 2 else np.multiply(spectra[1], spectra[2], out=spectra[1])
+        if n <= _SCIPY:
+            sums = scipy.fft.irfft(products, length)
+        else:
+            sums = np.fft.irfft(products, length, out=self._buffer("sums", 2, length))
+        result[:half] = sums[0, :half]
+        np.add(sums[0, half : 2 * half - 1], sums[1, : half - 1], out=result[half : 2 * half - 1])
+        result[2 * half - 1 :] = sums[1, half - 1 : needed - half]
+        rest = np.empty(needed - 2 * half)
+        kernels.causal_product(parts[1], parts[-1], rest)
+        result[2 * half :] += rest
+        return result
+
+
+def _lagrange(nodes: FloatArray, x: FloatArray) -> FloatArray:
+    """Return Lagrange's polynomials of the nodes at points x, (x, nodes)."""
+    result = np.ones((x.size, nodes.size))
+    for r in range(nodes.size):
+        for k in range(nodes.size):
+            if k != r:
+                result[:, r] *= (x - nodes[k]) / (nodes[r] - nodes[k])
+    return result
+
+
+def _coefficients(nodes: FloatArray, r: int) -> FloatArray:
+    """Return the coefficients, lowest first, of Lagrange's polynomial r of the nodes."""
+    others = np.delete(nodes, r)
+    result: FloatArray = np.polynomial.polynomial.polyfromroots(others) / np.prod(nodes[r] - others)
+    return result
