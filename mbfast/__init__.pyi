@@ -37,14 +37,14 @@ from .spectra.convolution import convolve as convolve
 from .spectra.dispersion import KramersKronigPlan as KramersKronigPlan
 from .spectra.dispersion import kramers_kronig as kramers_kronig
 from .spectra.grid import Estimate as Estimate
-from .spectra.levels import Moduli as Moduli
-from .spectra.levels import TwoLevelSystem as TwoLevelSystem
-from .spectra.levels import isotropic_moduli as isotropic_moduli
-from .spectra.levels import isotropic_tensor as isotropic_tensor
-from .spectra.levels import sound_velocity_shift as sound_velocity_shift
 from .spectra.levels import susceptibility_from_levels as susceptibility_from_levels
-from .spectra.levels import ttls_susceptibility as ttls_susceptibility
-from .spectra.levels import tunnelling_strength as tunnelling_strength
+from .spectra.moduli import Moduli as Moduli
+from .spectra.moduli import isotropic_moduli as isotropic_moduli
+from .spectra.moduli import isotropic_tensor as isotropic_tensor
 from .spectra.spectrum import Spectrum as Spectrum
+from .spectra.two_level import TwoLevelSystem as TwoLevelSystem
+from .spectra.two_level import sound_velocity_shift as sound_velocity_shift
+from .spectra.two_level import ttls_susceptibility as ttls_susceptibility
+from .spectra.two_level import tunnelling_strength as tunnelling_strength
 
 __version__: str

@@ -19,7 +19,7 @@ from mbfast._core import tiles as _tiles
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(mbfast.__path__, "mbfast.")
-    if module.name not in ("mbfast.__main__", "mbfast.cli")
+    if module.name != "mbfast.__main__" and not module.name.startswith("mbfast.cli")
 ]
 
 

@@ -16,7 +16,7 @@ from mbfast.audit._spectra import KELVIN, VOLUME, lines, rotations, seven_levels
 from mbfast.glasses import load_glasses
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
-from mbfast.spectra.levels import isotropic_tensor
+from mbfast.spectra.moduli import isotropic_tensor
 
 _SILICA = load_glasses(names=["a-SiO2"])[0]
 _LAMBDA = StressInteraction.of(_SILICA)

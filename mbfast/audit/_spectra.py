@@ -17,12 +17,9 @@ from mbfast.audit._cutoffs import OMEGA, OMEGA_C
 from mbfast.kernels import levels
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.levels import (
-    TwoLevelSystem,
-    isotropic_moduli,
-    isotropic_tensor,
-    susceptibility_from_levels,
-)
+from mbfast.spectra.levels import susceptibility_from_levels
+from mbfast.spectra.moduli import isotropic_moduli, isotropic_tensor
+from mbfast.spectra.two_level import TwoLevelSystem
 
 VOLUME = 5e-9**3
 KELVIN = 1.3

@@ -16,8 +16,8 @@ from mbfast._core.validate import FloatArray, read_archive
 from mbfast.glasses import load_glasses
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.flow import Flow, flow
-from mbfast.spectra.grid import inverse_thermal_frequency
 from mbfast.spectra.spectrum import Spectrum
+from mbfast.spectra.thermal import inverse_thermal_frequency
 
 _NUMBER, _WHOLE, _TEXT, _FLAG = "a number", "a whole number", "a string", "true or false"
 

@@ -3,5 +3,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, "angular averages cubes ewald geometry interactions lattice planning sums".split()
+    __name__, ["angular", "averages", "cubes", "ewald", "geometry", "interactions", "lattice", "planning", "sums"]
 )

@@ -37,9 +37,9 @@ from mbfast.renormalization.rates import (
 )
 from mbfast.spectra.convolution import ConvolutionPlan
 from mbfast.spectra.dispersion import KramersKronigPlan
-from mbfast.spectra.grid import absorbed_fraction
-from mbfast.spectra.levels import Moduli
+from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.spectrum import Spectrum
+from mbfast.spectra.thermal import absorbed_fraction
 
 RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived"]
 Status: TypeAlias = Literal["done", "diverged", "emission"]

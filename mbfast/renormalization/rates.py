@@ -29,9 +29,10 @@ from mbfast.pairs.averages import cube_pairs
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.grid import absorbed_fraction, rows
-from mbfast.spectra.levels import Moduli
+from mbfast.spectra.grid import rows
+from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.spectrum import Spectrum
+from mbfast.spectra.thermal import absorbed_fraction
 
 RateForm: TypeAlias = Literal["printed", "derived"]
 RATE_FORMS: tuple[RateForm, ...] = ("printed", "derived")

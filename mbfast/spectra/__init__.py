@@ -2,4 +2,6 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, "convolution dispersion grid levels spectrum".split())
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, ["convolution", "dispersion", "grid", "levels", "moduli", "spectrum", "thermal", "two_level"]
+)

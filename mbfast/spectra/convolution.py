@@ -22,9 +22,7 @@ from mbfast.spectra.grid import (
     batch,
     check_edge,
     check_targets,
-    check_temperature,
     interpolant,
-    inverse_thermal_frequency,
     power_cells,
     require_exponents,
     roughness,
@@ -32,6 +30,7 @@ from mbfast.spectra.grid import (
     tail,
     uncertainty,
 )
+from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
 from mbfast.spectra.uniform import UniformConvolution
 
 # Beyond this many units of temperature the Boltzmann factor is below 1e-26.

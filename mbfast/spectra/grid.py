@@ -11,7 +11,6 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast import units
 from mbfast._core.validate import (
     FloatArray,
     broadcast_shape,
@@ -26,15 +25,28 @@ from mbfast.kernels.spectra import RULE
 Edge: TypeAlias = Literal["power", "zero"] | float
 """How a spectrum goes on beyond its nodes: the power law of the last two, not at all, or with a given exponent."""
 
+
 Variable: TypeAlias = Literal["auto", "log", "linear"]
 
+
 LARGEST_VALUE = 1e150  # products of two values stay within the range of a double
+
+
 ROUNDING = 1e-15
+
+
 RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
+
+
 _STEEPEST = 100.0  # stated exponent
+
+
 _BASE = 0.25  # of a logarithmic derivative: shorter ones drown in rounding errors
 
+
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])
+
+
 _GAUSS_OF_LOBATTO = legendre.legvander(RULE[0], 7) @ np.linalg.inv(legendre.legvander(_LOBATTO, 7))
 
 
@@ -336,30 +348,6 @@ def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
         for array in arrays.values()
     ]
     return shape, flat
-
-
-def check_temperature(temperature: ArrayLike, name: str = "temperature") -> FloatArray:
-    """Return temperatures (K), zero among them."""
-    array = float_array(name, temperature)
-    array = array + 0.0  # -0.0 is zero
-    if array.any():
-        require_finite(name, array)
-        if (array < 0.0).any():
-            raise ValueError(f"{name} must not be negative, got {array.min():g} K")
-        require_positive(name, np.where(array == 0.0, 1.0, array), unit="K, or zero")
-    return array
-
-
-def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:
-    """Return hbar/(k_B T) in s; infinity at T = 0."""
-    with np.errstate(divide="ignore"):
-        return units.HBAR / (units.K_B * temperature)
-
-
-def absorbed_fraction(omega: FloatArray, temperature: FloatArray) -> FloatArray:
-    """Return 1 - exp(-hbar omega/k_B T), (..., n): what of Im chi~ is left when stimulated emission is subtracted."""
-    result: FloatArray = -np.expm1(-inverse_thermal_frequency(temperature)[..., None] * omega)
-    return result
 
 
 def roughness(samples: FloatArray, made: Interpolant) -> FloatArray:

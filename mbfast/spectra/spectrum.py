@@ -21,13 +21,12 @@ from mbfast.spectra.grid import (
     batch,
     check_edge,
     check_nodes,
-    check_temperature,
     interpolant,
-    inverse_thermal_frequency,
     rows,
     tail,
 )
-from mbfast.spectra.levels import Moduli
+from mbfast.spectra.moduli import Moduli
+from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
 
 if TYPE_CHECKING:
     from mbfast._core.voigt import Polarization

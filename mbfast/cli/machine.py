@@ -1,0 +1,109 @@
+"""Commands about the machine: predictions, versions, compilation."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import mbfast
+from mbfast.cli.command import command
+from mbfast.cli.output import echo, print_table
+
+if TYPE_CHECKING:
+    pass
+
+
+@command
+def plan(
+    blocks: Annotated[
+        str, typer.Option(metavar="N or N1xN2xN3", help="Blocks anywhere, or of a lattice.", show_default=False)
+    ],
+    kind: Annotated[str, typer.Option(metavar="KIND", help="stress or dipole.")] = "stress",
+    rtol: Annotated[float, typer.Option(help="What ewald is to reach.")] = 1e-6,
+    boundary: Annotated[str, typer.Option(help="open or periodic.")] = "open",
+    images: Annotated[int | None, typer.Option(help="Shells of explicit images, if periodic.")] = None,
+    averaged: Annotated[bool, typer.Option("--averaged", help="Blocks are cubes, on a lattice.")] = False,
+) -> None:
+    """Predict time and memory of every method of a pair sum on this machine, before anything runs.
+
+    Example: mbfast plan --blocks 128x128x128 --kind dipole
+    """
+    from mbfast.pairs import planning  # noqa: PLC0415
+
+    sides = blocks.lower().split("x")
+    try:
+        numbers = [int(float(side)) if float(side) == int(float(side)) else -1 for side in sides]
+    except (ValueError, OverflowError):
+        numbers = [-1]
+    if len(numbers) not in (1, 3) or min(numbers) < 0:
+        raise ValueError(f"--blocks must be a whole number, or three with x between them, got {blocks!r}")
+    if averaged and len(numbers) == 1:
+        raise ValueError("--averaged belongs to a lattice: give --blocks as N1xN2xN3")
+    shape = numbers[0] if len(numbers) == 1 else tuple(numbers)
+    free = planning.available_memory()
+    found = planning.predict(
+        shape,
+        kind,  # type: ignore[arg-type]
+        rtol=rtol,
+        boundary=boundary,  # type: ignore[arg-type]
+        images=images,
+        averaged=averaged,
+    )
+    table = Table("method", "time (s)", "memory (GB)", "")
+    for prediction in found:
+        remark = prediction.why_not or ("" if prediction.memory <= free else "does not fit")
+        table.add_row(prediction.method, f"{prediction.seconds:.2g}", f"{prediction.memory / 1e9:.2g}", remark)
+    print_table(table)
+    echo(f"one field, set-up included; {free / 1e9:.3g} GB are available")
+
+
+@command
+def info() -> None:
+    """Versions, the processor compiled for, threads, and the cache of compiled kernels.
+
+    Example: mbfast info
+    """
+    from mbfast._core import jit as _jit  # noqa: PLC0415
+    from mbfast._core import tiles as _tiles  # noqa: PLC0415
+
+    kernels = _jit.all_kernels()
+    table = Table.grid("", "", padding=(0, 2))
+    table.add_row("mbfast", mbfast.__version__)
+    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
+    for package in ("numpy", "scipy", "numba", "llvmlite"):
+        table.add_row(package, importlib.metadata.version(package))
+    processor, width = _jit.target()
+    table.add_row("processor", f"{processor}, vectors of up to {width} bits")
+    table.add_row("threads", f"{_tiles.usable_cores()} of {os.cpu_count()} cores usable by this process")
+    for folder in sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels}):
+        table.add_row("cache folder", folder)
+    files = [file for kernel in kernels for file in kernel.cache_files()]
+    cached = sum(bool(kernel.cache_files()) for kernel in kernels)
+    size = sum(file.stat().st_size for file in files) / 1024
+    table.add_row("cache", f"{cached} of {len(kernels)} kernels, {size:.0f} KiB")
+    print_table(table)
+
+
+@command
+def warmup() -> None:
+    """Compile all kernels and keep them in the cache, so that the first call of each is fast; measure speeds for plan.
+
+    Example: mbfast warmup
+    """
+    start = time.perf_counter()
+    from mbfast._core import jit as _jit  # noqa: PLC0415
+    from mbfast.pairs import planning  # noqa: PLC0415
+
+    kernels = _jit.all_kernels()
+    for kernel in track(kernels, "compiling", console=Console(stderr=True)):
+        kernel.compile()
+    planning.measure()
+    echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")

@@ -1,0 +1,81 @@
+"""What commands print and write: lines, tables, files written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def echo(line: str) -> None:
+    """Print a line, where there is a standard output."""
+    if sys.stdout is not None:
+        sys.stdout.write(f"{line}\n")
+
+
+def print_table(table: Table) -> None:
+    """Print a table, as wide as the terminal or, into a pipe or a file, as wide as it wants to be."""
+    # Cells are text, not markup; into a pipe or a file nobody wants lines folded at 80 columns.
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=terminal,
+        width=None if terminal else 200,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    console.print(table)
+    echo(console.file.getvalue().rstrip("\n"))  # type: ignore[attr-defined]
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """Return the bytes of a figure, the same for the same figure."""
+    from matplotlib import rc_context  # noqa: PLC0415
+
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "mbfast"}):  # the same figure gives the same bytes
+        figure.savefig(buffer, format=kind, dpi=160, metadata=None if kind == "png" else {_DATES[kind]: None})
+    return buffer.getvalue()
+
+
+_DATES = {"svg": "Date", "pdf": "CreationDate"}
+
+
+def check_writable(*files: Path | None) -> None:
+    """Find out before any work whether the outputs can be written; folders are made on the way."""
+    outputs = [file for file in files if file is not None]
+    for file in outputs:
+        if file.is_dir():
+            raise ValueError(f"{file}: a file is wanted, this is a folder")
+        if sum(other.resolve() == file.resolve() for other in outputs) > 1:
+            raise ValueError(f"{file}: two outputs cannot go to one file")
+        target = file.resolve() if file.exists() else next(p for p in file.absolute().parents if p.exists())
+        if not os.access(target, os.W_OK) or not (target.is_dir() or file.exists()):
+            raise ValueError(f"{file}: cannot be written, {target} is not writable")
+
+
+def write(outputs: dict[Path, bytes]) -> None:
+    """Write all files or, should one fail, none; pipes and devices are written to, not replaced."""
+    in_place = [file for file in outputs if file.exists() and not file.is_file()]
+    targets = {file: file.resolve() for file in outputs if file not in in_place}
+    unfinished = {target.with_name(f".{target.name}.{os.getpid()}"): file for file, target in targets.items()}
+    try:
+        for partial, file in unfinished.items():
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(outputs[file])
+        for partial, file in unfinished.items():
+            partial.replace(targets[file])
+    finally:
+        for partial in unfinished:
+            partial.unlink(missing_ok=True)
+    for file in in_place:
+        file.write_bytes(outputs[file])

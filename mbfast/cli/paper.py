@@ -1,0 +1,196 @@
+"""Commands about the paper: its claims, the ratios of the glasses, the cutoff lengths."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from mbfast import units
+from mbfast.cli.command import command
+from mbfast.cli.output import check_writable, echo, print_table, rendered, write
+from mbfast.glasses import load_glasses
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+_FIGURES = (
+    *("figure1", "self_consistent_ratio", "lattice_sums", "cutoff_lengths"),
+    *("flow_spectra", "flow_ratio", "flow_shares"),
+)
+
+
+_TABLE_HELP = "Table of glasses; without it the 13 of the paper."
+
+
+@command
+def reproduce(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write the records here.")
+    ] = None,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here, as PNG and SVG.")] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Print the findings by part, in Markdown, alone.")] = False,
+) -> None:
+    """Recompute what the paper prints, claim by claim, and compare.
+
+    A verdict is "reproduced" (equal to rounding errors), "rounding" (equal to the printed digits; to half a decade for
+    an estimate like ~10) or "differs" (why is said below the table). A finding says what follows: the claim "stands",
+    is a "slip of printing" (rounding, arithmetic) that leaves the argument intact, or "does not follow" from the
+    paper's own Hamiltonian or numbers; the test that shows it is named below the table.
+
+    Figures: figure1, the solutions of (4.5), the sums over blocks beside ln N0, L_c by material, and a flow of silica.
+
+    Example: mbfast reproduce --json claims.json --figures figures
+    """
+    from mbfast import audit  # noqa: PLC0415
+
+    images = {}
+    if figures is not None:
+        images = {(name, kind): figures / f"{name}.{kind}" for name in _FIGURES for kind in ("png", "svg")}
+    check_writable(json_file, *images.values())
+    outputs: dict[Path, bytes] = {}
+    if images:
+        drawn = _audit_figures(audit.EXCLUDED)
+        outputs |= {file: rendered(drawn[name], kind) for (name, kind), file in images.items()}
+    records = list(audit.reproduce())
+    if json_file is not None:
+        text = json.dumps([record.as_dict() for record in records], indent=1, ensure_ascii=False)
+        outputs[json_file] = f"{text}\n".encode()
+    write(outputs)
+    if summary:
+        echo(audit.summary(records))
+        return
+
+    table = Table("eq.", "quantity")
+    for heading in ("printed", "computed", "rel. diff.", "verdict", "finding"):
+        table.add_column(heading, no_wrap=True)
+    for record in records:
+        table.add_row(
+            record.equation,
+            record.quantity,
+            "" if record.printed is None else f"{record.printed.text} {record.unit}",
+            f"{record.computed:.5g}",
+            "" if record.relative_difference is None else f"{record.relative_difference:+.1e}",
+            record.verdict,
+            record.finding,
+            style="red" if record.verdict == "differs" else None,
+        )
+    print_table(table)
+    for heading, wanted in (("What differs:", "differs"), ("Remarks:", "reproduced rounding")):
+        echo(heading)
+        for record in records:
+            if record.verdict in wanted and record.note:
+                shown = f" [{record.finding}: {record.test}]" if record.verdict == "differs" else ""
+                echo(f"  ({record.equation}) {record.quantity}: {record.note}{shown}")
+    verdicts, findings = (Counter(getattr(record, name) for record in records) for name in ("verdict", "finding"))
+    counts = {verdict: f"{verdicts[verdict]} {verdict}" for verdict in audit.VERDICTS}
+    counts["differs"] += f" ({findings['slip of printing']} slips of printing, "
+    counts["differs"] += f"{findings['does not follow']} do not follow)"
+    echo(f"{len(records)} claims: " + ", ".join(counts.values()))
+
+
+@command
+def ratio(
+    csv: Annotated[Path | None, typer.Argument(metavar="[CSV]", help=_TABLE_HELP, show_default=False)] = None,
+    exclude: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Not in the fit; may be repeated.")] = None,
+    figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it (.png, .svg, .pdf).")] = None,
+) -> None:
+    """Meissner-Berret ratios of a table of glasses: measured, predicted, and the fit through the origin.
+
+    Example: mbfast ratio my_glasses.csv --exclude PMMA --figure ratios.svg
+    """
+    from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio  # noqa: PLC0415
+
+    check_writable(figure)
+    if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"{figure}: a figure is wanted as .png, .svg or .pdf")
+    glasses = load_glasses(csv)
+    excluded = exclude or []
+    for name in excluded:
+        if name not in (glass.name for glass in glasses):
+            raise ValueError(f"unknown glass {name!r} to exclude: there are {', '.join(g.name for g in glasses)}")
+    table = Table("glass", "γ_l/γ_t", "c_l/c_t", "(theo-exp)/exp", "")
+    measured, predicted = [], []
+    for glass in glasses:
+        x = float(meissner_berret_ratio(gamma_l=glass.gamma_l, gamma_t=glass.gamma_t))
+        y = float(meissner_berret_ratio(c_l=glass.c_l, c_t=glass.c_t))
+        mark = "not in the fit" if glass.name in excluded else ""
+        table.add_row(glass.name, f"{x:.3f}", f"{y:.3f}", f"{100 * (y / x - 1):+.1f} %", mark)
+        if not mark:
+            measured.append(x)
+            predicted.append(y)
+    summary = f"{len(measured)} glasses in the fit"
+    if len(set(measured)) > 1 and len(set(predicted)) > 1:
+        fit = fit_through_origin(measured, predicted)
+        summary += f": c_l/c_t = ({fit.slope:.4f} ± {fit.slope_stderr:.4f}) γ_l/γ_t, r = {fit.pearson_r:.3f}"
+    if figure is not None:
+        from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
+
+        image = meissner_berret_figure(glasses, exclude=excluded)
+        write({figure: rendered(image, figure.suffix.removeprefix("."))})
+    print_table(table)
+    echo(summary)
+
+
+@command
+def cutoff(
+    csv: Annotated[Path | None, typer.Option(metavar="CSV", help=_TABLE_HELP, show_default=False)] = None,
+    glass: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")] = None,
+    modulus: Annotated[list[float] | None, typer.Option(metavar="PA", help="Moduli ρc² instead of glasses.")] = None,
+    omega: Annotated[float, typer.Option(metavar="RAD/S", help="Angular frequency of the phonon.")] = 1e7,
+    omega_c: Annotated[float, typer.Option(metavar="RAD/S", help="Cutoff of the susceptibility.")] = 1e15,
+) -> None:
+    """Cutoff lengths L_c (4.4) of glasses, or of given moduli.
+
+    Example: mbfast cutoff --glass BK7 --glass a-SiO2 --omega 1e9 --omega-c 1e14
+    """
+    from mbfast.cutoffs import cutoff_length  # noqa: PLC0415
+
+    def angstroms(value: float) -> str:
+        return f"{float(cutoff_length(value, omega, omega_c)) / units.ANGSTROM:.4g}"
+
+    if modulus:
+        if glass or csv:
+            raise ValueError("--modulus replaces the table of glasses: give it without --glass and --csv")
+        table = Table("ρc² (Pa)", "L_c (Å)")
+        for value in modulus:
+            table.add_row(f"{value:g}", angstroms(value))
+    else:
+        table = Table("glass", "ρ (kg/m³)", "L_c with ρc_l² (Å)", "L_c with ρc_t² (Å)")
+        angstroms(1.0)  # refuses bad frequencies even where no density is known
+        for entry in load_glasses(csv, names=glass or None):
+            if entry.density is None and not glass:
+                table.add_row(entry.name, "not known")
+            else:
+                lengths = angstroms(entry.modulus_l), angstroms(entry.modulus_t)
+                table.add_row(entry.name, f"{entry.density:g}", *lengths)
+    print_table(table)
+
+
+def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:
+    from mbfast import plotting  # noqa: PLC0415
+    from mbfast.pairs.interactions import StressInteraction  # noqa: PLC0415
+    from mbfast.renormalization.flow import flow as run  # noqa: PLC0415
+    from mbfast.spectra.spectrum import Spectrum  # noqa: PLC0415
+
+    glasses = load_glasses()
+    silica = next(glass for glass in glasses if glass.name == "a-SiO2")
+    omega = np.geomspace(1e5, 1e15, 256)
+    # the strength of section V, constant to omega_c
+    of_l, of_t = (np.full(256, -np.pi * 2.76e-4 * modulus) for modulus in (silica.modulus_l, silica.modulus_t))
+    material = StressInteraction.of(silica)
+    flows = plotting.flow_figures(run(Spectrum(omega, of_l, of_t, 1.0), material))
+    return {
+        "figure1": plotting.meissner_berret_figure(glasses, exclude=excluded),
+        "self_consistent_ratio": plotting.self_consistent_figure(glasses),
+        "lattice_sums": plotting.lattice_sums_figure(),
+        "cutoff_lengths": plotting.cutoff_figure(glasses),
+        **{f"flow_{name}": figure for name, figure in flows.items()},
+    }

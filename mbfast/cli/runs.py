@@ -1,0 +1,194 @@
+"""Commands that compute from files: flows and pair sums."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table
+
+import mbfast
+from mbfast.cli.command import command
+from mbfast.cli.output import check_writable, echo, print_table, rendered, write
+from mbfast.glasses import load_glasses
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mbfast.pairs.interactions import Interaction
+
+
+@command
+def flow(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.", show_default=False)],
+) -> None:
+    """Renormalize the spectra of a material from blocks to a sample (4.1), as a TOML file says.
+
+    Writes the arrays (.npz: omega, scales, Im chi~ and the terms by scale) and, if wanted, the figures. Sections and
+    keys are in the help of mbfast.files.flow.read_flow_config; the least is
+
+    [material]
+    glass = "a-SiO2"
+
+    [spectrum]
+    kind = "tunnelling"
+    tunnelling_l = 3.1e-4
+    tunnelling_t = 2.9e-4
+
+    Example: mbfast flow silica.toml
+    """
+    from mbfast.files.flow import read_flow_config  # noqa: PLC0415
+
+    wanted = read_flow_config(config)
+    images = {}
+    if wanted.figures is not None:
+        names = ("spectra", "ratio", "shares")
+        images = {(name, kind): wanted.figures / f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+    check_writable(wanted.data, *images.values())
+    inputs = [config] + ([config.parent / name] if (name := wanted.values["spectrum"]["file"]) else [])
+    if any(wanted.data.resolve() == file.resolve() for file in inputs):
+        raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
+    result = wanted.run()
+    arrays: dict[str, Any] = {
+        "config": wanted.text,
+        "form": wanted.values["flow"]["form"],
+        "ratio": result.ratio,
+        **{f"{name}_{p}": part for name, term in result.terms._asdict().items() for p, part in term._asdict().items()},
+        **{f"error_{p}": part for p, part in result.error._asdict().items()},
+    }
+    for name in ("omega", "temperature", "scales", "longitudinal", "transverse", "status", "stopped_at"):
+        arrays[name] = getattr(result, name)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    outputs = {wanted.data: buffer.getvalue()}
+    if images:
+        from mbfast.plotting import flow_figures  # noqa: PLC0415
+
+        drawn = flow_figures(result)
+        outputs |= {file: rendered(drawn[name], kind) for (name, kind), file in images.items()}
+    write(outputs)
+    shown = int(np.argmin(np.abs(np.log(result.omega / 1e7))))
+    table = Table("L (m)", "Im χ̃_l (Pa)", "Im χ̃_t (Pa)", "sqrt(l/t)")
+    rows = zip(result.scales, result.longitudinal, result.transverse, result.ratio, strict=True)
+    for scale, of_l, of_t, ratio_of_both in rows:
+        table.add_row(f"{scale:.3g}", f"{of_l[shown]:.5g}", f"{of_t[shown]:.5g}", f"{ratio_of_both[shown]:.5f}")
+    print_table(table)
+    ending = {
+        "done": "",
+        "diverged": f"; it diverges: at {result.stopped_at:.3g} m the block is no longer stable",
+        "emission": f"; it stops at {result.stopped_at:.3g} m: the next step would make Im χ̃ positive",
+    }
+    steps = result.scales.size - 1
+    echo(f"at {result.omega[shown]:.3g} rad/s, {steps} steps, written to {wanted.data}{ending[str(result.status)]}")
+
+
+@command
+def pairsum(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Positions and moments.", show_default=False)],
+    glass: Annotated[str | None, typer.Option(metavar="NAME", help="The medium of stress moments.")] = None,
+    density: Annotated[float | None, typer.Option(metavar="KG/M3", help="Or: its mass density,")] = None,
+    c_l: Annotated[float | None, typer.Option(metavar="M/S", help="its longitudinal sound velocity,")] = None,
+    c_t: Annotated[float | None, typer.Option(metavar="M/S", help="and its transverse one.")] = None,
+    form: Annotated[str | None, typer.Option(help="Of its tensor: corrected (default) or joffrin-levelut.")] = None,
+    permittivity: Annotated[float | None, typer.Option(metavar="F/M", help="The medium of dipoles.")] = None,
+    method: Annotated[str, typer.Option(help="auto, direct, fft or ewald.")] = "auto",
+    boundary: Annotated[
+        str | None, typer.Option(help="open or periodic; by default periodic if there is a cell.")
+    ] = None,
+    cell: Annotated[str | None, typer.Option(metavar="A,B,C", help="Periods (m), in place of the file's.")] = None,
+    images: Annotated[int | None, typer.Option(help="Shells of images; direct and fft only.")] = None,
+    image_shape: Annotated[str | None, typer.Option(help="cubic or spherical; direct and fft only.")] = None,
+    macroscopic: Annotated[
+        str | None, typer.Option(help="clamped, stress-free, tin-foil or vacuum; ewald only.")
+    ] = None,
+    rtol: Annotated[float | None, typer.Option(help="Relative error that is allowed.")] = None,
+    threads: Annotated[int | None, typer.Option(help="By default as many as this process may use.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's stem and -fields.npz, in this folder.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Draw no progress bar.")] = False,
+) -> None:
+    """Fields and energies of blocks whose positions and moments are in a file: .npz, .npy, .csv or extended XYZ.
+
+    What such a file consists of is in the help of mbfast.files.blocks.read_blocks. Moments of 3 numbers are dipoles,
+    those of 6 or 9 are stress. Writes an .npz of field (in the layout of the moments), energies (T_s : h_s of each
+    block), energy (their sum, J), positions, moments, and parameters (JSON; null is what was not given).
+
+    Example: mbfast pairsum blocks.csv --glass a-SiO2 --method ewald --cell 1e-7,1e-7,1e-7
+    """
+    from mbfast.files.blocks import read_blocks  # noqa: PLC0415
+    from mbfast.pairs.sums import pair_field  # noqa: PLC0415
+
+    target = Path(f"{file.stem}-fields.npz") if output is None else output
+    check_writable(target)
+    if target.resolve() == file.resolve():
+        raise ValueError(f"{target}: the output would replace the input")
+    data = read_blocks(file)
+    medium = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t, "form": form, "permittivity": permittivity}
+    interaction, material = _medium(f"{file}: moments of {data.columns} numbers", data.columns, medium)
+    if boundary is None:
+        boundary = "open" if cell is None and data.cell is None else "periodic"
+    periods = _periods(cell) if cell is not None else data.cell if boundary == "periodic" else None
+    given: dict[str, Any] = {"images": images, "image_shape": image_shape, "macroscopic": macroscopic, "rtol": rtol}
+    given |= {"method": method, "boundary": boundary, "cell": periods, "threads": threads}
+    arguments = {name: value for name, value in given.items() if value is not None}
+    start = time.perf_counter()
+    field = pair_field(interaction, data.blocks, data.moments, progress=not quiet, **arguments)
+    seconds = time.perf_counter() - start
+    energies = data.energies(field)
+    energy = math.fsum(energies)
+    lattice = dataclasses.asdict(data.blocks) if isinstance(data.blocks, mbfast.BlockLattice) else None
+    parameters = {"version": mbfast.__version__, "file": str(file), **given}
+    parameters |= {"cell": None if periods is None else periods.tolist(), "lattice": lattice, "material": material}
+    buffer = io.BytesIO()
+    np.savez(  # random numbers do not compress
+        buffer,
+        field=field,
+        energies=energies,
+        energy=energy,
+        positions=data.positions,
+        moments=data.moments,
+        parameters=json.dumps(parameters, ensure_ascii=False),
+    )
+    write({target: buffer.getvalue()})
+    echo(f"{data.n_blocks} blocks, {boundary}: {energy:.6e} J, method {method}, {seconds:.2f} s, written to {target}")
+
+
+def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction, dict[str, Any]]:
+    """Return the interaction that moments of so many numbers have, and what describes it."""
+    from mbfast.pairs.interactions import DipoleInteraction, StressInteraction  # noqa: PLC0415
+
+    got = ", ".join(f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None) or "neither"
+    if columns == 3:
+        if {name for name, value in given.items() if value is not None} != {"permittivity"}:
+            raise ValueError(f"{what} are dipoles: --permittivity is wanted, and no other medium, got {got}")
+        return DipoleInteraction(given["permittivity"]), {"permittivity": given["permittivity"]}
+    density, c_l, c_t = (given[name] for name in ("density", "c_l", "c_t"))
+    complete = (c_l, c_t) == (None, None) if given["glass"] is not None else None not in (density, c_l, c_t)
+    if not complete or given["permittivity"] is not None:
+        raise ValueError(f"{what} are stress: --glass or all of --density, --c-l and --c-t are wanted, got {got}")
+    if given["glass"] is not None:
+        (glass,) = load_glasses(names=[given["glass"]])
+        density, c_l, c_t = glass.density if density is None else density, glass.c_l, glass.c_t
+        if density is None:
+            raise ValueError(f"--density is wanted, as that of {glass.name} is not known")
+    form: Any = "corrected" if given["form"] is None else given["form"]
+    material = {"glass": given["glass"], "density": density, "c_l": c_l, "c_t": c_t, "form": form}
+    return StressInteraction(density, c_l, c_t, form=form), material
+
+
+def _periods(text: str) -> NDArray[np.float64]:
+    try:
+        periods = np.array([float(length) for length in text.split(",")])
+    except ValueError:
+        periods = np.empty(0)
+    if periods.shape != (3,) or not (periods > 0.0).all():
+        raise ValueError(f"--cell: three positive lengths a,b,c in m are wanted, got {text!r}")
+    return periods

@@ -1,0 +1,38 @@
+"""Temperatures: what they do to spectra by detailed balance."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast import units
+from mbfast._core.validate import (
+    FloatArray,
+    float_array,
+    require_finite,
+    require_positive,
+)
+
+
+def check_temperature(temperature: ArrayLike, name: str = "temperature") -> FloatArray:
+    """Return temperatures (K), zero among them."""
+    array = float_array(name, temperature)
+    array = array + 0.0  # -0.0 is zero
+    if array.any():
+        require_finite(name, array)
+        if (array < 0.0).any():
+            raise ValueError(f"{name} must not be negative, got {array.min():g} K")
+        require_positive(name, np.where(array == 0.0, 1.0, array), unit="K, or zero")
+    return array
+
+
+def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:
+    """Return hbar/(k_B T) in s; infinity at T = 0."""
+    with np.errstate(divide="ignore"):
+        return units.HBAR / (units.K_B * temperature)
+
+
+def absorbed_fraction(omega: FloatArray, temperature: FloatArray) -> FloatArray:
+    """Return 1 - exp(-hbar omega/k_B T), (..., n): what of Im chi~ is left when stimulated emission is subtracted."""
+    result: FloatArray = -np.expm1(-inverse_thermal_frequency(temperature)[..., None] * omega)
+    return result

@@ -1,0 +1,334 @@
+"""Two-level systems: one of them (2.1), (2.2), their constant distribution, and what experiments take from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import digamma, expit
+
+from mbfast import units
+from mbfast._core.validate import (
+    LARGEST,
+    FloatArray,
+    broadcast_shape,
+    float_array,
+    one_number,
+    require_bounded,
+    require_finite,
+    require_positive,
+)
+from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
+
+if TYPE_CHECKING:
+    from mbfast._core.voigt import Polarization
+
+
+# ln of what the tail of tanh beyond a cutoff may be
+_COLD = 40.0
+
+
+def ttls_susceptibility(
+    omega: ArrayLike,
+    temperature: ArrayLike,
+    density: ArrayLike,
+    coupling: ArrayLike,
+    cutoff: ArrayLike,
+    *,
+    reduced: bool = False,
+) -> NDArray[np.complex128]:
+    r"""Resonant susceptibility of two-level systems with a constant distribution.
+
+    Parameters
+    ----------
+    omega : array_like
+        Frequency (rad/s), positive and below `cutoff`.
+    temperature : array_like
+        T (K), zero allowed; k_B T at most hbar `cutoff`/40.
+    density : array_like
+        P-bar (1/(J m^3)), of systems in asymmetry and the logarithm of the tunnelling element, both positive.
+    coupling : array_like
+        gamma_a (J): a strain e changes the energy by gamma_a (D sigma_z + M sigma_x) e. (2.1) has half its gamma there.
+    cutoff : array_like
+        omega_c (rad/s): no system has a larger splitting.
+    reduced : bool
+        chi~ instead of chi: Im chi~ of (2.11), and as Re chi~ the one-sided transform of it that (4.3) takes.
+
+    Returns
+    -------
+    ndarray of complex128
+        chi_a (Pa), of the shape to which the arguments broadcast.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Notes
+    -----
+    With A = pi P gamma^2, T_c = hbar omega_c/k_B and y = hbar omega/(2 pi k_B T)
+
+    .. math:: \mathrm{Im}\,\chi = -A \tanh\frac{\hbar\omega}{2k_BT}, \quad
+              \mathrm{Re}\,\chi = -\frac{2A}{\pi}\left[\ln\frac{\hbar\sqrt{\omega_c^2-\omega^2}}{2\pi k_BT}
+              - \mathrm{Re}\,\psi(\tfrac12 + iy)\right],
+
+    exact but for a relative exp(-hbar omega_c/k_B T). Im chi~ = -A/(1 + exp(-hbar omega/k_B T)); its one-sided
+    transform is the mean of Re chi at T and at T = 0, and diverges as omega -> 0.
+
+    References
+    ----------
+    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.1), (2.11), (4.3). S. Hunklinger and W. Arnold, Physical Acoustics
+    12, 155 (1976).
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> from mbfast.units import EV
+    >>> chi = mbfast.ttls_susceptibility(1e9, [0.0, 1.0], 8e44, 1.04 * EV, 1e15)
+    >>> print(f"{chi[0]:.4g} {chi[1]:.4g}")
+    -6.137e+08-6.978e+07j -4.028e+08-2.665e+05j
+    """
+    arguments = {
+        "omega": float_array("omega", omega),
+        "temperature": check_temperature(temperature),
+        "density": float_array("density", density),
+        "coupling": float_array("coupling", coupling),
+        "cutoff": float_array("cutoff", cutoff),
+    }
+    for name, unit in (("omega", "rad/s"), ("cutoff", "rad/s")):
+        require_positive(name, arguments[name], unit=unit)
+    _require_not_negative("density", arguments["density"], 1e70)
+    _require_not_negative("coupling", arguments["coupling"])
+    broadcast_shape(**arguments)
+    w, kelvin, states, gamma, top = np.broadcast_arrays(*arguments.values())
+    if (w >= top).any():
+        raise ValueError("omega must be below cutoff")
+    if (units.K_B * kelvin * _COLD > units.HBAR * top).any():
+        raise ValueError(f"temperature must be at most hbar cutoff/({_COLD:g} k_B), got {kelvin.max():g} K")
+    strength = np.pi * states * gamma**2
+    x = inverse_thermal_frequency(kelvin) * w
+    at_zero = -strength / np.pi * (np.log((top - w) / w) + np.log1p(top / w))
+    real = at_zero - 2.0 * strength / np.pi * (np.log(w) - _thermal_logarithm(w, kelvin))
+    if reduced:
+        return np.asarray(0.5 * (real + at_zero) - 1j * strength * expit(x))
+    return np.asarray(real - 1j * strength * np.tanh(0.5 * x))
+
+
+def _require_not_negative(name: str, array: FloatArray, largest: float = LARGEST) -> None:
+    require_bounded(name, array, largest)
+    if (array < 0.0).any():
+        raise ValueError(f"{name} must not be negative, got {array.min():g}")
+
+
+def _thermal_logarithm(omega: FloatArray, temperature: FloatArray) -> FloatArray:
+    """Return ln(2 pi k_B T/hbar) + Re psi(1/2 + i hbar omega/(2 pi k_B T)), which is ln(omega) at T = 0."""
+    thermal = 2.0 * np.pi * units.K_B / units.HBAR * np.where(temperature > 0.0, temperature, 1.0)
+    y = omega / thermal
+    # psi loses nothing up to 1e8; beyond, the next term of its series is below the rounding error
+    warm = np.log(thermal) + digamma(0.5 + 1j * np.minimum(y, 1e8)).real
+    return np.where((temperature > 0.0) & (y < 1e8), warm, np.log(omega))
+
+
+def tunnelling_strength(density: ArrayLike, coupling: ArrayLike, modulus: ArrayLike) -> FloatArray:
+    """Tunnelling strength C_a = P gamma_a^2/(rho c_a^2), dimensionless.
+
+    Parameters
+    ----------
+    density, coupling : array_like
+        P-bar (1/(J m^3)) and gamma_a (J), as in `ttls_susceptibility`.
+    modulus : array_like
+        rho c_a^2 (Pa).
+
+    Returns
+    -------
+    ndarray or float64
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> from mbfast.units import EV
+    >>> print(f"{mbfast.tunnelling_strength(8e44, 1.04 * EV, 2200 * 5800**2):.1e}")
+    3.0e-04
+    """
+    arguments = {
+        "density": float_array("density", density),
+        "coupling": float_array("coupling", coupling),
+        "modulus": float_array("modulus", modulus),
+    }
+    _require_not_negative("density", arguments["density"], 1e70)
+    _require_not_negative("coupling", arguments["coupling"])
+    require_positive("modulus", arguments["modulus"], unit="Pa")
+    broadcast_shape(**arguments)
+    result: FloatArray = arguments["density"] * arguments["coupling"] ** 2 / arguments["modulus"]
+    return result[()]
+
+
+def sound_velocity_shift(
+    omega: ArrayLike, temperature: ArrayLike, reference: ArrayLike, strength: ArrayLike
+) -> FloatArray:
+    r"""Relative change of a sound velocity with temperature, by resonant two-level systems.
+
+    Parameters
+    ----------
+    omega : array_like
+        Frequency of the sound (rad/s), far below the cutoff of the systems.
+    temperature, reference : array_like
+        T and T_0 (K), zero allowed.
+    strength : array_like
+        C_a of `tunnelling_strength`.
+
+    Returns
+    -------
+    ndarray or float64
+        (c_a(T) - c_a(T_0))/c_a.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Notes
+    -----
+    delta(rho c^2) = Re chi, so the shift is C [l(T) - l(T_0)] with l(T) = ln T + Re psi(1/2 + i hbar omega/2 pi k_B T):
+    C ln(T/T_0), the slope from which experiments infer C, for hbar omega << k_B T.
+
+    Examples
+    --------
+    >>> import math, mbfast
+    >>> print(f"{mbfast.sound_velocity_shift(1e8, 1.0, 0.1, 3e-4) / (3e-4 * math.log(10)):.6f}")
+    0.999995
+    """
+    arguments = {
+        "omega": float_array("omega", omega),
+        "temperature": check_temperature(temperature),
+        "reference": check_temperature(reference, "reference"),
+        "strength": float_array("strength", strength),
+    }
+    require_positive("omega", arguments["omega"], unit="rad/s")
+    require_bounded("strength", arguments["strength"])
+    broadcast_shape(**arguments)
+    w, kelvin, other, c = np.broadcast_arrays(*arguments.values())
+    result: FloatArray = c * (_thermal_logarithm(w, kelvin) - _thermal_logarithm(w, other))
+    return result[()]
+
+
+@dataclass(frozen=True, slots=True)
+class TwoLevelSystem:
+    """A two-level system and its coupling to strain, (2.1).
+
+    Parameters
+    ----------
+    asymmetry, tunnelling : float
+        Delta and Delta_0 (J), not both zero.
+    gamma_l, gamma_t : float
+        Couplings gamma (J) to longitudinal and transverse strain, as in (2.1): a strain e couples as (gamma/2) e.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> from mbfast.units import EV, K_B
+    >>> system = mbfast.TwoLevelSystem(0.6 * K_B, 0.8 * K_B, 1.0 * EV, 0.65 * EV)
+    >>> print(f"{system.splitting / K_B:.3f} K, D = {system.diagonal:.3f}, M = {system.off_diagonal:.3f}")
+    1.000 K, D = 0.600, M = 0.800
+    """
+
+    asymmetry: float
+    tunnelling: float
+    gamma_l: float
+    gamma_t: float
+
+    def __post_init__(self) -> None:
+        for name in ("asymmetry", "tunnelling", "gamma_l", "gamma_t"):
+            value = one_number(name, getattr(self, name))
+            require_bounded(name, np.asarray(value))
+            object.__setattr__(self, name, value)
+        if self.splitting == 0.0:
+            raise ValueError("asymmetry and tunnelling must not both be zero")
+
+    @property
+    def splitting(self) -> float:
+        """E = sqrt(Delta^2 + Delta_0^2) (J)."""
+        return float(np.hypot(self.asymmetry, self.tunnelling))
+
+    @property
+    def diagonal(self) -> float:
+        """D = Delta/E."""
+        return self.asymmetry / self.splitting
+
+    @property
+    def off_diagonal(self) -> float:
+        """M = Delta_0/E."""
+        return self.tunnelling / self.splitting
+
+    def hamiltonian(self, basis: Literal["energy", "local"] = "energy") -> FloatArray:
+        """Return the Hamiltonian (J) of shape (2, 2): diag(E, -E)/2, or (Delta sigma_z + Delta_0 sigma_x)/2."""
+        if self._is_energy(basis):
+            return 0.5 * np.diag([self.splitting, -self.splitting])
+        return 0.5 * np.array([[self.asymmetry, self.tunnelling], [self.tunnelling, -self.asymmetry]])
+
+    def coupling(self, polarization: Polarization, basis: Literal["energy", "local"] = "energy") -> FloatArray:
+        """Return the operator (J) that multiplies a strain: (gamma/2)(D sigma_z + M sigma_x), or (gamma/2) sigma_z."""
+        if polarization not in ("longitudinal", "transverse"):
+            raise ValueError(f"polarization must be longitudinal or transverse, got {polarization!r}")
+        gamma = self.gamma_l if polarization == "longitudinal" else self.gamma_t
+        d, m = (self.diagonal, self.off_diagonal) if self._is_energy(basis) else (1.0, 0.0)
+        return 0.5 * gamma * np.array([[d, m], [m, -d]])
+
+    def absorption_rate(
+        self,
+        omega: ArrayLike,
+        temperature: float,
+        strain: float,
+        broadening: float,
+        polarization: Polarization,
+        *,
+        basis: Literal["energy", "local"] = "energy",
+    ) -> FloatArray:
+        """Power absorbed from a wave in resonance, by the golden rule between the diagonalised levels.
+
+        Parameters
+        ----------
+        omega : array_like
+            Frequency of the wave (rad/s).
+        temperature : float
+            T (K), zero allowed.
+        strain : float
+            Complex amplitude A k: the strain is A k exp(-i omega t) and its complex conjugate.
+        broadening : float
+            Standard deviation of the line (rad/s), a Gaussian in the place of the delta function.
+        polarization : {"longitudinal", "transverse"}
+            Of the wave.
+        basis : {"energy", "local"}
+            In which the Hamiltonian is set up; the result does not depend on it.
+
+        Returns
+        -------
+        ndarray or float64
+            Watts; (2.2), (pi/2 hbar)(A k)^2 M^2 E tanh(E/2 k_B T) gamma^2 delta(E - hbar omega).
+        """
+        frequencies = float_array("omega", omega)
+        require_finite("omega", frequencies)
+        rate = float(inverse_thermal_frequency(check_temperature(one_number("temperature", temperature))))
+        amplitude, width = one_number("strain", strain), one_number("broadening", broadening)
+        require_finite("strain", np.asarray(amplitude))
+        require_positive("broadening", np.asarray(width), unit="rad/s")
+        energies, states = np.linalg.eigh(self.hamiltonian(basis))
+        element = states[:, 0] @ self.coupling(polarization, basis) @ states[:, 1]
+        gap = (energies[1] - energies[0]) / units.HBAR
+        line = np.exp(-0.5 * ((frequencies - gap) / width) ** 2) / (np.sqrt(2.0 * np.pi) * width)
+        result: FloatArray = (
+            2.0 * np.pi / units.HBAR * (amplitude * element) ** 2 * gap * np.tanh(0.5 * rate * gap) * line
+        )
+        return result[()]
+
+    def _is_energy(self, basis: str) -> bool:
+        if basis not in ("energy", "local"):
+            raise ValueError(f"basis must be energy or local, got {basis!r}")
+        return basis == "energy"
