@@ -1,3 +1,5 @@
+"""What all tests share: settings of hypothesis, one cache of kernels for all workers, fresh interpreters."""
+
 import os
 import subprocess
 import sys
@@ -5,10 +7,33 @@ import sys
 import pytest
 from hypothesis import settings
 
+from mbfast._core import tiles
+
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
-settings.register_profile("mbfast", deadline=None, max_examples=30 if JIT_OFF else 200)
+# The same examples on every run and machine; `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile("mbfast", deadline=None, derandomize=True, max_examples=30 if JIT_OFF else 200)
+settings.register_profile("explore", parent=settings.get_profile("mbfast"), derandomize=False)
 settings.load_profile("mbfast")
+
+# The commands under test obey these variables: whoever runs the suite may have set them, and no test expects that.
+for _name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(_name, None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """Workers of `-n auto`: the cores this process may use, and no more than the suite can keep busy."""
+    return min(tiles.usable_cores(), 4)
+
+
+def pytest_sessionstart(session):
+    """Compile all kernels before xdist starts its workers: each would compile the same ones at the same time."""
+    if not JIT_OFF and getattr(session.config.option, "numprocesses", None):
+        command = [sys.executable, "-P", "-m", "mbfast", "warmup"]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+        if done.returncode:
+            pytest.exit(f"mbfast warmup failed:\n{done.stderr}", returncode=1)
 
 
 def pytest_collection_modifyitems(items):
@@ -24,9 +49,9 @@ def run_python():
     def run(code, **environment):
         done = subprocess.run(
             [sys.executable, "-P", "-c", code],
-            env={**os.environ, **environment},
+            env={**os.environ, "PYTHONUTF8": "1", **environment},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         assert done.returncode == 0, done.stderr

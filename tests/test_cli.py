@@ -152,7 +152,7 @@ def test_bad_usage_exits_with_2(invoke, arguments):
 
 @pytest.mark.parametrize("reader", ["| head -n 1", "| true", ">&-"])
 def test_a_reader_that_leaves_is_no_error(reader):
-    command = f"{sys.executable} -m mbfast reproduce {reader}"
+    command = f"{sys.executable} -P -m mbfast reproduce {reader}"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
@@ -160,7 +160,7 @@ def test_a_reader_that_leaves_is_no_error(reader):
 
 def test_a_terminal_without_greek_shows_what_it_can():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    command = [sys.executable, "-m", "mbfast", "ratio"]
+    command = [sys.executable, "-P", "-m", "mbfast", "ratio"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert "?_l/?_t" in done.stdout
     assert "a-SiO2" in done.stdout
@@ -240,7 +240,7 @@ except SystemExit as exit:
     print(exit.code)
 """
     # a module set to None raises ModuleNotFoundError as one that is not installed
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "2"
     assert done.stderr.strip() == "mbfast: the command line needs typer: pip install 'mbfast[cli]'"
 

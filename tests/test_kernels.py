@@ -307,7 +307,7 @@ def test_in_multiprocessing_workers(tmp_path, method):
         pytest.skip(f"no {method}")
     script = tmp_path / "script.py"
     script.write_text(WORKERS.format(path=[os.path.dirname(__file__)], method=method), encoding="utf-8")  # noqa: PTH120
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "True"
 
@@ -355,13 +355,13 @@ except KeyboardInterrupt:
 )
 def test_ctrl_c_is_prompt(threads, call):
     process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED.format(threads=threads, call=call)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", "-c", INTERRUPTED.format(threads=threads, call=call)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout.readline() == "ready\n"
         time.sleep(1)  # of the minutes the sum takes
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=5)[0] == "interrupted\n"
+        assert process.communicate(timeout=60)[0] == "interrupted\n"
         assert process.returncode == 0
     finally:
         process.kill()
