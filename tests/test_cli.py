@@ -240,7 +240,7 @@ except SystemExit as exit:
     print(exit.code)
 """
     # a module set to None raises ModuleNotFoundError as one that is not installed
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "2"
     assert done.stderr.strip() == "mbfast: the command line needs typer: pip install 'mbfast[cli]'"
 
