@@ -12,9 +12,9 @@ import pytest
 import scipy.fft
 
 import mbfast
-from mbfast._core import tiles as _tiles
+from mbfast._core.machine import usable_cores
 
-CORES = _tiles.usable_cores()
+CORES = usable_cores()
 INTERACTIONS = {
     "stress": mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0),
     "dipole": mbfast.DipoleInteraction(1 / (8 * np.pi)),

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 import mbfast
-from mbfast._core import tiles as _tiles
+from mbfast._core.machine import usable_cores
 
 FLOPS = {("stress", "field"): 91, ("stress", "energy"): 90, ("dipole", "field"): 30, ("dipole", "energy"): 32}
 SIZES = {"1e3": 1_000, "1e4": 10_000, "2e4": 20_000, "3e4": 30_000}
 STRESS = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)  # reduced units: prefactors -1 and 1
 DIPOLE = mbfast.DipoleInteraction(1 / (8 * np.pi))
-CORES = _tiles.usable_cores()
+CORES = usable_cores()
 
 
 @pytest.fixture(scope="session")

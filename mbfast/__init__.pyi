@@ -19,13 +19,16 @@ from .pairs.angular import angular_coefficients as angular_coefficients
 from .pairs.averages import lattice_sum as lattice_sum
 from .pairs.averages import phase_sum as phase_sum
 from .pairs.averages import strain_coupling_sum as strain_coupling_sum
+from .pairs.direct import DirectField as DirectField
 from .pairs.ewald import EwaldField as EwaldField
 from .pairs.geometry import BlockLattice as BlockLattice
 from .pairs.interactions import DipoleInteraction as DipoleInteraction
 from .pairs.interactions import StressInteraction as StressInteraction
 from .pairs.lattice import LatticeField as LatticeField
+from .pairs.results import PairResult as PairResult
 from .pairs.sums import pair_energy as pair_energy
 from .pairs.sums import pair_field as pair_field
+from .pairs.sums import pair_sum as pair_sum
 from .renormalization.flow import Flow as Flow
 from .renormalization.flow import FlowTerms as FlowTerms
 from .renormalization.flow import flow as flow

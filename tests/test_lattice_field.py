@@ -250,7 +250,12 @@ LATTICE = mbfast.BlockLattice((2, 2, 2), 5e-9)
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
-        ((None, LATTICE), {}, TypeError, "interaction must be a StressInteraction or a DipoleInteraction, got None"),
+        (
+            (None, LATTICE),
+            {},
+            TypeError,
+            r"interaction must be an Interaction \(StressInteraction, DipoleInteraction\), got None",
+        ),
         ((SILICA, np.zeros((1, 3))), {}, TypeError, "lattice must be a BlockLattice, got ndarray"),
         ((SILICA, LATTICE), {"boundary": "wall"}, ValueError, "boundary must be one of open, periodic, got 'wall'"),
         ((SILICA, LATTICE), {"boundary": "periodic"}, ValueError, "images must be a whole number >= 0"),
@@ -270,8 +275,18 @@ def test_bad_arguments_of_the_set_up(arguments, options, error, message):
         (np.ones((2, 2, 2, 3)), {}, ValueError, r"moments must have shape \(2, 2, 2, 6\) or \(2, 2, 2, 3, 3\)"),
         (np.full((2, 2, 2, 6), np.nan), {}, ValueError, "moments must be finite"),
         (np.arange(72.0).reshape(2, 2, 2, 3, 3), {}, ValueError, "stress moments must be symmetric"),
-        (np.ones((2, 2, 2, 6)), {"out": [0.0]}, TypeError, "out must be a float64 array, got list"),
-        (np.ones((2, 2, 2, 6)), {"out": np.empty((2, 2, 2, 6), np.float32)}, TypeError, "float64 array, got float32"),
+        (
+            np.ones((2, 2, 2, 6)),
+            {"out": [0.0]},
+            TypeError,
+            r"out must be a writable, C-contiguous float64 array of shape \(2, 2, 2, 6\), got list",
+        ),
+        (
+            np.ones((2, 2, 2, 6)),
+            {"out": np.empty((2, 2, 2, 6), np.float32)},
+            TypeError,
+            "float64 array of shape .*, got ndarray of float32",
+        ),
         (np.ones((2, 2, 2, 6)), {"out": np.empty((8, 6))}, ValueError, r"shape \(2, 2, 2, 6\), got shape \(8, 6\)"),
         (np.ones((2, 2, 2, 6)), {"out": np.empty((2, 2, 6, 2)).swapaxes(2, 3)}, ValueError, "C-contiguous"),
         (np.ones((2, 2, 2, 6)), {"threads": 0}, ValueError, "threads must be at least 1, got 0"),
@@ -284,7 +299,7 @@ def test_bad_moments(moments, options, error, message):
 
 @pytest.mark.parametrize("function", [mbfast.pair_field, mbfast.pair_energy])
 def test_the_method_is_for_lattices(function):
-    with pytest.raises(ValueError, match="method='fft' wants a BlockLattice, got ndarray"):
+    with pytest.raises(ValueError, match="blocks must be a BlockLattice for method='fft', got positions"):
         function(SILICA, np.eye(3), np.ones((3, 6)), method="fft")
     with pytest.raises(ValueError, match="cell is known for a lattice, got one"):
         function(SILICA, LATTICE, np.ones((2, 2, 2, 6)), method="fft", boundary="periodic", images=1, cell=[1, 1, 1])

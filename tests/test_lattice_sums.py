@@ -228,12 +228,12 @@ def test_a_unit_vector_is_the_named_polarization():
         (
             lambda: mbfast.strain_coupling_sum(SILICA, LATTICE, WAVE, "transverse", 0.3, moment_change="strain"),
             ValueError,
-            "moment_change must be none for stress",
+            "moment_change must be one of none, got 'strain'",
         ),
         (
             lambda: mbfast.strain_coupling_sum(DIPOLES, LATTICE, WAVE, "transverse", moment_change="turn"),
             ValueError,
-            "moment_change must be one of none, gradient, strain",
+            "moment_change must be one of gradient, none, strain",
         ),
     ],
 )

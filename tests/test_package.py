@@ -14,7 +14,7 @@ import scipy.constants
 
 import mbfast
 from mbfast import units
-from mbfast._core import tiles as _tiles
+from mbfast._core import machine
 
 MODULES = [
     module.name
@@ -112,11 +112,11 @@ def test_cores_respect_the_quota_of_the_control_group(tmp_path, monkeypatch, gro
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "own").write_text(groups, encoding="utf-8")
-    monkeypatch.setattr(_tiles, "_CGROUP", tmp_path)
-    monkeypatch.setattr(_tiles, "_OWN_GROUPS", tmp_path / "own")
-    _tiles._quota.cache_clear()
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_OWN_GROUPS", tmp_path / "own")
+    machine._quota.cache_clear()
     try:
-        assert _tiles._quota() == quota
-        assert 1 <= _tiles.usable_cores() <= max(1, math.ceil(min(quota, 1e6)))
+        assert machine._quota() == quota
+        assert 1 <= machine.usable_cores() <= max(1, math.ceil(min(quota, 1e6)))
     finally:
-        _tiles._quota.cache_clear()
+        machine._quota.cache_clear()

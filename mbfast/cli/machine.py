@@ -36,6 +36,7 @@ def plan(
 
     Example: mbfast plan --blocks 128x128x128 --kind dipole
     """
+    from mbfast._core import machine  # noqa: PLC0415
     from mbfast.pairs import planning  # noqa: PLC0415
 
     sides = blocks.lower().split("x")
@@ -48,7 +49,7 @@ def plan(
     if averaged and len(numbers) == 1:
         raise ValueError("--averaged belongs to a lattice: give --blocks as N1xN2xN3")
     shape = numbers[0] if len(numbers) == 1 else tuple(numbers)
-    free = planning.available_memory()
+    free = machine.available_memory()
     found = planning.predict(
         shape,
         kind,  # type: ignore[arg-type]
@@ -72,7 +73,7 @@ def info() -> None:
     Example: mbfast info
     """
     from mbfast._core import jit as _jit  # noqa: PLC0415
-    from mbfast._core import tiles as _tiles  # noqa: PLC0415
+    from mbfast._core import machine  # noqa: PLC0415
 
     kernels = _jit.all_kernels()
     table = Table.grid("", "", padding=(0, 2))
@@ -82,7 +83,7 @@ def info() -> None:
         table.add_row(package, importlib.metadata.version(package))
     processor, width = _jit.target()
     table.add_row("processor", f"{processor}, vectors of up to {width} bits")
-    table.add_row("threads", f"{_tiles.usable_cores()} of {os.cpu_count()} cores usable by this process")
+    table.add_row("threads", f"{machine.usable_cores()} of {os.cpu_count()} cores usable by this process")
     for folder in sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels}):
         table.add_row("cache folder", folder)
     files = [file for kernel in kernels for file in kernel.cache_files()]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal, TypeAlias, get_args
 
-from mbfast._core.validate import require_choice
+import numpy as np
+
+from mbfast._core.validate import one_number, require_choice, require_finite
 from mbfast._core.voigt import Polarization
 from mbfast.pairs.interactions import Form
 
@@ -27,6 +29,23 @@ _DIPOLE_FIFTHS = {
     ("strain", True): {"longitudinal": 46, "transverse": 47},
     ("strain", False): {"longitudinal": 94, "transverse": 53},
 }
+
+
+def squared_change(form: str, alpha: float, x: float | None) -> tuple[float, float]:
+    """Return a and b of `SQUARED_CHANGE` for an interaction's form and alpha, and the ratio x of isotropic tensors."""
+    tables = SQUARED_CHANGE[form]
+    needed = len(tables[0]) > 1
+    if needed and x is None:
+        raise ValueError("x = Im chi~_l/Im chi~_t - 2 must be given for stress, got None")
+    if not needed and x is not None:
+        raise ValueError(f"x belongs to stress, got {x!r} for dipoles")
+    ratio = 0.0 if x is None else one_number("x", x)
+    require_finite("x", np.asarray(ratio))
+    a, b = (
+        sum(float(c) * alpha**p * ratio**q for p, row in enumerate(table) for q, c in enumerate(row))
+        for table in tables
+    )
+    return a, b
 
 
 def angular_coefficients(
@@ -58,8 +77,10 @@ def angular_coefficients(
 
     Raises
     ------
+    TypeError
+        If coherent is not True or False.
     ValueError
-        If an option is unknown, or moment_change is given for stress.
+        If form, polarization or moment_change is unknown, or moment_change is given for stress.
 
     Notes
     -----
@@ -88,6 +109,8 @@ def angular_coefficients(
         ("moment_change", moment_change, get_args(MomentChange)),
     ):
         require_choice(name, value, known)
+    if not isinstance(coherent, bool | np.bool_):
+        raise TypeError(f"coherent must be True or False, got {coherent!r}")
     if moment_change != "none":
         if form != "dipole":
             raise ValueError(

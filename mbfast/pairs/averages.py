@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core import tiles as _tiles
+from mbfast._core import tiles
 from mbfast._core.validate import (
     LARGEST,
     SMALLEST,
@@ -22,9 +21,9 @@ from mbfast._core.validate import (
     require_positive,
 )
 from mbfast.kernels import displacements
-from mbfast.pairs.angular import SQUARED_CHANGE, MomentChange
+from mbfast.pairs.angular import MomentChange, squared_change
 from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, as_blocks
-from mbfast.pairs.interactions import DipoleInteraction, Interaction, StressInteraction
+from mbfast.pairs.interactions import Interaction, check_interaction
 
 
 def lattice_sum(
@@ -50,8 +49,11 @@ def lattice_sum(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described, blocks coincide, or the lattice is averaged.
+    TypeError
+        If blocks, power or spacing do not consist of real numbers, or threads is no whole number.
+    ValueError
+        If blocks have another shape, are not finite, coincide or are cubes; power is not finite; spacing is not
+        positive, missing for positions, or given for a lattice; threads is below 1.
 
     Notes
     -----
@@ -95,8 +97,8 @@ def phase_sum(
 
     Parameters
     ----------
-    interaction : StressInteraction or DipoleInteraction
-        For dipoles: of mu_ij u_i u_j cos(k.x), u the polarization.
+    interaction : Interaction
+        For vectors: of mu_ij u_i u_j cos(k.x), u the polarization.
     blocks : BlockLattice or array_like, shape (N, 3)
         A finite lattice, summed over offsets, or positions (m), summed over pairs.
     wavevector : array_like, shape (3,)
@@ -114,8 +116,12 @@ def phase_sum(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described, blocks coincide, or the lattice is averaged.
+    TypeError
+        If interaction is no Interaction, blocks, wavevector or polarization do not consist of real numbers, or threads
+        is no whole number.
+    ValueError
+        If blocks have another shape, are not finite, coincide or are cubes; wavevector is no vector from 1e-35 to 1e35
+        1/m long; polarization is unknown or no unit vector; threads is below 1.
 
     Notes
     -----
@@ -133,20 +139,16 @@ def phase_sum(
     -2.2069
     -2.6871
     """
-    _check(interaction)
+    check_interaction(interaction)
     geometry = _centres(blocks)
     k, directions = _wave(wavevector, polarization)
     k_reduced = k * geometry.unit
-    if isinstance(interaction, StressInteraction):
-        coefficients = np.array([*interaction.coefficients, 0.0])
-        strains = [0.5 * (np.outer(k, u) + np.outer(u, k)) / np.linalg.norm(k) for u in directions]
-    else:
-        coefficients = np.array([1.0, 0.0, 0.0, -3.0])
-        strains = [np.outer(u, u) for u in directions]
-    voigt = [np.array([e[0, 0], e[1, 1], e[2, 2], e[1, 2], e[0, 2], e[0, 1]]) for e in strains]
+    strains = [0.5 * (np.outer(k, u) + np.outer(u, k)) / np.linalg.norm(k) for u in directions]
+    terms = [interaction.wave_terms(strain, u) for strain, u in zip(strains, directions, strict=True)]
+    waves = [(strain, np.array(coefficients)) for strain, coefficients in terms]
 
     def term(d: FloatArray, weights: FloatArray) -> float:
-        return math.fsum(displacements.phase(d, weights, k_reduced, e, coefficients) for e in voigt) / len(voigt)
+        return math.fsum(displacements.phase(d, weights, k_reduced, *wave) for wave in waves) / len(waves)
 
     return _average(geometry, term, threads) * interaction.prefactor / geometry.unit**3
 
@@ -166,7 +168,7 @@ def strain_coupling_sum(
 
     Parameters
     ----------
-    interaction : StressInteraction or DipoleInteraction
+    interaction : Interaction
         What is changed.
     blocks : BlockLattice or array_like, shape (N, 3)
         A finite lattice, summed over offsets, or positions (m), summed over pairs.
@@ -191,8 +193,13 @@ def strain_coupling_sum(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described, blocks coincide, or the lattice is averaged.
+    TypeError
+        If interaction is no Interaction, blocks, wavevector or polarization do not consist of real numbers, or threads
+        is no whole number.
+    ValueError
+        If blocks have another shape, are not finite, coincide or are cubes; wavevector is no vector from 1e-35 to 1e35
+        1/m long; polarization is unknown or no unit vector; threads is below 1; x is missing for stress, given for
+        dipoles, or not finite; moment_change is unknown or not for this interaction.
 
     Notes
     -----
@@ -213,30 +220,16 @@ def strain_coupling_sum(
     >>> print(f"{value * (cube.spacing**3 / silica.prefactor) ** 2:.1f}")
     613.5
     """
-    _check(interaction)
+    check_interaction(interaction)
     geometry = _centres(blocks)
     k, directions = _wave(wavevector, polarization)
     k_reduced = k * geometry.unit
-    if isinstance(interaction, StressInteraction):
-        if moment_change not in (None, "none"):
-            raise ValueError(
-                f"moment_change must be none for stress (how T changes is not known), got {moment_change!r}"
-            )
-        if x is None:
-            raise ValueError("x = Im chi~_l/Im chi~_t - 2 must be given for stress, got None")
-        ratio = one_number("x", x)
-        require_finite("x", np.asarray(ratio))
-        a, b = (
-            sum(float(c) * interaction.alpha**p * ratio**q for p, row in enumerate(table) for q, c in enumerate(row))
-            for table in SQUARED_CHANGE[interaction.form]
-        )
-        moment_change = "none"
-    else:
-        if x is not None:
-            raise ValueError(f"x belongs to stress, got {x!r} for dipoles")
-        if moment_change is not None:
-            require_choice("moment_change", moment_change, get_args(MomentChange))
-        a, b = (float(table[0][0]) for table in SQUARED_CHANGE["dipole"])
+    if moment_change is None:
+        moment_change = interaction.moment_changes[0]  # type: ignore[assignment]
+    require_choice("moment_change", moment_change, interaction.moment_changes)
+    if not isinstance(coherent, bool | np.bool_):
+        raise TypeError(f"coherent must be True or False, got {coherent!r}")
+    a, b = squared_change(interaction.form, interaction.alpha, x)
 
     def term(d: FloatArray, weights: FloatArray) -> float:
         if moment_change == "none":
@@ -276,11 +269,6 @@ def _centres(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:
     return geometry
 
 
-def _check(interaction: Interaction) -> None:
-    if not isinstance(interaction, (StressInteraction, DipoleInteraction)):
-        raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
-
-
 def _wave(wavevector: ArrayLike, polarization: str | ArrayLike) -> tuple[FloatArray, list[FloatArray]]:
     """Check k, and return it with the polarizations to average over."""
     k = float_array("wavevector", wavevector)
@@ -307,16 +295,16 @@ def _average(
     geometry: BlockLattice | Cloud, term: Callable[[FloatArray, FloatArray], float], threads: int | None
 ) -> float:
     """N^-1 times the sum of an even function of the displacement over ordered pairs."""
-    workers = _tiles.check_threads(threads)
+    workers = tiles.check_threads(threads)
     n = geometry.n_blocks
     if n < 2:
         return 0.0
     if isinstance(geometry, BlockLattice):
         shape = geometry.shape
         starts = range(0, shape[0] * (2 * shape[1] - 1) * (2 * shape[2] - 1), ROWS)
-        parts = _tiles.run(lambda start: term(*_offsets(shape, start)), starts, threads=workers)
+        parts = tiles.run(lambda start: term(*_offsets(shape, start)), starts, threads=workers)
     else:
-        parts = _tiles.run(lambda start: _pairs(geometry, start, term), range(0, n - 1, 64), threads=workers)
+        parts = tiles.run(lambda start: _pairs(geometry, start, term), range(0, n - 1, 64), threads=workers)
     return 2.0 * math.fsum(parts) / n
 
 

@@ -33,14 +33,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core.validate import FloatArray, real_array
+from mbfast._core.voigt import NAMES
 from mbfast.pairs._kernels import averaged
-from mbfast.pairs.interactions import DipoleInteraction, Interaction, StressInteraction
+from mbfast.pairs.interactions import Interaction, check_interaction
 
 INDICES = (
     *("xxxx", "yyyy", "zzzz", "yyzz", "xxzz", "xxyy", "xxyz", "xyyz", "xyzz"),
     *("yyyz", "yzzz", "xxxz", "xzzz", "xxxy", "xyyy"),
 )  # in the order of the kernel
-_PAIRS = ("xx", "yy", "zz", "yz", "xz", "xy")
 _NEAR = 24  # largest offset in the table
 _FARTHEST = 1e15  # below it whole numbers plus a half are doubles
 _PIECE = 1 << 12
@@ -60,7 +60,7 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
 
     Parameters
     ----------
-    interaction : StressInteraction or DipoleInteraction
+    interaction : Interaction
         What acts between them.
     offsets : array_like of whole numbers, shape (..., 3)
         From the centre of one to that of the other, in sides.
@@ -75,8 +75,10 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described, or an offset is longer than 1e15.
+    TypeError
+        If interaction is no Interaction, or offsets do not consist of real numbers.
+    ValueError
+        If the last axis of offsets is not 3, or an offset is not whole or longer than 1e15.
 
     Notes
     -----
@@ -98,7 +100,7 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
     >>> print(f"{cubes / point - 1:.5f}")  # by 30^-2
     -0.00111
     """
-    matrix = _composition(interaction)
+    matrix = _composition(check_interaction(interaction))
     d = real_array("offsets", offsets)
     if d.ndim == 0 or d.shape[-1] != 3:
         raise ValueError(f"offsets must have shape (..., 3), got {d.shape}")
@@ -128,17 +130,17 @@ def _composition(interaction: Interaction) -> FloatArray:
         """-d_ij (1/r), which is (delta_ij - 3 n_i n_j)/r^3."""
         return -0.5 * (fourth(*axes, "xx") + fourth(*axes, "yy") + fourth(*axes, "zz"))
 
-    if isinstance(interaction, DipoleInteraction):
-        return np.array([[second(i, j) for j in "xyz"] for i in "xyz"])
-    if not isinstance(interaction, StressInteraction):
-        raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
-    c0, _, c2 = interaction.coefficients
-    matrix = np.zeros((6, 6, 15))
-    for (p, ij), (q, km) in itertools.product(enumerate(_PAIRS), repeat=2):
-        i, j, k, m = [*ij, *km]
-        matrix[p, q] = 0.5 * c2 * fourth(i, j, k, m)
+    harmonic, biharmonic = interaction.parts
+    names = NAMES if interaction.components == len(NAMES) else tuple("xyz")
+    matrix = np.zeros((len(names), len(names), 15))
+    for (p, left), (q, right) in itertools.product(enumerate(names), repeat=2):
+        if len(left) == 1:
+            matrix[p, q] = harmonic * second(left, right)
+            continue
+        i, j, k, m = [*left, *right]
+        matrix[p, q] = 0.5 * biharmonic * fourth(left, right)
         for a, b, c, d in ((i, k, j, m), (i, m, j, k), (j, k, i, m), (j, m, i, k)):
-            matrix[p, q] += 0.25 * (c0 + c2) * (a == b) * second(c, d)
+            matrix[p, q] += 0.25 * harmonic * (a == b) * second(c, d)
     return matrix
 
 

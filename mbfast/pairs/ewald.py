@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core import tiles as _tiles
-from mbfast._core.validate import FloatArray, check_out, one_number, require_choice
-from mbfast.pairs._ewald import Near, OpenFar, PeriodicFar, choose, derivative, polynomials
+from mbfast._core import tiles
+from mbfast._core.validate import FloatArray
+from mbfast.pairs._ewald import Near, OpenFar, PeriodicFar, Plan, choose, derivative, polynomials
 from mbfast.pairs._kernels import ewald as kernels
-from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks
-from mbfast.pairs.interactions import DipoleInteraction, Interaction, StressInteraction
-from mbfast.pairs.moments import Moments, as_rows, cell_vectors, refuse_coincident_images
+from mbfast.pairs.fields import SPARE, Cost, PairField, nbytes_of
+from mbfast.pairs.geometry import BlockLattice
+from mbfast.pairs.interactions import Interaction
+from mbfast.pairs.moments import Moments, as_rows
+from mbfast.pairs.problem import EWALD_RTOL, Boundary, Macroscopic, PairProblem
 
-Macroscopic = Literal["clamped", "stress-free", "tin-foil", "vacuum"]
+_SET_UP = 1.3  # times a field: both of them over one
+_KERNELS: dict[int, tuple[Any, Any, tuple[int, ...]]] = {
+    6: (kernels.near_stress, kernels.stress_modes, (2, 3, 4)),
+    3: (kernels.near_dipole, kernels.dipole_modes, (1, 2)),
+}
 
 
-class EwaldField:
+class EwaldField(PairField):
     r"""Fields of blocks at given positions in O(N log N), set up once and applied to many sets of moments.
 
     Parameters
     ----------
-    interaction : StressInteraction or DipoleInteraction
-        Of either form.
+    interaction : Interaction
+        `StressInteraction`, `DipoleInteraction` or one of your own.
     blocks : BlockLattice or array_like, shape (N, 3)
         Where the blocks are (m).
     boundary : {"open", "periodic"}
@@ -44,11 +51,29 @@ class EwaldField:
     threads : int, optional
         Of the set-up. None: as many as this process may use. No result depends on it, to the last bit.
 
+    Attributes
+    ----------
+    interaction, boundary, rtol
+        As given.
+    unit : float
+        The field relative to which errors are below `rtol` where all fields are smaller than it, for moments of size 1.
+    nbytes : int
+        Memory held (bytes).
+    cost : Cost
+        Predicted seconds on one core of a reference machine, and memory.
+
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described; blocks coincide, up to periods; a stress-free body of Joffrin and Levelut's
-        form, which no elastic medium has, or of c_l^2 <= 4/3 c_t^2, which has no bulk modulus.
+    TypeError
+        If interaction is no Interaction, blocks, cell or rtol do not consist of real numbers, or threads is no whole
+        number.
+    ValueError
+        If blocks have another shape, are not finite, or coincide, up to periods; blocks are cubes; boundary is unknown;
+        cell or macroscopic are missing, not as described, or given with an open boundary; the body is to be stress-free
+        and has Joffrin and Levelut's form, which no elastic medium has, or c_l^2 <= 4/3 c_t^2, and so no bulk modulus;
+        rtol is below 1e-12 or above 0.01; threads is below 1.
+    MemoryError
+        If it would not fit into memory.
 
     See Also
     --------
@@ -99,181 +124,146 @@ class EwaldField:
     True
     """
 
+    method = "ewald"
+
     def __init__(
         self,
         interaction: Interaction,
         blocks: BlockLattice | ArrayLike,
         *,
-        boundary: Literal["open", "periodic"] = "open",
+        boundary: Boundary = "open",
         cell: ArrayLike | None = None,
         macroscopic: Macroscopic | None = None,
-        rtol: float = 1e-6,
+        rtol: float = EWALD_RTOL,
         threads: int | None = None,
     ) -> None:
-        require_choice("boundary", boundary, ("open", "periodic"))
-        if not isinstance(interaction, (StressInteraction, DipoleInteraction)):
-            raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
-        tolerance = check_rtol(rtol)
-        uniform = _macroscopic(interaction, boundary, macroscopic)
-        self._interaction, workers = interaction, _tiles.check_threads(threads)
-        self._geometry = as_blocks(blocks)
-        if isinstance(self._geometry, BlockLattice) and self._geometry.averaged:
-            raise ValueError("blocks must be points for Ewald sums, got averaged=True: method='fft' takes cubes")
-        n = self._geometry.n_blocks
-        self._leading = self._geometry.shape if isinstance(self._geometry, BlockLattice) else (n,)
-        if boundary == "open" and cell is not None:
-            raise ValueError("cell belongs to boundary='periodic', got one with boundary='open'")
-        box = cell_vectors(self._geometry, cell) if boundary == "periodic" else None
+        options = {"boundary": boundary, "cell": cell, "macroscopic": macroscopic, "rtol": rtol}
+        self._make(PairProblem.of(interaction, blocks, **options), threads)  # type: ignore[arg-type]
+
+    @classmethod
+    def why_not(cls, problem: PairProblem) -> str:
+        """Refuse cubes, and explicit images."""
+        if problem.geometry.averaged:
+            return "blocks must be points for Ewald sums, got averaged=True: method='fft' takes cubes"
+        if problem.images is not None:
+            return (
+                f"images are summed explicitly by method='direct' and method='fft', got {problem.images} with "
+                f"method={cls.method!r}, which sums over all of them"
+            )
+        return ""
+
+    @classmethod
+    def estimate(cls, problem: PairProblem) -> Cost:
+        """Ask the cost model of its parts about blocks so spread."""
+        n, components = problem.n_blocks, problem.interaction.components
+        if not n:
+            return Cost(0.0, SPARE)
+        sample, lengths = problem.geometry.spread()
+        plan = choose(sample, lengths, _rtol(problem), flat=components > 3, periodic=problem.boundary == "periodic")
+        return _cost(plan, n, components, n / len(sample))
+
+    def _set_up(self, workers: int) -> None:
+        problem, geometry = self.problem, self.problem.placed
+        self._n = n = problem.n_blocks
+        self._plan: Plan | None = None
         if not n:
             return
-        positions = np.ascontiguousarray(self._geometry.reduced(0, n).T)
-        flat = isinstance(interaction, StressInteraction)
+        positions = np.ascontiguousarray(geometry.reduced(0, n).T)
+        interaction, box = self.interaction, problem.cell
+        flat, tolerance = interaction.components > 3, self.rtol
+        b, c2 = interaction.parts
         if box is not None:
-            if isinstance(self._geometry, Cloud):
-                refuse_coincident_images(self._geometry, box)
             fractions = positions @ np.linalg.inv(box)
             turns = np.floor(fractions)
             fractions -= turns
             positions = positions - turns @ box
             plan = choose(fractions @ box, np.linalg.norm(box, axis=1), tolerance, flat=flat, periodic=True)
+            self._require_memory(_cost(plan, n, interaction.components, 1.0))
             reach = np.ceil(plan.cutoff * np.linalg.norm(np.linalg.inv(box), axis=0) * (1.0 + 1e-9)).astype(np.int64)
             images = np.array(list(np.ndindex(*(2 * reach + 1)))) - reach
             images = images[images.any(axis=1)]
             self._far: PeriodicFar | OpenFar = PeriodicFar(fractions, box / plan.cutoff, plan, workers)
+            uniform = interaction.uniform_field(problem.macroscopic or interaction.conditions[0])
             volume = abs(float(np.linalg.det(box / plan.cutoff)))
         else:
             inside = positions - positions.min(axis=0)
             extent = inside.max(axis=0)
             plan = choose(inside, extent, tolerance, flat=flat, periodic=False)
+            self._require_memory(_cost(plan, n, interaction.components, 1.0))
             box, images = np.diag(np.where(extent > 0.0, extent, 1.0)), np.empty((0, 3), dtype=np.int64)
             fractions = inside / np.diag(box)
             self._far = OpenFar(inside / plan.cutoff, extent / plan.cutoff, plan, workers)
-            uniform, volume = _of_the_cut(interaction), self._far.radius**3
+            # what undoes the uniform field of the polynomials in `cut_biharmonic` and `cut_harmonic`
+            uniform, volume = (b - c2, -0.5 * c2), self._far.radius**3
         self._plan = plan
         self._near = Near(positions, fractions, box, images, plan.cutoff)
-        profile, orders = plan.profile(), (2, 3, 4) if flat else (1, 2)
+        profile, orders = plan.profile(), _KERNELS[interaction.components][2]
         self._polynomials = polynomials(profile, orders, plan.cutoff, 0.05 * tolerance)
-        b, c2 = _parts(interaction)
-        self._coefficients = (b, c2) if flat else ()
         # the smooth part's field of a block at itself, and the uniform field of all blocks
         zero = float(derivative(profile, orders[0], np.zeros(1))[0])
         self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if flat else (-zero, 0.0)
         self._uniform = uniform[0] / volume, uniform[1] / volume
 
-    def __call__(
-        self,
-        moments: ArrayLike,
-        *,
-        out: FloatArray | None = None,
-        threads: int | None = None,
-        progress: _tiles.Progress = False,
-    ) -> FloatArray:
-        """Return the field of all other blocks at each block, as `pair_field`, in the layout of moments, or fill `out`.
+    @property
+    def rtol(self) -> float:
+        """Error relative to the largest field, or to `unit`; see Notes."""
+        return _rtol(self.problem)
 
-        Parameters
-        ----------
-        moments : array_like
-            As in `pair_field`.
-        out : ndarray, optional
-            float64, of the shape of moments, C-contiguous.
-        threads, progress
-            As in `pair_field`; all is one tile.
+    @property
+    def unit(self) -> float:
+        """Prefactor/d^3, d the mean distance of blocks: the field of a moment of size 1 there."""
+        geometry, cell = self.problem.placed, self.problem.cell
+        if not self._n:
+            return 0.0
+        if cell is None:
+            places = geometry.reduced(0, self._n)
+            extent = places.max(axis=1) - places.min(axis=1)
+            volume = float(np.prod(np.maximum(extent, extent.max() / self._n))) or 1.0
+        else:
+            volume = abs(float(np.linalg.det(cell)))
+        return abs(self.problem.scale) * self._n / volume
 
-        Returns
-        -------
-        ndarray
-            h, float64: dimensionless for stress, V/m for dipoles.
-        """
-        checked = Moments(moments, self._leading, self._interaction.components)
-        return self._field(checked, out, _tiles.check_threads(threads), progress)
+    @property
+    def nbytes(self) -> int:
+        """Memory held (bytes)."""
+        return nbytes_of(self._far, self._near, self._polynomials) if self._n else 0
 
-    def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: _tiles.Progress = False) -> float:
-        """Return the sum over blocks of T_s : h_s (J), as `pair_energy`; of one cell if periodic.
+    @property
+    def cost(self) -> Cost:
+        """What one field takes, set-up included, by constants that do not depend on this machine."""
+        plan = self._plan
+        return Cost(0.0, SPARE) if plan is None else _cost(plan, self._n, self.interaction.components, 1.0)
 
-        Parameters
-        ----------
-        moments, threads, progress
-            As for the field.
-        """
-        checked = Moments(moments, self._leading, self._interaction.components)
-        return checked.contract(self._field(checked, None, _tiles.check_threads(threads), progress))
-
-    def _field(self, moments: Moments, out: FloatArray | None, workers: int, progress: _tiles.Progress) -> FloatArray:
-        out = np.empty(moments.shape) if out is None else check_out(out, moments.shape)
-        n = self._geometry.n_blocks
-        if not n:
-            return out
-        rows = np.ascontiguousarray(moments.components(0, n).T)
-        stress = isinstance(self._interaction, StressInteraction)
+    def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
+        assert self._plan is not None  # there are blocks
+        rows = np.ascontiguousarray(moments.components(0, self._n).T)
+        near, modes, orders = _KERNELS[self.interaction.components]
+        parts = self.interaction.parts if len(orders) > 2 else ()
         field = _isotropic(*self._uniform, rows.sum(axis=0)[None]) - _isotropic(*self._self, rows)
-        modes = partial(_stress_modes, self._coefficients) if stress else _dipole_modes
-        near = kernels.near_stress if stress else kernels.near_dipole
-        with _tiles.counter(progress, 1, "field") as advance:
-            self._far.add(modes, rows, field, workers)
+        with tiles.counter(progress, 1, "field") as advance:
+            self._far.add(partial(_multiply, modes, parts), rows, field, workers)
             field *= self._plan.cutoff**-3.0
-            self._near.add(near, rows, self._polynomials, self._coefficients, field, workers)
+            self._near.add(near, rows, self._polynomials, parts, field, workers)
             advance()
-        field *= self._interaction.prefactor / self._geometry.unit**3 * moments.unit
-        out.reshape(n, moments.width)[:] = as_rows(field.T, moments.width)
-        return out
+        field *= self.problem.scale * moments.unit
+        out.reshape(self._n, moments.width)[:] = as_rows(field.T, moments.width)
 
 
-def check_rtol(rtol: float) -> float:
-    """Return the tolerance of an Ewald sum, or raise."""
-    tolerance = one_number("rtol", rtol)
-    if not 1e-12 <= tolerance <= 1e-2:
-        raise ValueError(f"rtol must be from 1e-12, the least that rounding allows, to 0.01, got {tolerance:g}")
-    return tolerance
+def _rtol(problem: PairProblem) -> float:
+    return EWALD_RTOL if problem.rtol is None else problem.rtol
 
 
-def _stress_modes(coefficients: tuple[float, ...], *arguments: Any) -> None:
-    kernels.stress_modes(*arguments, *coefficients)
+def _cost(plan: Plan, n: int, components: int, each: float) -> Cost:
+    """Return what a plan of one block of `each` takes for n of them."""
+    # measured: two meshes and their modes, the blocks in the order of the cells
+    memory = 30.0 * components * math.prod(plan.shapes[0]) * each + n * (50.0 * components + 250.0)
+    ends = 8.0 * n * (2 * components + 3) + SPARE
+    return Cost(1e-9 * _SET_UP * plan.cost * each, ends + memory)
 
 
-def _dipole_modes(*arguments: FloatArray) -> None:
-    kernels.dipole_modes(*arguments[:-1])  # without the biharmonic part
-
-
-def _parts(interaction: StressInteraction | DipoleInteraction) -> tuple[float, float]:
-    """Coefficients of the harmonic and the biharmonic part."""
-    if isinstance(interaction, DipoleInteraction):
-        return 1.0, 0.0
-    c0, _, c2 = interaction.coefficients
-    return c0 + c2, c2
-
-
-def _of_the_cut(interaction: StressInteraction | DipoleInteraction) -> tuple[float, float]:
-    """Uniform field that undoes that of the polynomials in `cut_biharmonic` and `cut_harmonic`, times R^3.
-
-    As two numbers e and d: e T + d tr T of moments that sum to T.
-    """
-    b, c2 = _parts(interaction)
-    return (b - c2, -0.5 * c2)
-
-
-def _macroscopic(
-    interaction: StressInteraction | DipoleInteraction, boundary: str, chosen: str | None
-) -> tuple[float, float]:
-    """Uniform field of the choice, e T + d tr T of moments that sum to T, times the cell's volume."""
-    if boundary == "open":
-        if chosen is not None:
-            raise ValueError(f"macroscopic belongs to boundary='periodic', got {chosen!r} with boundary='open'")
-        return 0.0, 0.0
-    stress = isinstance(interaction, StressInteraction)
-    known = ("clamped", "stress-free") if stress else ("tin-foil", "vacuum")
-    require_choice("macroscopic", known[0] if chosen is None else chosen, known)
-    if chosen == "vacuum":
-        return 4.0 * math.pi / 3.0, 0.0
-    if chosen == "stress-free" and isinstance(interaction, StressInteraction):
-        # C e = -tau, C = lambda tr + 2 mu, 2 h = e, in units of -1/(8 pi mu)
-        alpha = interaction.alpha
-        if interaction.form != "corrected" or alpha <= 0.25:
-            raise ValueError(
-                "macroscopic must be clamped for form='joffrin-levelut', and where c_l^2 <= 4/3 c_t^2, as there is no "
-                f"medium at rest: got 'stress-free' for {interaction!r}"
-            )
-        return 2.0 * math.pi, -2.0 * math.pi * (2.0 * alpha - 1.0) / (4.0 * alpha - 1.0)
-    return 0.0, 0.0
+def _multiply(kernel: Callable[..., Any], parts: tuple[float, ...], *arguments: FloatArray) -> None:
+    """Multiply modes; without coefficients of the biharmonic part that part's factors are not wanted either."""
+    kernel(*(arguments if parts else arguments[:-1]), *parts)
 
 
 def _isotropic(equal: float, trace: float, moments: FloatArray) -> FloatArray:

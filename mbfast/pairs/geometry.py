@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from mbfast._core.validate import LARGEST, FloatArray, one_number, real_array, require_positive
 
 ROWS = 1 << 16  # rows looked at together, so that checks need little memory
+_FEW = 256  # blocks that are told apart soonest one by one
+_SAMPLE = 1 << 17  # random positions that stand for more
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,10 @@ class BlockLattice:
 
     Raises
     ------
-    TypeError, ValueError
-        If the shape is not three whole numbers >= 0, the spacing is not a positive number, or averaged is not a bool.
+    TypeError
+        If the spacing is not one real number, or averaged is not True or False.
+    ValueError
+        If the shape is not three whole numbers >= 0, or the spacing is not positive (1e-35 to 1e35 m).
 
     Examples
     --------
@@ -83,13 +87,24 @@ class BlockLattice:
         """The unit of `reduced`: the spacing (m)."""
         return self.spacing
 
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """The axes that stand for the blocks in arrays of moments."""
+        return self.shape
+
     def reduced(self, start: int, stop: int) -> FloatArray:
         """Positions of the blocks [start, stop) in units of the spacing, shape (3, stop - start)."""
         return np.array(np.unravel_index(np.arange(start, stop), self.shape), dtype=np.float64)
 
+    def spread(self) -> tuple[FloatArray, FloatArray]:
+        """Return positions (few, 3) that stand for all in cost models, and the extent (3,), the longest side 1."""
+        return _evenly(self.n_blocks, np.array(self.shape, dtype=np.float64))
+
 
 class Cloud:
     """Checked positions of any kind, handed out in reduced units and in pieces: whatever came is never copied whole."""
+
+    averaged = False
 
     def __init__(self, positions: ArrayLike) -> None:
         array = real_array("blocks", positions)
@@ -99,17 +114,19 @@ class Cloud:
             raise ValueError(f"blocks must be an (N, 3) array of positions or a BlockLattice, got shape {array.shape}")
         self._positions = array
         self.n_blocks = len(array)
-        low, high = np.full(3, np.inf), np.full(3, -np.inf)
+        self.leading = (len(array),)
+        ends = []
         for start in range(0, self.n_blocks, ROWS):
             piece = np.asarray(array[start : start + ROWS], dtype=np.float64)
-            if not (abs(piece) <= LARGEST).all():
+            low, high = np.minimum.reduce(piece), np.maximum.reduce(piece)
+            if not (min(low.tolist()) >= -LARGEST and max(high.tolist()) <= LARGEST) or low.sum() != low.sum():
                 row, column = np.argwhere(~(abs(piece) <= LARGEST))[0]
                 raise ValueError(
                     f"blocks must be at finite positions, at most {LARGEST:g} m from the origin, "
                     f"got {piece[row, column]} in row {start + row}"
                 )
-            low, high = np.minimum(low, piece.min(axis=0)), np.maximum(high, piece.max(axis=0))
-        extent = float(np.max(high - low)) if self.n_blocks else 0.0
+            ends += [low, high]
+        extent = max(np.subtract(np.maximum.reduce(ends), np.minimum.reduce(ends)).tolist()) if ends else 0.0
         # a power of two: changing the unit is exact
         self.unit = 2.0 ** max(math.frexp(extent)[1], -120) if extent > 0.0 else 1.0
         self._refuse_coincident()
@@ -118,7 +135,17 @@ class Cloud:
         """Positions of the blocks [start, stop) in units of `unit`, shape (3, stop - start)."""
         return np.array(self._positions[start:stop].T, dtype=np.float64, order="C") / self.unit
 
+    def spread(self) -> tuple[FloatArray, FloatArray]:
+        """Return the positions (N, 3) from zero on, and the extent (3,), in units of its longest side."""
+        places = self.reduced(0, self.n_blocks).T
+        places = places - places.min(axis=0)
+        extent = places.max(axis=0)
+        longest = float(extent.max()) or 1.0
+        return places / longest, extent / longest
+
     def _refuse_coincident(self) -> None:
+        if self.n_blocks <= _FEW and len(set(map(tuple, self._positions.tolist()))) == self.n_blocks:
+            return
         # Equal positions have equal hashes; those of a share of the blocks at a time are sorted, in little memory.
         shares = np.uint64(1 + self.n_blocks // (1 << 20))
         for share in range(int(shares)):
@@ -144,6 +171,23 @@ class Cloud:
                 mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
                 mixed ^= mixed >> np.uint64(29)
             yield mixed
+
+
+@dataclass(frozen=True)
+class Anywhere:
+    """A number of blocks whose positions are not known, evenly spread over a cube: what predictions are made for."""
+
+    n_blocks: int
+    averaged = False
+
+    def spread(self) -> tuple[FloatArray, FloatArray]:
+        """As that of `BlockLattice`."""
+        return _evenly(self.n_blocks, np.ones(3))
+
+
+def _evenly(n: int, sides: FloatArray) -> tuple[FloatArray, FloatArray]:
+    extent = sides / sides.max()
+    return np.random.default_rng(0).random((min(n, _SAMPLE), 3)) * extent, extent
 
 
 def as_blocks(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:

@@ -1,12 +1,17 @@
-"""What interacts: the tensors of stress moments (2.14)-(2.17) and of electric dipoles (5.2), (5.3)."""
+"""What interacts: the tensors of stress moments (2.14)-(2.17) and of electric dipoles (5.2), (5.3), as data for sums.
+
+Methods of summation ask an interaction for data, never for its class: how many components a moment has, the prefactor,
+the coefficients of the compiled sums, and which derivatives of r make its tensor. A new interaction is a small class
+below `TensorInteraction` or `VectorInteraction` that says its prefactor; every method then takes it.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +26,7 @@ from mbfast._core.validate import (
     require_finite,
     require_positive,
 )
+from mbfast._core.voigt import PLACES
 from mbfast.glasses import Glass
 from mbfast.kernels import dipole, stress
 
@@ -29,37 +35,218 @@ Form = Literal["corrected", "joffrin-levelut"]
 _DELTA = np.eye(3)
 
 
-class Interaction(Protocol):
-    """What a method of summation needs to know.
+class Interaction(ABC):
+    """An interaction of pairs of moments, as the methods of summation see it.
 
     Attributes
     ----------
     components : int
-        Independent components of a moment: 6 (stress) or 3 (dipole).
+        Independent components of a moment: 6 (a symmetric tensor) or 3 (a vector).
     prefactor : float
         SI value of the reduced interaction, before division by the cube of the unit of length (m^3/J or V m/C).
     coefficients : tuple of float
         Trailing arguments of the kernels.
+    parts : tuple of two float
+        (b, c): with F the fourth derivatives of r and G_ij = -d_i d_j (1/r) = -F_ijkk/2, the reduced tensor is b G_ij
+        for vectors, and the part of b delta_ik G_jl that is symmetric in all exchanges, plus (c/2) F_ijkl, for tensors.
     kernels : module
-        ``field``, ``energy``, ... of `mbfast.kernels.stress` or of a module like it.
-    tensor, tensor_change : callable
-        The tensor at a displacement, and its first-order change.
+        ``field``, ``energy``, ... of `mbfast.kernels.stress` or `mbfast.kernels.dipole`.
+    form : str
+        Whose averages in `angular_coefficients` are those of this tensor.
+    alpha : float
+        The parameter of these averages, 1 - c_t^2/c_l^2; 0 for vectors.
+    conditions : tuple of str
+        What may hold a periodic body; the first is the default.
+    moment_changes : tuple of str
+        How moments may follow a wave, as in `angular_coefficients`; the first is the default.
     """
 
+    components: ClassVar[int]
+    kernels: ClassVar[Any]
+    conditions: ClassVar[tuple[str, ...]]
+    moment_changes: ClassVar[tuple[str, ...]]
+    form: str
+
     @property
-    def components(self) -> int: ...
+    @abstractmethod
+    def prefactor(self) -> float:
+        """SI value of the reduced interaction."""
+
     @property
-    def prefactor(self) -> float: ...
+    @abstractmethod
+    def coefficients(self) -> tuple[float, ...]:
+        """Trailing arguments of the kernels."""
+
     @property
-    def coefficients(self) -> tuple[float, ...]: ...
+    @abstractmethod
+    def parts(self) -> tuple[float, float]:
+        """Coefficients of the second derivatives of 1/r and of the fourth ones of r."""
+
     @property
-    def kernels(self) -> ModuleType: ...
-    def tensor(self, r: ArrayLike) -> FloatArray: ...
-    def tensor_change(self, r: ArrayLike, dr: ArrayLike) -> FloatArray: ...
+    @abstractmethod
+    def alpha(self) -> float:
+        """Parameter of the averages over directions."""
+
+    @abstractmethod
+    def uniform_field(self, condition: str) -> tuple[float, float]:
+        """Return (e, d): the condition adds the field e T + d tr T of all moments T, times the cell's volume."""
+
+    @abstractmethod
+    def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:
+        """Return what a wave of a strain (3, 3) and a polarization u is contracted with, and how (`kernels.phase`)."""
+
+    @property
+    @abstractmethod
+    def _structure(self) -> _Structure:
+        """What the reduced tensor is made of."""
+
+    def tensor(self, r: ArrayLike) -> FloatArray:
+        """Tensor of the interaction at the displacements r: Lambda_ijkl (2.14) or mu_ij (5.2).
+
+        Parameters
+        ----------
+        r : array_like, shape (..., 3)
+            Displacements x_s - x_s' (m), from 1e-35 to 1e35 m long.
+
+        Returns
+        -------
+        ndarray, shape (..., 3, 3, 3, 3) or (..., 3, 3)
+            In 1/J, or V/(C m^2).
+
+        Raises
+        ------
+        TypeError
+            If r does not consist of real numbers.
+        ValueError
+            If the last axis of r is not 3, or a displacement is zero, not finite, or outside these limits.
+        """
+        n, x = _displacements(r)
+        made = self._structure
+        return made.scaled(self.prefactor, made.at(*_products(n, n)), x)
+
+    def tensor_change(self, r: ArrayLike, dr: ArrayLike) -> FloatArray:
+        """First-order change of the tensor when the displacements r become r + dr: (2.17) or (5.3).
+
+        Parameters
+        ----------
+        r, dr : array_like, shape (..., 3)
+            Displacements and their changes (m); their leading axes broadcast.
+
+        Returns
+        -------
+        ndarray, shape (..., 3, 3, 3, 3) or (..., 3, 3)
+            In 1/J, or V/(C m^2): the directional derivative, linear in dr.
+
+        Raises
+        ------
+        TypeError
+            If r or dr does not consist of real numbers.
+        ValueError
+            If the last axis of r or dr is not 3, a number is not finite, or a displacement is zero or outside the
+            limits of `tensor`.
+        """
+        n, x = _displacements(r)
+        v = _vectors("dr", dr) / x
+        made = self._structure
+        along = np.add.reduce(n * v, axis=-1, keepdims=True)
+        second, fourth = _products(n, n)
+        moved, moved_twice = _products(n, v)
+        change = made.at(moved, moved_twice, constant=0.0) - along * (
+            3.0 * made.constant + made.at(5.0 * second, 7.0 * fourth, constant=0.0)
+        )
+        return made.scaled(self.prefactor, change, x)
+
+
+class _Structure(NamedTuple):
+    """x^3 times a reduced tensor: a constant (m,), a map (9, m) of n n, and the coefficient of n n n n, if any."""
+
+    constant: FloatArray
+    linear: FloatArray
+    quartic: float | None
+
+    def at(self, second: FloatArray, fourth: FloatArray, *, constant: FloatArray | float | None = None) -> FloatArray:
+        """Return the sum (..., m) for products (..., 9) and (..., 81) of unit vectors."""
+        result: FloatArray = second @ self.linear
+        result += self.constant if constant is None else constant
+        return result if self.quartic is None else result + self.quartic * fourth
+
+    def scaled(self, prefactor: float, tilde: FloatArray, x: FloatArray) -> FloatArray:
+        """Return prefactor tilde/x^3 with its axes."""
+        axes = (3, 3) if self.quartic is None else (3, 3, 3, 3)
+        return (tilde * (prefactor / (x * x * x))).reshape(tilde.shape[:-1] + axes)
+
+
+class TensorInteraction(Interaction):
+    """An interaction of symmetric tensors by three coefficients (c0, c1, c2), c1 = 3 (c2 - c0), of `kernels.stress`."""
+
+    components = 6
+    kernels: ClassVar[Any] = stress
+    conditions = ("clamped", "stress-free")
+    moment_changes = ("none",)
+
+    @property
+    def parts(self) -> tuple[float, float]:
+        """(c0 + c2, c2)."""
+        c0, _, c2 = self.coefficients
+        return c0 + c2, c2
+
+    def uniform_field(self, condition: str) -> tuple[float, float]:
+        """Return that of the strain -C^-1 tau of a body without stress on average; a ValueError if no medium is so."""
+        if condition == self.conditions[0]:
+            return 0.0, 0.0
+        # C e = -tau, C = lambda tr + 2 mu, 2 h = e, in units of -1/(8 pi mu)
+        alpha = self.alpha
+        if self.form != "corrected" or alpha <= 0.25:
+            raise ValueError(
+                "macroscopic must be clamped for form='joffrin-levelut', and where c_l^2 <= 4/3 c_t^2, as there is no "
+                f"medium at rest: got 'stress-free' for {self!r}"
+            )
+        return 2.0 * math.pi, -2.0 * math.pi * (2.0 * alpha - 1.0) / (4.0 * alpha - 1.0)
+
+    def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:  # noqa: ARG002
+        """Return the strain's six components, and the coefficients."""
+        return np.array([strain[i, j] for i, j in PLACES]), (*self.coefficients, 0.0)
+
+    @functools.cached_property
+    def _structure(self) -> _Structure:
+        c0, c1, c2 = self.coefficients
+        ij_kl, ik_jl, il_jk = (np.einsum(f"{a}->ijkl", _DELTA, _DELTA) for a in ("ij,kl", "ik,jl", "il,jk"))
+        constant = 0.5 * c0 * (ik_jl + il_jk) - 0.5 * c2 * ij_kl
+        squares = np.eye(9).reshape(9, 3, 3)
+        pairs = sum(np.einsum(f"a{a},{b}->aijkl", squares, _DELTA) for a, b in (("ij", "kl"), ("kl", "ij")))
+        crossed = (("ik", "jl"), ("il", "jk"), ("jk", "il"), ("jl", "ik"))
+        fours = sum(np.einsum(f"a{a},{b}->aijkl", squares, _DELTA) for a, b in crossed)
+        linear = 1.5 * c2 * pairs + 0.25 * c1 * fours
+        if self.form == "joffrin-levelut":  # not symmetric in i and j
+            constant += il_jk - ik_jl
+            linear += 6.0 * np.einsum("ajl,ik->aijkl", squares, _DELTA) - 1.5 * fours
+        return _Structure(constant.ravel(), np.reshape(linear, (9, 81)), -7.5 * c2)
+
+
+class VectorInteraction(Interaction):
+    """An interaction of vectors by (delta_ij - 3 n_i n_j)/r^3: one differs from another by its prefactor alone."""
+
+    components = 3
+    kernels: ClassVar[Any] = dipole
+    conditions = ("tin-foil", "vacuum")
+    moment_changes = ("gradient", "none", "strain")
+    form = "dipole"
+    alpha = 0.0
+    coefficients = ()
+    parts = (1.0, 0.0)
+    _structure = _Structure(_DELTA.ravel(), -3.0 * np.eye(9), None)
+
+    def uniform_field(self, condition: str) -> tuple[float, float]:
+        """Return that of a sphere of images in a vacuum; nothing for one between short-circuited plates."""
+        return (0.0, 0.0) if condition == self.conditions[0] else (4.0 * math.pi / 3.0, 0.0)
+
+    def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:  # noqa: ARG002
+        """Return u u, of trace 1, and the coefficients of 1 - 3 (n.u)^2."""
+        return np.array([u[i] * u[j] for i, j in PLACES]), (1.0, 0.0, 0.0, -3.0)
 
 
 @dataclass(frozen=True)
-class StressInteraction:
+class StressInteraction(TensorInteraction):
     r"""Elastic interaction of stress moments, V = sum over ordered pairs of Lambda_ijkl T_ij T'_kl (2.13).
 
     Parameters
@@ -78,8 +265,10 @@ class StressInteraction:
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is no positive number, c_l < c_t, or the form is unknown.
+    TypeError
+        If density, c_l or c_t is not one real number.
+    ValueError
+        If density, c_l or c_t is not positive (1e-35 to 1e35), c_l is below c_t, or the form is unknown.
 
     Notes
     -----
@@ -125,11 +314,6 @@ class StressInteraction:
         return (self.c_l - self.c_t) * (self.c_l + self.c_t) / self.c_l**2
 
     @property
-    def components(self) -> int:
-        """Six."""
-        return 6
-
-    @property
     def prefactor(self) -> float:
         """-1/(8 pi rho c_t^2), in m^3/J."""
         return -1.0 / (8.0 * math.pi * self.density * self.c_t**2)
@@ -140,81 +324,9 @@ class StressInteraction:
         a = self.alpha
         return (1.0 - a, 6.0 * a - 3.0, a) if self.form == "corrected" else (-2.0 - 4.0 * a, 6.0 + 24.0 * a, 4.0 * a)
 
-    @property
-    def kernels(self) -> ModuleType:
-        """`mbfast.kernels.stress`."""
-        return stress
-
-    def tensor(self, r: ArrayLike) -> FloatArray:
-        """Lambda_ijkl at the displacements r.
-
-        Parameters
-        ----------
-        r : array_like, shape (..., 3)
-            Displacements x_s - x_s' (m), none of them zero.
-
-        Returns
-        -------
-        ndarray, shape (..., 3, 3, 3, 3)
-            In 1/J.
-        """
-        n, x = _displacements("r", r)
-        constant, linear, quartic = self._parts()
-        nnnn = np.einsum("...i,...j,...k,...l", n, n, n, n)
-        tilde = constant + linear(_outer(n, n)) + quartic * nnnn
-        result: FloatArray = self.prefactor * tilde / x[..., None, None, None, None] ** 3
-        return result
-
-    def tensor_change(self, r: ArrayLike, dr: ArrayLike) -> FloatArray:
-        """First-order change of Lambda_ijkl when the displacements r become r + dr, (2.17).
-
-        Parameters
-        ----------
-        r, dr : array_like, shape (..., 3)
-            Displacements and their changes (m); their leading axes broadcast.
-
-        Returns
-        -------
-        ndarray, shape (..., 3, 3, 3, 3)
-            In 1/J: the directional derivative, linear in dr.
-        """
-        n, x = _displacements("r", r)
-        v = _vectors("dr", dr) / x[..., None]
-        constant, linear, quartic = self._parts()
-        along = np.sum(n * v, axis=-1)[..., None, None, None, None]
-        nn, nnnn = _outer(n, n), np.einsum("...i,...j,...k,...l", n, n, n, n)
-        moved = sum(np.einsum("...i,...j,...k,...l", *(v if a == b else n for b in range(4))) for a in range(4))
-        change = (
-            -3.0 * along * constant
-            + linear(_outer(v, n) + _outer(n, v))
-            - 5.0 * along * linear(nn)
-            + quartic * (moved - 7.0 * along * nnnn)
-        )
-        result: FloatArray = self.prefactor * change / x[..., None, None, None, None] ** 3
-        return result
-
-    def _parts(self) -> tuple[FloatArray, Callable[[FloatArray], FloatArray], float]:
-        """Split x^3 Lambda~ into a constant, a part linear in d d/x^2, and the coefficient of d d d d/x^4."""
-        ik_jl = np.einsum("ik,jl->ijkl", _DELTA, _DELTA)
-        il_jk = np.einsum("il,jk->ijkl", _DELTA, _DELTA)
-        all_three = np.einsum("ij,kl->ijkl", _DELTA, _DELTA) + ik_jl + il_jk
-        if self.form == "corrected":
-            a = 0.5 * self.alpha
-
-            def linear(m: FloatArray) -> FloatArray:
-                return -0.75 * (_six(m) - _pair(m)) + 3.0 * a * _six(m)
-
-            return 0.5 * (ik_jl + il_jk) - a * all_three, linear, -15.0 * a
-        a = 2.0 * self.alpha
-        return (
-            -2.0 * ik_jl - a * all_three,
-            lambda m: 6.0 * np.einsum("...jl,ik->...ijkl", m, _DELTA) + 3.0 * a * _six(m),
-            -15.0 * a,
-        )
-
 
 @dataclass(frozen=True)
-class DipoleInteraction:
+class DipoleInteraction(VectorInteraction):
     r"""Interaction of electric dipoles, V = sum over ordered pairs of mu_ij p_i p'_j (5.1).
 
     Parameters
@@ -224,8 +336,10 @@ class DipoleInteraction:
 
     Raises
     ------
-    TypeError, ValueError
-        If it is no positive number.
+    TypeError
+        If the permittivity is not one real number.
+    ValueError
+        If the permittivity is not positive (1e-35 to 1e35).
 
     Notes
     -----
@@ -249,61 +363,23 @@ class DipoleInteraction:
         object.__setattr__(self, "permittivity", _number("permittivity", self.permittivity))
 
     @property
-    def components(self) -> int:
-        """Three."""
-        return 3
-
-    @property
     def prefactor(self) -> float:
         """1/(8 pi epsilon), in V m/C."""
         return 1.0 / (8.0 * math.pi * self.permittivity)
 
-    @property
-    def coefficients(self) -> tuple[()]:
-        """None."""
-        return ()
 
-    @property
-    def kernels(self) -> ModuleType:
-        """`mbfast.kernels.dipole`."""
-        return dipole
+def check_interaction(value: object) -> Interaction:
+    """Return an interaction, or raise a TypeError."""
+    if not isinstance(value, Interaction):
+        raise TypeError(f"interaction must be an Interaction (StressInteraction, DipoleInteraction), got {value!r}")
+    return value
 
-    def tensor(self, r: ArrayLike) -> FloatArray:
-        """mu_ij at the displacements r.
 
-        Parameters
-        ----------
-        r : array_like, shape (..., 3)
-            Displacements x_s - x_s' (m), none of them zero.
-
-        Returns
-        -------
-        ndarray, shape (..., 3, 3)
-            In V/(C m^2).
-        """
-        n, x = _displacements("r", r)
-        result: FloatArray = self.prefactor * (_DELTA - 3.0 * _outer(n, n)) / x[..., None, None] ** 3
-        return result
-
-    def tensor_change(self, r: ArrayLike, dr: ArrayLike) -> FloatArray:
-        """First-order change of mu_ij when the displacements r become r + dr, (5.3).
-
-        Parameters
-        ----------
-        r, dr : array_like, shape (..., 3)
-            Displacements and their changes (m); their leading axes broadcast.
-
-        Returns
-        -------
-        ndarray, shape (..., 3, 3)
-            In V/(C m^2): the directional derivative, linear in dr.
-        """
-        n, x = _displacements("r", r)
-        v = _vectors("dr", dr) / x[..., None]
-        along = np.sum(n * v, axis=-1)[..., None, None]
-        change = (5.0 * _outer(n, n) - _DELTA) * along - _outer(v, n) - _outer(n, v)
-        result: FloatArray = self.prefactor * 3.0 * change / x[..., None, None] ** 3
-        return result
+def check_stress(value: object) -> StressInteraction:
+    """Return the interaction of stress moments in a material, or raise a TypeError."""
+    if not isinstance(value, StressInteraction):
+        raise TypeError(f"interaction must be a StressInteraction, got {value!r}")
+    return value
 
 
 def _number(name: str, value: float) -> float:
@@ -316,35 +392,30 @@ def _vectors(name: str, value: ArrayLike) -> FloatArray:
     array = float_array(name, value)
     if array.ndim == 0 or array.shape[-1] != 3:
         raise ValueError(f"{name} must have shape (..., 3), got {array.shape}")
-    require_finite(name, array)
+    if name == "dr":
+        require_finite(name, array)
     return array
 
 
-def _displacements(name: str, value: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    array = _vectors(name, value)
-    x = np.linalg.norm(array, axis=-1)
-    if np.any(x < SMALLEST) or np.any(x > LARGEST):
-        raise ValueError(
-            f"{name} must not be zero, but from {SMALLEST:g} to {LARGEST:g} m long: got {x.min():g} to {x.max():g} m"
-        )
-    return array / x[..., None], x
+def _displacements(value: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return unit vectors (..., 3) and lengths (..., 1)."""
+    array = _vectors("r", value)
+    x: FloatArray = np.sqrt(np.einsum("...i,...i->...", array, array))[..., None]  # einsum never warns of overflow
+    if x.size:
+        low, high = (x.item(),) * 2 if x.size == 1 else (x.min(), x.max())
+        if not (low >= SMALLEST and high <= LARGEST):
+            require_finite("r", array)
+            limits = f"from {SMALLEST:g} to {LARGEST:g} m long"
+            raise ValueError(f"r must not be zero, but {limits}: got {low:g} to {high:g} m")
+    return array / x, x
 
 
-def _outer(u: FloatArray, v: FloatArray) -> FloatArray:
-    product: FloatArray = np.einsum("...i,...j->...ij", u, v)
-    return product
-
-
-def _pair(m: FloatArray) -> FloatArray:
-    """m_ij delta_kl + m_kl delta_ij, for a symmetric m."""
-    result: FloatArray = np.einsum("...ij,kl->...ijkl", m, _DELTA) + np.einsum("...kl,ij->...ijkl", m, _DELTA)
-    return result
-
-
-def _six(m: FloatArray) -> FloatArray:
-    """Sum of m times delta over the six ways to place the indices, for a symmetric m."""
-    placed = ("ik,jl", "il,jk", "jk,il", "jl,ik")
-    result: FloatArray = _pair(m) + sum(
-        np.einsum(f"...{a},{b}->...ijkl", m, _DELTA) for a, b in (p.split(",") for p in placed)
-    )
-    return result
+def _products(n: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return n n (..., 9) and n n n n (..., 81), or for another v their derivatives along it."""
+    nn = (n[..., :, None] * n[..., None, :]).reshape(*n.shape[:-1], 9)
+    if v is n:
+        return nn, (nn[..., :, None] * nn[..., None, :]).reshape(*n.shape[:-1], 81)
+    nv = n[..., :, None] * v[..., None, :]
+    moved = np.reshape(nv + np.swapaxes(nv, -1, -2), (*nv.shape[:-2], 9))
+    twice = moved[..., :, None] * nn[..., None, :] + nn[..., :, None] * moved[..., None, :]
+    return moved, twice.reshape(*moved.shape[:-1], 81)

@@ -6,29 +6,34 @@ import itertools
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from mbfast._core import tiles as _tiles
+from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs._kernels import lattice as kernels
 from mbfast.pairs.cubes import INDICES, averaged_derivatives
+from mbfast.pairs.direct import need_images
+from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice
-from mbfast.pairs.interactions import DipoleInteraction, Interaction, StressInteraction
-from mbfast.pairs.moments import Boundary, ImageShape, Moments, image_shifts
+from mbfast.pairs.interactions import Interaction
+from mbfast.pairs.moments import Moments
+from mbfast.pairs.problem import Boundary, ImageShape, PairProblem
 
 _LANES = 48  # of a transform along z, half of those of the others
 _TILES = 16  # at least, of each of the three steps
 _SMALL = 8000  # numbers in a field up to which threads cost more than they do
+# Seconds for a number of the padded box times the logarithm of their count, for the set-up and for a field, on one core
+# of an EPYC of the third generation.
+_SECONDS = {6: (34e-9, 15.5e-9), 3: (8e-9, 10e-9)}
 
 
-class LatticeField:
+class LatticeField(PairField):
     r"""Fields on a lattice by Fourier transforms, set up once and applied many times, in O(N log N).
 
     Parameters
     ----------
     interaction : Interaction
-        `StressInteraction` or `DipoleInteraction`.
+        `StressInteraction`, `DipoleInteraction` or one of your own.
     lattice : BlockLattice
         Where the blocks are, points or cubes.
     boundary : {"open", "periodic"}
@@ -45,14 +50,23 @@ class LatticeField:
     ----------
     interaction, lattice, boundary
         As given.
+    rtol : float
+        1e-13: errors relative to the largest field, which are rounding alone.
     nbytes : int
         Memory held after the first use (bytes), 112 + 96 a block for stress and 40 + 48 for dipoles, somewhat more
         where a side is no product of 2, 3 and 5.
+    cost : Cost
+        Predicted seconds on one core of a reference machine, and memory.
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described.
+    TypeError
+        If interaction is no Interaction, lattice is no BlockLattice, or threads is no whole number.
+    ValueError
+        If boundary or image_shape is unknown; images is missing if periodic, is given if open, or is no whole number of
+        at least 0; threads is below 1.
+    MemoryError
+        If it would not fit into memory.
 
     See Also
     --------
@@ -88,6 +102,8 @@ class LatticeField:
     3.206e-06
     """
 
+    method = "fft"
+
     def __init__(
         self,
         interaction: Interaction,
@@ -98,21 +114,36 @@ class LatticeField:
         image_shape: ImageShape = "cubic",
         threads: int | None = None,
     ) -> None:
-        if not isinstance(interaction, StressInteraction | DipoleInteraction):
-            raise TypeError(f"interaction must be a StressInteraction or a DipoleInteraction, got {interaction!r}")
         if not isinstance(lattice, BlockLattice):
             raise TypeError(f"lattice must be a BlockLattice, got {type(lattice).__name__}")
-        self.interaction, self.lattice, self.boundary = interaction, lattice, boundary
-        shifts = image_shifts(lattice, boundary, None, images, image_shape)
-        workers = _tiles.check_threads(threads)
+        problem = PairProblem.of(interaction, lattice, boundary=boundary, images=images, image_shape=image_shape)
+        self._make(problem, threads)
+
+    @classmethod
+    def why_not(cls, problem: PairProblem) -> str:
+        """Refuse positions, and sums over all images."""
+        if problem.lattice is None:
+            return f"blocks must be a BlockLattice for method={cls.method!r}, got positions"
+        return need_images(cls.method, problem)
+
+    @classmethod
+    def estimate(cls, problem: PairProblem) -> Cost:
+        """Count the transforms of the padded box, and what holds their kernel."""
+        lattice, components = problem.lattice, problem.interaction.components
+        padded = math.prod(transform_length(side) for side in (lattice.shape if lattice is not None else (0,)))
+        ends = 8.0 * problem.n_blocks * (2 * components + 3) + SPARE + 24.0 * problem.copies
+        seconds = sum(_SECONDS[components]) * padded * math.log2(max(padded, 2))
+        return Cost(seconds, ends + padded * (208.0 if components > 3 else 88.0))
+
+    def _set_up(self, workers: int) -> None:
+        lattice, interaction = self.lattice, self.interaction
+        self._require_memory(self.estimate(self.problem))
         # The shortest axis is the one padded most, the longest one is cut into the planes that threads share.
         self._order = sorted(range(3), key=lambda axis: lattice.shape[axis])
         self._axes = tuple(_Axis(lattice.shape[axis]) for axis in self._order)
         components = interaction.components
-        self._factors = np.zeros(2)
-        if isinstance(interaction, StressInteraction):
-            c0, _, c2 = interaction.coefficients  # c1 = 3 (c2 - c0) in both forms
-            self._factors[:] = c0 + c2, 0.5 * c2
+        harmonic, biharmonic = interaction.parts
+        self._factors = np.array([harmonic, 0.5 * biharmonic])
         # of the components where x, y is turned to -x, -y; what is transformed in their place has both signs turned
         x, y = np.where(_ODD_COMPONENTS[components], -1.0, 1.0)[:, self._order[:2]].T
         self._signs = np.repeat(np.array([[x * x, x * y], [x, y]]).reshape(2, -1), 8, axis=1)
@@ -120,82 +151,20 @@ class LatticeField:
         self._width = math.ceil(self._axes[0].n / blocks)
         self._shape = (self._axes[2].m, blocks, self._axes[1].n, 2 * components * self._width)
         self._spare: list[FloatArray] = []
-        self._kernel = _kernel(interaction, lattice, shifts, self._order, self._axes, workers)
+        self._kernel = _kernel(interaction, lattice, self.problem.shifts, self._order, self._axes, workers)
+
+    @property
+    def lattice(self) -> BlockLattice:
+        """The lattice, as given."""
+        assert self.problem.lattice is not None  # nothing else is taken
+        return self.problem.lattice
 
     @property
     def nbytes(self) -> int:
         """Memory held after the first use (bytes)."""
         return self._kernel.nbytes + 8 * math.prod(self._shape)
 
-    def __call__(
-        self,
-        moments: ArrayLike,
-        *,
-        out: FloatArray | None = None,
-        threads: int | None = None,
-        progress: _tiles.Progress = False,
-    ) -> FloatArray:
-        """Field of all blocks at each block, h_s = sum over s' of Lambda(x_s - x_s') : T_s'.
-
-        Parameters
-        ----------
-        moments : array_like
-            Stress moments (J), (n1, n2, n3, 3, 3), symmetric, or (n1, n2, n3, 6) in the order xx, yy, zz, yz, xz, xy;
-            dipoles (C m), (n1, n2, n3, 3).
-        out : ndarray, optional
-            Where the field goes: float64, C-contiguous, of the shape of `moments`, or `moments` itself.
-        threads : int, optional
-            None: as many as this process may use. The result does not depend on it, to the last bit.
-        progress : bool or callable
-            As in `pair_field`.
-
-        Returns
-        -------
-        ndarray
-            h, in the layout of `moments`: dimensionless for stress, V/m for dipoles.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not as described.
-        """
-        checked = self._checked(moments)
-        if out is None:
-            out = np.empty(checked.shape)
-        elif not isinstance(out, np.ndarray) or out.dtype != np.float64:
-            raise TypeError(f"out must be a float64 array, got {getattr(out, 'dtype', type(out).__name__)}")
-        elif out.shape != checked.shape or not out.flags.c_contiguous or not out.flags.writeable:
-            raise ValueError(f"out must be writable, C-contiguous and of shape {checked.shape}, got shape {out.shape}")
-        return self._apply(checked, out, _tiles.check_threads(threads), progress)
-
-    def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: _tiles.Progress = False) -> float:
-        """Energy of the interaction, E = sum over s of T_s : h_s, each pair counted twice as in (2.13).
-
-        Parameters
-        ----------
-        moments, threads, progress
-            As for the field.
-
-        Returns
-        -------
-        float
-            Energy (J). If periodic: of one cell, its images included.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not as described.
-        """
-        checked = self._checked(moments)
-        field = self._apply(checked, np.empty(checked.shape), _tiles.check_threads(threads), progress)
-        return checked.contract(field) + 0.0  # no negative zero
-
-    def _checked(self, moments: ArrayLike) -> Moments:
-        return Moments(moments, self.lattice.shape, self.interaction.components)
-
-    def _apply(self, moments: Moments, out: FloatArray, workers: int, progress: _tiles.Progress) -> FloatArray:
-        if not out.size:
-            return out
+    def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         x, y, z = self._axes
         width, components = self._width, self.interaction.components
         places = _PLACES[moments.width]
@@ -223,11 +192,10 @@ class LatticeField:
             kernels.collect(*tile, field, axes, places, scale, width, *z.tables, target)
 
         parts = [(work, _cut(n, workers)) for work, n in ((spread, y.n), (planes, z.m), (collect, y.n))]
-        with _tiles.counter(progress, sum(len(tiles) for _, tiles in parts), "field") as advance:
-            for work, tiles in parts:
-                _tiles.run(work, tiles, threads=workers if out.size > _SMALL else 1, advance=advance)
+        with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
+            for work, pieces in parts:
+                tiles.run(work, pieces, threads=workers if out.size > _SMALL else 1, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
-        return out
 
 
 def offset_tensors(
@@ -253,14 +221,19 @@ def offset_tensors(
     else:
         averaged.fourth_derivatives(d, np.ascontiguousarray(shifts.T), np.ones(len(shifts)), derivatives)
     of = dict(zip(INDICES, derivatives, strict=True))
-    stress = isinstance(interaction, StressInteraction)
-    g = {
-        axes: -0.5 * sum(of["".join(sorted(axes + pair))] for pair in ("xx", "yy", "zz"))
-        for axes in (("xx", "yy") if stress else ("xx", "yy", "yz", "xz", "xy"))
-    }
-    others = ("yyzz", "xxzz", "xxyy", "xxyz", "yyyz", "yzzz", "xxxz", "xyyz", "xzzz", "xxxy", "xyyy", "xyzz")
-    functions = [*g.values(), *(of[name] for name in others if stress)]
-    return np.stack(functions).reshape(-1, *offsets.shape[1:])
+    second, fourth = _FUNCTIONS[interaction.components]
+    g = [-0.5 * sum(of["".join(sorted(axes + pair))] for pair in ("xx", "yy", "zz")) for axes in second]
+    return np.stack([*g, *(of[axes] for axes in fourth)]).reshape(-1, *offsets.shape[1:])
+
+
+# What the tensors of six and of three components are made of: some of G, and some of F.
+_FUNCTIONS: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    6: (
+        ("xx", "yy"),
+        ("yyzz", "xxzz", "xxyy", "xxyz", "yyyz", "yzzz", "xxxz", "xyyz", "xzzz", "xxxy", "xyyy", "xyzz"),
+    ),
+    3: (("xx", "yy", "yz", "xz", "xy"), ()),
+}
 
 
 # Along which axes components and functions are odd; and the columns of moments that a component is the mean of.
@@ -302,8 +275,8 @@ def _kernel(
 
     flat = kernel.reshape(-1)
     if lattice.n_blocks:
-        _tiles.run(plane, range(z.n), threads=workers)
-        _tiles.run(lines, range(kernel.shape[1]), threads=workers)
+        tiles.run(plane, range(z.n), threads=workers)
+        tiles.run(lines, range(kernel.shape[1]), threads=workers)
     return kernel
 
 

@@ -1,39 +1,39 @@
-"""Which method a pair sum takes: time and memory of each, predicted for this machine; refusal of what does not fit."""
+"""Which method a pair sum takes, and what each would take on this machine; refusal of what does not fit into memory."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import json
-import logging
-import math
 import os
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from mbfast._core import jit as _jit
-from mbfast._core import tiles as _tiles
-from mbfast._core.validate import FloatArray, require_choice
-from mbfast.kernels import dipole, stress
-from mbfast.pairs._ewald import choose
-from mbfast.pairs.ewald import EwaldField, check_rtol
-from mbfast.pairs.geometry import BlockLattice
-from mbfast.pairs.interactions import DipoleInteraction, StressInteraction
-from mbfast.pairs.lattice import LatticeField, transform_length
+from mbfast._core import jit
+from mbfast._core.machine import available_memory, usable_cores
+from mbfast._core.validate import require_choice
+from mbfast.pairs.direct import DirectField
+from mbfast.pairs.ewald import EwaldField
+from mbfast.pairs.fields import PairField
+from mbfast.pairs.geometry import Anywhere, BlockLattice
+from mbfast.pairs.interactions import DipoleInteraction, Interaction, StressInteraction
+from mbfast.pairs.lattice import LatticeField
+from mbfast.pairs.problem import EXACT, Boundary, PairProblem, check_rtol
 
 Kind: TypeAlias = Literal["stress", "dipole"]
 Name: TypeAlias = Literal["direct", "fft", "ewald"]
 
-_log = logging.getLogger("mbfast")
-_COMPONENTS: dict[Kind, int] = {"stress": 6, "dipole": 3}
-_SAMPLE = 1 << 17  # random positions that stand for more
-_AVERAGED = 11.0  # times the direct sum of points
-_SPARE = 5e7  # bytes that every method may take
+METHODS: dict[str, type[PairField]] = {made.method: made for made in (DirectField, LatticeField, EwaldField)}
+
+_FEW, _FEW_ANYWHERE = 2000, 10_000  # blocks, of a lattice or not, up to which nothing is faster than the direct sum
+_MATERIALS: dict[str, Interaction] = {
+    "stress": StressInteraction(2200.0, 5800.0, 3800.0),
+    "dipole": DipoleInteraction(1e-11),
+}
 
 
 @dataclass(frozen=True)
@@ -61,33 +61,27 @@ def predict(
     shape: tuple[int, ...] | int,
     kind: Kind = "stress",
     *,
-    rtol: float = 1e-12,
-    boundary: Literal["open", "periodic"] = "open",
+    rtol: float | None = None,
+    boundary: Boundary = "open",
     images: int | None = None,
     averaged: bool = False,
-    positions: FloatArray | None = None,
-    methods: Collection[Name] = ("direct", "fft", "ewald"),
 ) -> tuple[Prediction, ...]:
-    """Predict time and memory of every method for one field.
+    """Predict time and memory of every method for one field on this machine.
 
     Parameters
     ----------
     shape : tuple of three int, or int
-        Of a lattice; or the number of blocks anywhere.
+        Of a lattice; or the number of blocks, evenly spread over a cube.
     kind : {"stress", "dipole"}
         Of the moments.
-    rtol : float
-        What "ewald" is to reach.
+    rtol : float, optional
+        What "ewald" is to reach; None: 1e-12, as for ``method="auto"``.
     boundary : {"open", "periodic"}
         Periodic: with `images` shells of images, or, by "ewald", all of them.
     images : int, optional
         Shells of explicit images.
     averaged : bool
         Whether blocks are cubes, on a lattice.
-    positions : ndarray, shape (N, 3), optional
-        In any unit; None: evenly spread over a cube.
-    methods : collection of str
-        Which to predict; "direct" always is, "fft" on lattices.
 
     Returns
     -------
@@ -96,13 +90,16 @@ def predict(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described.
+    TypeError
+        If rtol is not one real number.
+    ValueError
+        If shape is not one or three whole numbers >= 0, kind or boundary is unknown, rtol is below 1e-12 or above 0.01,
+        or images is no whole number of at least 0, or given with an open boundary.
 
     Notes
     -----
     Speeds are measured at the first prediction that needs them, or by ``mbfast warmup``, in a second each where the
-    kernels are compiled, and kept beside these.
+    kernels are compiled, and kept beside these. What "auto" takes does not depend on them: see `auto_method`.
 
     Examples
     --------
@@ -111,101 +108,75 @@ def predict(
     >>> first.method, [other.method for other in others]
     ('fft', ['ewald', 'direct'])
     """
-    require_choice("kind", kind, tuple(_COMPONENTS))
-    require_choice("boundary", boundary, ("open", "periodic"))
-    lattice: tuple[int, ...] | None = shape if isinstance(shape, tuple) else None
-    sides: tuple[int, ...] = shape if isinstance(shape, tuple) else (shape,)
-    if not all(isinstance(side, int | np.integer) and side >= 0 for side in sides) or len(sides) not in (1, 3):
+    return predictions(hypothetical(shape, kind, rtol=rtol, boundary=boundary, images=images, averaged=averaged))
+
+
+def hypothetical(
+    shape: tuple[int, ...] | int, kind: str, *, rtol: float | None, boundary: str, images: int | None, averaged: bool
+) -> PairProblem:
+    """Return a problem of so many blocks; its errors are those of `predict`."""
+    require_choice("kind", kind, get_args(Kind))
+    require_choice("boundary", boundary, get_args(Boundary))
+    sides: tuple[Any, ...] = shape if isinstance(shape, tuple) else (shape,)
+    whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side >= 0 for side in sides)
+    if not whole or len(sides) not in (1, 3):
         raise ValueError(f"shape must be three whole numbers of blocks, or one, got {shape!r}")
-    tolerance = check_rtol(rtol)
-    n, components = math.prod(int(side) for side in sides), _COMPONENTS[kind]
-    shells = 1 if boundary == "open" or images is None else (2 * images + 1) ** 3
-    ends = 8.0 * n * (2 * components + 3) + _SPARE
-    need_images = "periodic sums by it need a number of images" if boundary == "periodic" and images is None else ""
-    seconds = _speed(f"direct {kind}") * n * n * shells * (_AVERAGED if averaged else 1.0)
-    found = [Prediction("direct", seconds, ends + (350.0 * n if averaged else 0.0), need_images)]
-    if lattice is not None:
-        padded = math.prod(transform_length(int(side)) for side in lattice)
-        work = padded * math.log2(max(padded, 2))
-        memory = ends + padded * (208.0 if kind == "stress" else 88.0)
-        found.append(Prediction("fft", _speed(f"fft {kind}") * work, memory, need_images))
-    why_not = "it takes points" if averaged else ""
-    if images is not None:
-        why_not = "it sums over all images"
-    if "ewald" in methods:
-        cost, memory = _ewald_cost(
-            lattice, n, positions, tolerance, stress=kind == "stress", periodic=boundary == "periodic"
-        )
-        found.append(Prediction("ewald", _speed(f"ewald {kind}") * cost, ends + memory, why_not))
+    tolerance = EXACT if rtol is None else check_rtol(rtol)
+    lattice = BlockLattice(sides if len(sides) > 1 else (1, 1, 1), 1.0, averaged=averaged)
+    problem = PairProblem.of(_MATERIALS[kind], lattice, boundary=boundary, images=images, rtol=tolerance)
+    return problem if len(sides) > 1 else replace(problem, geometry=Anywhere(int(sides[0])))
+
+
+def predictions(problem: PairProblem, names: Collection[Name] = get_args(Name)) -> tuple[Prediction, ...]:
+    """Return what the methods would take for a problem on this machine, the fastest possible first."""
+    found = []
+    for name in names:
+        if name == LatticeField.method and problem.lattice is None:
+            continue
+        cost = METHODS[name].estimate(problem)
+        seconds = cost.seconds * _speed(f"{name} {problem.interaction.components}") if cost.seconds else 0.0
+        found.append(Prediction(name, seconds, cost.memory, METHODS[name].why_not(problem)))
     return tuple(sorted(found, key=lambda prediction: (bool(prediction.why_not), prediction.seconds)))
 
 
-def choose_method(predictions: tuple[Prediction, ...]) -> Name:
-    """Return the fastest method that fits, or raise a MemoryError."""
-    for prediction in predictions:
-        if not prediction.why_not and prediction.memory <= available_memory():
-            listed = ", ".join(f"{p.method} {p.seconds:.2g} s" for p in predictions)
-            _log.info("auto takes %s (predicted: %s)", prediction.method, listed)
-            return prediction.method
-    possible = next((p for p in predictions if not p.why_not), predictions[0])
-    require_memory(possible.method, predictions)
-    return possible.method
+def auto_method(problem: PairProblem) -> tuple[Name, PairProblem, str]:
+    """Return the method that ``method="auto"`` takes, the problem with its rtol, and why.
+
+    It depends on the problem alone, so that the same input takes the same method, and gives the same bits, on every
+    run: few blocks are summed directly; all images by Ewald; for what is left the costs decide, seconds on a reference
+    machine.
+    """
+    exact = problem if problem.rtol is not None else replace(problem, rtol=EXACT)
+    few = _FEW_ANYWHERE if problem.lattice is None else _FEW
+    if problem.boundary == "periodic" and problem.images is None and not problem.geometry.averaged:
+        return "ewald", exact, "periodic, all images"
+    if problem.n_blocks <= few or (problem.lattice is None and problem.images is not None):
+        return "direct", exact, f"{problem.n_blocks} blocks, at most {few}, or explicit images"
+    candidates: tuple[Name, ...] = ("direct", "ewald") if problem.lattice is None else ("direct", "fft")
+    costs = {name: METHODS[name].estimate(exact).seconds for name in candidates if not METHODS[name].why_not(exact)}
+    best = min(costs, key=costs.__getitem__, default=candidates[0])
+    return best, exact, ", ".join(f"{name} {cost:.2g} s" for name, cost in costs.items()) + " on a reference machine"
 
 
-def require_memory(method: str, predictions: tuple[Prediction, ...]) -> None:
-    """Raise a MemoryError, with the numbers, if a method does not fit; it names those that would."""
-    mine = next(prediction for prediction in predictions if prediction.method == method)
-    free = available_memory()
-    if mine.memory <= free:
-        return
-    fitting = [p for p in predictions if not p.why_not and p.memory <= free]
-    would = " and ".join(f"{p.method} ({p.memory / 1e9:.2g} GB, {p.seconds:.2g} s)" for p in fitting)
+def refuse_memory(method: str, problem: PairProblem) -> None:
+    """Raise a MemoryError, with the numbers, and say which method would fit."""
+    free, mine = available_memory(), METHODS[method].estimate(problem)
+    others = {name: made for name, made in METHODS.items() if name != method and not made.why_not(problem)}
+    costs = {name: made.estimate(problem) for name, made in others.items()}
+    fitting = [f"{name} ({cost.memory / 1e9:.2g} GB)" for name, cost in costs.items() if cost.memory <= free]
     less = f"by it about {free / mine.memory:.1%} of these blocks"
     raise MemoryError(
         f"method {method!r} needs {mine.memory / 1e9:.3g} GB, {free / 1e9:.3g} GB are available; what would fit: "
-        f"{would or less}"
+        f"{' and '.join(fitting) or less}"
     )
-
-
-def available_memory() -> float:
-    """Return the bytes that this process can have without swapping; infinity where the system does not say."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024.0 * float(line.split()[1])
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
-    except (OSError, ValueError):
-        return math.inf
-
-
-def _ewald_cost(
-    lattice: tuple[int, ...] | None, n: int, positions: FloatArray | None, rtol: float, *, stress: bool, periodic: bool
-) -> tuple[float, float]:
-    """Return what the cost model says of n blocks, and bytes."""
-    if n == 0:
-        return 0.0, 0.0
-    few = n if positions is not None else min(n, _SAMPLE)
-    if positions is not None:
-        sample = positions - positions.min(axis=0)
-        longest = float(sample.max()) or 1.0
-        lengths, sample = sample.max(axis=0) / longest, sample / longest
-    else:
-        lengths = np.array(lattice or (1, 1, 1), dtype=np.float64)
-        lengths /= lengths.max()
-        sample = np.random.default_rng(0).random((few, 3)) * lengths
-    plan = choose(sample, lengths, rtol, flat=stress, periodic=periodic)
-    components = 6 if stress else 3
-    # measured: two meshes and their modes, the blocks in the order of the cells
-    memory = 30.0 * components * math.prod(plan.shapes[0]) + few * (50.0 * components + 250.0)
-    return plan.cost * n / few, memory * n / few
 
 
 @functools.cache
 def _speed(name: str) -> float:
     """Return one of `_MEASUREMENTS`, from the cache if it is there: what is not asked for need not be compiled."""
-    folder = _jit.all_kernels()[0].cache_folder
+    folder = jit.all_kernels()[0].cache_folder
     file = None if folder is None else folder / "speeds.json"
-    key = f"{_jit.target()[0]}, {_tiles.usable_cores()} threads, 1"
+    key = f"{jit.target()[0]}, {usable_cores()} threads, 2"
     known: dict[str, float] = {}
     try:
         stored = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
@@ -229,55 +200,22 @@ def measure() -> None:
         _speed(name)
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    """Best of two, after one that compiles and warms up."""
-    work()
+def _measured(method: str, material: Interaction) -> float:
+    """Return how long a field takes here, with all threads, over what its cost says."""
+    rng, shape = np.random.default_rng(0), (48, 48, 48)
+    n = {"direct": 4096, "ewald": 20_000}.get(method, 0)
+    problem = PairProblem.of(material, rng.random((n, 3)) if n else BlockLattice(shape, 1.0))
+    moments = problem.moments(rng.random((*((n,) if n else shape), material.components)))
     times = []
-    for _ in range(2):
+    for _ in range(3):  # the first compiles
         start = time.perf_counter()
-        work()
+        METHODS[method].of(problem).field_of(moments, None, None, progress=False)
         times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def _material(kind: Kind) -> StressInteraction | DipoleInteraction:
-    return StressInteraction(2200.0, 5800.0, 3800.0) if kind == "stress" else DipoleInteraction(1e-11)
-
-
-def _direct(kind: Kind) -> float:
-    n, rng = 4096, np.random.default_rng(0)
-    interaction, positions = _material(kind), rng.random((3, n))
-    moments, workers = rng.random((interaction.components, n)), _tiles.usable_cores()
-    kernels = stress if kind == "stress" else dipole
-
-    def work() -> None:
-        def tile(start: int) -> None:
-            targets = np.ascontiguousarray(positions[:, start : start + 512])
-            field = np.zeros((interaction.components, 512))
-            kernels.field(targets, positions, moments, *interaction.coefficients, field)
-
-        _tiles.run(tile, range(0, n, 512), threads=workers)
-
-    return _seconds(work) / n**2
-
-
-def _fft(kind: Kind) -> float:
-    lattice, interaction = BlockLattice((48, 48, 48), 1.0), _material(kind)
-    moments = np.ones((*lattice.shape, interaction.components))
-    padded = math.prod(transform_length(side) for side in lattice.shape)
-    return _seconds(lambda: LatticeField(interaction, lattice)(moments)) / (padded * math.log2(padded))
-
-
-def _ewald(kind: Kind) -> float:
-    n, rng = 20_000, np.random.default_rng(0)
-    interaction, positions = _material(kind), rng.random((n, 3))
-    moments = rng.random((n, interaction.components))
-    cost, _ = _ewald_cost(None, n, positions, 1e-6, stress=kind == "stress", periodic=False)
-    return _seconds(lambda: EwaldField(interaction, positions, rtol=1e-6)(moments)) / cost
+    return min(times[1:]) / METHODS[method].estimate(problem).seconds
 
 
 _MEASUREMENTS: dict[str, Callable[[], float]] = {
-    f"{method} {kind}": functools.partial(work, kind)
-    for method, work in (("direct", _direct), ("fft", _fft), ("ewald", _ewald))
-    for kind in _COMPONENTS
+    f"{method} {material.components}": functools.partial(_measured, method, material)
+    for method in METHODS
+    for material in _MATERIALS.values()
 }

@@ -1,0 +1,266 @@
+"""What the methods of summation have in common: one protocol, one way in, one set of errors."""
+
+from __future__ import annotations
+
+import html
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast._core import tiles
+from mbfast._core.machine import available_memory
+from mbfast._core.validate import FloatArray, check_out
+from mbfast.pairs.interactions import Interaction
+from mbfast.pairs.moments import LAYOUTS, Moments
+from mbfast.pairs.problem import ROUNDING, Boundary, PairProblem
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+SPARE = 5e7  # bytes that every method may take unasked
+
+
+class Cost(NamedTuple):
+    """What a field takes, by the constants written down in its method.
+
+    Attributes
+    ----------
+    seconds : float
+        On one core of an AMD EPYC of the third generation (Zen 3), set-up included.
+    memory : float
+        Bytes, set-up, moments and field included.
+    """
+
+    seconds: float
+    memory: float
+
+
+class PairField(ABC):
+    """A method of summation, set up for a problem and applied to any number of sets of moments.
+
+    `DirectField`, `LatticeField` and `EwaldField` are its kinds. A new one says its `method`, what it cannot do
+    (`why_not`), what it costs (`estimate`), and how it is set up and applied.
+
+    Attributes
+    ----------
+    method : str
+        Its name in `pair_field`.
+    problem : PairProblem
+        The checked arguments.
+    """
+
+    method: ClassVar[str]
+    problem: PairProblem
+
+    @classmethod
+    def of(cls, problem: PairProblem, *, threads: int | None = None) -> Self:
+        """Return the method set up for a checked problem; a ValueError if it is not made for it."""
+        made = cls.__new__(cls)
+        made._make(problem, threads)
+        return made
+
+    def _make(self, problem: PairProblem, threads: int | None) -> None:
+        workers = tiles.check_threads(threads)
+        reason = self.why_not(problem)
+        if reason:
+            raise ValueError(reason)
+        self.problem = problem
+        self._set_up(workers)
+
+    def _require_memory(self, cost: Cost) -> None:
+        """Raise a MemoryError, with the numbers, for what does not fit."""
+        if cost.memory > 2.0 * SPARE and cost.memory > available_memory():
+            from mbfast.pairs.planning import refuse_memory  # noqa: PLC0415
+
+            refuse_memory(self.method, self.problem)
+
+    @classmethod
+    @abstractmethod
+    def why_not(cls, problem: PairProblem) -> str:
+        """Say why the method cannot take a problem, or nothing."""
+
+    @classmethod
+    @abstractmethod
+    def estimate(cls, problem: PairProblem) -> Cost:
+        """Say what one field would take."""
+
+    @abstractmethod
+    def _set_up(self, workers: int) -> None:
+        """Compute what does not depend on the moments."""
+
+    @abstractmethod
+    def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
+        """Fill out, of the shape of the moments, with the field."""
+
+    @property
+    def interaction(self) -> Interaction:
+        """The interaction, as given."""
+        return self.problem.interaction
+
+    @property
+    def boundary(self) -> Boundary:
+        """The boundary condition, as given."""
+        return self.problem.boundary
+
+    @property
+    def rtol(self) -> float:
+        """Error that the method is held to, relative to the largest field; see its Notes."""
+        return ROUNDING
+
+    @property
+    def unit(self) -> float:
+        """The field below which errors are no longer relative to the largest one; 0 where they always are."""
+        return 0.0
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Memory held (bytes)."""
+
+    @property
+    def cost(self) -> Cost:
+        """What one field takes, set-up included, by constants that do not depend on this machine."""
+        return self.estimate(self.problem)
+
+    def __call__(
+        self,
+        moments: ArrayLike,
+        *,
+        out: FloatArray | None = None,
+        threads: int | None = None,
+        progress: tiles.Progress = False,
+    ) -> FloatArray:
+        """Field of all other blocks at each block, h_s = sum over s' of Lambda(x_s - x_s') : T_s'.
+
+        Parameters
+        ----------
+        moments : array_like
+            Stress moments (J), (N, 3, 3), symmetric, or (N, 6) in the order xx, yy, zz, yz, xz, xy; dipoles (C m),
+            (N, 3). On a lattice its shape stands in place of N.
+        out : ndarray, optional
+            Where the field goes: float64, C-contiguous, of the shape of `moments`; it may be `moments` itself.
+        threads : int, optional
+            None: as many as this process may use. The result does not depend on it, to the last bit.
+        progress : bool or callable
+            As in `pair_field`.
+
+        Returns
+        -------
+        ndarray
+            h, in the layout of `moments`, float64: dimensionless for stress, V/m for dipoles.
+
+        Raises
+        ------
+        TypeError
+            If moments are not real numbers, out is no float64 ndarray, or threads is no whole number.
+        ValueError
+            If moments have another shape, are not symmetric, not finite or above 1e150, out has another shape or
+            layout, or threads is below 1.
+        """
+        return self.field_of(self.problem.moments(moments), out, threads, progress)
+
+    def field_of(
+        self, moments: Moments, out: FloatArray | None, threads: int | None, progress: tiles.Progress
+    ) -> FloatArray:
+        """Return the field of moments that are checked already."""
+        workers = tiles.check_threads(threads)
+        result = check_out(out, moments.shape)
+        if result.size:
+            self._fill(moments, result, workers, progress)
+        return result
+
+    def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> float:
+        """Energy of the interaction, E = sum over s of T_s : h_s, each pair counted twice as in (2.13).
+
+        Parameters
+        ----------
+        moments, threads, progress
+            As for the field.
+
+        Returns
+        -------
+        float
+            Energy (J). If periodic: of one cell, its images included.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For the moments and threads that the field refuses.
+        """
+        return self.energy_of(self.problem.moments(moments), threads, progress)
+
+    def energy_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
+        """Return the energy of moments that are checked already."""
+        return moments.contract(self.field_of(moments, None, threads, progress)) + 0.0  # no negative zero
+
+    def operator(self, *, threads: int | None = None) -> LinearOperator:
+        """Return the map from all moments to the field as a symmetric linear operator, for SciPy's solvers.
+
+        Parameters
+        ----------
+        threads : int, optional
+            As for the field.
+
+        Returns
+        -------
+        scipy.sparse.linalg.LinearOperator, shape (9 N, 9 N) or (3 N, 3 N)
+            On ``moments.ravel()`` of moments (N, 3, 3) or (N, 3). Of a tensor the symmetric part is taken.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If threads is not a whole number of at least 1.
+        """
+        from scipy.sparse.linalg import LinearOperator  # noqa: PLC0415
+
+        workers = tiles.check_threads(threads)
+        layout = LAYOUTS[self.interaction.components][-1]
+        shape = (*self.problem.placed.leading, *layout)
+
+        def apply(vector: FloatArray) -> FloatArray:
+            moments = np.reshape(np.asarray(vector, dtype=np.float64), shape)
+            if len(layout) > 1:
+                moments = 0.5 * (moments + np.swapaxes(moments, -1, -2))
+            return self(moments, threads=workers).ravel()
+
+        size = int(np.prod(shape))
+        return LinearOperator((size, size), matvec=apply, rmatvec=apply, dtype=np.float64)
+
+    def _facts(self) -> dict[str, str]:
+        geometry, images = self.problem.placed, self.problem.images
+        boundary = self.boundary if images is None else f"{self.boundary}, {images} shells of images"
+        if self.boundary == "periodic" and images is None:
+            boundary += f", {self.problem.macroscopic or self.interaction.conditions[0]}"
+        return {
+            "interaction": repr(self.interaction),
+            "blocks": " x ".join(map(str, geometry.leading)) + (" cubes" if geometry.averaged else ""),
+            "boundary": boundary,
+            "rtol": f"{self.rtol:g}",
+            "memory": f"{self.nbytes / 1e6:.3g} MB",
+        }
+
+    def __repr__(self) -> str:
+        facts = self._facts()
+        return (
+            f"<{type(self).__name__}: {facts['interaction']}, {facts['blocks']} blocks, {facts['boundary']}, "
+            f"rtol {facts['rtol']}, {facts['memory']}>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in self._facts().items())
+        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+
+
+def nbytes_of(*arrays: Any) -> int:
+    """Return the bytes of arrays, of lists of them, and of the arrays that objects hold."""
+    total = 0
+    for item in arrays:
+        if isinstance(item, np.ndarray):
+            total += item.nbytes
+        elif isinstance(item, list | tuple):
+            total += nbytes_of(*item)
+        elif hasattr(item, "__dict__"):
+            total += nbytes_of(*vars(item).values())
+    return total

@@ -1,0 +1,192 @@
+"""Everything about a pair sum but the moments, checked once: the value that every method is made from."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast._core.validate import FloatArray, float_array, one_number, require_choice
+from mbfast.pairs.geometry import Anywhere, BlockLattice, Cloud, as_blocks
+from mbfast.pairs.interactions import Interaction, check_interaction
+from mbfast.pairs.moments import Moments
+
+Boundary = Literal["open", "periodic"]
+ImageShape = Literal["cubic", "spherical"]
+Macroscopic = Literal["clamped", "stress-free", "tin-foil", "vacuum"]
+
+EXACT = 1e-12  # what "auto" asks of a method where no rtol is given, as of a direct sum
+EWALD_RTOL = 1e-6  # what an Ewald sum reaches where no rtol is given
+ROUNDING = 1e-13  # errors of direct and lattice sums, relative to the largest field: tests hold them to it
+_LEAST, _MOST = 1e-12, 1e-2
+
+
+@dataclass(frozen=True)
+class PairProblem:
+    """A checked pair sum without its moments.
+
+    Attributes
+    ----------
+    interaction : Interaction
+    geometry : BlockLattice, Cloud or Anywhere
+        Where the blocks are, in units of ``geometry.unit``.
+    boundary : {"open", "periodic"}
+    cell : ndarray, shape (3, 3), or None
+        Periods as rows, in units of the geometry; None if open.
+    images : int or None
+        Shells of explicit images; None for all of them, or none if open.
+    image_shape : {"cubic", "spherical"}
+    macroscopic : str or None
+        What holds the periodic body; None for the interaction's first condition, or if open.
+    rtol : float or None
+        What was asked for; None for the method's own.
+    """
+
+    interaction: Interaction
+    geometry: BlockLattice | Cloud | Anywhere
+    boundary: Boundary = "open"
+    cell: FloatArray | None = None
+    images: int | None = None
+    image_shape: ImageShape = "cubic"
+    macroscopic: str | None = None
+    rtol: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        interaction: object,
+        blocks: BlockLattice | ArrayLike,
+        *,
+        boundary: str = "open",
+        cell: ArrayLike | None = None,
+        images: int | None = None,
+        image_shape: str = "cubic",
+        macroscopic: str | None = None,
+        rtol: float | None = None,
+    ) -> PairProblem:
+        """Check the arguments of `pair_field`; a TypeError or ValueError names the one that is wrong."""
+        checked = check_interaction(interaction)
+        require_choice("boundary", boundary, get_args(Boundary))
+        require_choice("image_shape", image_shape, get_args(ImageShape))
+        tolerance = None if rtol is None else check_rtol(rtol)
+        if boundary == "open":
+            if cell is not None or images is not None:
+                got = " and ".join(name for name, value in (("cell", cell), ("images", images)) if value is not None)
+                raise ValueError(f"cell and images belong to boundary='periodic', got {got} with boundary='open'")
+            if macroscopic is not None:
+                raise ValueError(
+                    f"macroscopic belongs to boundary='periodic', got {macroscopic!r} with boundary='open'"
+                )
+            return cls(checked, as_blocks(blocks), rtol=tolerance)
+        if images is not None and (isinstance(images, bool) or not isinstance(images, int | np.integer) or images < 0):
+            raise ValueError(f"images must be a whole number >= 0 of shells, or None for all of them, got {images!r}")
+        if macroscopic is not None:
+            require_choice("macroscopic", macroscopic, checked.conditions)
+            if images is not None:
+                got = f"{macroscopic!r} with images={images}, which end at a surface"
+                raise ValueError(f"macroscopic is for sums over all images, got {got}")
+            checked.uniform_field(macroscopic)
+        geometry = as_blocks(blocks)
+        vectors = cell_vectors(geometry, cell)
+        if images != 0 and isinstance(geometry, Cloud) and geometry.n_blocks:
+            _refuse_coincident_images(geometry, vectors)
+        shells = None if images is None else int(images)
+        return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance)  # type: ignore[arg-type]
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return self.geometry.n_blocks
+
+    @property
+    def lattice(self) -> BlockLattice | None:
+        """The lattice the blocks are on, if they are."""
+        return self.geometry if isinstance(self.geometry, BlockLattice) else None
+
+    @property
+    def scale(self) -> float:
+        """SI value of a reduced field of unit moments."""
+        return self.interaction.prefactor / self.placed.unit**3
+
+    @property
+    def placed(self) -> BlockLattice | Cloud:
+        """The geometry, whose positions are known."""
+        if isinstance(self.geometry, Anywhere):
+            raise TypeError("blocks at unknown positions have no field")
+        return self.geometry
+
+    @functools.cached_property
+    def shifts(self) -> FloatArray:
+        """Displacements of the explicit images, the cell itself among them, in units of the geometry, (n, 3)."""
+        if self.cell is None or self.images is None or not self.n_blocks:
+            return np.zeros((1, 3))
+        reach = self.images
+        radius = math.inf
+        if self.image_shape == "spherical":  # a vector of length L has no coordinate beyond L times that of the inverse
+            heights = 1.0 / np.linalg.norm(np.linalg.inv(self.cell), axis=0)
+            radius = reach * abs(float(np.linalg.det(self.cell))) ** (1 / 3)
+            reach = math.ceil(radius / heights.min())
+        steps = np.arange(-reach, reach + 1)
+        second, third = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
+        planes = []
+        for first in steps:
+            shifts = np.stack([np.full(second.size, first), second, third], axis=-1) @ self.cell
+            planes.append(
+                shifts[np.linalg.norm(shifts, axis=1) <= radius * (1 + 1e-12)] if radius < math.inf else shifts
+            )
+        return np.concatenate(planes)
+
+    @property
+    def copies(self) -> float:
+        """How many cells, at most, the explicit images and the cell itself are, known without listing them."""
+        return 1.0 if self.images is None else (2.0 * self.images + 1.0) ** 3
+
+    def moments(self, moments: ArrayLike) -> Moments:
+        """Return checked moments of these blocks."""
+        return Moments(moments, self.placed.leading, self.interaction.components)
+
+
+def check_rtol(rtol: float) -> float:
+    """Return a tolerance, or raise a TypeError or a ValueError."""
+    tolerance = one_number("rtol", rtol)
+    if not _LEAST <= tolerance <= _MOST:
+        raise ValueError(
+            f"rtol must be from {_LEAST:g}, the least that rounding allows, to {_MOST:g}, got {tolerance:g}"
+        )
+    return tolerance
+
+
+def cell_vectors(geometry: BlockLattice | Cloud, cell: ArrayLike | None) -> FloatArray:
+    """Return the periods as rows, in units of the geometry, shape (3, 3)."""
+    if isinstance(geometry, BlockLattice):
+        if cell is not None:
+            raise ValueError("cell is known for a lattice, got one")
+        return np.diag(np.array(geometry.shape, dtype=np.float64))
+    if cell is None:
+        raise ValueError("cell must be given for periodic positions, got None")
+    vectors = float_array("cell", cell)
+    if vectors.shape == (3,):
+        vectors = np.diag(vectors)
+    if vectors.shape != (3, 3) or not np.isfinite(vectors).all():
+        raise ValueError(f"cell must be finite, of shape (3,) or (3, 3), got {np.asarray(cell).tolist()}")
+    vectors = vectors / geometry.unit
+    volume = abs(float(np.linalg.det(vectors)))
+    if geometry.n_blocks and not volume > 1e-12 * float(np.prod(np.linalg.norm(vectors, axis=1))):
+        raise ValueError(f"cell must have a volume, got {np.asarray(cell).tolist()}")
+    return vectors
+
+
+def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
+    """Raise a ValueError if a block is, up to rounding, at an image of another one."""
+    from scipy.spatial import cKDTree  # noqa: PLC0415
+
+    places = cloud.reduced(0, cloud.n_blocks).T @ np.linalg.inv(vectors)
+    rounding = 16.0 * float(np.finfo(np.float64).eps) * max(1.0, float(np.abs(places).max(initial=0.0)))
+    pairs = cKDTree((places - np.floor(places)) % 1.0, boxsize=[1.0, 1.0, 1.0]).query_pairs(rounding)
+    if pairs:
+        one, other = min(pairs)
+        raise ValueError(f"blocks {one} and {other} coincide up to a period of the cell")
