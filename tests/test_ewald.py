@@ -313,9 +313,7 @@ def test_what_does_not_go_together_is_refused():
         mbfast.EwaldField(DIPOLES, GOOD, macroscopic="clamped", **PERIODIC)
     with pytest.raises(ValueError, match="cell is known for a lattice"):
         mbfast.EwaldField(SILICA, mbfast.BlockLattice((2, 2, 2), 1.0), **PERIODIC)
-    with pytest.raises(
-        TypeError, match=r"interaction must be an Interaction \(StressInteraction, DipoleInteraction\), got 'stress'"
-    ):
+    with pytest.raises(TypeError, match=r"interaction must be an Interaction \(.*\), got 'stress'"):
         mbfast.EwaldField("stress", GOOD)
     with pytest.raises(ValueError, match="blocks 0 and 4 coincide up to a period"):
         mbfast.EwaldField(SILICA, np.vstack([GOOD, np.add(GOOD[0], [2e-8, 0, -4e-8])]), **PERIODIC)

@@ -488,11 +488,9 @@ def test_extreme_lengths(scale):
 
 def test_what_is_no_interaction_is_refused():
     positions, moments = random_blocks(3, 5, DIPOLES)
-    with pytest.raises(
-        TypeError, match=r"interaction must be an Interaction \(StressInteraction, DipoleInteraction\), got 'stress'"
-    ):
+    with pytest.raises(TypeError, match=r"interaction must be an Interaction \(.*\), got 'stress'"):
         mbfast.pair_field("stress", positions, moments)
-    with pytest.raises(TypeError, match=r"interaction must be an Interaction \(StressInteraction, DipoleInteraction\)"):
+    with pytest.raises(TypeError, match=r"interaction must be an Interaction \(.*\)"):
         mbfast.phase_sum(None, positions, [0, 0, 1.0], "longitudinal")
     with pytest.raises(ValueError, match="moments must be finite, at most 1e\\+150"):
         mbfast.pair_field(DIPOLES, positions, 1e200 * np.sign(moments))
