@@ -7,7 +7,7 @@ from conftest import JIT_OFF
 from numpy.testing import assert_allclose
 
 import mbfast
-from mbfast.pairs import _fft
+from mbfast.pairs._ewald import fft as _fft
 
 SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
 JOFFRIN_LEVELUT = mbfast.StressInteraction(2200.0, 5800.0, 3800.0, form="joffrin-levelut")
@@ -333,7 +333,7 @@ def test_moments_and_out_are_checked():
 @pytest.mark.skipif(JIT_OFF, reason="needs the JIT")
 def test_plans_of_all_sizes_are_found():
     """Whatever the shape, the mesh stays within bounds and the radius within the sample."""
-    from mbfast.pairs._ewald import choose
+    from mbfast.pairs._ewald.plan import choose
 
     rng = np.random.default_rng(0)
     for n, lengths, rtol in itertools.product(

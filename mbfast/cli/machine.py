@@ -27,12 +27,12 @@ def plan(
         str, typer.Option(metavar="N or N1xN2xN3", help="Blocks anywhere, or of a lattice.", show_default=False)
     ],
     kind: Annotated[str, typer.Option(metavar="KIND", help="stress or dipole.")] = "stress",
-    rtol: Annotated[float, typer.Option(help="What ewald is to reach.")] = 1e-6,
+    rtol: Annotated[float | None, typer.Option(help="What ewald is to reach; by default what auto asks for.")] = None,
     boundary: Annotated[str, typer.Option(help="open or periodic.")] = "open",
     images: Annotated[int | None, typer.Option(help="Shells of explicit images, if periodic.")] = None,
     averaged: Annotated[bool, typer.Option("--averaged", help="Blocks are cubes, on a lattice.")] = False,
 ) -> None:
-    """Predict time and memory of every method of a pair sum on this machine, before anything runs.
+    """Predict time and memory of every method of a pair sum on this machine, and what auto takes, before anything runs.
 
     Example: mbfast plan --blocks 128x128x128 --kind dipole
     """
@@ -50,20 +50,15 @@ def plan(
         raise ValueError("--averaged belongs to a lattice: give --blocks as N1xN2xN3")
     shape = numbers[0] if len(numbers) == 1 else tuple(numbers)
     free = machine.available_memory()
-    found = planning.predict(
-        shape,
-        kind,  # type: ignore[arg-type]
-        rtol=rtol,
-        boundary=boundary,  # type: ignore[arg-type]
-        images=images,
-        averaged=averaged,
-    )
+    problem = planning.hypothetical(shape, kind, rtol=rtol, boundary=boundary, images=images, averaged=averaged)
     table = Table("method", "time (s)", "memory (GB)", "")
-    for prediction in found:
+    for prediction in planning.predictions(problem):
         remark = prediction.why_not or ("" if prediction.memory <= free else "does not fit")
         table.add_row(prediction.method, f"{prediction.seconds:.2g}", f"{prediction.memory / 1e9:.2g}", remark)
     print_table(table)
-    echo(f"one field, set-up included; {free / 1e9:.3g} GB are available")
+    method, exact, why = planning.auto_method(problem)
+    echo(f"auto takes {method}, rtol {exact.rtol:g} ({why})")
+    echo(f"one field on this machine, set-up included; {free / 1e9:.3g} GB are available")
 
 
 @command

@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
-from mbfast.pairs._ewald import Near, OpenFar, PeriodicFar, Plan, choose, derivative, polynomials
+from mbfast.pairs._ewald.mesh import OpenFar, PeriodicFar
+from mbfast.pairs._ewald.near import Near
+from mbfast.pairs._ewald.plan import Plan, choose
+from mbfast.pairs._ewald.profile import derivative, polynomials
 from mbfast.pairs._kernels import ewald as kernels
 from mbfast.pairs.fields import SPARE, Cost, PairField, nbytes_of
 from mbfast.pairs.geometry import BlockLattice

@@ -13,7 +13,7 @@ from mbfast._core.validate import LARGEST, FloatArray, one_number, real_array, r
 
 ROWS = 1 << 16  # rows looked at together, so that checks need little memory
 _FEW = 256  # blocks that are told apart soonest one by one
-_SAMPLE = 1 << 17  # random positions that stand for more
+_SAMPLE = 1 << 15  # random positions that stand for more
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,9 @@ class LatticeField(PairField):
     def estimate(cls, problem: PairProblem) -> Cost:
         """Count the transforms of the padded box, and what holds their kernel."""
         lattice, components = problem.lattice, problem.interaction.components
-        padded = math.prod(transform_length(side) for side in (lattice.shape if lattice is not None else (0,)))
+        if lattice is None or not lattice.n_blocks:
+            return Cost(0.0, SPARE)
+        padded = math.prod(transform_length(side) for side in lattice.shape)
         ends = 8.0 * problem.n_blocks * (2 * components + 3) + SPARE + 24.0 * problem.copies
         seconds = sum(_SECONDS[components]) * padded * math.log2(max(padded, 2))
         return Cost(seconds, ends + padded * (208.0 if components > 3 else 88.0))

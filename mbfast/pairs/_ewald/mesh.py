@@ -1,0 +1,246 @@
+"""The smooth part on a mesh.
+
+The mesh is our own non-uniform transform. Both ways through it, 1e5 blocks of stress on 144^3 nodes take 0.4 of the
+time of finufft's types 1 and 2 (three complex transforms of two numbers each, 1e-6, upsampling 1.25): the split
+ends where a mesh without oversampling fails, six numbers a node share the weights, and no two threads add to one node,
+whose order of additions would be left to chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from mbfast._core import tiles as _tiles
+from mbfast._core.validate import FloatArray
+from mbfast.pairs._ewald import fft as _fft
+from mbfast.pairs._ewald.plan import Plan, Shape
+from mbfast.pairs._ewald.profile import IntArray, Window, cut_biharmonic, cut_harmonic
+from mbfast.pairs._kernels import ewald as kernels
+
+Factors: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""From k^2 to the factors of the harmonic and the biharmonic part."""
+
+
+_ROWS = 1 << 13  # blocks of a tile of the mesh
+
+
+_CUBE = 8  # nodes along its side
+
+
+_COLUMNS = 1 << 12  # numbers of a tile of a mesh's rows
+
+
+class _Points:
+    """Blocks among the nodes of a mesh, cube of nodes by cube, so that what they meet stays in the caches."""
+
+    def __init__(self, nodes: FloatArray, window: Window) -> None:
+        self._weights, width = window.weights, window.width
+        first = np.floor(nodes).astype(np.int64)
+        self.met: Shape = tuple(int(n) + width for n in first.max(axis=0))  # nodes that have a weight for one of them
+        cubes = first // _CUBE
+        self._order = np.argsort(np.ravel_multi_index(tuple(cubes.T), self.met), kind="stable")
+        self._places = nodes[self._order]
+        self._layer = cubes[self._order, 0]
+
+    def spread(self, moments: FloatArray, met: Shape, workers: int) -> FloatArray:
+        """Mesh (*met, m) of moments (N, m)."""
+        values, mesh, width = moments[self._order], np.zeros((*met, moments.shape[1])), self._weights.shape[1]
+        slab = 2 * width  # blocks near an edge are met twice
+
+        def work(start: int) -> None:
+            stop = min(start + slab, met[0])
+            low, high = (start - width + 1) // _CUBE, (stop - 1) // _CUBE
+            some = slice(*np.searchsorted(self._layer, [low, high + 1]))
+            planes = mesh[start:stop].reshape(-1)
+            kernels.spread(self._places[some], values[some], self._weights, start, stop, met[1], met[2], planes)
+
+        _tiles.run(work, range(0, met[0], slab), threads=workers)
+        return mesh
+
+    def interpolate(self, mesh: FloatArray, out: FloatArray, workers: int) -> None:
+        """Add the values of a mesh to out (N, m)."""
+        flat = mesh.reshape(-1)
+
+        def work(start: int) -> None:
+            some = slice(start, start + _ROWS)
+            part = np.empty((len(self._layer[some]), out.shape[1]))
+            kernels.interpolate(self._places[some], self._weights, mesh.shape[1], mesh.shape[2], flat, part)
+            out[self._order[some]] += part
+
+        _tiles.run(work, range(0, len(out), _ROWS), threads=workers)
+
+
+class _Modes:
+    """A convolution on a mesh: transformed, multiplied mode by mode, transformed back.
+
+    Parameters: the box's vectors, its rows; nodes along each; factors of the modes; the window, and the steps, along
+    each axis, of the meshes it was used on, as its effect there is to be undone.
+    """
+
+    def __init__(
+        self, box: FloatArray, shape: Shape, factors: Factors, window: Window, steps: list[FloatArray], workers: int
+    ) -> None:
+        self._shape = shape
+        inverse = 2.0 * math.pi * np.linalg.inv(box)
+        half = (shape[0], shape[1], shape[2] // 2 + 1)
+        self._k, undo = [], []
+        for axis, n in enumerate(shape):
+            numbers = np.arange(half[axis]) if axis == 2 else np.fft.fftfreq(n, 1.0 / n)
+            self._k.append(np.multiply.outer(numbers, inverse[:, axis]))
+            angles = 2.0 * math.pi / float(np.linalg.norm(box[axis])) * np.abs(numbers)
+            effect = np.prod([window.transform(angles * step[axis]) for step in steps], axis=0)
+            undo.append(1.0 / np.maximum(effect**2, 1e-100))
+            if n % 2 == 0:
+                undo[-1][n // 2] = 0.0  # the mode without a partner
+        scale = 4.0 * math.pi / abs(float(np.linalg.det(box)))
+        self._harmonic, self._biharmonic = np.empty(half), np.empty(half)
+
+        def fill(i: int) -> None:
+            k = self._k[0][i] + self._k[1][:, None, :] + self._k[2]
+            weight = scale * undo[0][i] * undo[1][:, None] * undo[2]
+            harmonic, biharmonic = factors(np.einsum("jna,jna->jn", k, k))
+            self._harmonic[i], self._biharmonic[i] = harmonic * weight, biharmonic * weight
+
+        _tiles.run(fill, range(half[0]), threads=workers)
+
+    def apply(self, multiply: Callable[..., None], mesh: FloatArray, workers: int) -> None:
+        """Convolve in place. Slab by slab, then pencil by pencil: what is zero is neither transformed nor stored."""
+        nx, ny, nz = self._shape
+        mx, my, mz, m = mesh.shape
+        modes = np.empty((mx, ny, nz // 2 + 1, m), dtype=np.complex128)
+
+        def forth(i: int) -> None:
+            rows = np.zeros((my, nz, m))
+            rows[:, :mz] = mesh[i]
+            modes[i, :my] = _fft.real(rows, 1)
+            modes[i, my:] = 0.0
+            _fft.forward(modes[i])
+
+        def through(j: int) -> None:
+            pencil = np.zeros((nx, 1, *modes.shape[2:]), dtype=np.complex128)
+            pencil[:mx] = modes[:, j : j + 1]
+            _fft.forward(pencil)
+            factors = self._harmonic[:, j : j + 1], self._biharmonic[:, j : j + 1]
+            multiply(pencil, self._k[0], self._k[1][j : j + 1], self._k[2], *factors)
+            _fft.backward(pencil)
+            modes[:, j : j + 1] = pencil[:mx]
+
+        def back(i: int) -> None:
+            _fft.backward(modes[i])
+            mesh[i] = _fft.real_backward(modes[i, :my], 1, nz)[:, :mz]
+
+        _tiles.run(forth, range(mx), threads=workers)
+        _tiles.run(through, range(ny), threads=workers)
+        _tiles.run(back, range(mx), threads=workers)
+
+
+class PeriodicFar:
+    """The smooth part in a periodic box: one sum over modes."""
+
+    def __init__(self, fractions: FloatArray, box: FloatArray, plan: Plan, workers: int) -> None:
+        window, band = plan.window(), plan.profile().band()
+        self._shape, self._width = plan.shapes[0], window.width
+        self._points = _Points(fractions * np.array(self._shape), window)
+        steps = np.linalg.norm(box, axis=1) / self._shape
+        self._modes = _Modes(box, self._shape, lambda k2: (band(k2),) * 2, window, [steps], workers)
+
+    def add(self, multiply: Callable[..., None], moments: FloatArray, out: FloatArray, workers: int) -> None:
+        """Add to out (N, m) the field of moments (N, m)."""
+        mesh = self._points.spread(moments, tuple(n + self._width for n in self._shape), workers)
+        for axis, n in enumerate(self._shape):  # what was spread beyond the box comes back on the other side
+            across = np.moveaxis(mesh, axis, 0)
+            for start in range(n, len(across), n):
+                beyond = across[start : start + n]
+                across[: len(beyond)] += beyond
+            mesh = np.moveaxis(across[:n], 0, axis)
+        mesh = np.ascontiguousarray(mesh)
+        self._modes.apply(multiply, mesh, workers)
+        self._points.interpolate(np.pad(mesh, [(0, self._width)] * 3 + [(0, 0)], mode="wrap"), out, workers)
+
+
+class OpenFar:
+    r"""The smooth part in free space, octave by octave.
+
+    What is smooth beyond the radius r_l = 2^l is what is so beyond 2 r_l and a part that ends there: of this, a box
+    longer than the sample by 2 r_l holds all, and the rest needs but a mesh of twice the step, on which the nodes of
+    the finer one stand for the blocks. The last is cut off where no pair of blocks is left, and so ends too.
+    """
+
+    def __init__(self, positions: FloatArray, extent: FloatArray, plan: Plan, workers: int) -> None:
+        window, band = plan.window(), plan.profile().band()
+        self._points = _Points(positions / plan.step, window)
+        self._modes, self._transfers, steps = [], [], []
+        met = self._points.met
+        self.radius = float(np.linalg.norm(extent)) + 2.0 ** (len(plan.shapes) - 1)
+        for octave, shape in enumerate(plan.shapes):
+            last, scale = octave == len(plan.shapes) - 1, 4.0**octave
+            steps.append(np.full(3, plan.step * 2.0**octave))
+
+            def factors(k2: FloatArray, scale: float = scale, last: bool = last) -> tuple[FloatArray, FloatArray]:
+                rest = band(scale * k2)
+                if not last:
+                    return (rest - band(4.0 * scale * k2),) * 2
+                p = self.radius * np.sqrt(k2)
+                return rest * cut_harmonic(p), rest * cut_biharmonic(p)
+
+            self._modes.append(_Modes(np.diag(steps[-1] * shape), shape, factors, window, list(steps), workers))
+            if not last:
+                self._transfers.append([window.at(0.5 * np.arange(float(n))) for n in met])
+                met = tuple(int(first[-1]) + window.width for first, _ in self._transfers[-1])
+
+    def add(self, multiply: Callable[..., None], moments: FloatArray, out: FloatArray, workers: int) -> None:
+        """Add to out (N, m) the field of moments (N, m)."""
+        mesh = self._points.spread(moments, self._points.met, workers)
+        self._convolve(0, multiply, mesh, workers)
+        self._points.interpolate(mesh, out, workers)
+
+    def _convolve(self, octave: int, multiply: Callable[..., None], mesh: FloatArray, workers: int) -> None:
+        if octave == len(self._transfers):
+            self._modes[octave].apply(multiply, mesh, workers)
+            return
+        fine = [mesh]
+        for axis in _AXES:
+            fine.append(_restrict(axis, *self._transfers[octave][axis], fine[-1], workers))
+        coarse = fine[-1]
+        fine[1:] = [np.zeros(part.shape) for part in fine[1:-1]]  # zeroed when touched, by the threads
+        self._convolve(octave + 1, multiply, coarse, workers)
+        self._modes[octave].apply(multiply, mesh, workers)
+        for axis in reversed(_AXES):
+            _prolong(axis, *self._transfers[octave][axis], coarse, fine[-1], workers)
+            coarse = fine.pop()
+
+
+_AXES = (1, 0, 2)  # the fastest first: no long rows, and not yet the short ones
+
+
+def _restrict(axis: int, first: IntArray, weights: FloatArray, mesh: FloatArray, workers: int) -> FloatArray:
+    """Return what the nodes of a mesh make on one that is coarser along an axis."""
+    result = np.zeros((*mesh.shape[:axis], int(first[-1]) + weights.shape[1], *mesh.shape[axis + 1 :]))
+    _transfer(kernels.restrict, axis, first, weights, mesh, result, workers)
+    return result
+
+
+def _prolong(axis: int, first: IntArray, weights: FloatArray, mesh: FloatArray, fine: FloatArray, workers: int) -> None:
+    """Add to a mesh what the nodes of one that is coarser along an axis make on it."""
+    _transfer(kernels.prolong, axis, first, weights, mesh, fine, workers)
+
+
+def _transfer(
+    kernel: Callable[..., None], axis: int, first: IntArray, weights: FloatArray, source: FloatArray,
+    target: FloatArray, workers: int,
+) -> None:  # fmt: skip
+    outer = math.prod(source.shape[:axis])
+    source, target = (mesh.reshape(outer, mesh.shape[axis], -1) for mesh in (source, target))
+    columns = source.shape[2]
+    width, rows = (_COLUMNS, 1) if outer == 1 else (columns, max(1, (1 << 16) // (columns * source.shape[1])))
+    tiles = [(o, k) for o in range(0, outer, rows) for k in range(0, columns, width)]
+
+    def work(tile: tuple[int, int]) -> None:
+        some = slice(tile[0], tile[0] + rows)
+        kernel(first, weights, source[some], tile[1], min(tile[1] + width, columns), target[some])
+
+    _tiles.run(work, tiles, threads=workers)

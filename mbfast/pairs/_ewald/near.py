@@ -1,0 +1,103 @@
+"""Near pairs of an Ewald sum, found through cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from mbfast._core import tiles as _tiles
+from mbfast._core.validate import FloatArray
+from mbfast.pairs._ewald.plan import Shape
+from mbfast.pairs._ewald.profile import IntArray
+
+_PAIRS = 1 << 22  # pairs of a tile of near ones
+_REACH = 2  # cells that the radius spans
+
+
+class Near:
+    """Pairs nearer than a radius, found through cells; images of a periodic box are sources of their own.
+
+    Positions (N, 3) are taken as they are, without rounding, which close pairs would feel. Fractions, of the box's
+    vectors, say in which cell a block is.
+    """
+
+    def __init__(
+        self, positions: FloatArray, fractions: FloatArray, box: FloatArray, images: IntArray, radius: float
+    ) -> None:
+        n, self._square = len(positions), radius * radius
+        margin = radius * (1.0 + 1e-9) * np.linalg.norm(np.linalg.inv(box), axis=0)
+        all_fractions, all_positions, owners = [fractions], [positions], [np.arange(n)]
+        for image in images:
+            moved = fractions + image
+            close = np.flatnonzero(((moved > -margin) & (moved < 1.0 + margin)).all(axis=1))
+            all_fractions.append(moved[close])
+            all_positions.append(positions[close] + image @ box)
+            owners.append(close)
+        every, step = np.concatenate(all_fractions), margin / _REACH
+        cells = np.floor((every - every.min(axis=0)) / step).astype(np.int64) + _REACH
+        shape = tuple(int(c) + _REACH + 1 for c in cells.max(axis=0))
+        ids = np.ravel_multi_index(tuple(cells.T), shape)
+        order = np.argsort(ids, kind="stable")
+        self._owners = np.concatenate(owners)[order]
+        self._positions = np.ascontiguousarray(np.concatenate(all_positions)[order].T)
+        self._starts = np.searchsorted(ids[order], np.arange(math.prod(shape) + 1)).astype(np.int64)
+        self._low, self._high = _columns(box * step[:, None], shape, radius)
+        self._order = np.argsort(ids[:n], kind="stable")
+        self._targets = np.ascontiguousarray(positions[self._order].T)
+        self._cells, first = np.unique(ids[self._order], return_index=True)
+        self._ends = np.append(first, n).astype(np.int64)
+        count = np.zeros(self._cells.size, dtype=np.int64)
+        for low, high in zip(self._low, self._high, strict=True):
+            count += self._starts[self._cells + high + 1] - self._starts[self._cells + low]
+        self._most = int(count.max())
+        work = np.cumsum(count * np.diff(self._ends) + 100)
+        bounds = np.unique(np.searchsorted(work, np.arange(_PAIRS, work[-1], _PAIRS)))
+        bounds = np.concatenate([[0], bounds[bounds > 0], [self._cells.size]])
+        self._pieces = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+
+    def add(
+        self,
+        kernel: Callable[..., None],
+        moments: FloatArray,
+        polynomials: FloatArray,
+        coefficients: tuple[float, ...],
+        out: FloatArray,
+        workers: int,
+    ) -> None:
+        """Add to out (N, m) the near field of moments (N, m)."""
+        sources = np.ascontiguousarray(moments[self._owners].T)
+
+        def work(piece: tuple[int, int]) -> None:
+            ends = self._ends[piece[0] : piece[1] + 1]
+            some = slice(ends[0], ends[-1])
+            part = np.zeros((moments.shape[1], int(ends[-1] - ends[0])))
+            targets = np.ascontiguousarray(self._targets[:, some])
+            around = self._low, self._high, self._starts, self._positions, sources
+            kernel(
+                self._cells[slice(*piece)], ends - ends[0], targets, *around,
+                polynomials, self._most, self._square, *coefficients, part,
+            )  # fmt: skip
+            out[self._order[some]] += part.T
+
+        _tiles.run(work, self._pieces, threads=workers)
+
+
+def _columns(steps: FloatArray, shape: Shape, radius: float) -> tuple[IntArray, IntArray]:
+    """Columns of cells, along the last axis, within the radius of a cell, as offsets of their first and last cells."""
+    around = np.arange(-_REACH, _REACH + 1)
+    offsets = np.stack(np.meshgrid(around, around, around, indexing="ij"), axis=-1)
+    corners = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T @ steps
+    # cells apart by d have points as near as |d steps| less the longest diagonal; if rectangular, as near as their gap
+    gap = np.linalg.norm(offsets @ steps, axis=-1) - np.linalg.norm(corners, axis=1).max()
+    if np.count_nonzero(steps) == 3:
+        gap = np.linalg.norm(np.maximum(np.abs(offsets) - 1, 0) @ steps, axis=-1)
+    near = gap < radius
+    first, last = np.argmax(near, axis=2), 2 * _REACH - np.argmax(near[:, :, ::-1], axis=2)
+    base = np.ravel_multi_index((around[:, None] + _REACH, around[None, :] + _REACH), shape[:2]) - (
+        _REACH * shape[1] + _REACH
+    )
+    some = near.any(axis=2)
+    low, high = base * shape[2] + first - _REACH, base * shape[2] + last - _REACH
+    return low[some].astype(np.int64), high[some].astype(np.int64)

@@ -1,0 +1,142 @@
+"""The split of r and 1/r into a part that ends at a radius and one that has few modes: Slepian's function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import scipy.linalg
+import scipy.special
+from numpy.polynomial import Chebyshev, chebyshev, legendre
+from numpy.typing import NDArray
+
+from mbfast._core.validate import FloatArray
+
+IntArray: TypeAlias = NDArray[np.int64]
+
+
+_POINTS, _GAUSS = legendre.leggauss(256)  # exact to rounding for waves of up to 200 radians a unit
+
+
+class Profile:
+    """Slepian's function of bandwidth c on [-1, 1], zero beyond: the function whose transform ends at c, as far as any.
+
+    With `flat` its transform g becomes g - k g'/2 = 1 + O(k^4), as the biharmonic r needs it (Hasimoto): otherwise what
+    r leaves beyond the radius would be 1/r.
+    """
+
+    def __init__(self, c: float, *, flat: bool = False) -> None:
+        n = np.arange(0.0, 2.0 * c + 60.0, 2.0)  # degrees of Legendre's polynomials, which make an eigenproblem of it
+        diagonal = n * (n + 1.0) + c * c * (2.0 * n * (n + 1.0) - 1.0) / ((2.0 * n - 1.0) * (2.0 * n + 3.0))
+        beside = c * c * (n + 1.0) * (n + 2.0) / ((2.0 * n + 3.0) * np.sqrt((2.0 * n + 1.0) * (2.0 * n + 5.0)))
+        vector = scipy.linalg.eigh_tridiagonal(diagonal, beside[:-1], select="i", select_range=(0, 0))[1][:, 0]
+        self._series = np.zeros(2 * n.size - 1)
+        self._series[::2] = vector * np.sqrt(n + 0.5) / (2.0 * vector[0] * math.sqrt(0.5))  # of integral 1
+        self.flat = flat
+        self.c = c
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """Values on [-1, 1]."""
+        return np.asarray(legendre.legval(x, self._series), dtype=np.float64)
+
+    def transform(self, k: FloatArray) -> FloatArray:
+        """Integral of the profile times cos(kx), or g - k g'/2 of it, at k of shape (n,)."""
+        angle = np.multiply.outer(k, _POINTS)
+        waves = np.cos(angle)
+        if self.flat:
+            waves += 0.5 * angle * np.sin(angle)
+        values: FloatArray = waves @ (_GAUSS * self(_POINTS))
+        return values
+
+    def band(self) -> Callable[[FloatArray], FloatArray]:
+        """Return the transform as a function of k^2 that is quick on large arrays, and zero beyond the band."""
+        square = self.c * self.c
+        nodes = lambda u: self.transform(self.c * np.sqrt(0.5 * (u + 1.0)))  # noqa: E731
+        series = Chebyshev.interpolate(nodes, int(0.5 * self.c) + 16).coef
+
+        def value(k2: FloatArray) -> FloatArray:
+            u = np.minimum(2.0 / square * k2 - 1.0, 1.0)
+            return np.where(k2 < square, chebyshev.chebval(u, series), 0.0)
+
+        return value
+
+
+def _bessel(n: int, x: FloatArray) -> FloatArray:
+    """j_n(x)/x^n, j_n the spherical Bessel function."""
+    small = x < 0.5
+    double_factorial = float(np.prod(np.arange(2 * n + 1, 0, -2)))
+    term, series = np.full_like(x, 1.0 / double_factorial), np.zeros_like(x)
+    for k in range(1, 9):
+        series += term
+        term = term * -0.5 * x * x / (k * (2 * (n + k) + 1))
+    safe = np.where(small, 1.0, x)
+    values: FloatArray = np.where(small, series, scipy.special.spherical_jn(n, safe) / safe**n)
+    return values
+
+
+def derivative(profile: Profile, order: int, r: FloatArray) -> FloatArray:
+    """((1/r) d/dr)^order of the smooth part of r (flat profiles) or 1/r, that of the modes within the band."""
+    k = 0.5 * profile.c * (_POINTS + 1.0)
+    transform = profile.transform(k) * (-2.0 / k**2 if profile.flat else 1.0)  # over 4 pi/k^2
+    weights = 0.5 * profile.c * _GAUSS * transform * k ** (2 * order)
+    values: FloatArray = (-1.0) ** order * 2.0 / math.pi * (_bessel(order, np.multiply.outer(r, k)) @ weights)
+    return values
+
+
+def polynomials(profile: Profile, orders: tuple[int, ...], cutoff: float, error: float) -> FloatArray:
+    """Return derivatives of the smooth part in powers of 2 (r/cutoff)^2 - 1, highest first, in fours."""
+    rows = []
+    for order in orders:
+        value = lambda u, order=order: derivative(profile, order, np.sqrt(0.5 * (u + 1.0)))  # noqa: E731
+        series = Chebyshev.interpolate(value, int(0.5 * profile.c) + 16).coef
+        series = chebyshev.chebtrim(series, error) * cutoff ** -(2.0 * order - (1.0 if profile.flat else -1.0))
+        rows.append(chebyshev.cheb2poly(series))
+    length = 4 * math.ceil(max(map(len, rows)) / 4)
+    return np.array([np.pad(row, (0, length - len(row)))[::-1] for row in rows])
+
+
+def cut_biharmonic(p: FloatArray) -> FloatArray:
+    """k^4/(-8 pi) times the transform, at k = p/R, of r less 3R/8 + 3r^2/(4R) - r^4/(8R^3), zero beyond R.
+
+    With this polynomial two derivatives vanish at R; its fourth ones are uniform.
+    """
+    return 1.0 - 7.5 * _bessel(1, p) + 1.5 * _bessel(0, p)
+
+
+def cut_harmonic(p: FloatArray) -> FloatArray:
+    """k^2/(4 pi) times the transform, at k = p/R, of 1/r less 3/(2R) - r^2/(2R^3), zero beyond R, as its derivative."""
+    return 1.0 - 3.0 * _bessel(1, p)
+
+
+class Window:
+    """Weights of the nodes near a point: Slepian's function again, of the bandwidth at which aliases begin."""
+
+    def __init__(self, width: int, oversampling: float) -> None:
+        self.width = width
+        self._profile = Profile(window_bandwidth(width, oversampling))
+        # node floor(x) + p of a point at x = floor(x) + t has the distance p - t + 1 - width/2; u = 2 t - 1
+        u, degree = np.cos(math.pi * (np.arange(64) + 0.5) / 64), width + 4
+        distance = np.arange(width) + 0.5 - 0.5 * width - 0.5 * u[:, None]
+        series = chebyshev.chebfit(u, self._profile(2.0 / width * distance) * (2.0 / width), degree)
+        powers = [np.pad(q := chebyshev.cheb2poly(row), (0, degree + 1 - q.size)) for row in np.eye(degree + 1)]
+        self.weights: FloatArray = np.ascontiguousarray((np.array(powers).T @ series)[::-1])
+
+    def at(self, nodes: FloatArray) -> tuple[IntArray, FloatArray]:
+        """First nodes and weights, (n, width), of points at `nodes` steps."""
+        first = np.floor(nodes)
+        u = (2.0 * (nodes - first) - 1.0)[:, None]
+        values = np.zeros((nodes.size, self.width))
+        for row in self.weights:
+            values = values * u + row
+        return first.astype(np.int64), values
+
+    def transform(self, angle: FloatArray) -> FloatArray:
+        """Sum of the weights times exp(-i angle distance) but for aliases, at phases of a step of the mesh."""
+        return self._profile.transform(0.5 * self.width * angle)
+
+
+def window_bandwidth(width: int, oversampling: float) -> float:
+    """Bandwidth of a window: half its width times the least wavenumber that the mesh takes for one of the band."""
+    return 0.5 * math.pi * width * (2.0 - 1.0 / oversampling)

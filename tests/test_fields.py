@@ -1,0 +1,224 @@
+"""The protocol that the methods of summation share, and interactions as data."""
+
+import pickle
+from dataclasses import dataclass
+
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import mbfast
+from mbfast.pairs.interactions import TensorInteraction, VectorInteraction
+from mbfast.pairs.planning import METHODS, auto_method
+from mbfast.pairs.problem import PairProblem
+
+SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
+DIPOLES = mbfast.DipoleInteraction(3.4e-11)
+LATTICE = mbfast.BlockLattice((3, 2, 4), 2e-9)
+POSITIONS = LATTICE.positions
+CUBES = mbfast.BlockLattice((3, 2, 4), 2e-9, averaged=True)
+MAKERS = {
+    "direct": lambda interaction: mbfast.DirectField(interaction, LATTICE),
+    "fft": lambda interaction: mbfast.LatticeField(interaction, LATTICE),
+    "ewald": lambda interaction: mbfast.EwaldField(interaction, LATTICE),
+}
+METHOD = pytest.mark.parametrize("method", [pytest.param("ewald", marks=pytest.mark.compiled), "direct", "fft"])
+
+
+@dataclass(frozen=True)
+class MagneticDipoles(VectorInteraction):
+    """V = sum over ordered pairs of mu_0/(8 pi r^3) (delta_ij - 3 n_i n_j) m_i m'_j."""
+
+    permeability: float = 1.25663706127e-6
+
+    @property
+    def prefactor(self):
+        return self.permeability / (8 * np.pi)
+
+
+@dataclass(frozen=True)
+class BareStress(TensorInteraction):
+    """Lambda~ of (2.15) for a given alpha, with the prefactor 1."""
+
+    a: float
+    form = "corrected"
+    prefactor = 1.0
+    alpha = property(lambda self: self.a)
+    coefficients = property(lambda self: (1 - self.a, 6 * self.a - 3, self.a))
+
+
+def moments(interaction, seed=0, shape=LATTICE.shape):
+    layout = (3, 3) if interaction.components == 6 else (3,)
+    values = np.random.default_rng(seed).normal(size=(*shape, *layout))
+    return values + np.swapaxes(values, -1, -2) if len(layout) == 2 else values
+
+
+def magnetic_field(positions, m):
+    """B/2 of the other dipoles, from B = mu_0/(4 pi r^3) (3 n (n.m) - m), with the sign of the energy."""
+    field = np.zeros_like(m)
+    for s, x in enumerate(positions):
+        for t, y in enumerate(positions):
+            if s != t:
+                r = np.linalg.norm(x - y)
+                n = (x - y) / r
+                field[s] -= 1.25663706127e-6 / (8 * np.pi) * (3 * n * (n @ m[t]) - m[t]) / r**3
+    return field
+
+
+@METHOD
+def test_a_third_interaction_goes_through_every_method(method):
+    m = moments(MagneticDipoles()) * 9.27e-24
+    expected = magnetic_field(POSITIONS, m.reshape(-1, 3)).reshape(m.shape)
+    field = MAKERS[method](MagneticDipoles())
+    assert_allclose(field(m), expected, rtol=0, atol=max(field.rtol, 1e-13) * np.abs(expected).max())
+    assert field.energy(m) == pytest.approx(np.sum(m * expected), rel=1e-5)
+    assert mbfast.pair_energy(MagneticDipoles(), LATTICE, m) == pytest.approx(np.sum(m * expected), rel=1e-12)
+
+
+@pytest.mark.compiled
+def test_a_third_interaction_as_cubes_periodic_and_planned():
+    ours, theirs = MagneticDipoles(), mbfast.DipoleInteraction(1 / 1.25663706127e-6)
+    m = moments(ours)
+    for blocks, options in (
+        (CUBES, {"method": "fft"}),
+        (CUBES, {"method": "direct"}),
+        (LATTICE, {"boundary": "periodic"}),
+        (LATTICE, {"boundary": "periodic", "macroscopic": "vacuum"}),
+    ):
+        expected = mbfast.pair_field(theirs, blocks, m, **options)
+        atol = 1e-12 * np.abs(expected).max()
+        assert_allclose(mbfast.pair_field(ours, blocks, m, **options), expected, rtol=0, atol=atol)
+    assert auto_method(PairProblem.of(ours, mbfast.BlockLattice((20, 20, 20), 1.0)))[0] == "fft"
+    wave = [0, 0, 1e8], "transverse"
+    assert mbfast.phase_sum(ours, LATTICE, *wave) == pytest.approx(mbfast.phase_sum(theirs, LATTICE, *wave), rel=1e-12)
+
+
+@METHOD
+def test_another_tensor_interaction_goes_through_every_method(method):
+    bare = BareStress(SILICA.alpha)
+    t = moments(bare)
+    expected = mbfast.pair_field(SILICA, LATTICE, t) / SILICA.prefactor
+    field = MAKERS[method](bare)
+    assert_allclose(field(t), expected, rtol=0, atol=max(field.rtol, 1e-13) * np.abs(expected).max())
+    tensor = naive.stress_tensor([1.0, 2.0, -0.5], 2200.0, 5800.0, 3800.0) / SILICA.prefactor
+    assert_allclose(bare.tensor([1.0, 2.0, -0.5]), tensor, rtol=0, atol=1e-15 * np.abs(tensor).max() * 20)
+
+
+@METHOD
+@pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
+def test_operators_are_the_symmetric_map_of_moments(method, interaction):
+    field = MAKERS[method](interaction)
+    operator = field.operator()
+    one, other = moments(interaction, 1), moments(interaction, 2)
+    assert operator.shape == (one.size, one.size)
+    assert_array_equal(operator @ one.ravel(), field(one).ravel())
+    assert_array_equal(operator.T @ one.ravel(), operator @ one.ravel())
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(2, one.size))  # not symmetric in i, j
+    scale = np.linalg.norm(operator @ x) * np.linalg.norm(y)
+    tolerance = 10 * max(field.rtol, 1e-13)
+    assert abs(y @ (operator @ x) - x @ (operator @ y)) <= tolerance * scale
+    assert other.ravel() @ (operator @ other.ravel()) == pytest.approx(field.energy(other), rel=1e-9)
+
+
+@METHOD
+def test_a_field_says_what_it_is(method):
+    field = MAKERS[method](SILICA)
+    assert (field.method, field.interaction, field.boundary) == (method, SILICA, "open")
+    assert field.nbytes > 0
+    assert field.cost.seconds > 0
+    assert field.cost.memory > field.nbytes
+    text = repr(field)
+    for part in (type(field).__name__, "StressInteraction", "3 x 2 x 4 blocks", "open", f"rtol {field.rtol:g}", "MB"):
+        assert part in text
+    page = field._repr_html_()
+    assert page.startswith(f"<table><caption>{type(field).__name__}</caption><tr><th>interaction</th><td>")
+    assert "&#x27;corrected&#x27;" in page  # escaped
+    assert "3 x 2 x 4" in page
+
+
+@METHOD
+def test_fields_can_be_pickled(method):
+    field = MAKERS[method](DIPOLES)
+    copy = pickle.loads(pickle.dumps(field))
+    assert_array_equal(copy(moments(DIPOLES)), field(moments(DIPOLES)))
+    assert repr(copy) == repr(field)
+
+
+@METHOD
+@pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
+def test_no_blocks_are_blocks_like_others(method, interaction):
+    lattice = mbfast.BlockLattice((0, 2, 3), 1e-9)
+    field = METHODS[method].of(PairProblem.of(interaction, lattice))
+    none = np.empty((0, 2, 3, interaction.components))
+    assert field(none).shape == none.shape
+    assert field.energy(none) == 0.0
+    assert field.nbytes >= 0
+    assert field.cost.seconds == 0.0
+    assert "0 x 2 x 3 blocks" in repr(field)
+    assert (field.operator() @ np.empty(0)).shape == (0,)
+
+
+@METHOD
+def test_out_may_be_the_moments_or_overlap_them(method):
+    field, m = MAKERS[method](DIPOLES), moments(DIPOLES)
+    expected = field(m)
+    whole = np.empty(m.size + 3)
+    for start in (0, 3):
+        given = whole[3 - start : 3 - start + m.size].reshape(m.shape)
+        given[...] = m
+        out = whole[start : start + m.size].reshape(m.shape)
+        assert_array_equal(field(given, out=out), expected)
+
+
+@METHOD
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda shape: np.matrix(np.zeros(shape[:2])), TypeError, "got matrix of float64"),
+        (lambda shape: np.zeros(shape).tolist(), TypeError, "got list"),
+        (lambda shape: np.zeros(shape, np.float32), TypeError, "got ndarray of float32"),
+        (lambda shape: np.zeros(shape)[..., ::-1], ValueError, r"and strides \(192, 96, 24, -8\)"),
+        (lambda shape: np.zeros(shape[:-1]), ValueError, r"got shape \(3, 2, 4\)"),
+        (lambda shape: np.broadcast_to(np.zeros(3), shape), ValueError, "writable"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_where_the_result_goes_is_checked_alike(method, make, error, message):
+    m = moments(DIPOLES)
+    with pytest.raises(error, match="out must be a writable, C-contiguous float64 array .*" + message):
+        MAKERS[method](DIPOLES)(m, out=make(m.shape))
+
+
+def test_positions_of_a_field_are_its_own():
+    positions = POSITIONS.copy()
+    field, m = mbfast.DirectField(DIPOLES, positions), moments(DIPOLES).reshape(-1, 3)
+    expected = field(m)
+    positions *= 2
+    assert_array_equal(field(m), expected)
+
+
+@METHOD
+def test_moments_and_rtol_are_checked_before_any_set_up(method, monkeypatch):
+    monkeypatch.setattr(METHODS[method], "_set_up", lambda *_: pytest.fail("set up for bad arguments"))
+    with pytest.raises(ValueError, match="moments must have shape"):
+        mbfast.pair_field(SILICA, LATTICE, np.ones(7), method=method)
+    for rtol, error in (("banana", TypeError), (1e-13, ValueError), (1.0, ValueError)):
+        with pytest.raises(error, match="rtol must"):
+            mbfast.pair_field(SILICA, LATTICE, moments(SILICA), method=method, rtol=rtol)
+
+
+def test_a_class_is_no_interaction():
+    with pytest.raises(TypeError, match=r"interaction must be an Interaction \(.*\), got <class"):
+        mbfast.DirectField(mbfast.DipoleInteraction, LATTICE)
+
+
+def test_results_say_what_made_them():
+    m = moments(SILICA)
+    result = mbfast.pair_sum(SILICA, LATTICE, m)
+    assert_array_equal(result.field, mbfast.pair_field(SILICA, LATTICE, m))
+    assert (result.method, result.rtol) == ("direct", 1e-13)
+    assert result.energies.shape == (LATTICE.n_blocks,)
+    assert result.energy == pytest.approx(mbfast.pair_energy(SILICA, LATTICE, m), rel=1e-12)
+    assert result.error == 1e-13 * np.abs(result.field).max()
