@@ -77,14 +77,14 @@ def test_the_choice_is_that_of_the_problem(problem, method, monkeypatch):
 
 
 def test_auto_asks_for_an_exact_sum_where_no_rtol_is_given():
-    problem = PairProblem.of(SILICA, 1e-9 * np.eye(3))
+    problem = PairProblem.of(SILICA, mbfast.BlockLattice((2, 2, 2), 1.0), boundary="periodic")
     assert auto_method(problem)[1].rtol == 1e-12
 
 
 def test_the_choice_is_logged(caplog):
     with caplog.at_level(logging.INFO, logger="mbfast"):
         mbfast.pair_field(SILICA, 1e-9 * np.eye(3), np.ones((3, 6)))
-    assert caplog.messages[0] == "auto takes direct: 3 blocks, at most 10000, or explicit images"
+    assert caplog.messages[0] == "auto takes direct: few blocks, or explicit images of positions"
     assert "<DirectField: StressInteraction" in caplog.messages[1]
     assert "rtol 1e-13" in caplog.messages[1]
 

@@ -120,6 +120,7 @@ class DirectField(PairField):
         self._require_memory(self.estimate(problem))
         self._n, self._shifts = problem.n_blocks, problem.shifts
         self._scale = problem.scale
+        self._targets, self._sources = self._tiles(), self._pieces()
         self._places = problem.placed.reduced(0, self._n) if self._n <= _SOURCES else None
         self._tensors = self._of_offsets(workers) if problem.geometry.averaged else None
 
@@ -154,10 +155,13 @@ class DirectField(PairField):
             result[slice(*tile)] += as_rows(field(tile), moments.width)
 
         work = self._work(moments, scale)
-        targets, pieces = self._tiles(), self._pieces()
-        with tiles.counter(progress, len(targets) * len(pieces), "field") as advance:
-            for field in work:
-                tiles.run(partial(add, field=field), targets, threads=workers, advance=advance)
+        targets, pieces = self._targets, self._sources
+        if len(targets) * len(pieces) == 1 and progress is False:  # what few blocks would wait for
+            add(targets[0], next(work))
+        else:
+            with tiles.counter(progress, len(targets) * len(pieces), "field") as advance:
+                for field in work:
+                    tiles.run(partial(add, field=field), targets, threads=workers, advance=advance)
         if result is not target:
             target[:] = result
 
@@ -165,7 +169,7 @@ class DirectField(PairField):
         """Yield, piece by piece of the sources, what returns their field (components, m) at a tile of targets."""
         interaction = self.interaction
         kernels, coefficients = interaction.kernels, interaction.coefficients
-        for piece in self._pieces():
+        for piece in self._sources:
             positions, sources = self._reduced(*piece), moments.components(*piece)
             if self._tensors is not None:
                 yield partial(self._between_cubes, piece=piece, sources=np.ascontiguousarray(sources.T), scale=scale)
@@ -219,7 +223,7 @@ class DirectField(PairField):
             return float(kernels.energy(*tile, self._reduced(*tile), own, first, positions, sources, *coefficients))
 
         parts: list[float] = []
-        work = [([tile for tile in self._tiles() if tile[0] < piece[1] - 1], piece) for piece in self._pieces()]
+        work = [([tile for tile in self._targets if tile[0] < piece[1] - 1], piece) for piece in self._sources]
         with tiles.counter(progress, sum(len(targets) for targets, _ in work), "energy") as advance:
             for targets, piece in work:
                 sources = moments.components(*piece)

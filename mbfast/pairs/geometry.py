@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -115,18 +116,18 @@ class Cloud:
         self._positions = array
         self.n_blocks = len(array)
         self.leading = (len(array),)
-        ends = []
+        ends: list[list[float]] = [[], []]
         for start in range(0, self.n_blocks, ROWS):
             piece = np.asarray(array[start : start + ROWS], dtype=np.float64)
-            low, high = np.minimum.reduce(piece), np.maximum.reduce(piece)
-            if not (min(low.tolist()) >= -LARGEST and max(high.tolist()) <= LARGEST) or low.sum() != low.sum():
+            low, high = np.minimum.reduce(piece).tolist(), np.maximum.reduce(piece).tolist()
+            if not (all(x >= -LARGEST for x in low) and all(x <= LARGEST for x in high)):  # which a NaN is not
                 row, column = np.argwhere(~(abs(piece) <= LARGEST))[0]
                 raise ValueError(
                     f"blocks must be at finite positions, at most {LARGEST:g} m from the origin, "
                     f"got {piece[row, column]} in row {start + row}"
                 )
-            ends += [low, high]
-        extent = max(np.subtract(np.maximum.reduce(ends), np.minimum.reduce(ends)).tolist()) if ends else 0.0
+            ends = [list(map(min, low, ends[0] or low)), list(map(max, high, ends[1] or high))]
+        extent = max(map(operator.sub, ends[1], ends[0]), default=0.0)
         # a power of two: changing the unit is exact
         self.unit = 2.0 ** max(math.frexp(extent)[1], -120) if extent > 0.0 else 1.0
         self._refuse_coincident()

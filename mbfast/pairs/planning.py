@@ -146,12 +146,13 @@ def auto_method(problem: PairProblem) -> tuple[Name, PairProblem, str]:
     run: few blocks are summed directly; all images by Ewald; for what is left the costs decide, seconds on a reference
     machine.
     """
-    exact = problem if problem.rtol is not None else replace(problem, rtol=EXACT)
     few = _FEW_ANYWHERE if problem.lattice is None else _FEW
-    if problem.boundary == "periodic" and problem.images is None and not problem.geometry.averaged:
+    every_image = problem.boundary == "periodic" and problem.images is None and not problem.geometry.averaged
+    if not every_image and (problem.n_blocks <= few or (problem.lattice is None and problem.images is not None)):
+        return "direct", problem, "few blocks, or explicit images of positions"
+    exact = problem if problem.rtol is not None else replace(problem, rtol=EXACT)
+    if every_image:
         return "ewald", exact, "periodic, all images"
-    if problem.n_blocks <= few or (problem.lattice is None and problem.images is not None):
-        return "direct", exact, f"{problem.n_blocks} blocks, at most {few}, or explicit images"
     candidates: tuple[Name, ...] = ("direct", "ewald") if problem.lattice is None else ("direct", "fft")
     costs = {name: METHODS[name].estimate(exact).seconds for name in candidates if not METHODS[name].why_not(exact)}
     best = min(costs, key=costs.__getitem__, default=candidates[0])

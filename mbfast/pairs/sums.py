@@ -19,6 +19,7 @@ from mbfast.pairs.results import PairResult
 
 Method = Literal["auto", "direct", "fft", "ewald"]
 
+_METHODS = get_args(Method)
 _log = logging.getLogger("mbfast")
 
 
@@ -130,8 +131,9 @@ def pair_field(
         interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
         macroscopic=macroscopic, rtol=rtol,
     )  # fmt: skip
-    summed, checked = _prepared(problem, moments, method, threads)
-    return summed.field_of(checked, None, threads, progress)
+    workers = tiles.check_threads(threads)
+    summed, checked = _prepared(problem, moments, method, workers)
+    return summed.field_of(checked, None, workers, progress)
 
 
 def pair_energy(
@@ -184,8 +186,9 @@ def pair_energy(
         interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
         macroscopic=macroscopic, rtol=rtol,
     )  # fmt: skip
-    summed, checked = _prepared(problem, moments, method, threads)
-    return summed.energy_of(checked, threads, progress)
+    workers = tiles.check_threads(threads)
+    summed, checked = _prepared(problem, moments, method, workers)
+    return summed.energy_of(checked, workers, progress)
 
 
 def pair_sum(
@@ -219,19 +222,18 @@ def pair_sum(
     -1.6e-24 J by direct, 1e-13
     """
     problem = PairProblem.of(interaction, blocks, **options)
-    summed, checked = _prepared(problem, moments, method, threads)
-    return PairResult.of(summed, checked, summed.field_of(checked, None, threads, progress))
+    workers = tiles.check_threads(threads)
+    summed, checked = _prepared(problem, moments, method, workers)
+    return PairResult.of(summed, checked, summed.field_of(checked, None, workers, progress))
 
 
-def _prepared(
-    problem: PairProblem, moments: ArrayLike, method: Method, threads: int | None
-) -> tuple[PairField, Moments]:
+def _prepared(problem: PairProblem, moments: ArrayLike, method: Method, workers: int) -> tuple[PairField, Moments]:
     """Check what is left, and set the method up."""
-    require_choice("method", method, get_args(Method))
+    require_choice("method", method, _METHODS)
     checked = problem.moments(moments)
     if method == "auto":
         method, problem, why = auto_method(problem)
         _log.info("auto takes %s: %s", method, why)
-    summed = METHODS[method].of(problem, threads=threads)
+    summed = METHODS[method].of(problem, threads=workers)
     _log.info("pair sum by %r", summed)
     return summed, checked
