@@ -15,8 +15,9 @@ from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio
 from mbfast.pairs.averages import lattice_sum, phase_sum
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
-from mbfast.renormalization.flow import Flow, RatioForm, self_consistent_ratio
+from mbfast.renormalization.flow import Flow
 from mbfast.renormalization.rates import absorption_rates
+from mbfast.renormalization.ratio import RatioForm, self_consistent_ratio
 from mbfast.spectra.spectrum import Spectrum
 
 if TYPE_CHECKING:

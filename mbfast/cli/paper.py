@@ -13,8 +13,9 @@ import typer
 from rich.table import Table
 
 from mbfast import units
+from mbfast._core.archive import write_files as write
 from mbfast.cli.command import command
-from mbfast.cli.output import check_writable, echo, print_table, rendered, write
+from mbfast.cli.output import check_writable, echo, print_table, rendered
 from mbfast.glasses import load_glasses
 
 if TYPE_CHECKING:

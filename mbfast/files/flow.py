@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mbfast._core.validate import FloatArray, read_archive
+from mbfast._core.archive import read_archive
+from mbfast._core.validate import FloatArray
 from mbfast.glasses import load_glasses
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.flow import Flow, flow
