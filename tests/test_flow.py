@@ -1,6 +1,7 @@
 """The flow: closed forms, the continuous limit, and what must not matter."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import scipy.integrate
 
 import mbfast
 from mbfast import units
-from mbfast.renormalization.terms import DerivedTerms
+from mbfast.renormalization.terms import FORMS, DerivedTerms, RateForm
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 
@@ -267,6 +268,33 @@ def test_a_jump_at_the_last_node_takes_its_neighbours_real_part():
     exact = 1 + 2 * math.log(2) / MODULI[1] * 3e7 / np.pi * np.log((1e30 - NODES[:-1] ** 2) / NODES[:-1] ** 2)
     np.testing.assert_allclose(growth[:-1], exact, rtol=1e-13)
     assert growth[-1] == growth[-2]
+
+
+def test_a_form_is_one_class_and_one_row(monkeypatch):
+    class Halved(DerivedTerms):
+        name = "halved"
+        largest_side = 100.0
+
+        def relevant(self, omega, size, given):
+            return 0.5 * super().relevant(omega, size, given)
+
+    monkeypatch.setitem(FORMS, "halved", Halved)
+    given, options = spectrum(1.0), {"start": 1e-9, "n0": 3.0}
+    run, derived = (mbfast.flow(given, SILICA, form=form, **options) for form in ("halved", "derived"))
+    assert run.inputs["form"] == "halved"
+    rates, of_derived = (mbfast.absorption_rates(given, SILICA, 1e-9, 3.0, form=form) for form in ("halved", "derived"))
+    for a in range(2):
+        assert np.array_equal(run.terms.interaction[a][0], 0.5 * derived.terms.interaction[a][0])
+        assert np.array_equal(run.terms.second[a][0], derived.terms.second[a][0])
+        assert np.array_equal(rates.interaction[a], 0.5 * of_derived.interaction[a])
+    with pytest.raises(ValueError, match="n0 must be at most 100 in the halved form, got 101"):
+        mbfast.flow(given, SILICA, form="halved", n0=101)
+    with pytest.raises(ValueError, match="form must be one of printed, derived, halved, got 'own'"):
+        mbfast.absorption_rates(given, SILICA, 1e-9, 3.0, form="own")
+
+
+def test_the_type_of_a_form_lists_the_table():
+    assert get_args(RateForm) == tuple(FORMS)
 
 
 def test_a_flow_of_no_steps():
