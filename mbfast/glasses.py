@@ -174,6 +174,8 @@ def load_glasses(
     ------
     OSError
         If the file cannot be read.
+    TypeError
+        If `names` is a string.
     ValueError
         If the file is not such a table (the message names file, row and column; row 1 is the header), or a name is
         not in it.

@@ -172,7 +172,7 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
     ImportError
         If matplotlib is not installed.
     ValueError
-        If `run` is not one flow.
+        If `run` has leading axes, so that it is not one flow, or `at` is not from 1e-35 to 1e35.
     """
     if run.scales.ndim != 1:
         raise ValueError(f"run must be one flow, got some of shape {run.scales.shape[:-1]}")

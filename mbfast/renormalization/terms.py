@@ -67,7 +67,7 @@ class Terms(ABC):
     responding : bool
         Whether the real part is that of the response, the transform of Im chi, or the transform of Im chi~ (4.3).
     mixed : bool
-        Whether a term takes the convolution of Im chi~_l with Im chi~_t.
+        Whether (3.5) takes the convolution of Im chi~_l with Im chi~_t, or x = Im chi~_l/Im chi~_t - 2 times that of t.
     scale : float
         What multiplies `brackets` in the second term.
     """
@@ -148,10 +148,6 @@ class Terms(ABC):
         """Coefficients of the dipoles' term (5.8), of l and of t."""
 
     @abstractmethod
-    def second(self, given: Integrals) -> FloatArray:
-        """Return L^3 times the term (3.5), shape (2, ..., m)."""
-
-    @abstractmethod
     def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:
         """Return the term (3.7), shape (2, ..., m)."""
 
@@ -183,9 +179,13 @@ class Terms(ABC):
         self, omega: FloatArray, size: FloatArray | float, given: Integrals
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the second, third and interaction terms (2, ..., m) at L = `size`."""
-        volume = np.asarray(size) ** 3
-        third = _like(self._third, given.chi) * given.tt / volume
-        return self.second(given) / volume, third, self.relevant(omega, size, given)
+        (l, t), volume = given.chi, np.asarray(size) ** 3  # noqa: E741
+        at_zero, linear, third = (_like(part, given.chi) for part in (*self._second.T, self._third))
+        if self.mixed:
+            second = (at_zero - 2.0 * linear) * given.tt + linear * given.lt
+        else:
+            second = (at_zero + linear * (l / t - 2.0)) * given.tt
+        return second / volume, third * given.tt / volume, self.relevant(omega, size, given)
 
     def uncertainty(
         self, omega: FloatArray, size: FloatArray | float, chi: FloatArray, errors: Sequence[FloatArray | float]
@@ -228,13 +228,6 @@ class PrintedTerms(Terms):
                 "spectrum must have Im chi~_t < 0 at every node in the printed form, which divides by it, got 0"
             )
 
-    def second(self, given: Integrals) -> FloatArray:
-        """Return L^3 times the term (3.5), shape (2, ..., m), with x = Im chi~_l/Im chi~_t - 2."""
-        l, t = given.chi  # noqa: E741
-        at_zero, linear = (_like(part, given.chi) for part in self._second.T)
-        result: FloatArray = (at_zero + linear * (l / t - 2.0)) * given.tt
-        return result
-
     def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:  # noqa: ARG002
         """Return the term (3.7), shape (2, ..., m)."""
         result: FloatArray = -2.0 * self.pairs / _like(self.moduli, given.chi) * given.chi * given.real
@@ -271,12 +264,6 @@ class DerivedTerms(Terms):
         """Those of `angular_coefficients`."""
         l, t = (angular_coefficients("dipole", name, moment_change="gradient")[0][0] for name in POLARIZATIONS)  # noqa: E741
         return float(l) / (16.0 * math.pi**3), float(t) / (16.0 * math.pi**3)
-
-    def second(self, given: Integrals) -> FloatArray:
-        """Return L^3 times the term (3.5), shape (2, ..., m), with the convolution lt in the place of x tt."""
-        at_zero, linear = (_like(part, given.chi) for part in self._second.T)
-        result: FloatArray = (at_zero - 2.0 * linear) * given.tt + linear * given.lt
-        return result
 
     def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:
         """Return the term (3.7), shape (2, ..., m), of the stresses that the strain of a wave induces."""
