@@ -55,11 +55,11 @@ def save_result(
     """Write arrays as an .npz archive, with its format and, as JSON, the inputs; what `load_result` reads.
 
     The file has the name given, whatever its suffix, and is written whole or not at all; a stream is written into.
-    Equal results make equal bytes. `inputs` has "version": that of the package which computed the result.
+    Equal results make equal bytes. `inputs` has "version", that of the package which computed the result.
     """
     described = {
         "format": f"mbfast {kind} {FORMAT}",
-        "version": inputs["version"],
+        "version": inputs.get("version", "unknown"),
         "inputs": json.dumps(inputs, ensure_ascii=False),
     }
 

@@ -329,7 +329,9 @@ def flow(
         run = partial(run_member, linear=bool(linear), ends=keep == "ends")
         runs = _tiles.run(run, members, threads=workers, advance=advance)
     inputs = {"version": __version__, "form": form, "linear": bool(linear), "keep": keep, "omega_c": None}
-    inputs |= {name: array.tolist() for name, array in arrays.items()} | {"spectrum": spectrum.options}
+    inputs |= {name: array.tolist() for name, array in arrays.items()} | {
+        "spectrum": {**spectrum.options, "degree": int(spectrum.degree)}
+    }
     inputs["interaction"] = np.asarray(np.frompyfunc(asdict, 1, 1)(arrays["interaction"]), dtype=object).tolist()
     longitudinal, transverse = (_padded([run.spectra[:, a] for run in runs], shape) for a in range(2))
     terms = (Moduli(*(_padded([run.terms[:, i, a] for run in runs], shape) for a in range(2))) for i in range(3))
