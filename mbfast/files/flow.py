@@ -89,7 +89,7 @@ class _Source:
 
     @contextmanager
     def locating(self, section: str | None = None, key: str | None = None) -> Iterator[None]:
-        """Add to what is raised where it comes from: the key given, or the key that the message begins with."""
+        """Add the place to messages of errors: that of the key given, or of the key that a message begins with."""
         try:
             yield
         except _LocatedError:
@@ -99,9 +99,9 @@ class _Source:
             for name, keys in _SCHEMA.items() if section is None else ():
                 if word in keys or word == name:
                     section, key = name, word if word in keys else None
-            raise (
-                _LocatedError(f"{self.path}: {error}") if section is None else self.error(section, key, str(error))
-            ) from None
+            if section is None:
+                raise _LocatedError(f"{self.path}: {error}") from None
+            raise self.error(section, key, str(error)) from None
 
 
 @dataclass(frozen=True, eq=False)

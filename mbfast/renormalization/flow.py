@@ -82,10 +82,10 @@ class Flow:
         largest value). Their growth by the flow itself is not in it, nor what happens at a node where the spectrum
         jumps.
     inputs : dict
-        What made it, as JSON holds it: "version" of mbfast; "interaction", the parameters of the material, or nested
-        lists of them; "start", "stop", "n0", "k_l", "k_t", "omega_c", "form", "linear" and "keep" as they were given;
-        "spectrum", how it goes on beyond its nodes and between them; "config", the text of the file, for a run of
-        `read_flow_config`.
+        The arguments, in types that JSON has: "version" of mbfast; "interaction", the parameters of the material, or
+        nested lists of them; "start", "stop", "n0", "k_l", "k_t", "omega_c", "form", "linear" and "keep" as they were
+        given; "spectrum", how it goes on beyond its nodes and between them; "config", the text of the file, where
+        `read_flow_config` read one.
     """
 
     omega: FloatArray
@@ -133,7 +133,7 @@ class Flow:
         return Moduli(*(np.take_along_axis(samples, last, axis=-2)[..., 0, :] for samples in both))
 
     def save(self, file: str | os.PathLike[str] | BinaryIO) -> None:
-        """Write all of it into an .npz archive, which `Flow.load` and `numpy.load` read.
+        """Write the flow into an .npz archive, which `Flow.load` and `numpy.load` read.
 
         Parameters
         ----------
