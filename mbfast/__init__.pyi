@@ -32,9 +32,9 @@ from .pairs.sums import pair_sum as pair_sum
 from .renormalization.flow import Flow as Flow
 from .renormalization.flow import FlowTerms as FlowTerms
 from .renormalization.flow import flow as flow
-from .renormalization.flow import self_consistent_ratio as self_consistent_ratio
 from .renormalization.rates import AbsorptionRates as AbsorptionRates
 from .renormalization.rates import absorption_rates as absorption_rates
+from .renormalization.ratio import self_consistent_ratio as self_consistent_ratio
 from .spectra.convolution import ConvolutionPlan as ConvolutionPlan
 from .spectra.convolution import convolve as convolve
 from .spectra.dispersion import KramersKronigPlan as KramersKronigPlan

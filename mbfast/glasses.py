@@ -7,7 +7,7 @@ import importlib.resources
 import io
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class Glass:
     @property
     def alpha(self) -> float:
         """1 - c_t^2/c_l^2, the elastic parameter of the interaction (2.15)."""
-        return 1.0 - (self.c_t / self.c_l) ** 2
+        return elastic_parameter(self.c_l, self.c_t)
 
     @property
     def modulus_l(self) -> float:
@@ -79,6 +79,77 @@ class Glass:
         if self.density is None:
             raise ValueError(f"the mass density of {self.name} is not known: add density_g_cm3 to its row of the table")
         return self.density
+
+
+def elastic_parameter(c_l: float, c_t: float) -> float:
+    """Return alpha = 1 - c_t^2/c_l^2."""
+    return (c_l - c_t) * (c_l + c_t) / c_l**2
+
+
+class MediumError(ValueError):
+    """Says what is wrong with a medium; `argument` is the name of the argument that is wrong or missing."""
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
+def medium(
+    glass: str | Glass | None = None,
+    density: float | None = None,
+    c_l: float | None = None,
+    c_t: float | None = None,
+    *,
+    called: Callable[[str], str] = str,
+) -> tuple[float, float, float]:
+    """Constants of an elastic medium that is given as a glass, or by its numbers.
+
+    Parameters
+    ----------
+    glass : str or Glass, optional
+        One of `load_glasses`, by its name or itself.
+    density : float, optional
+        Mass density (kg/m^3): wanted without a glass; with one, it replaces that of the table.
+    c_l, c_t : float, optional
+        Longitudinal and transverse sound velocity (m/s): wanted without a glass, and not with one.
+    called : callable
+        What the user of the caller knows an argument by, for messages.
+
+    Returns
+    -------
+    density, c_l, c_t : float
+        The first arguments of `StressInteraction`, which checks them.
+
+    Raises
+    ------
+    MediumError
+        A ValueError, if there is neither a glass nor all three numbers, if there is a glass and a velocity, if the
+        glass is not in the table, or if its density is neither known nor given.
+
+    Examples
+    --------
+    >>> from mbfast.glasses import medium
+    >>> medium("V52", density=4800)
+    (4800, 4150.0, 2250.0)
+    """
+    given = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t}
+    there = [name for name, value in given.items() if value is not None]
+    numbers = ("density", "c_l", "c_t")
+    wrong = [n for n in numbers if n not in there] if glass is None else [n for n in numbers[1:] if n in there]
+    if wrong:
+        names, got = [called(name) for name in given], ", ".join(map(called, there)) or "neither"
+        wanted = f"{names[0]} or all of {names[1]}, {names[2]} and {names[3]} are wanted"
+        raise MediumError(wrong[0], f"{wanted}, got {got}")
+    if density is not None and c_l is not None and c_t is not None:
+        return density, c_l, c_t
+    try:
+        found = glass if isinstance(glass, Glass) else load_glasses(names=[str(glass)])[0]
+    except ValueError as error:
+        raise MediumError("glass", str(error)) from None
+    known = found.density if density is None else density
+    if known is None:
+        raise MediumError("density", f"{called('density')} is wanted, as that of {found.name} is not known")
+    return known, found.c_l, found.c_t
 
 
 def load_glasses(
@@ -103,6 +174,8 @@ def load_glasses(
     ------
     OSError
         If the file cannot be read.
+    TypeError
+        If `names` is a string.
     ValueError
         If the file is not such a table (the message names file, row and column; row 1 is the header), or a name is
         not in it.

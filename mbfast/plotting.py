@@ -15,8 +15,9 @@ from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio
 from mbfast.pairs.averages import lattice_sum, phase_sum
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
-from mbfast.renormalization.flow import Flow, RatioForm, self_consistent_ratio
+from mbfast.renormalization.flow import Flow
 from mbfast.renormalization.rates import absorption_rates
+from mbfast.renormalization.ratio import RatioForm, self_consistent_ratio
 from mbfast.spectra.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
     ImportError
         If matplotlib is not installed.
     ValueError
-        If `run` is not one flow.
+        If `run` has leading axes, so that it is not one flow, or `at` is not from 1e-35 to 1e35.
     """
     if run.scales.ndim != 1:
         raise ValueError(f"run must be one flow, got some of shape {run.scales.shape[:-1]}")

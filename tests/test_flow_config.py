@@ -1,5 +1,6 @@
 """Runs of the flow from TOML files, and the command that does them."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,14 @@ def test_a_file_is_the_flow_it_describes(write):
     other = mbfast.flow(spectrum, material, n0=3, form="derived", start=1e-9, k_l=0.5)
     assert np.array_equal(run.longitudinal, other.longitudinal)
     assert np.array_equal(run.scales, other.scales)
+
+
+def test_defaults_are_those_of_the_functions(write):
+    values = read_flow_config(write(MATERIAL + SPECTRUM)).values["flow"]
+    defaults = {name: p.default for name, p in inspect.signature(mbfast.flow).parameters.items()}
+    assert values == {name: defaults[name] for name in ("start", "stop", "n0", "k_l", "k_t", "form", "linear")}
+    of_rates = inspect.signature(mbfast.absorption_rates).parameters
+    assert [of_rates[name].default for name in ("k_l", "k_t", "form")] == [values[n] for n in ("k_l", "k_t", "form")]
 
 
 @pytest.mark.parametrize("kelvin", [0.0, 1.0])
@@ -86,6 +95,10 @@ def test_the_command_writes_arrays_and_figures(write, tmp_path):
         assert np.array_equal(arrays["interaction_longitudinal"], run.terms.interaction.longitudinal)
         assert str(arrays["config"]) == text
         assert str(arrays["status"]) == "done"
+    loaded = mbfast.Flow.load(tmp_path / "new/out.npz")
+    assert np.array_equal(loaded.transverse, run.transverse)
+    assert loaded.inputs == run.inputs
+    assert run.inputs["config"] == text
     drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert drawn == [f"{name}.{kind}" for name in ("ratio", "shares", "spectra") for kind in ("png", "svg")]
 
@@ -116,21 +129,30 @@ def test_a_flow_that_diverges_says_so(write):
         (MATERIAL + SPECTRUM + "[flow]\nlinear = 1\n", "line 9: flow.linear: true or false is wanted, got 1"),
         (MATERIAL + SPECTRUM.replace("128", "1.5"), "line 7: spectrum.nodes: a whole number is wanted, got 1.5"),
         (MATERIAL + SPECTRUM.replace("128", "1"), "line 7: spectrum.nodes: nodes must be from 2 to 100000, got 1"),
-        (MATERIAL, "run.toml: spectrum.kind: wanted, one of constant, tunnelling, file"),
+        (MATERIAL, "run.toml: spectrum.kind: one of constant, tunnelling, file is wanted"),
         (
             MATERIAL + "[spectrum]\nkind = 'flat'\n",
             "line 4: spectrum.kind: one of constant, tunnelling, file is wanted",
         ),
         (MATERIAL + "[spectrum]\nkind = 'constant'\n", "line 3: spectrum.longitudinal: wanted, beside longitudinal"),
-        (MATERIAL + SPECTRUM + "file = 'x.npz'\n", "line 8: spectrum.file: not wanted here, beside the other keys"),
+        (MATERIAL + SPECTRUM + "file = 'x.npz'\n", "line 8: spectrum.file: not wanted here, beside kind = 'constant'"),
         (
             MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.npz'\nnodes = 5\n",
             "line 6: spectrum.nodes: not wanted here",
         ),
-        (MATERIAL + "c_l = 1.0\n" + SPECTRUM, "line 3: material.c_l: not wanted here, beside the other keys"),
-        ("[material]\nc_l = 1.0\n" + SPECTRUM, "line 1: material.density: wanted, beside density, c_l, c_t"),
+        (
+            MATERIAL + "c_l = 1.0\n" + SPECTRUM,
+            "line 3: material.c_l: glass or all of density, c_l and c_t are wanted, got glass, c_l",
+        ),
+        (
+            "[material]\nc_l = 1.0\n" + SPECTRUM,
+            "line 1: material.density: glass or all of density, c_l and c_t are wanted, got c_l",
+        ),
         ("[material]\nglass = 'glass'\n" + SPECTRUM, "line 2: material.glass: unknown glass 'glass'"),
-        ("[material]\nglass = 'V52'\n" + SPECTRUM, "line 1: material.density: wanted, as that of V52 is not known"),
+        (
+            "[material]\nglass = 'V52'\n" + SPECTRUM,
+            "line 1: material.density: density is wanted, as that of V52 is not known",
+        ),
         (
             MATERIAL + SPECTRUM.replace("-3e7", "3e7"),
             "line 3: spectrum: spectrum must have Im chi~ <= 0 (absorption), got",
@@ -152,6 +174,8 @@ def test_a_flow_that_diverges_says_so(write):
             "line 6: spectrum.transverse: a number",
         ),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'damaged.npz'\n", "damaged.npz: not a NumPy archive of numbers"),
+        (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'damaged.npz'\n", "run.toml: line 5: spectrum.file: "),
+        ("[material]\nc_l = 1.0\ndensity = 1\nc_t = 2\n" + SPECTRUM, "line 2: material.c_l: c_l must not be below c_t"),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'batch.npz'\n", "batch.npz: longitudinal must have shape (n,)"),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'unsorted.csv'\n", "unsorted.csv: omega must be increasing"),
         (

@@ -5,6 +5,7 @@ import pytest
 
 import mbfast
 from mbfast import units
+from mbfast.glasses import MediumError, medium
 
 HEADER = "material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s"
 ROW = "glass,1.0,0.5,4.0,2.0"
@@ -148,3 +149,27 @@ def test_a_file_that_is_no_text_or_not_there(tmp_path):
         mbfast.load_glasses(binary)
     with pytest.raises(FileNotFoundError):
         mbfast.load_glasses(tmp_path / "none.csv")
+
+
+def test_a_medium_is_a_glass_or_its_numbers():
+    silica, v52 = mbfast.load_glasses(names=["a-SiO2", "V52"])
+    assert medium("a-SiO2") == medium(silica) == medium(None, 2200.0, 5800.0, 3800.0) == (2200.0, 5800.0, 3800.0)
+    assert medium(v52, 4800.0) == (4800.0, v52.c_l, v52.c_t)
+    assert mbfast.StressInteraction.of("a-SiO2") == mbfast.StressInteraction(2200, 5800, 3800)
+    assert mbfast.StressInteraction.of(v52, density=4800).alpha == v52.alpha
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprit", "words"),
+    [
+        ({}, "density", "GLASS or all of DENSITY, C_L and C_T are wanted, got neither"),
+        ({"density": 1.0, "c_t": 1.0}, "c_l", "are wanted, got DENSITY, C_T"),
+        ({"glass": "PS", "c_t": 1.0}, "c_t", "are wanted, got GLASS, C_T"),
+        ({"glass": "quartz"}, "glass", "unknown glass 'quartz'"),
+        ({"glass": "V52"}, "density", "DENSITY is wanted, as that of V52 is not known"),
+    ],
+)
+def test_a_bad_medium_names_the_argument_as_the_caller_does(arguments, culprit, words):
+    with pytest.raises(MediumError, match=words) as caught:
+        medium(**arguments, called=str.upper)
+    assert caught.value.argument == culprit

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -33,15 +30,6 @@ def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
 def float_array(name: str, value: ArrayLike) -> FloatArray:
     """Return `value` as a C-contiguous float64 array; a TypeError if it does not consist of real numbers."""
     return np.asarray(real_array(name, value), dtype=np.float64, order="C")
-
-
-def read_archive(file: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
-    """Return the named arrays of an .npz file, those that are there; a ValueError if it is no such archive."""
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files if name in names}
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{file}: not a NumPy archive of numbers ({error})") from None
 
 
 def one_number(name: str, value: ArrayLike) -> float:

@@ -19,8 +19,10 @@ from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio
 from mbfast.pairs.averages import strain_coupling_sum
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
-from mbfast.renormalization.flow import Flow, RatioForm, flow, self_consistent_ratio
-from mbfast.renormalization.rates import AbsorptionRates, RateForm, absorption_rates
+from mbfast.renormalization.flow import Flow, flow
+from mbfast.renormalization.rates import AbsorptionRates, absorption_rates
+from mbfast.renormalization.ratio import RatioForm, self_consistent_ratio
+from mbfast.renormalization.terms import RateForm
 from mbfast.spectra.levels import susceptibility_from_levels
 from mbfast.spectra.spectrum import Spectrum
 
@@ -29,7 +31,7 @@ _SILICA = StressInteraction.of(_GLASS)
 _MODULI = np.array([_GLASS.modulus_l, _GLASS.modulus_t])
 _STRENGTH = 2.76e-4  # n_0 M^2/rho c^2 of silica, section V
 _NODES = np.geomspace(1e5, OMEGA_C, 128)
-_FLOW_TEST = "tests/test_renormalization.py::"
+_FLOW_TEST = "tests/test_flow.py::"
 _FINDING_TEST = "tests/test_findings.py::"
 
 

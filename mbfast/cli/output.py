@@ -61,21 +61,3 @@ def check_writable(*files: Path | None) -> None:
         target = file.resolve() if file.exists() else next(p for p in file.absolute().parents if p.exists())
         if not os.access(target, os.W_OK) or not (target.is_dir() or file.exists()):
             raise ValueError(f"{file}: cannot be written, {target} is not writable")
-
-
-def write(outputs: dict[Path, bytes]) -> None:
-    """Write all files or, should one fail, none; pipes and devices are written to, not replaced."""
-    in_place = [file for file in outputs if file.exists() and not file.is_file()]
-    targets = {file: file.resolve() for file in outputs if file not in in_place}
-    unfinished = {target.with_name(f".{target.name}.{os.getpid()}"): file for file, target in targets.items()}
-    try:
-        for partial, file in unfinished.items():
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(outputs[file])
-        for partial, file in unfinished.items():
-            partial.replace(targets[file])
-    finally:
-        for partial in unfinished:
-            partial.unlink(missing_ok=True)
-    for file in in_place:
-        file.write_bytes(outputs[file])

@@ -13,8 +13,9 @@ import typer
 from rich.table import Table
 
 from mbfast import units
+from mbfast._core.archive import write_files
 from mbfast.cli.command import command
-from mbfast.cli.output import check_writable, echo, print_table, rendered, write
+from mbfast.cli.output import check_writable, echo, print_table, rendered
 from mbfast.glasses import load_glasses
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def reproduce(
     if json_file is not None:
         text = json.dumps([record.as_dict() for record in records], indent=1, ensure_ascii=False)
         outputs[json_file] = f"{text}\n".encode()
-    write(outputs)
+    write_files(outputs)
     if summary:
         echo(audit.summary(records))
         return
@@ -134,7 +135,7 @@ def ratio(
         from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
 
         image = meissner_berret_figure(glasses, exclude=excluded)
-        write({figure: rendered(image, figure.suffix.removeprefix("."))})
+        write_files({figure: rendered(image, figure.suffix.removeprefix("."))})
     print_table(table)
     echo(summary)
 

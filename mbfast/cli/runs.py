@@ -15,9 +15,10 @@ import typer
 from rich.table import Table
 
 import mbfast
+from mbfast._core.archive import Content, write_files
 from mbfast.cli.command import command
-from mbfast.cli.output import check_writable, echo, print_table, rendered, write
-from mbfast.glasses import load_glasses
+from mbfast.cli.output import check_writable, echo, print_table, rendered
+from mbfast.glasses import medium
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +32,8 @@ def flow(
 ) -> None:
     """Renormalize the spectra of a material from blocks to a sample (4.1), as a TOML file says.
 
-    Writes the arrays (.npz: omega, scales, Im chi~ and the terms by scale) and, if wanted, the figures. Sections and
-    keys are in the help of mbfast.files.flow.read_flow_config; the least is
+    Writes the arrays (.npz: omega, scales, Im chi~ and the terms by scale; mbfast.Flow.load reads it) and, if wanted,
+    the figures. Sections and keys are in the help of mbfast.files.flow.read_flow_config; the least is
 
     [material]
     glass = "a-SiO2"
@@ -56,24 +57,13 @@ def flow(
     if any(wanted.data.resolve() == file.resolve() for file in inputs):
         raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
     result = wanted.run()
-    arrays: dict[str, Any] = {
-        "config": wanted.text,
-        "form": wanted.values["flow"]["form"],
-        "ratio": result.ratio,
-        **{f"{name}_{p}": part for name, term in result.terms._asdict().items() for p, part in term._asdict().items()},
-        **{f"error_{p}": part for p, part in result.error._asdict().items()},
-    }
-    for name in ("omega", "temperature", "scales", "longitudinal", "transverse", "status", "stopped_at"):
-        arrays[name] = getattr(result, name)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    outputs = {wanted.data: buffer.getvalue()}
+    outputs: dict[Path, Content] = {wanted.data: result.save}
     if images:
         from mbfast.plotting import flow_figures  # noqa: PLC0415
 
         drawn = flow_figures(result)
         outputs |= {file: rendered(drawn[name], kind) for (name, kind), file in images.items()}
-    write(outputs)
+    write_files(outputs)
     shown = int(np.argmin(np.abs(np.log(result.omega / 1e7))))
     table = Table("L (m)", "Im χ̃_l (Pa)", "Im χ̃_t (Pa)", "sqrt(l/t)")
     rows = zip(result.scales, result.longitudinal, result.transverse, result.ratio, strict=True)
@@ -131,8 +121,9 @@ def pairsum(
     if target.resolve() == file.resolve():
         raise ValueError(f"{target}: the output would replace the input")
     data = read_blocks(file)
-    medium = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t, "form": form, "permittivity": permittivity}
-    interaction, material = _medium(f"{file}: moments of {data.columns} numbers", data.columns, medium)
+    given_medium = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t, "form": form}
+    given_medium["permittivity"] = permittivity
+    interaction, material = _medium(f"{file}: moments of {data.columns} numbers", data.columns, given_medium)
     if boundary is None:
         boundary = "open" if cell is None and data.cell is None else "periodic"
     periods = _periods(cell) if cell is not None else data.cell if boundary == "periodic" else None
@@ -157,7 +148,7 @@ def pairsum(
         moments=data.moments,
         parameters=json.dumps(parameters, ensure_ascii=False),
     )
-    write({target: buffer.getvalue()})
+    write_files({target: buffer.getvalue()})
     echo(f"{data.n_blocks} blocks, {boundary}: {energy:.6e} J, method {method}, {seconds:.2f} s, written to {target}")
 
 
@@ -165,23 +156,26 @@ def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction
     """Return the interaction that moments of so many numbers have, and what describes it."""
     from mbfast.pairs.interactions import DipoleInteraction, StressInteraction  # noqa: PLC0415
 
-    got = ", ".join(f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None) or "neither"
+    present = {name: value for name, value in given.items() if value is not None}
     if columns == 3:
-        if {name for name, value in given.items() if value is not None} != {"permittivity"}:
+        if list(present) != ["permittivity"]:
+            got = ", ".join(map(_option, present)) or "neither"
             raise ValueError(f"{what} are dipoles: --permittivity is wanted, and no other medium, got {got}")
-        return DipoleInteraction(given["permittivity"]), {"permittivity": given["permittivity"]}
-    density, c_l, c_t = (given[name] for name in ("density", "c_l", "c_t"))
-    complete = (c_l, c_t) == (None, None) if given["glass"] is not None else None not in (density, c_l, c_t)
-    if not complete or given["permittivity"] is not None:
-        raise ValueError(f"{what} are stress: --glass or all of --density, --c-l and --c-t are wanted, got {got}")
-    if given["glass"] is not None:
-        (glass,) = load_glasses(names=[given["glass"]])
-        density, c_l, c_t = glass.density if density is None else density, glass.c_l, glass.c_t
-        if density is None:
-            raise ValueError(f"--density is wanted, as that of {glass.name} is not known")
-    form: Any = "corrected" if given["form"] is None else given["form"]
-    material = {"glass": given["glass"], "density": density, "c_l": c_l, "c_t": c_t, "form": form}
-    return StressInteraction(density, c_l, c_t, form=form), material
+        return DipoleInteraction(given["permittivity"]), present
+    if "permittivity" in present:
+        raise ValueError(f"{what} are stress: --permittivity is not wanted, it is a medium of dipoles")
+    form: Any = present.get("form", "corrected")
+    constants = {name: given[name] for name in ("glass", "density", "c_l", "c_t")}
+    try:
+        density, c_l, c_t = medium(**constants, called=_option)
+    except ValueError as error:
+        raise ValueError(f"{what} are stress: {error}") from None
+    described = {"glass": given["glass"], "density": density, "c_l": c_l, "c_t": c_t, "form": form}
+    return StressInteraction(density, c_l, c_t, form=form), described
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _periods(text: str) -> NDArray[np.float64]:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast import units
-from mbfast._core.validate import FloatArray, read_archive, real_array
+from mbfast._core.archive import read_archive
+from mbfast._core.validate import FloatArray, real_array
 from mbfast.pairs.geometry import BlockLattice
 
 _POSITION = ("x", "y", "z")

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import math
 import os
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mbfast._core.validate import FloatArray, read_archive
-from mbfast.glasses import load_glasses
+from mbfast._core.archive import read_archive
+from mbfast.glasses import MediumError, medium
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.flow import Flow, flow
 from mbfast.spectra.spectrum import Spectrum
-from mbfast.spectra.thermal import inverse_thermal_frequency
+from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
 
 _NUMBER, _WHOLE, _TEXT, _FLAG = "a number", "a whole number", "a string", "true or false"
+_KIND_OF = {float: _NUMBER, str: _TEXT, bool: _FLAG}
+_DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(flow).parameters.items()}
 
 # section -> key -> (kind, default); ... where there is none
 _SCHEMA: dict[str, dict[str, tuple[str, Any]]] = {
@@ -37,13 +44,8 @@ _SCHEMA: dict[str, dict[str, tuple[str, Any]]] = {
         "nodes": (_WHOLE, 512),
     },
     "flow": {
-        "start": (_NUMBER, 5e-9),
-        "stop": (_NUMBER, 1e-3),
-        "n0": (_NUMBER, 2.0),
-        "k_l": (_NUMBER, 1.0),
-        "k_t": (_NUMBER, 1.0),
-        "form": (_TEXT, "printed"),
-        "linear": (_FLAG, False),
+        name: (_KIND_OF[type(_DEFAULTS[name])], _DEFAULTS[name])
+        for name in ("start", "stop", "n0", "k_l", "k_t", "form", "linear")
     },
     "output": {"data": (_TEXT, "flow.npz"), "figures": (_TEXT, None)},
 }
@@ -61,6 +63,48 @@ class _LocatedError(ValueError):
 
 
 @dataclass(frozen=True)
+class _Source:
+    """A file and its text, for messages that name file, line and key."""
+
+    path: Path
+    text: str
+
+    def error(self, section: str, key: str | None, message: str) -> ValueError:
+        """Return an error at a key; its line is that of the key or, where it is missing, of its section."""
+        found, current = None, ""
+        for number, line in enumerate(self.text.splitlines(), 1):
+            header = re.match(r"\s*\[\s*([\w.-]+)\s*\]", line)
+            if header:
+                current = header[1]
+                if current == section and found is None:
+                    found = number
+            entry = re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)
+            full = ".".join(filter(None, (current, entry[1]))) if entry else ""
+            if full == (f"{section}.{key}" if key else section):
+                found = number
+                break
+        name = f"{section}.{key}" if key else section
+        line_number = "" if found is None else f"line {found}: "
+        return _LocatedError(f"{self.path}: {line_number}{name}: {message}")
+
+    @contextmanager
+    def locating(self, section: str | None = None, key: str | None = None) -> Iterator[None]:
+        """Add the place to messages of errors: that of the key given, or of the key that a message begins with."""
+        try:
+            yield
+        except _LocatedError:
+            raise
+        except (ValueError, TypeError) as error:
+            word = str(error).partition(" ")[0]
+            for name, keys in _SCHEMA.items() if section is None else ():
+                if word in keys or word == name:
+                    section, key = name, word if word in keys else None
+            if section is None:
+                raise _LocatedError(f"{self.path}: {error}") from None
+            raise self.error(section, key, str(error)) from None
+
+
+@dataclass(frozen=True, eq=False)
 class FlowConfig:
     """A checked file: what to run, and where its results go.
 
@@ -72,11 +116,17 @@ class FlowConfig:
         Its content.
     values : dict of dict
         Sections and keys, defaults filled in.
+    interaction : StressInteraction
+        The material.
+    spectrum : Spectrum
+        What the flow starts from.
     """
 
     path: Path
     text: str
     values: dict[str, dict[str, Any]]
+    interaction: StressInteraction
+    spectrum: Spectrum
 
     @property
     def data(self) -> Path:
@@ -90,67 +140,16 @@ class FlowConfig:
         return None if folder is None else self.path.parent / str(folder)
 
     def run(self, *, threads: int | None = None) -> Flow:
-        """Run the flow.
+        """Run the flow; its `inputs` have the text of the file as "config".
 
         Raises
         ------
         ValueError
             If values do not make a flow: the message names file, line and key.
         """
-        try:
-            material = self._material()
-            spectrum = self._spectrum(material)
-            return flow(spectrum, material, **self.values["flow"], threads=threads)
-        except _LocatedError:
-            raise
-        except (ValueError, TypeError) as error:
-            word, where = str(error).partition(" ")[0], str(self.path)
-            for section, keys in self.values.items():
-                if word in keys or word == section:
-                    where = _where(self.path, self.text, section, word if word in keys else None)
-            raise _LocatedError(f"{where}: {error}") from None
-
-    def _material(self) -> StressInteraction:
-        given = self.values["material"]
-        if given["glass"] is not None:
-            try:
-                (glass,) = load_glasses(names=[given["glass"]])
-            except ValueError as error:
-                raise _LocatedError(f"{_where(self.path, self.text, 'material', 'glass')}: {error}") from None
-            density = glass.density if given["density"] is None else given["density"]
-            if density is None:
-                where = _where(self.path, self.text, "material", "density")
-                raise _LocatedError(f"{where}: wanted, as that of {glass.name} is not known")
-            return StressInteraction(density, glass.c_l, glass.c_t)
-        return StressInteraction(given["density"], given["c_l"], given["c_t"])
-
-    def _spectrum(self, material: StressInteraction) -> Spectrum:
-        given = self.values["spectrum"]
-        if given["kind"] == "file":
-            file = self.path.parent / given["file"]
-            omega, l, t = _samples(file)  # noqa: E741
-            try:
-                Spectrum(omega, l, t)
-            except (ValueError, TypeError) as error:
-                raise _LocatedError(f"{file}: {error}") from None
-            return Spectrum(omega, l, t, given["temperature"])
-        if not 0.0 < given["omega_min"] < given["omega_c"] < math.inf:
-            raise ValueError(f"omega_min must be positive and below omega_c, got {given['omega_min']:g} rad/s")
-        if not 2 <= given["nodes"] <= 100_000:
-            raise ValueError(f"nodes must be from 2 to 100000, got {given['nodes']}")
-        omega = np.geomspace(given["omega_min"], given["omega_c"], given["nodes"])
-        if given["kind"] == "constant":
-            samples = [np.full(omega.size, given[name]) for name in _KINDS["constant"]]
-        else:  # Im chi = -pi C rho c^2 tanh(hbar omega/2 k_B T)
-            with np.errstate(invalid="ignore"):
-                x = omega * inverse_thermal_frequency(np.asarray(max(given["temperature"], 0.0)))
-            shape = 1.0 / (1.0 + np.exp(-x))
-            velocities = (material.c_l, material.c_t)
-            samples = [
-                -math.pi * given[name] * material.density * c**2 * shape
-                for name, c in zip(_KINDS["tunnelling"], velocities, strict=True)
-            ]
-        return Spectrum(omega, samples[0], samples[1], given["temperature"])
+        with _Source(self.path, self.text).locating():
+            run = flow(self.spectrum, self.interaction, **self.values["flow"], threads=threads)
+        return dataclasses.replace(run, inputs={**run.inputs, "config": self.text})
 
 
 def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
@@ -167,8 +166,7 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
           ``tunnelling_l``, ``tunnelling_t``: C = P gamma^2/(rho c^2)), "file" (with ``file``: an .npz of omega,
           longitudinal and transverse, or a .csv with that header); ``temperature`` (0 K); ``omega_min`` (1e5 rad/s),
           ``omega_c`` (1e15 rad/s) and ``nodes`` (512), for all kinds but "file".
-        - flow: ``start`` (5e-9 m), ``stop`` (1e-3 m), ``n0`` (2), ``k_l`` and ``k_t`` (1), ``form`` ("printed" or
-          "derived"), ``linear`` (false): see `flow`.
+        - flow: ``start``, ``stop``, ``n0``, ``k_l``, ``k_t``, ``form`` and ``linear``, with the defaults of `flow`.
         - output: ``data`` ("flow.npz"), ``figures`` (a folder; none).
 
     Returns
@@ -178,10 +176,10 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If the file cannot be read, or the one that its spectrum is in.
     ValueError
-        If it is not TOML, a section or key is unknown or missing, or a value has the wrong type; the message names
-        file, line and key.
+        If it is not TOML, a section or key is unknown or missing, a value has the wrong type, or the values make no
+        material or no spectrum; the message names file, line and key.
 
     Examples
     --------
@@ -203,25 +201,32 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
         raise ValueError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
     except ValueError as error:  # not TOML, or a number of too many digits
         raise ValueError(f"{file}: {error}") from None
+    source = _Source(file, text)
     for section, content in document.items():
         if section not in _SCHEMA:
-            raise ValueError(f"{_where(file, text, section)}: unknown; there are {', '.join(_SCHEMA)}")
+            raise source.error(section, None, f"unknown; there are {', '.join(_SCHEMA)}")
         if not isinstance(content, dict):
-            raise ValueError(f"{_where(file, text, section)}: a section [{section}] is wanted, got {content!r}")
+            raise source.error(section, None, f"a section [{section}] is wanted, got {content!r}")
         for key, value in content.items():
             if key not in _SCHEMA[section]:
-                known = ", ".join(_SCHEMA[section])
-                raise ValueError(f"{_where(file, text, section, key)}: unknown key; there are {known}")
-            _check_kind(_where(file, text, section, key), _SCHEMA[section][key][0], value)
+                raise source.error(section, key, f"unknown key; there are {', '.join(_SCHEMA[section])}")
+            with source.locating(section, key):
+                _check_kind(_SCHEMA[section][key][0], value)
     values = {
         section: {key: document.get(section, {}).get(key, default) for key, (_, default) in keys.items()}
         for section, keys in _SCHEMA.items()
     }
-    _check_choices(file, text, document, values)
-    return FlowConfig(file, text, values)
+    try:
+        constants = medium(**values["material"])
+    except MediumError as error:
+        raise source.error("material", error.argument, str(error)) from None
+    with source.locating():
+        interaction = StressInteraction(*constants)
+        _check_keys(source, document.get("spectrum", {}))
+        return FlowConfig(file, text, values, interaction, _spectrum(source, values["spectrum"], interaction))
 
 
-def _check_kind(where: str, kind: str, value: Any) -> None:
+def _check_kind(kind: str, value: Any) -> None:
     good = {
         _NUMBER: isinstance(value, (int, float)) and not isinstance(value, bool),
         _WHOLE: isinstance(value, int) and not isinstance(value, bool),
@@ -229,88 +234,74 @@ def _check_kind(where: str, kind: str, value: Any) -> None:
         _FLAG: isinstance(value, bool),
     }
     if not good[kind]:
-        raise ValueError(f"{where}: {kind} is wanted, got {value!r}")
+        raise ValueError(f"{kind} is wanted, got {value!r}")
     if kind == _NUMBER and not abs(value) <= 1e300:
-        raise ValueError(
-            f"{where}: a finite number is wanted, got {value if isinstance(value, float) else 'a huge one'}"
-        )
+        raise ValueError(f"a finite number is wanted, got {value if isinstance(value, float) else 'a huge one'}")
     if kind == _TEXT and "\0" in value:
-        raise ValueError(f"{where}: text without null characters is wanted, got {value!r}")
+        raise ValueError(f"text without null characters is wanted, got {value!r}")
 
 
-def _check_choices(file: Path, text: str, document: dict[str, Any], values: dict[str, dict[str, Any]]) -> None:
-    """Check which keys are there."""
-    material = values["material"]
-    unwanted = ("c_l", "c_t") if material["glass"] is not None else ()
-    wanted = () if material["glass"] is not None else ("density", "c_l", "c_t")
-    _check_keys(file, text, "material", material, wanted, unwanted)
-    given = values["spectrum"]
-    if given["kind"] is ...:
-        raise ValueError(f"{_where(file, text, 'spectrum', 'kind')}: wanted, one of {', '.join(_KINDS)}")
-    if given["kind"] not in _KINDS:
-        where = _where(file, text, "spectrum", "kind")
-        raise ValueError(f"{where}: one of {', '.join(_KINDS)} is wanted, got {given['kind']!r}")
+def _check_keys(source: _Source, given: Mapping[str, Any]) -> None:
+    """Check that the keys of the section spectrum are those that its kind takes."""
+    if given.get("kind") not in _KINDS:
+        got = f", got {given['kind']!r}" if "kind" in given else ""
+        raise source.error("spectrum", "kind", f"one of {', '.join(_KINDS)} is wanted{got}")
+    wanted = _KINDS[given["kind"]]
     others = [key for kind, keys in _KINDS.items() if kind != given["kind"] for key in keys]
-    if given["kind"] == "file":
-        others += [key for key in _OF_NODES if key in document["spectrum"]]
-    _check_keys(file, text, "spectrum", given, _KINDS[given["kind"]], tuple(others))
-
-
-def _check_keys(
-    file: Path, text: str, section: str, given: dict[str, Any], wanted: tuple[str, ...], unwanted: tuple[str, ...]
-) -> None:
     for key in wanted:
-        if given[key] is None:
-            raise ValueError(f"{_where(file, text, section, key)}: wanted, beside {', '.join(wanted)}")
-    for key in unwanted:
-        if given[key] is not None:
-            raise ValueError(f"{_where(file, text, section, key)}: not wanted here, beside the other keys")
+        if key not in given:
+            raise source.error("spectrum", key, f"wanted, beside {', '.join(wanted)}")
+    for key in (*others, *(_OF_NODES if given["kind"] == "file" else ())):
+        if key in given:
+            raise source.error("spectrum", key, f"not wanted here, beside kind = {given['kind']!r}")
 
 
-def _where(file: Path, text: str, section: str, key: str | None = None) -> str:
-    """Return file, line (of the key, of its section where it is missing) and key for a message."""
-    found, current = None, ""
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[\s*([\w.-]+)\s*\]", line)
-        if header:
-            current = header[1]
-            if current == section and found is None:
-                found = number
-        entry = re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)
-        full = ".".join(filter(None, (current, entry[1]))) if entry else ""
-        if full == (f"{section}.{key}" if key else section):
-            found = number
-            break
-    name = f"{section}.{key}" if key else section
-    return f"{file}: {name}" if found is None else f"{file}: line {found}: {name}"
+def _spectrum(source: _Source, given: Mapping[str, Any], material: StressInteraction) -> Spectrum:
+    kelvin = check_temperature(given["temperature"])
+    if given["kind"] == "file":
+        file = source.path.parent / given["file"]
+        with source.locating("spectrum", "file"):
+            omega, l, t = _samples(file)  # noqa: E741
+            try:
+                return Spectrum(omega, l, t, kelvin)
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{file}: {error}") from None
+    if not 0.0 < given["omega_min"] < given["omega_c"] < math.inf:
+        raise ValueError(f"omega_min must be positive and below omega_c, got {given['omega_min']:g} rad/s")
+    if not 2 <= given["nodes"] <= 100_000:
+        raise ValueError(f"nodes must be from 2 to 100000, got {given['nodes']}")
+    omega = np.geomspace(given["omega_min"], given["omega_c"], given["nodes"])
+    if given["kind"] == "constant":
+        samples = [np.full(omega.size, given[name]) for name in _KINDS["constant"]]
+    else:  # Im chi = -pi C rho c^2 tanh(hbar omega/2 k_B T)
+        shape = 1.0 / (1.0 + np.exp(-omega * inverse_thermal_frequency(kelvin)))
+        strengths = zip(_KINDS["tunnelling"], (material.c_l, material.c_t), strict=True)
+        samples = [-math.pi * given[name] * material.density * c**2 * shape for name, c in strengths]
+    return Spectrum(omega, samples[0], samples[1], kelvin)
 
 
-def _samples(file: Path) -> list[FloatArray]:
+def _samples(file: Path) -> list[NDArray[Any]]:
     """Return omega, Im chi~_l and Im chi~_t of a file."""
     names = ("omega", "longitudinal", "transverse")
-    if file.suffix.lower() == ".npz":
-        try:
-            content = read_archive(file, names)
-        except ValueError as error:
-            raise _LocatedError(str(error)) from None
-    elif file.suffix.lower() == ".csv":
-        try:
-            header, *lines = file.read_text(encoding="utf-8-sig").splitlines() or [""]
-        except UnicodeDecodeError as error:
-            raise _LocatedError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
-        columns = [cell.strip() for cell in header.split(",")]
-        try:
-            table = np.array([[float(cell) for cell in line.split(",")] for line in lines if line.strip()])
-            content = dict(zip(columns, table.reshape(-1, len(columns)).T, strict=True))
-        except ValueError as error:
-            raise _LocatedError(
-                f"{file}: rows of {len(columns)} numbers are wanted below the header ({error})"
-            ) from None
-    else:
-        raise _LocatedError(f"{file}: an .npz or .csv file is wanted")
+    if file.suffix.lower() not in {".npz", ".csv"}:
+        raise ValueError(f"{file}: an .npz or .csv file is wanted")
+    content = read_archive(file, names) if file.suffix.lower() == ".npz" else _columns(file)
     for name in names:
         if name not in content:
-            raise _LocatedError(f"{file}: {name} is missing; wanted are {', '.join(names)}")
+            raise ValueError(f"{file}: {name} is missing; wanted are {', '.join(names)}")
         if content[name].ndim != 1:
-            raise _LocatedError(f"{file}: {name} must have shape (n,), got {content[name].shape}")
+            raise ValueError(f"{file}: {name} must have shape (n,), got {content[name].shape}")
     return [content[name] for name in names]
+
+
+def _columns(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        header, *lines = file.read_text(encoding="utf-8-sig").splitlines() or [""]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
+    columns = [cell.strip() for cell in header.split(",")]
+    try:
+        table = np.array([[float(cell) for cell in line.split(",")] for line in lines if line.strip()])
+        return dict(zip(columns, table.reshape(-1, len(columns)).T, strict=True))
+    except ValueError as error:
+        raise ValueError(f"{file}: rows of {len(columns)} numbers are wanted below the header ({error})") from None

@@ -27,7 +27,7 @@ from mbfast._core.validate import (
     require_positive,
 )
 from mbfast._core.voigt import PLACES
-from mbfast.glasses import Glass
+from mbfast.glasses import Glass, elastic_parameter, medium
 from mbfast.kernels import dipole, stress
 
 Form = Literal["corrected", "joffrin-levelut"]
@@ -302,16 +302,14 @@ class StressInteraction(TensorInteraction):
         require_choice("form", self.form, get_args(Form))
 
     @classmethod
-    def of(cls, glass: Glass) -> StressInteraction:
-        """Return the interaction in a glass whose density is known; a ValueError if it is not."""
-        if glass.density is None:
-            raise ValueError(f"the density of {glass.name} is not known")
-        return cls(glass.density, glass.c_l, glass.c_t)
+    def of(cls, glass: Glass | str, density: float | None = None) -> StressInteraction:
+        """Return the interaction in a glass (or the one of that name): see `mbfast.glasses.medium`, also for errors."""
+        return cls(*medium(glass, density))
 
     @property
     def alpha(self) -> float:
         """1 - c_t^2/c_l^2."""
-        return (self.c_l - self.c_t) * (self.c_l + self.c_t) / self.c_l**2
+        return elastic_parameter(self.c_l, self.c_t)
 
     @property
     def prefactor(self) -> float:

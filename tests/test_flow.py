@@ -1,6 +1,7 @@
-"""The flow: closed forms, the continuous limit, and what must not matter. The self-consistent ratio."""
+"""The flow: closed forms, the continuous limit, and what must not matter."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import scipy.integrate
 
 import mbfast
 from mbfast import units
-from mbfast.renormalization.rates import Couplings
+from mbfast.renormalization.terms import FORMS, DerivedTerms, RateForm
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 
@@ -269,6 +270,33 @@ def test_a_jump_at_the_last_node_takes_its_neighbours_real_part():
     assert growth[-1] == growth[-2]
 
 
+def test_a_form_is_one_class_and_one_row(monkeypatch):
+    class Halved(DerivedTerms):
+        name = "halved"
+        largest_side = 100.0
+
+        def relevant(self, omega, size, given):
+            return 0.5 * super().relevant(omega, size, given)
+
+    monkeypatch.setitem(FORMS, "halved", Halved)
+    given, options = spectrum(1.0), {"start": 1e-9, "n0": 3.0}
+    run, derived = (mbfast.flow(given, SILICA, form=form, **options) for form in ("halved", "derived"))
+    assert run.inputs["form"] == "halved"
+    rates, of_derived = (mbfast.absorption_rates(given, SILICA, 1e-9, 3.0, form=form) for form in ("halved", "derived"))
+    for a in range(2):
+        assert np.array_equal(run.terms.interaction[a][0], 0.5 * derived.terms.interaction[a][0])
+        assert np.array_equal(run.terms.second[a][0], derived.terms.second[a][0])
+        assert np.array_equal(rates.interaction[a], 0.5 * of_derived.interaction[a])
+    with pytest.raises(ValueError, match="n0 must be at most 100 in the halved form, got 101"):
+        mbfast.flow(given, SILICA, form="halved", n0=101)
+    with pytest.raises(ValueError, match="form must be one of printed, derived, halved, got 'own'"):
+        mbfast.absorption_rates(given, SILICA, 1e-9, 3.0, form="own")
+
+
+def test_the_type_of_a_form_lists_the_table():
+    assert get_args(RateForm) == tuple(FORMS)
+
+
 def test_a_flow_of_no_steps():
     run = mbfast.flow(spectrum(), SILICA, start=1e-6, stop=1e-6)
     assert (run.status, run.scales.tolist(), run.terms.second.longitudinal.shape) == ("done", [1e-6], (0, 192))
@@ -278,7 +306,7 @@ def test_a_flow_of_no_steps():
     ("changes", "error", "words"),
     [
         ({"spectrum": None}, TypeError, "spectrum must be a Spectrum, got None"),
-        ({"interaction": [SILICA, 3]}, TypeError, "interaction must consist of StressInteraction, got 3"),
+        ({"interaction": [SILICA, 3]}, TypeError, "interaction must be a StressInteraction, got 3"),
         ({"stop": 1e-9}, ValueError, "stop must not be below start, got R = 1e-09 and L_1 = 5e-09 m"),
         ({"start": 0.0}, ValueError, "start must be positive"),
         ({"n0": [2.0, 1.0]}, ValueError, "n0 must be above 1"),
@@ -309,7 +337,7 @@ def test_temperature_below_zero():
 def test_sum_over_all_pairs_is_bounded():
     # k L << 1 << k L N0: -dchi_t rho c_t^2/chi_t^2 = (5 + 4 alpha)/15, whatever the number of scales between
     def total(n, waves):
-        couplings = Couplings("derived", SILICA, float(n), (1.0, 1.0))
+        couplings = DerivedTerms.of(SILICA, n, 1.0, 1.0)
         omega = np.array([2 * np.pi * waves / (n * 1e-9) * 3800])
         return -8.0 * float(couplings.phases(omega, 1e-9)[2][0]) * MODULI[1]
 
@@ -317,70 +345,7 @@ def test_sum_over_all_pairs_is_bounded():
     # a surface effect as one over the number of waves; (k L)^2 ~ 0.6
     assert 2 * many - few == pytest.approx((5 + 4 * SILICA.alpha) / 15, rel=0.03)
     # hierarchically, block centres for the blocks in them: all 40 scales of a factor 2, of one wave
-    couplings = Couplings("derived", SILICA, 2.0, (1.0, 1.0))
+    couplings = DerivedTerms.of(SILICA, 2.0, 1.0, 1.0)
     sizes = 1e-9 * 2.0 ** np.arange(40)
     shares = -8.0 * couplings.phases(np.full(40, 3800 * 1e5), sizes)[2] * MODULI[1]
     assert 0.1 < shares.sum() < 1.0  # printed: 40 ln 2 = 28
-
-
-C = np.array([1.2, 1.5, 1.8, 2.0])
-
-
-def test_self_consistent_ratio_of_an_infinite_sample():
-    alpha = 1 - C**-2.0
-    exact = np.sqrt((40 - 32 * alpha) / (35 - 44 * alpha))
-    np.testing.assert_allclose(mbfast.self_consistent_ratio(C, 1.0, form="derived"), exact, rtol=1e-14)
-    exact = np.sqrt((5 + 4 * alpha) / (40 - 48 * alpha))
-    np.testing.assert_allclose(mbfast.self_consistent_ratio(C, 1.0, form="phase-sum"), exact, rtol=1e-14)
-    # alpha > 35/44: the term of chi_l outweighs that of chi_t
-    assert math.isnan(mbfast.self_consistent_ratio(2.3, 1.0, form="derived"))
-
-
-@pytest.mark.parametrize("form", ["phase-sum", "derived"])
-def test_large_cubes_tend_to_the_infinite_sample(form):
-    limit = mbfast.self_consistent_ratio(C[:3], 1.0, form=form)
-    few, many = (mbfast.self_consistent_ratio(C[:3], 1.0, form=form, n0=96, waves=w) for w in (6.0, 12.0))
-    assert (np.abs(many / limit - 1) < 0.05).all()
-    # the surface counts as one over the number of waves
-    np.testing.assert_allclose(2 * many - few, limit, rtol=5e-3)
-
-
-@pytest.mark.parametrize("form", ["phase-sum", "derived"])
-def test_self_consistent_ratio_solves_v_l_over_v_t(form):
-    # by the rates themselves, of spectra in this ratio, and by phase_sum
-    n, waves = 4, 0.8
-    y = mbfast.self_consistent_ratio(5800, 3800, form=form, n0=n, waves=waves) ** 2
-    size = 5e-9
-    omega = 2 * np.pi * waves / (n * size) * 3800
-    if form == "derived":
-        t = -3e7 * SHAPE
-        rates = mbfast.absorption_rates(made(y * t, t), SILICA, size, n, form="derived", at=[omega]).interaction
-        assert rates.longitudinal[0] / rates.transverse[0] == pytest.approx(y, rel=1e-10)
-    else:
-        import naive
-
-        lattice = mbfast.BlockLattice((n, n, n), size)
-        sums = [
-            naive.mean_over_directions(
-                lambda k, c=c, name=name: mbfast.phase_sum(SILICA, lattice, omega / c * k, name), order=12
-            )
-            for c, name in ((5800.0, "longitudinal"), (3800.0, "transverse"))
-        ]
-        assert y * y * sums[0] / sums[1] == pytest.approx(y, rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"c_l": 1.0, "c_t": 2.0}, r"c_l must not be below c_t, got c_l/c_t = 0\.5"),
-        ({"c_l": -1.0}, "c_l must be positive"),
-        ({"form": "lattice"}, "form must be one of printed, phase-sum, derived, got 'lattice'"),
-        ({"n0": 3}, "n0 and waves must not be given in the printed form"),
-        ({"n0": 3, "form": "derived"}, "n0 and waves must be given both or not at all, got 3 and None"),
-        ({"n0": 3, "waves": 0.0, "form": "derived"}, "waves must be positive"),
-        ({"n0": 1, "waves": 1.0, "form": "derived"}, "n0 must be above 1"),
-    ],
-)
-def test_bad_arguments_of_the_ratio(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        mbfast.self_consistent_ratio(**({"c_l": 2.0, "c_t": 1.0} | arguments))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import mbfast
 from mbfast import units
 from mbfast.pairs.averages import cube_pairs
-from mbfast.renormalization.rates import Couplings
+from mbfast.renormalization.terms import DerivedTerms
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 
@@ -146,7 +146,7 @@ def test_cubes_of_any_side_are_means_over_places(side):
 def test_averaged_phases_are_means_of_phase_sums(polarization):
     n, kl = 3, 0.9
     lattice = mbfast.BlockLattice((n, n, n), 1e-9)
-    couplings = Couplings("derived", SILICA, float(n), (1.0, 1.0))
+    couplings = DerivedTerms.of(SILICA, n, 1.0, 1.0)
     velocity = SILICA.c_l if polarization == "longitudinal" else SILICA.c_t
     along, _, across = couplings.phases(np.array([kl * velocity / L]), L)
     mean = naive.mean_over_directions(

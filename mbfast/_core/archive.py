@@ -1,0 +1,115 @@
+"""Files of results: written whole or not at all, with the inputs that made them, and read without trust."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = 1  # of saved results; a later one may have what this version does not know
+
+Content: TypeAlias = bytes | Callable[[BinaryIO], object]
+"""What goes into a file: its bytes, or a function that writes them into an open one."""
+
+
+def write_files(outputs: Mapping[Path, Content]) -> None:
+    """Write all files or, should one fail, none; pipes and devices are written to, not replaced."""
+    in_place = [file for file in outputs if file.exists() and not file.is_file()]
+    targets = {file: file.resolve() for file in outputs if file not in in_place}
+    unfinished = {target.with_name(f".{target.name}.{os.getpid()}"): file for file, target in targets.items()}
+    try:
+        for partial, file in unfinished.items():
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            _write(partial, outputs[file])
+        for partial, file in unfinished.items():
+            partial.replace(targets[file])
+    finally:
+        for partial in unfinished:
+            partial.unlink(missing_ok=True)
+    for file in in_place:
+        _write(file, outputs[file])
+
+
+def _write(file: Path, content: Content) -> None:
+    with file.open("wb") as stream:
+        if callable(content):
+            content(stream)
+        else:
+            stream.write(content)
+
+
+def save_result(
+    file: str | os.PathLike[str] | BinaryIO,
+    kind: str,
+    arrays: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    *,
+    compress: bool = True,
+) -> None:
+    """Write arrays as an .npz archive, with its format and, as JSON, the inputs; what `load_result` reads.
+
+    The file has the name given, whatever its suffix, and is written whole or not at all; a stream is written into.
+    Equal results make equal bytes. `inputs` has "version", that of the package which computed the result.
+    """
+    described = {
+        "format": f"mbfast {kind} {FORMAT}",
+        "version": inputs.get("version", "unknown"),
+        "inputs": json.dumps(inputs, ensure_ascii=False),
+    }
+
+    def write(stream: BinaryIO) -> None:
+        (np.savez_compressed if compress else np.savez)(stream, **arrays, **described)
+
+    if isinstance(file, (str, os.PathLike)):
+        write_files({Path(file): write})
+    else:
+        write(file)
+
+
+def load_result(file: Path, kind: str, names: Collection[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the named arrays of a saved result, and its inputs.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it is damaged, no result of this kind, incomplete, or of a later format than this version knows.
+    """
+    content = read_archive(file, {*names, "format", "version", "inputs"})
+    label = str(content.get("format", "an archive without a format"))
+    found = re.fullmatch(r"mbfast (\S+) (\d{1,9})", label)
+    if found is None or found[1] != kind:
+        raise ValueError(f"{file}: a saved {kind} of mbfast is wanted, got {label[:80]!r}")
+    if int(found[2]) > FORMAT:
+        writer = f"mbfast {content.get('version', 'of an unknown version')!s}"
+        raise ValueError(f"{file}: written by {writer} in format {found[2]}, this one reads formats up to {FORMAT}")
+    for name in (*names, "inputs"):
+        if name not in content:
+            raise ValueError(f"{file}: not a complete {kind}, {name} is missing")
+    try:
+        inputs = json.loads(str(content["inputs"]))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file}: its inputs are not JSON ({error})") from None
+    if not isinstance(inputs, dict):
+        raise ValueError(f"{file}: its inputs must be a JSON object, got {type(inputs).__name__}")
+    return {name: content[name] for name in names}, inputs
+
+
+def read_archive(file: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Return the named arrays of an .npz file, those that are there; a ValueError if it is no such archive.
+
+    Pickled objects are refused, not loaded.
+    """
+    with file.open("rb") as stream:
+        try:
+            with np.load(stream, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files if name in names}
+        except Exception as error:  # of any type: what zip, its decompressors and NumPy's headers met on their way
+            raise ValueError(f"{file}: not a NumPy archive of numbers ({error})") from None

@@ -1,0 +1,118 @@
+"""The Meissner-Berret ratio of a sample whose absorption is that of the interaction: the solution of (4.5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast._core.validate import FloatArray, broadcast_shape, float_array, one_number, require_choice, require_positive
+from mbfast.kernels import displacements
+from mbfast.pairs.averages import cube_pairs
+from mbfast.renormalization.terms import DerivedTerms, contracted
+
+RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived"]
+
+# y = v_l/v_t of the forms with sums over blocks: of the three contractions of Lambda with the strains and stresses
+_OF_SUMS: dict[str, Callable[[FloatArray, FloatArray, FloatArray], FloatArray]] = {
+    "phase-sum": lambda along, mixed, across: across / along,  # noqa: ARG005
+    "derived": lambda along, mixed, across: (along - 2.0 * mixed) / (across - mixed),
+}
+
+
+def self_consistent_ratio(
+    c_l: ArrayLike,
+    c_t: ArrayLike,
+    *,
+    form: RatioForm = "printed",
+    n0: float | None = None,
+    waves: float | None = None,
+) -> FloatArray | np.float64:
+    r"""Meissner-Berret ratio sqrt(Im chi~_l/Im chi~_t) of a sample whose absorption is v: the solution of (4.5).
+
+    Parameters
+    ----------
+    c_l, c_t : array_like
+        Sound velocities, in one unit, c_l >= c_t.
+    form : {"printed", "phase-sum", "derived"}
+        What v is. (3.7) as printed; (3.7) with the sum over blocks that it stands for, of Lambda with the strains as in
+        `phase_sum`; or with the stresses that the strains induce, as in `absorption_rates`.
+    n0 : float, optional
+        Blocks along a side of the super block, for the forms with a sum; at most 512. None: an infinite sample of
+        blocks that are small beside the wavelength.
+    waves : float, optional
+        Wavelengths of the transverse wave along a side, wanted with `n0`. The longitudinal wave is that of the same
+        frequency.
+
+    Returns
+    -------
+    ndarray or float64
+        Of the shape to which c_l and c_t broadcast; nan where no positive ratio solves the equation.
+
+    Raises
+    ------
+    TypeError
+        If c_l or c_t does not consist of real numbers, or n0 or waves is not one real number.
+    ValueError
+        If a velocity or waves is not from 1e-35 to 1e35; if c_l is below c_t somewhere, or their shapes do not
+        broadcast; if `form` is unknown; if only one of n0 and waves is given, or one of them in the printed form; if n0
+        is not above 1, or is above 512.
+
+    Notes
+    -----
+    With Im chi~_l = y Im chi~_t at all frequencies, and so Re chi_l = y Re chi_t, (4.5) reads y = v_l/v_t:
+
+    - printed: y = y^2 c_t^2/c_l^2, so sqrt(y) = c_l/c_t;
+    - phase-sum: y = y^2 F_l/F_t with the sums F_a of Lambda_ijkl e_ij e_kl cos(k.x) averaged over directions, and the
+      stresses chi_a e (a transverse strain induces 2 chi_t e: with that y would be four times as large);
+    - derived: y = [F_l + (y - 2) F_m]/F_t, F_m that of Lambda_iikl k_k k_l, because a longitudinal strain also induces
+      the stress (chi_l - 2 chi_t) d_ij.
+
+    In an infinite sample, with alpha = 1 - c_t^2/c_l^2, y is (5 + 4 alpha)/(40 - 48 alpha) and (40 - 32 alpha)/(35 -
+    44 alpha). A block's field at itself is not part of these sums; with it, Lambda's Fourier transform, y would be that
+    of the printed form. The flow does not lead to these ratios: they repel.
+
+    References
+    ----------
+    D. Zhou and A. J. Leggett, arXiv:1510.05528, (3.7), (4.5).
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> for form in ("printed", "phase-sum", "derived"):
+    ...     print(f"{mbfast.self_consistent_ratio(5800, 3800, form=form):.4f}")
+    1.5263
+    0.7602
+    1.4827
+    """
+    require_choice("form", form, get_args(RatioForm))
+    velocities = {"c_l": float_array("c_l", c_l), "c_t": float_array("c_t", c_t)}
+    for name, array in velocities.items():
+        require_positive(name, array, unit="")
+    broadcast_shape(**velocities)
+    ratio = velocities["c_l"] / velocities["c_t"]
+    if (ratio < 1.0).any():
+        raise ValueError(f"c_l must not be below c_t, got c_l/c_t = {ratio.min():g}")
+    if form not in _OF_SUMS:
+        if n0 is not None or waves is not None:
+            raise ValueError(f"n0 and waves must not be given in the {form} form, which does not depend on them")
+        return ratio
+    if (n0 is None) != (waves is None):
+        raise ValueError(f"n0 and waves must be given both or not at all, got {n0!r} and {waves!r}")
+    of_l = of_t = np.array([4.0 * math.pi / 3.0, 8.0 * math.pi / 15.0]).reshape(2, *(1,) * ratio.ndim)
+    if n0 is not None and waves is not None:
+        side, number = DerivedTerms.check_n0(n0), one_number("waves", waves)
+        require_positive("waves", np.asarray(number), unit="wavelengths")
+        reduced = 2.0 * math.pi * number / side * np.stack([1.0 / ratio, np.ones_like(ratio)])
+        out = np.empty((2, reduced.size))
+        displacements.isotropic_phase(*cube_pairs(side), reduced.ravel(), out)
+        of_l, of_t = np.moveaxis(out.reshape(2, *reduced.shape), 1, 0)
+    alpha = 1.0 - ratio**-2.0
+    sums = contracted((1.0 - alpha, 6.0 * alpha - 3.0, alpha), of_l, of_t)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y = _OF_SUMS[form](*sums)
+        result: FloatArray = np.where((y > 0.0) & np.isfinite(y), np.sqrt(y), np.nan)
+    return result[()]

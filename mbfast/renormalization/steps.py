@@ -1,0 +1,167 @@
+"""The steps of flows: what is constant along one of them, the integrals of its spectra, and the loop."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbfast._core.validate import FloatArray
+from mbfast.renormalization.terms import Integrals, Terms, fill_jumps
+from mbfast.spectra.convolution import ConvolutionPlan
+from mbfast.spectra.dispersion import KramersKronigPlan
+from mbfast.spectra.spectrum import Spectrum
+from mbfast.spectra.thermal import absorbed_fraction
+
+Status: TypeAlias = Literal["done", "diverged", "emission"]
+
+_MOST_STEPS = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One flow: what does not change along it, and the integrals of its spectra f (2, n).
+
+    All members share the nodes and the plans on them. The frequencies of a member are `stretch` times the nodes, and
+    `kelvin` is its temperature over `stretch`, at which the nodes have the Boltzmann factors of its frequencies.
+    """
+
+    terms: Terms
+    scales: FloatArray
+    samples: FloatArray
+    kelvin: float
+    stretch: float
+    nodes: FloatArray
+    convolution: ConvolutionPlan
+    transform: KramersKronigPlan
+
+    @cached_property
+    def omega(self) -> FloatArray:
+        """The frequencies (n,) of this flow."""
+        return self.nodes * self.stretch
+
+    @cached_property
+    def thermal(self) -> FloatArray:
+        """1 - exp(-hbar omega/k_B T), shape (n,)."""
+        return absorbed_fraction(self.nodes, np.asarray(self.kelvin))
+
+    def real_part(self, f: FloatArray) -> FloatArray:
+        """Return Re chi_l and Re chi_t (2, n)."""
+        return fill_jumps(self.transform(self.terms.real_samples(f, self.thermal), threads=1))
+
+    def integrals(self, f: FloatArray) -> Integrals:
+        """Return what the increments take of Im chi~."""
+        real = self.real_part(f)
+        if self.terms.mixed:
+            tt, lt = self.convolution.pair(f[1], f[0], temperature=self.kelvin, threads=1)
+        else:
+            tt = lt = self.convolution(f[1], temperature=self.kelvin, threads=1)
+        return Integrals(f, real, tt * self.stretch, lt * self.stretch)
+
+    def real_errors(self, f: FloatArray) -> list[FloatArray]:
+        """Return the errors of Re chi_l and Re chi_t."""
+        return list(np.asarray(self.transform.error(self.terms.real_samples(f, self.thermal), threads=1)))
+
+    def errors(self, f: FloatArray, integrals: Integrals) -> list[FloatArray]:
+        """Return the errors of Re chi_l, Re chi_t, tt and lt.
+
+        All of a convolution is taken as its error where that is small beside those of Re chi, or beside Im chi~: an
+        estimate costs more than several steps.
+        """
+        of_real, whole = self.real_errors(f), [np.abs(part).max() for part in (integrals.tt, integrals.lt)]
+        small, large = (
+            self.terms.uncertainty(self.omega, float(self.scales[0]), f, part).max(axis=1)
+            for part in ([0.0, 0.0, *whole], of_real)
+        )
+        if (small <= np.maximum(0.01 * large, 1e-7 * np.abs(f).max(axis=1))).all():
+            return [*of_real, *whole]
+        pairs = [(f[1],), tuple(f)] if self.terms.mixed else [(f[1],)] * 2
+        estimates = [self.convolution.error(*pair, temperature=self.kelvin, threads=1) for pair in pairs]
+        return [*of_real, *(np.asarray(estimate) * self.stretch for estimate in estimates)]
+
+    def steps(self) -> list[Terms]:
+        """Return the terms of each step; the last one may be a smaller one."""
+        steps = [self.terms] * (self.scales.size - 1)
+        if steps:
+            steps[-1] = self.terms.with_n0(float(self.scales[-1] / self.scales[-2]))
+        return steps
+
+
+class Run(NamedTuple):
+    """What one flow leaves: the estimated errors are those of its last spectra."""
+
+    scales: FloatArray  # (steps + 1,)
+    spectra: FloatArray  # (steps + 1, 2, n)
+    terms: FloatArray  # (steps, 3, 2, n)
+    status: Status
+    error: FloatArray  # (2,)
+
+
+def prepare(
+    kind: type[Terms], spectrum: Spectrum, given: dict[str, NDArray[Any]], shape: tuple[int, ...]
+) -> list[Member]:
+    """Return the flows of arguments that have the shape of all of them."""
+    nodes, n = spectrum.omega, spectrum.omega.size
+    convolution = ConvolutionPlan(nodes, **spectrum.options)
+    transform = KramersKronigPlan(nodes, **kind.real_options(spectrum))
+    both = [np.broadcast_to(part, (*shape, n)).reshape(-1, n) for part in (spectrum.longitudinal, spectrum.transverse)]
+    kelvin = np.broadcast_to(spectrum.temperature, shape).ravel()
+    members = []
+    for i, place in enumerate(np.ndindex(shape)):
+        own: dict[str, Any] = {name: array[place] for name, array in given.items()}
+        terms = kind.of(own["interaction"], own["n0"], own["k_l"], own["k_t"])
+        scales = _scales(own["start"], own["stop"], terms.n0)
+        stretch = float(own.get("omega_c", nodes[-1]) / nodes[-1])
+        samples = np.stack([part[i] for part in both])
+        cold = float(kelvin[i]) / stretch
+        members.append(Member(terms, scales, samples, cold, stretch, nodes, convolution, transform))
+    return members
+
+
+def _scales(start: float, stop: float, n0: float) -> FloatArray:
+    """Return L_1, N0 L_1, ... R."""
+    if stop < start:
+        raise ValueError(f"stop must not be below start, got R = {stop:g} and L_1 = {start:g} m")
+    steps = math.ceil(math.log(stop / start) / math.log(n0) - 1e-9)
+    if steps > _MOST_STEPS:
+        raise ValueError(f"n0 must let R be reached in {_MOST_STEPS} steps, got {n0!r}, which takes {steps}")
+    return np.append(start * n0 ** np.arange(steps), stop) if steps else np.array([start])
+
+
+def run_member(member: Member, *, linear: bool, ends: bool) -> Run:
+    """Take all steps of one flow; `ends` keeps the first and the last spectra, and the sum of the terms."""
+    f, omega, moduli = member.samples, member.omega, member.terms.moduli
+    spectra, kept, total = [f], [], np.zeros((3, *f.shape))
+    status: Status = "done"
+    integrals = member.integrals(f)
+    errors = member.errors(f, integrals)
+    lost, reached = np.zeros(2), 0
+    for size, step in zip(member.scales[:-1], member.steps(), strict=True):
+        if not linear:
+            if reached:
+                integrals = member.integrals(f)
+                errors[:2] = member.real_errors(f)
+            if (-integrals.real >= moduli).any():
+                status = "diverged"
+                break
+        terms = np.stack(step.increments(omega, float(size), integrals))
+        after = f + terms.sum(axis=0)
+        if (after > 0.0).any():
+            status = "emission"
+            break
+        lost += step.uncertainty(omega, float(size), f, errors).max(axis=1)
+        f, reached = after, reached + 1
+        total += terms
+        if not ends:
+            kept.append(terms)
+            spectra.append(f)
+    if status == "done" and reached and not linear:
+        status = "diverged" if (-member.real_part(f) >= moduli).any() else "done"
+    scales = member.scales[: reached + 1]
+    if ends:
+        return Run(scales[[0, -1]], np.stack([spectra[0], f]), total[None], status, lost)
+    return Run(scales, np.stack(spectra), np.array(kept).reshape(reached, *total.shape), status, lost)

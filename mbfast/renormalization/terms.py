@@ -1,0 +1,321 @@
+"""What one step of the renormalization does: the terms (3.5)-(3.7) as printed and as derived, one class a form."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast import units
+from mbfast._core.validate import FloatArray, one_number, require_choice, require_finite
+from mbfast._core.voigt import POLARIZATIONS
+from mbfast.kernels import displacements
+from mbfast.pairs.angular import angular_coefficients
+from mbfast.pairs.averages import cube_pairs
+from mbfast.pairs.interactions import StressInteraction
+from mbfast.spectra.spectrum import Spectrum
+
+RateForm: TypeAlias = Literal["printed", "derived"]
+
+
+class Integrals(NamedTuple):
+    """What the terms take of a spectrum, with Re chi as the form wants it.
+
+    Attributes
+    ----------
+    chi, real : ndarray, shape (2, ..., m)
+        Im chi~_l and Im chi~_t, and the real parts that go with them.
+    tt, lt : ndarray, shape (..., m)
+        Convolutions of Im chi~_t with itself and of Im chi~_l with Im chi~_t; equal where a form takes no lt.
+    """
+
+    chi: FloatArray
+    real: FloatArray
+    tt: FloatArray
+    lt: FloatArray
+
+
+@dataclass(frozen=True)
+class Terms(ABC):
+    """One step from blocks of side L to N0^3 of them: a super block is a block with Im chi~ + the sum of `increments`.
+
+    The rate of a term is -2 (N0 L)^3 A^2 k^2 omega (1 - exp(-hbar omega/k_B T)) times its increment, as (3.1) says. A
+    subclass is a form of the terms: what is abstract here, and the class attributes. `Terms.of` checks the arguments.
+
+    Parameters
+    ----------
+    interaction : StressInteraction
+        The material.
+    n0 : float
+        Blocks along a side of the super block.
+    k_l, k_t : float
+        K_l and K_t of (3.6).
+
+    Attributes
+    ----------
+    name : str
+        What `form=` calls it.
+    largest_side : float
+        The largest n0.
+    responding : bool
+        Whether the real part is that of the response, the transform of Im chi, or the transform of Im chi~ (4.3).
+    mixed : bool
+        Whether (3.5) takes the convolution of Im chi~_l with Im chi~_t, or x = Im chi~_l/Im chi~_t - 2 times that of t.
+    scale : float
+        What multiplies `brackets` in the second term.
+    """
+
+    interaction: StressInteraction
+    n0: float
+    k_l: float
+    k_t: float
+
+    name: ClassVar[str]
+    largest_side: ClassVar[float] = 1e15
+    responding: ClassVar[bool] = False
+    mixed: ClassVar[bool] = False
+    scale: ClassVar[float]
+
+    @classmethod
+    def of(cls, interaction: StressInteraction, n0: float, k_l: float, k_t: float) -> Self:
+        """Return the terms of checked arguments.
+
+        Raises
+        ------
+        TypeError
+            If `interaction` is not a StressInteraction, or another argument is not one real number.
+        ValueError
+            If n0 is not above 1 or is above the form's `largest_side`, or k_l or k_t is negative or not finite.
+        """
+        if not isinstance(interaction, StressInteraction):
+            raise TypeError(f"interaction must be a StressInteraction, got {interaction!r}")
+        side, changes = cls.check_n0(n0), {"k_l": one_number("k_l", k_l), "k_t": one_number("k_t", k_t)}
+        for name, value in changes.items():
+            require_finite(name, np.asarray(value))
+            if value < 0.0:
+                raise ValueError(f"{name} must not be negative (an absorption), got {value:g}")
+        return cls(interaction, side, **changes)
+
+    @classmethod
+    def check_n0(cls, n0: float) -> float:
+        """Return N0, or raise."""
+        side = one_number("n0", n0)
+        if not 1.0 < side <= Terms.largest_side:
+            raise ValueError(f"n0 must be above 1 (blocks along a side), and at most 1e15, got {side:g}")
+        if side > cls.largest_side:
+            raise ValueError(f"n0 must be at most {cls.largest_side:g} in the {cls.name} form, got {side:g}")
+        return side
+
+    @classmethod
+    def require_signs(cls, spectrum: Spectrum) -> None:
+        """Raise a ValueError where a spectrum has not the sign of absorption."""
+        for name in POLARIZATIONS:
+            samples = getattr(spectrum, name)
+            if (samples > 0.0).any():
+                raise ValueError(f"spectrum must have Im chi~ <= 0 (absorption), got {samples.max():g} Pa, {name}")
+
+    @classmethod
+    def real_samples(cls, samples: FloatArray, thermal: FloatArray) -> FloatArray:
+        """Return samples whose Kramers-Kronig transform is the real part; `thermal` is 1 - exp(-hbar omega/k_B T)."""
+        return thermal * samples if cls.responding else samples
+
+    @classmethod
+    def real_options(cls, spectrum: Spectrum) -> dict[str, Any]:
+        """Return how these samples go on beyond the nodes: below, `thermal` changes the power of a power law."""
+        changed = {"below": "power"} if cls.responding and spectrum.below != "zero" else {}
+        return spectrum.options | changed
+
+    @property
+    @abstractmethod
+    def pairs(self) -> float:
+        """The sum over pairs of blocks of (L/x)^6, per block."""
+
+    @property
+    @abstractmethod
+    def brackets(self) -> FloatArray:
+        """Coefficients of the powers of alpha and of x in the second term, of l and of t, shape (2, 3, 2)."""
+
+    @property
+    @abstractmethod
+    def dipoles(self) -> tuple[float, float]:
+        """Coefficients of the dipoles' term (5.8), of l and of t."""
+
+    @abstractmethod
+    def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:
+        """Return the term (3.7), shape (2, ..., m)."""
+
+    def with_n0(self, n0: float) -> Self:
+        """Return the same for a super block of other size."""
+        return dataclasses.replace(self, n0=n0)
+
+    @cached_property
+    def moduli(self) -> FloatArray:
+        """The moduli rho c_a^2 (Pa), shape (2, 1)."""
+        return self.interaction.density * np.array([[self.interaction.c_l], [self.interaction.c_t]]) ** 2
+
+    @cached_property
+    def _common(self) -> float:
+        return float(units.HBAR * self.pairs / (math.pi**3 * self.moduli[1, 0] ** 2))
+
+    @cached_property
+    def _second(self) -> FloatArray:
+        # (2, 2): of l and t, at x = 0 and linear in x
+        alpha = self.interaction.alpha
+        polynomials = [[np.polyval(column[::-1], alpha) for column in table.T] for table in self.brackets]
+        return -self.scale * self._common * np.array(polynomials)
+
+    @cached_property
+    def _third(self) -> FloatArray:
+        return -0.5 * self._common * np.array([self.k_l, self.k_t])
+
+    def increments(
+        self, omega: FloatArray, size: FloatArray | float, given: Integrals
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the second, third and interaction terms (2, ..., m) at L = `size`."""
+        (l, t), volume = given.chi, np.asarray(size) ** 3  # noqa: E741
+        at_zero, linear, third = (_like(part, given.chi) for part in (*self._second.T, self._third))
+        if self.mixed:
+            second = (at_zero - 2.0 * linear) * given.tt + linear * given.lt
+        else:
+            second = (at_zero + linear * (l / t - 2.0)) * given.tt
+        return second / volume, third * given.tt / volume, self.relevant(omega, size, given)
+
+    def uncertainty(
+        self, omega: FloatArray, size: FloatArray | float, chi: FloatArray, errors: Sequence[FloatArray | float]
+    ) -> FloatArray:
+        """Return what errors of Re chi_l, Re chi_t, tt and lt do to the sum of the increments, (2, ..., m)."""
+        total = np.zeros_like(chi)
+        for number, error in enumerate(errors):  # the increments are linear in each
+            alone = [np.zeros((*chi.shape[1:-1], 1))] * 4
+            alone[number] = np.broadcast_to(error, alone[0].shape)
+            real = np.stack(alone[:2])
+            total = total + np.abs(sum(self.increments(omega, size, Integrals(chi, real, *alone[2:]))))
+        return total
+
+    def dipole_increments(self, size: FloatArray, integral: FloatArray) -> FloatArray:
+        """Return the term (5.8) at L = `size`, shape (2, ..., m), of the convolution of Im chi~/epsilon with itself."""
+        common = -0.5 * units.HBAR * self.pairs / size**3
+        result: FloatArray = np.multiply.outer(self.dipoles, common * integral)
+        return result
+
+
+class PrintedTerms(Terms):
+    """The formulas of the paper."""
+
+    name = "printed"
+    scale = 1.0 / 80.0
+    brackets = np.array([[[55, 44], [176, 176], [688, 176]], [[35, 28], [112, 112], [656, 112]]])
+    dipoles = (94.0 / (960.0 * math.pi**2), 53.0 / (960.0 * math.pi**2))
+
+    @cached_property
+    def pairs(self) -> float:
+        """The logarithm of N0, for any sum over pairs."""
+        return math.log(self.n0)
+
+    @classmethod
+    def require_signs(cls, spectrum: Spectrum) -> None:
+        """Raise a ValueError where a spectrum has not the sign of absorption, or Im chi~_t is zero."""
+        super().require_signs(spectrum)
+        if not (spectrum.transverse < 0.0).all():
+            raise ValueError(
+                "spectrum must have Im chi~_t < 0 at every node in the printed form, which divides by it, got 0"
+            )
+
+    def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:  # noqa: ARG002
+        """Return the term (3.7), shape (2, ..., m)."""
+        result: FloatArray = -2.0 * self.pairs / _like(self.moduli, given.chi) * given.chi * given.real
+        return result
+
+
+class DerivedTerms(Terms):
+    """What follows from the Hamiltonian: sums over the pairs of a cube's blocks."""
+
+    name = "derived"
+    largest_side = 512.0  # blocks along a side whose pairs are listed
+    responding = mixed = True
+    scale = 1.0 / 32.0
+
+    @cached_property
+    def cube(self) -> tuple[FloatArray, FloatArray]:
+        """Distances between blocks and how many ordered pairs have them: see `cube_pairs`."""
+        return cube_pairs(self.n0)
+
+    @cached_property
+    def pairs(self) -> float:
+        """S_6 of a cube of side N0."""
+        distances, weights = self.cube
+        return float(np.sum(weights * distances**-6.0))
+
+    @property
+    def brackets(self) -> FloatArray:
+        """Those of `angular_coefficients`."""
+        tables = [angular_coefficients(self.interaction.form, name) for name in POLARIZATIONS]
+        return np.array(tables, dtype=np.float64)
+
+    @property
+    def dipoles(self) -> tuple[float, float]:
+        """Those of `angular_coefficients`."""
+        l, t = (angular_coefficients("dipole", name, moment_change="gradient")[0][0] for name in POLARIZATIONS)  # noqa: E741
+        return float(l) / (16.0 * math.pi**3), float(t) / (16.0 * math.pi**3)
+
+    def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:
+        """Return the term (3.7), shape (2, ..., m), of the stresses that the strain of a wave induces."""
+        (l, t), (real_l, real_t) = given.chi, given.real  # noqa: E741
+        along, mixed, across = self.phases(omega, size)
+        of_l = 16.0 * along * t * real_t + 8.0 * mixed * (t * real_l + real_t * l - 4.0 * t * real_t)
+        return np.stack(np.broadcast_arrays(of_l, 16.0 * across * t * real_t))
+
+    def phases(self, omega: FloatArray, size: FloatArray | float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return N^-1 sum L^3 Lambda cos(k.x) (1/Pa), averaged over directions of k: see `contracted`."""
+        shape = np.broadcast_shapes(omega.shape, np.shape(size))
+        sums = []
+        for velocity in (self.interaction.c_l, self.interaction.c_t):
+            reduced = np.ascontiguousarray(np.broadcast_to(omega * size / velocity, shape)).ravel()
+            sums.append(np.empty((2, reduced.size)))
+            displacements.isotropic_phase(*self.cube, reduced, sums[-1])
+        of_l, of_t = (self.interaction.prefactor * part.reshape(2, *shape) for part in sums)
+        return contracted(self.interaction.coefficients, of_l, of_t)
+
+
+# the forms there are: everything else asks the class
+FORMS: dict[str, type[Terms]] = {kind.name: kind for kind in (PrintedTerms, DerivedTerms)}
+
+
+def terms_of(form: str) -> type[Terms]:
+    """Return the class of a form, or raise a ValueError that lists the forms."""
+    require_choice("form", form, tuple(FORMS))
+    return FORMS[form]
+
+
+def contracted(
+    coefficients: tuple[ArrayLike, ArrayLike, ArrayLike], of_l: FloatArray, of_t: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the averages of Lambda~ cos(k.x), over directions of k, contracted with kk kk, d kk and e_t e_t.
+
+    `of_l` and `of_t` are what takes the place of j_2 and j_4 (2, ...) for the two waves: where f_2 P_2 + f_4 P_4 of n.k
+    is a contraction, the average of it times cos(k.x) is f_4 j_4(kx) - f_2 j_2(kx).
+    """
+    c1, c2 = (np.asarray(c) for c in coefficients[1:])
+    along = -(2.0 / 3.0 * c1 - 16.0 / 7.0 * c2) * of_l[0] - 12.0 / 7.0 * c2 * of_l[1]
+    mixed = -2.0 / 3.0 * (c1 - 3.0 * c2) * of_l[0]
+    across = -(c1 / 12.0 - 5.0 / 14.0 * c2) * of_t[0] + 6.0 / 7.0 * c2 * of_t[1]
+    return along, mixed, across
+
+
+def fill_jumps(real: FloatArray) -> FloatArray:
+    """Put the neighbour's value where a jump at the first or last node made a real part infinite."""
+    for end, inner in ((0, 1), (-1, -2)):
+        real[..., end] = np.where(np.isinf(real[..., end]), real[..., inner], real[..., end])
+    return real
+
+
+def _like(coefficients: FloatArray, chi: FloatArray) -> FloatArray:
+    """Return one coefficient a polarization, with the axes of Im chi~ (2, ..., m)."""
+    return coefficients.reshape(2, *(1,) * (chi.ndim - 1))
