@@ -222,3 +222,34 @@ def test_results_say_what_made_them():
     assert result.energies.shape == (LATTICE.n_blocks,)
     assert result.energy == pytest.approx(mbfast.pair_energy(SILICA, LATTICE, m), rel=1e-12)
     assert result.error == 1e-13 * np.abs(result.field).max()
+
+
+@pytest.mark.parametrize("layout", [(6,), (3, 3), (3,)])
+def test_energies_are_contractions_in_every_layout(layout):
+    interaction = DIPOLES if layout == (3,) else SILICA
+    m = moments(interaction)
+    given = m if layout != (6,) else m[..., [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    result = mbfast.pair_sum(interaction, LATTICE, given)
+    h = mbfast.pair_field(interaction, LATTICE, m)
+    expected = np.sum((m * h).reshape(LATTICE.n_blocks, -1), axis=1)
+    assert_allclose(result.energies, expected, rtol=0, atol=1e-13 * np.abs(m * h).sum(axis=-1).max())
+
+
+def test_results_are_saved_and_loaded(tmp_path):
+    cell = [1e-8, 2e-8, 3e-8]
+    result = mbfast.pair_sum(
+        DIPOLES, POSITIONS, moments(DIPOLES).reshape(-1, 3), boundary="periodic", cell=cell, images=1
+    )
+    result.asked(sample="A").save(tmp_path / "result.npz")
+    loaded = mbfast.PairResult.load(tmp_path / "result.npz")
+    for name in ("field", "energies", "positions", "moments"):
+        assert_array_equal(getattr(loaded, name), getattr(result, name))
+    assert_array_equal(loaded.positions, POSITIONS)
+    for name in ("method", "rtol", "error", "energy"):
+        assert getattr(loaded, name) == getattr(result, name)
+    assert loaded.inputs == {**result.inputs, "sample": "A"}
+    assert loaded.inputs["interaction"] == repr(DIPOLES)
+    assert loaded.inputs["cell"] == np.diag(cell).tolist()
+    (tmp_path / "result.npz").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"result\.npz: not a NumPy archive"):
+        mbfast.PairResult.load(tmp_path / "result.npz")

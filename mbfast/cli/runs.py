@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import io
-import json
-import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +10,6 @@ import numpy as np
 import typer
 from rich.table import Table
 
-import mbfast
 from mbfast._core.archive import Content, write_files
 from mbfast.cli.command import command
 from mbfast.cli.output import check_writable, echo, print_table, rendered
@@ -109,12 +104,13 @@ def pairsum(
 
     What such a file consists of is in the help of mbfast.files.blocks.read_blocks. Moments of 3 numbers are dipoles,
     those of 6 or 9 are stress. Writes an .npz of field (in the layout of the moments), energies (T_s : h_s of each
-    block), energy (their sum, J), positions, moments, and parameters (JSON; null is what was not given).
+    block), energy (their sum, J), positions, moments, method, rtol, error, and inputs (JSON; null is what was not
+    given); mbfast.PairResult.load reads it.
 
     Example: mbfast pairsum blocks.csv --glass a-SiO2 --method ewald --cell 1e-7,1e-7,1e-7
     """
     from mbfast.files.blocks import read_blocks  # noqa: PLC0415
-    from mbfast.pairs.sums import pair_field  # noqa: PLC0415
+    from mbfast.pairs.sums import pair_sum  # noqa: PLC0415
 
     target = Path(f"{file.stem}-fields.npz") if output is None else output
     check_writable(target)
@@ -131,25 +127,12 @@ def pairsum(
     given |= {"method": method, "boundary": boundary, "cell": periods, "threads": threads}
     arguments = {name: value for name, value in given.items() if value is not None}
     start = time.perf_counter()
-    field = pair_field(interaction, data.blocks, data.moments, progress=not quiet, **arguments)
+    result = pair_sum(interaction, data.blocks, data.moments, progress=not quiet, **arguments)
     seconds = time.perf_counter() - start
-    energies = data.energies(field)
-    energy = math.fsum(energies)
-    lattice = dataclasses.asdict(data.blocks) if isinstance(data.blocks, mbfast.BlockLattice) else None
-    parameters = {"version": mbfast.__version__, "file": str(file), **given}
-    parameters |= {"cell": None if periods is None else periods.tolist(), "lattice": lattice, "material": material}
-    buffer = io.BytesIO()
-    np.savez(  # random numbers do not compress
-        buffer,
-        field=field,
-        energies=energies,
-        energy=energy,
-        positions=data.positions,
-        moments=data.moments,
-        parameters=json.dumps(parameters, ensure_ascii=False),
-    )
-    write_files({target: buffer.getvalue()})
-    echo(f"{data.n_blocks} blocks, {boundary}: {energy:.6e} J, method {method}, {seconds:.2f} s, written to {target}")
+    given |= {"file": str(file), "material": material, "cell": None if periods is None else periods.tolist()}
+    result.asked(**given).save(target)
+    made = f"by {result.method} (rtol {result.rtol:g}, error of the field {result.error:.1e})"
+    echo(f"{data.n_blocks} blocks, {boundary}: {result.energy:.6e} J {made}, {seconds:.2f} s, written to {target}")
 
 
 def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction, dict[str, Any]]:

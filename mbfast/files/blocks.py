@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core.archive import read_archive
-from mbfast._core.validate import FloatArray, real_array
+from mbfast._core.validate import real_array
 from mbfast.pairs.geometry import BlockLattice
 
 _POSITION = ("x", "y", "z")
@@ -57,13 +57,6 @@ class BlockData:
     def columns(self) -> int:
         """Numbers a moment is given by: 3 (dipoles), 6 or 9 (stress)."""
         return math.prod(self.moments.shape[3 if isinstance(self.blocks, BlockLattice) else 1 :])
-
-    def energies(self, field: FloatArray) -> FloatArray:
-        """T_s : h_s of each block, for a field in the layout of the moments, shape (N,), in J."""
-        weights = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0]) if self.columns == 6 else np.ones(self.columns)
-        rows, of_rows = (part.reshape(self.n_blocks, self.columns) for part in (self.moments, field))
-        result: FloatArray = np.einsum("si,si,i->s", rows, of_rows, weights)
-        return result
 
 
 def read_blocks(path: str | os.PathLike[str]) -> BlockData:

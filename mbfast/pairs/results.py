@@ -1,15 +1,24 @@
-"""What a pair sum returns, and what made it."""
+"""What a pair sum returns, what made it, and the file of both."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
+import mbfast
+from mbfast._core.archive import load_result, save_result
 from mbfast._core.validate import FloatArray
 from mbfast.pairs.fields import PairField
 from mbfast.pairs.moments import Moments
+
+_ARRAYS = ("field", "energies", "positions", "moments")
+_NUMBERS = ("rtol", "error")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +31,8 @@ class PairResult:
         h, in the layout of the moments: dimensionless for stress, V/m for dipoles.
     energies : ndarray, shape (N,)
         T_s : h_s of each block (J).
+    positions, moments : ndarray
+        Where the blocks are (m), shape (N, 3), and their moments.
     method : {"direct", "fft", "ewald"}
         Which method computed it.
     rtol : float
@@ -29,22 +40,86 @@ class PairResult:
     error : float
         Estimated largest error of a component of the field, in its unit: rtol times the largest of them, or times the
         field of the largest moment at the mean distance of blocks where all fields are smaller than that.
+    inputs : dict
+        What was asked for: interaction, boundary, images, ... and the version of mbfast.
     """
 
     field: FloatArray
     energies: FloatArray
+    positions: FloatArray
+    moments: FloatArray
     method: str
     rtol: float
     error: float
+    inputs: Mapping[str, Any]
 
     @classmethod
-    def of(cls, summed: PairField, moments: Moments, field: FloatArray) -> PairResult:
+    def of(cls, summed: PairField, moments: Moments, field: FloatArray) -> Self:
         """Return the result of a method for moments whose field it computed."""
-        largest = float(np.abs(field).max(initial=0.0))
-        error = summed.rtol * max(largest, summed.unit * moments.unit)
-        return cls(field, moments.products(field), summed.method, summed.rtol, error)
+        problem = summed.problem
+        places = problem.placed
+        lattice = problem.lattice
+        size = summed.rtol * max(float(np.abs(field).max(initial=0.0)), summed.unit * moments.unit)
+        inputs = {
+            "version": mbfast.__version__,
+            "interaction": repr(problem.interaction),
+            "lattice": None if lattice is None else asdict(lattice),
+            "boundary": problem.boundary,
+            "cell": None if problem.cell is None else (problem.cell * places.unit).tolist(),
+            "images": problem.images,
+            "image_shape": problem.image_shape,
+            "macroscopic": problem.macroscopic,
+        }
+        positions = lattice.positions if lattice is not None else places.reduced(0, places.n_blocks).T * places.unit
+        rows = moments.rows().reshape(moments.shape)
+        return cls(field, moments.products(field), positions, rows, summed.method, summed.rtol, size, inputs)
 
     @property
     def energy(self) -> float:
         """Sum of `energies` (J), each pair counted twice, as in (2.13); of one cell if periodic."""
         return math.fsum(self.energies)
+
+    def asked(self, **inputs: Any) -> Self:
+        """Return the same with more inputs, such as the name of a file."""
+        return replace(self, inputs={**self.inputs, **inputs})
+
+    def save(self, file: str | os.PathLike[str] | BinaryIO) -> None:
+        """Write an .npz archive of all attributes and of the energy, whole or not at all.
+
+        Parameters
+        ----------
+        file : str, path-like or binary stream
+            Where it goes, whatever its suffix.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        arrays = {name: getattr(self, name) for name in (*_ARRAYS, *_NUMBERS, "energy", "method")}
+        save_result(file, "pair-sum", arrays, self.inputs, compress=False)  # random numbers do not compress
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> Self:
+        """Read what `save` has written; pickled objects are refused, not loaded.
+
+        Parameters
+        ----------
+        file : str or path-like
+            The file.
+
+        Returns
+        -------
+        PairResult
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is damaged, incomplete, no saved pair sum, or of a later format; the message names the file.
+        """
+        content, inputs = load_result(Path(file), "pair-sum", (*_ARRAYS, *_NUMBERS, "method"))
+        field, energies, positions, moments = (content[name] for name in _ARRAYS)
+        rtol, error = (float(content[name]) for name in _NUMBERS)
+        return cls(field, energies, positions, moments, str(content["method"]), rtol, error, inputs)
