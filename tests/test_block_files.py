@@ -418,7 +418,10 @@ OF_DIPOLES = "dipoles.npz: moments of 3 numbers are dipoles: --permittivity is w
             ("blocks.npz", *MEDIUM[6], "--method", "guess"),
             "method must be one of auto, direct, fft, ewald, got 'guess'",
         ),
-        (("blocks.npz", *MEDIUM[6], "--method", "fft"), "blocks must be a BlockLattice for method='fft', got positions"),
+        (
+            ("blocks.npz", *MEDIUM[6], "--method", "fft"),
+            "blocks must be a BlockLattice for method='fft', got positions",
+        ),
         (("blocks.npz", *MEDIUM[6], "--boundary", "torus"), "boundary must be one of open, periodic, got 'torus'"),
         (("blocks.npz", *MEDIUM[6], "--boundary", "periodic", "--method", "ewald"), "cell must be given"),
         (("blocks.npz", *MEDIUM[6], "--boundary", "open", "--cell", "1,1,1"), "cell "),

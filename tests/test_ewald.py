@@ -340,7 +340,7 @@ def test_plans_of_all_sizes_are_found():
         (1, 50, 5000), ([1, 1, 1], [1, 1, 0], [0, 0, 1], [1, 1e-3, 1e-3]), (1e-2, 1e-12)
     ):
         positions = rng.random((n, 3)) * lengths
-        plan = choose(positions, np.ptp(positions, axis=0), rtol, flat=True, periodic=False)
+        plan = choose(positions, np.ptp(positions, axis=0), rtol, components=6, periodic=False)
         assert max(map(np.prod, plan.shapes)) <= 1 << 25
 
 

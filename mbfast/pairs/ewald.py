@@ -162,7 +162,7 @@ class EwaldField(PairField):
         if not n:
             return Cost(0.0, SPARE)
         sample, lengths = problem.geometry.spread()
-        plan = choose(sample, lengths, _rtol(problem), flat=components > 3, periodic=problem.boundary == "periodic")
+        plan = choose(sample, lengths, _rtol(problem), components=components, periodic=problem.boundary == "periodic")
         return _cost(plan, n, components, n / len(sample))
 
     def _set_up(self, workers: int) -> None:
@@ -173,15 +173,15 @@ class EwaldField(PairField):
             return
         positions = np.ascontiguousarray(geometry.reduced(0, n).T)
         interaction, box = self.interaction, problem.cell
-        flat, tolerance = interaction.components > 3, self.rtol
+        components, tolerance = interaction.components, self.rtol
         b, c2 = interaction.parts
         if box is not None:
             fractions = positions @ np.linalg.inv(box)
             turns = np.floor(fractions)
             fractions -= turns
             positions = positions - turns @ box
-            plan = choose(fractions @ box, np.linalg.norm(box, axis=1), tolerance, flat=flat, periodic=True)
-            self._require_memory(_cost(plan, n, interaction.components, 1.0))
+            plan = choose(fractions @ box, np.linalg.norm(box, axis=1), tolerance, components=components, periodic=True)
+            self._require_memory(_cost(plan, n, components, 1.0))
             reach = np.ceil(plan.cutoff * np.linalg.norm(np.linalg.inv(box), axis=0) * (1.0 + 1e-9)).astype(np.int64)
             images = np.array(list(np.ndindex(*(2 * reach + 1)))) - reach
             images = images[images.any(axis=1)]
@@ -191,8 +191,8 @@ class EwaldField(PairField):
         else:
             inside = positions - positions.min(axis=0)
             extent = inside.max(axis=0)
-            plan = choose(inside, extent, tolerance, flat=flat, periodic=False)
-            self._require_memory(_cost(plan, n, interaction.components, 1.0))
+            plan = choose(inside, extent, tolerance, components=components, periodic=False)
+            self._require_memory(_cost(plan, n, components, 1.0))
             box, images = np.diag(np.where(extent > 0.0, extent, 1.0)), np.empty((0, 3), dtype=np.int64)
             fractions = inside / np.diag(box)
             self._far = OpenFar(inside / plan.cutoff, extent / plan.cutoff, plan, workers)
@@ -200,11 +200,11 @@ class EwaldField(PairField):
             uniform, volume = (b - c2, -0.5 * c2), self._far.radius**3
         self._plan = plan
         self._near = Near(positions, fractions, box, images, plan.cutoff)
-        profile, orders = plan.profile(), _KERNELS[interaction.components][2]
+        profile, orders = plan.profile(), _KERNELS[components][2]
         self._polynomials = polynomials(profile, orders, plan.cutoff, 0.05 * tolerance)
         # the smooth part's field of a block at itself, and the uniform field of all blocks
         zero = float(derivative(profile, orders[0], np.zeros(1))[0])
-        self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if flat else (-zero, 0.0)
+        self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if profile.flat else (-zero, 0.0)
         self._uniform = uniform[0] / volume, uniform[1] / volume
 
     @property

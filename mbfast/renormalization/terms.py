@@ -19,7 +19,7 @@ from mbfast._core.voigt import POLARIZATIONS
 from mbfast.kernels import displacements
 from mbfast.pairs.angular import angular_coefficients
 from mbfast.pairs.averages import cube_pairs
-from mbfast.pairs.interactions import StressInteraction
+from mbfast.pairs.interactions import StressInteraction, check_stress
 from mbfast.spectra.spectrum import Spectrum
 
 RateForm: TypeAlias = Literal["printed", "derived"]
@@ -94,8 +94,7 @@ class Terms(ABC):
         ValueError
             If n0 is not above 1 or is above the form's `largest_side`, or k_l or k_t is negative or not finite.
         """
-        if not isinstance(interaction, StressInteraction):
-            raise TypeError(f"interaction must be a StressInteraction, got {interaction!r}")
+        check_stress(interaction)
         side, changes = cls.check_n0(n0), {"k_l": one_number("k_l", k_l), "k_t": one_number("k_t", k_t)}
         for name, value in changes.items():
             require_finite(name, np.asarray(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Plan:
 
     cutoff: float
     bandwidth: float
-    flat: bool
+    components: int
     width: int
     oversampling: float
     shapes: tuple[Shape, ...]
@@ -34,16 +34,34 @@ class Plan:
 
     def profile(self) -> Profile:
         """Return what splits the interaction."""
-        return Profile(self.bandwidth, flat=self.flat)
+        return Profile(self.bandwidth, flat=_MODELS[self.components].flat)
 
     def window(self) -> Window:
         """Return the mesh's window."""
         return Window(self.width, self.oversampling)
 
 
-def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, flat: bool, periodic: bool) -> Plan:
+class _Model(NamedTuple):
+    """What the cost of moments of so many components depends on, beside `_NODE` and `_WEIGHT`."""
+
+    flat: bool  # whether the biharmonic part is wanted, and with it profiles that are flat
+    pair: float  # ns for what is evaluated for a pair within a cube
+    factor: float  # errors of the split in units of moment times density: factor c^power exp(-c)/sqrt(n)
+    power: float
+
+
+# What one thread of an EPYC of the third generation needs, in ns: for both ways of a number of a node through all
+# transforms, and of a number to a node it has a weight for.
+_NODE, _WEIGHT = 25.0, 0.8
+_MODELS = {6: _Model(True, 150.0, 0.35, 4.3), 3: _Model(False, 60.0, 1.9, 2.5)}
+_NODES = 1 << 24  # 800 MB of stress, and as much transformed
+_SAMPLE = 1 << 15
+_SHARE = 0.4  # of rtol, for either error
+
+
+def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, components: int, periodic: bool) -> Plan:
     """Return the cheapest plan for positions (N, 3), not negative; lengths of the box's vectors, or of their extent."""
-    n, components = len(positions), 6 if flat else 3
+    n, model = len(positions), _MODELS[components]
     sample = positions  # which of many, must have nothing to do with their order, as of a lattice
     if n > _SAMPLE:
         sample = positions[np.random.default_rng(0).choice(n, _SAMPLE, replace=False, shuffle=False)]
@@ -56,8 +74,8 @@ def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, flat: boo
         # in a cube of the radius: as it is around a block, and at least on average
         around = float(np.sum(counts * (counts - 1.0))) * n / len(sample) ** 2
         around = max(around, n / float(np.prod(np.maximum(lengths / cutoff, 1.0))))
-        near = n * around * _PAIR[flat]
-        bandwidth = _bandwidth_for(rtol, around, flat=flat)
+        near = n * around * model.pair
+        bandwidth = _bandwidth_for(rtol, around, model)
         hopeless = True  # smaller radii want larger meshes
         for oversampling in (1.0, 1.125, 1.25, 1.5):
             width = _width_for(rtol, around, bandwidth, oversampling)
@@ -74,37 +92,22 @@ def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, flat: boo
                 shapes = _octaves(lengths / cutoff, step, width)
             cost = near + components * (n * width**3 * _WEIGHT + sum(map(math.prod, shapes)) * _NODE)
             if best is None or cost < best.cost:
-                best = Plan(cutoff, bandwidth, flat, width, oversampling, shapes, cost)
+                best = Plan(cutoff, bandwidth, components, width, oversampling, shapes, cost)
         if hopeless:
             break
     assert best is not None  # radii as long as the sample need few nodes
     return best
 
 
-# What one thread of an EPYC of the third generation needs, in ns: for both ways of a number of a node through all
-# transforms, of a number to a node it has a weight for, and for what is evaluated for a pair within a cube.
-_NODE, _WEIGHT, _PAIR = 25.0, 0.8, {True: 150.0, False: 60.0}
-
-
-_NODES = 1 << 24  # 800 MB of stress, and as much transformed
-
-
-_SAMPLE = 1 << 15
-
-
-_SHARE = 0.4  # of rtol, for either error
-
-
-def _bandwidth_for(rtol: float, around: float, *, flat: bool) -> float:
+def _bandwidth_for(rtol: float, around: float, model: _Model) -> float:
     """Return the split's least bandwidth for rtol.
 
     Pairs beyond the radius see where the band ends: moments without order have root mean square errors, in units of
-    moment times density, of 0.35 c^4.3 exp(-c)/sqrt(n) (if not flat 1.9 c^2.5 exp(-c)/sqrt(n)), n the number of blocks
-    in a cube of the radius: a fit, good to a third from c = 12 to 36. Ordered ones may see a few times as much.
+    moment times density, of factor c^power exp(-c)/sqrt(n), n the number of blocks in a cube of the radius: a fit, good
+    to a third from c = 12 to 36. Ordered ones may see a few times as much.
     """
-    factor, power = (0.35, 4.3) if flat else (1.9, 2.5)
     c = 8.0
-    while factor * c**power * math.exp(-c) > _SHARE * rtol * math.sqrt(around):
+    while model.factor * c**model.power * math.exp(-c) > _SHARE * rtol * math.sqrt(around):
         c += 0.25
     return c
 
