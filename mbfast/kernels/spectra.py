@@ -17,9 +17,8 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-from mbfast._core.jit import jit
-
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+from mbfast._core.jit import FAST, jit
+from mbfast._core.search import count_below
 
 
 def _rule() -> NDArray[np.float64]:
@@ -34,7 +33,7 @@ def _rule() -> NDArray[np.float64]:
 RULE = _rule()
 
 
-@jit("void(float64[:,::1], float64[:,::1], float64[:,::1])", fastmath=_FAST)
+@jit("void(float64[:,::1], float64[:,::1], float64[:,::1])", fastmath=FAST)
 def coefficients(values: Any, rule: Any, c: Any) -> None:
     """Fill the coefficients c (n, 8) of the polynomials through the values (n, 8)."""
     for i in range(values.shape[0]):
@@ -54,7 +53,7 @@ def evaluate(x: Any, b: Any, c: Any, amplitude: float, exponent: float, out: Any
         elif x[i] > b[-1]:
             out[i] = 0.0
         else:
-            j = min(max(np.searchsorted(b, x[i], side="right") - 1, 0), b.size - 2)
+            j = min(max(count_below(b, x[i], True) - 1, 0), b.size - 2)
             t = (2.0 * x[i] - b[j] - b[j + 1]) / (b[j + 1] - b[j])
             p = c[j, 7]
             for k in range(6, -1, -1):

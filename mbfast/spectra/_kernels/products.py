@@ -4,18 +4,17 @@ Breaks ``b``, ``values``, coefficients ``c`` and ``rule`` are those of `mbfast.k
 the first break is ``amplitude (x/b[0])**exponent exp(-rate x)``. Nothing is checked.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
 
-from mbfast._core.jit import jit
+from mbfast._core.jit import FAST, jit
+from mbfast._core.numba_private import Eight, emitted
+from mbfast._core.search import count_below
 
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
-
-@jit("void(float64[::1], int64[::1], int64[::1], float64[:,:,::1], float64[:,::1])", fastmath=_FAST)
+@jit("void(float64[::1], int64[::1], int64[::1], float64[:,:,::1], float64[:,::1])", fastmath=FAST)
 def interpolate(samples: Any, starts: Any, which: Any, matrices: Any, values: Any) -> None:
     """Fill the values (n, 8) at the Gauss points of cells from samples at nodes.
 
@@ -59,7 +58,7 @@ def _edge_moments(x: float, b0: float, amplitude: float, exponent: float, rate: 
         power *= x
 
 
-@jit("void(float64[::1], float64[:,::1], float64, float64, float64, float64[:,::1], float64[:,::1])", fastmath=_FAST)
+@jit("void(float64[::1], float64[:,::1], float64, float64, float64, float64[:,::1], float64[:,::1])", fastmath=FAST)
 def moments(b: Any, values: Any, amplitude: float, exponent: float, rate: float, rule: Any, out: Any) -> None:
     """Fill the integrals from 0 to each break (n + 1, 8) of the function times y^k, k = 0...7."""
     _edge_moments(b[0], b[0], amplitude, exponent, rate, out[0])
@@ -75,7 +74,7 @@ def moments(b: Any, values: Any, amplitude: float, exponent: float, rate: float,
                 term *= y
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _shift(b: Any, c: Any, k: int, w: float, sign: int, out: Any) -> None:
     """Coefficients in y of the polynomial of cell k at w + sign y."""
     r = 2.0 / (b[k + 1] - b[k])
@@ -108,83 +107,39 @@ def _add_products(
         out[1] += half * rule[1] * (p[0] * r[1] + p[1] * r[0])
 
 
-def _emitter(count: int) -> Any:
-    """Return the same for `count` functions as vectors of eight numbers, for numba to emit.
+def _emitter(count: int) -> Callable[[Eight], None]:
+    """Return what writes the same for `count` functions, in vectors of eight numbers.
 
     Of the loops LLVM makes code that is several times slower: with AVX2 not even the coefficients of two polynomials
     fit into its registers.
     """
 
-    def typed(
-        _context: Any,
-        fc: Any,
-        j: Any,
-        gc: Any,
-        k: Any,
-        f0: Any,
-        f1: Any,
-        g0: Any,
-        g1: Any,
-        half: Any,
-        rule: Any,
-        out: Any,
-    ) -> Any:
-        return numba.types.void(fc, j, gc, k, f0, f1, g0, g1, half, rule, out), emit
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        whole = ir.IntType(64)
-        eight = ir.VectorType(ir.DoubleType(), 8)
-
-        def array(argument: int) -> Any:
-            return context.make_array(signature.args[argument])(context, builder, values[argument])
-
-        def at(argument: int, row: Any, column: int = 0) -> Any:
-            place = builder.add(builder.mul(row, ir.Constant(whole, 8)), ir.Constant(whole, column))
-            return builder.gep(array(argument).data, [place])
-
-        def eight_at(argument: int, row: int) -> Any:
-            return builder.bitcast(at(argument, ir.Constant(whole, row)), eight.as_pointer())
-
-        def spread(number: Any) -> Any:
-            first = builder.insert_element(ir.Constant(eight, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
-            zeros = ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8)
-            return builder.shuffle_vector(first, ir.Constant(eight, ir.Undefined), zeros)
-
-        def fused(a: Any, b: Any, c: Any) -> Any:
-            return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-        points, weights = (builder.load(eight_at(9, row), align=8) for row in range(2))
-        scale = builder.fmul(spread(values[8]), weights)
+    def emit(v: Eight) -> None:
+        points, weights = v.row(9, 0), v.row(9, 1)
+        scale = v.times(v.spread(v.values[8]), weights)
         factors = []
         for argument, constant, slope in ((0, 4, 5), (2, 6, 7)):
-            x = fused(spread(values[slope]), points, spread(values[constant]))
-            cells = builder.extract_value(array(argument).shape, 1)
+            x = v.fused(v.spread(v.values[slope]), points, v.spread(v.values[constant]))
             for a in range(count):
-                row = builder.add(values[argument + 1], builder.mul(cells, ir.Constant(whole, a)))
-                result = spread(builder.load(at(argument, row, 7)))
+                row = v.row_of(argument, a, v.values[argument + 1])
+                result = v.element(argument, row, 7)
                 for n in range(6, -1, -1):
-                    result = fused(result, x, spread(builder.load(at(argument, row, n))))
+                    result = v.fused(result, x, v.element(argument, row, n))
                 factors.append(result)
         f, g = factors[:count], factors[count:]
-        products = [builder.fmul(f[0], g[0])]
+        products = [v.times(f[0], g[0])]
         if count == 2:
-            products.append(fused(f[0], g[1], builder.fmul(f[1], g[0])))
+            products.append(v.fused(f[0], g[1], v.times(f[1], g[0])))
         for row, product in enumerate(products):
-            place = eight_at(10, row)
-            builder.store(fused(scale, product, builder.load(place, align=8)), place, align=8)
-        return context.get_dummy_value()
+            v.add_product(10, row, scale, product)
 
-    return typed
+    return emit
 
 
-if numba.config.DISABLE_JIT:
-    _add_product = _add_pair_of_products = _add_products
-else:
-    _add_product = numba.extending.intrinsic(_emitter(1))
-    _add_pair_of_products = numba.extending.intrinsic(_emitter(2))
+_add_product, _add_pair_of_products = (emitted(_add_products, _emitter(count)) for count in (1, 2))
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _within_cell(gb: Any, gc: Any, k: int, w: float, sign: int, m: Any, shifted: Any, out: Any) -> None:
     """Add to out (p, 8) the terms, power by power, of the integrals of f, with moments m (p, 8), times g in cell k."""
     for a in range(gc.shape[0]):
@@ -232,13 +187,10 @@ def convolution(
         if x >= end:
             continue
         # j: the cell of f that the integral begins in, k: that of g
-        j, k = 0, np.searchsorted(gb, w - x) - 1
-        if sign > 0:
-            k = np.searchsorted(gb, w, side="right") - 1
-        k = min(k, gb.size - 2)
+        j, k = 0, min(count_below(gb, w if sign > 0 else w - x, sign > 0) - 1, gb.size - 2)
         terms[:] = 0.0
         if x >= fb[0]:
-            j = min(np.searchsorted(fb, x, side="right") - 1, fb.size - 2)
+            j = min(count_below(fb, x, True) - 1, fb.size - 2)
         elif x > 0.0:  # just above the last break of g: the rest of the power law lies in its last cell
             for a in range(count):
                 _edge_moments(x, fb[0], amplitude[a], exponent[a], rate, edge[a])
@@ -259,7 +211,7 @@ def convolution(
                             edge[a, n] = fm[a, 0, n] - edge[a, n]
                     _within_cell(gb, gc, k, w, sign, edge, shifted, terms)
             else:
-                j = min(np.searchsorted(fb, min(first, end), side="right") - 1, fb.size - 2)
+                j = min(count_below(fb, min(first, end), True) - 1, fb.size - 2)
                 for a in range(count):
                     for n in range(8):
                         edge[a, n] = fm[a, j, n]
