@@ -36,12 +36,13 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One entry point of `mbfast.kernels`: the compiled object, its only signature, and its cache."""
+    """A kernel: the compiled object, its only signature, its cache and its source file."""
 
     name: str
     function: Any
     signature: str
     cache: Any
+    file: Path
 
     def compile(self) -> None:
         """Compile for the signature, or load that from the cache; once, whoever calls."""
@@ -176,4 +177,4 @@ def ufunc(signature: str, *, fastmath: Collection[str] = ()) -> Callable[[Callab
 
 def _register(function: Callable[..., Any], compiled: Any, signature: str, cache: Any) -> None:
     name = f"{function.__module__.removeprefix('mbfast.').removeprefix('kernels.')}.{function.__name__}"
-    _kernels[name] = Kernel(name, compiled, signature, cache)
+    _kernels[name] = Kernel(name, compiled, signature, cache, Path(function.__code__.co_filename))

@@ -11,7 +11,7 @@ so that u = T:h(T').
 
 Layout: ``positions`` (3, n) and ``moments``, ``field`` (6, n), float64, C-contiguous; rows of moments are xx, yy, zz,
 yz, xz, xy, plain tensor components. Blocks at distance zero do not interact: a block may stand among its own sources.
-Nothing is checked. Helpers are kept in this file, as numba would not notice their edits in another one.
+Nothing is checked.
 """
 
 import math
@@ -20,9 +20,6 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-
-# Without nnan and ninf: what is not a number stays none. With these LLVM makes a vector loop of the sum over sources;
-# its machine code has one division and one square root a pair, contiguous loads, and no branch.
 
 
 @jit(fastmath=FAST)
@@ -89,7 +86,7 @@ def _field_at(
     # As pair_field, but with all factors that are common to the sources taken out of the loop. What remains are two
     # matrices, E = Sum a3 T' and D = Sum d u, and S = Sum a3 q, all scaled by c1/2; the traces of D and of the T' in
     # the diagonal follow from E and S. That is 40 multiplications or fused multiply-adds, a division and a square root
-    # a pair, and LLVM makes of it a loop over full vectors, without spills.
+    # a pair, and LLVM makes of it a loop over full vectors, with contiguous loads and without branches or spills.
     exx = eyy = ezz = eyz = exz = exy = dxx = dyy = dyz = dxz = dxy = s = 0.0
     kappa = 3.75 * c2 / factor
     for j in range(sx.size):
