@@ -104,12 +104,12 @@ def warmup(
     """
     start = time.perf_counter()
     from mbfast._core import jit as _jit  # noqa: PLC0415
-    from mbfast._core import tiles as _tiles  # noqa: PLC0415
+    from mbfast._core import machine  # noqa: PLC0415
     from mbfast.pairs import planning  # noqa: PLC0415
 
     kernels = _jit.all_kernels()
     keeps = all(kernel.cache_folder for kernel in kernels)  # else what another process compiles is lost
-    compile_kernels(kernels, (processes or _tiles.usable_cores()) if keeps else 1)
+    compile_kernels(kernels, (processes or machine.usable_cores()) if keeps else 1)
     planning.measure()
     echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")
 
