@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, overload
 
@@ -14,6 +15,7 @@ from mbfast._core.validate import FloatArray, broadcast_shape, float_array, requ
 from mbfast.kernels import cutoffs as kernels
 
 _UNITS = {"dielectric": "", "permittivity": "", "stress": "Pa", "modulus": "Pa", "omega": "rad/s", "omega_c": "rad/s"}
+_PLAIN = {float, np.float64}  # integers may be too large for a double
 
 
 @overload
@@ -70,6 +72,9 @@ def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> F
     >>> print(f"{mbfast.cutoff_length(silica.modulus_t, 1e7, 1e15):.3g} m")
     5.65e-11 m
     """
+    length = _of_numbers(kernels.cutoff_length, modulus, omega, omega_c)
+    if length is not None:
+        return length
     material, frequencies = {"modulus": modulus}, {"omega": omega, "omega_c": omega_c}
     return _evaluate(kernels.cutoff_length, kernels.modulus_factor, material, frequencies)
 
@@ -148,9 +153,22 @@ def dipole_cutoff_length(
     >>> print(f"{mbfast.dipole_cutoff_length(4 * math.pi * 6e-3, 3.7, 1e7, 2510 * 6500**2, 1e7, 1e15):.3g} m")
     1.36e-09 m
     """
+    length = _of_numbers(kernels.dipole_cutoff_length, dielectric, permittivity, stress, modulus, omega, omega_c)
+    if length is not None:
+        return length
     material = {"dielectric": dielectric, "permittivity": permittivity, "stress": stress, "modulus": modulus}
     frequencies = {"omega": omega, "omega_c": omega_c}
     return _evaluate(kernels.dipole_cutoff_length, kernels.dipole_factor, material, frequencies)
+
+
+def _of_numbers(fused: Callable[..., Any], *arguments: ArrayLike) -> np.float64 | None:
+    """Return the length if the arguments are plain numbers within the kernels' domain."""
+    for argument in arguments:
+        if type(argument) not in _PLAIN:
+            return None
+    with np.errstate(all="ignore"):
+        length = compiled(fused)(*arguments)
+    return None if math.isnan(length) else np.float64(length)
 
 
 def _evaluate(

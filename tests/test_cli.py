@@ -83,7 +83,7 @@ def test_cutoff_of_glasses_and_of_moduli(invoke):
 def test_info_and_warmup(invoke, monkeypatch):
     compiled = []
     monkeypatch.setattr(_jit.Kernel, "compile", lambda kernel: compiled.append(kernel.name))
-    warm = invoke("warmup")
+    warm = invoke("warmup", "--processes", 1)
     assert compiled == [kernel.name for kernel in _jit.all_kernels()]
     assert warm.exit_code == 0
     assert " kernels ready in " in warm.stdout

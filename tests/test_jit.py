@@ -1,11 +1,17 @@
 """The cache of compiled kernels: kept where it can be, done without where it cannot."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import mbfast
+from mbfast._core import numba_private
 
 pytestmark = pytest.mark.compiled
 
@@ -17,10 +23,16 @@ print(*{kernel.cache_folder for kernel in _jit.all_kernels()}, sep='\\n')
 
 
 @pytest.fixture
-def unwritable(tmp_path):
-    """A copy of the package that holds no cache and into which none can be written, even by root."""
+def package(tmp_path):
+    """A copy of the package, to be edited."""
     package = tmp_path / "site" / "mbfast"
     shutil.copytree(Path(mbfast.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    return package
+
+
+@pytest.fixture
+def unwritable(package):
+    """A copy of the package that holds no cache and into which none can be written, even by root."""
     for folder in [package, *package.rglob("*/")]:
         if folder.is_dir():
             (folder / "__pycache__").write_text("a file where a folder is wanted", encoding="utf-8")
@@ -178,3 +190,85 @@ print(sum(sum(f.stats.cache_hits.values()) for f in kernels), sum(sum(f.stats.ca
     hits, misses = map(int, run_python(call, NUMBA_CACHE_DIR=str(tmp_path)).split())
     assert misses == 0
     assert hits > 10
+
+
+EVALUATE = """
+import numpy as np
+from mbfast.kernels import displacements, spectra
+x, out = np.array([0.5, 1.5]), np.empty(2)
+spectra.evaluate(x, np.arange(3.0), np.arange(16.0).reshape(2, 8), 0.0, 0.0, out)
+displacements.inverse_power(np.ones((3, 1)), np.ones(1), 6.0)
+print(*[sum(f.stats.cache_misses.values()) for f in (spectra.evaluate, displacements.inverse_power)], *out)
+"""
+
+
+def test_an_edit_of_a_helper_in_another_file_is_noticed(run_python, package, tmp_path):
+    environment = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    assert run_python(EVALUATE, **environment) == "1 1 0.0 8.0\n"
+    assert run_python(EVALUATE, **environment) == "0 0 0.0 8.0\n"
+    file = package / "_core" / "search.py"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("return low", "return low - 1"), encoding="utf-8")
+    assert text.count("return low") == 1
+    assert run_python(EVALUATE, **environment).split()[:2] == [
+        "1",
+        "0",
+    ]  # and what does not use it is not compiled again
+    assert run_python(EVALUATE, **environment).split()[3] != "8.0"
+
+
+@pytest.mark.parametrize("name", numba_private.PARTS)
+def test_numba_has_the_private_parts_that_mbfast_takes(name):
+    numba_private.part(name)
+
+
+def test_a_part_that_numba_does_not_have_is_named():
+    with pytest.raises(ImportError, match=r"mbfast needs numba\.core:gone\.away, which numba [0-9.]+ does not have"):
+        numba_private.part("numba.core:gone.away")
+
+
+def test_other_files_take_nothing_private_from_numba():
+    root = Path(mbfast.__file__).parent
+    for file in root.rglob("*.py"):
+        if file != Path(numba_private.__file__):
+            text = file.read_text(encoding="utf-8")
+            assert not any(word in text for word in ("numba.core", "numba.np", "llvmlite import", "._dispatcher")), file
+
+
+def test_processes_compile_into_one_cache(run_python, tmp_path):
+    code = """
+from mbfast._core import jit
+from mbfast.cli.machine import compile_kernels
+kernels = [kernel for kernel in jit.all_kernels() if kernel.name in ("cutoffs.modulus_factor", "spectra.coefficients")]
+compile_kernels(kernels, 2)
+print([len(kernel.cache_files()) for kernel in kernels], [kernel.function.types for kernel in kernels[:1]])
+"""
+    assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "[1, 1] [[]]"  # nothing was compiled in this one
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups")
+def test_ctrl_c_ends_all_processes_that_compile(tmp_path):
+    code = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a parent may have had ignored
+from mbfast._core import jit
+from mbfast.cli.machine import compile_kernels
+compile_kernels(jit.all_kernels(), 2)
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-P", "-c", code], env=environment, start_new_session=True)
+    try:
+        while not list(tmp_path.rglob("*.nbc")) and process.poll() is None:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=60) != 0
+        for _ in range(600):  # the last of the group to go is a helper of multiprocessing
+            try:
+                os.killpg(process.pid, 0)
+            except ProcessLookupError:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("a process is left")
+    finally:
+        process.kill()

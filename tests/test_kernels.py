@@ -1,5 +1,6 @@
 """The kernels as others use them: from compiled code, from C, from several threads and processes."""
 
+import ast
 import ctypes
 import itertools
 import multiprocessing
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import naive
 import numpy as np
@@ -23,6 +25,46 @@ import mbfast
 from mbfast._core import tiles as _tiles
 from mbfast.kernels import capi, dipole, displacements, geometry, stress
 
+PUBLIC = {
+    "capi": {"address": "name"},
+    "cutoffs": {
+        "modulus_factor": "modulus",
+        "dipole_factor": "dielectric permittivity stress modulus",
+        "frequency_factor": "omega omega_c",
+        "cutoff_length": "modulus omega omega_c",
+        "dipole_cutoff_length": "dielectric permittivity stress modulus omega omega_c",
+    },
+    "dipole": {
+        "pair_field": "dx dy dz px py pz",
+        "pair_energy": "dx dy dz px py pz px_ py_ pz_",
+        "field": "targets positions moments out",
+        "energy": "i0 i1 targets target_moments j0 positions moments",
+        "source_field": "targets source moment out",
+        "change_moment": "s new positions moments field",
+    },
+    "displacements": {
+        "inverse_power": "d weights power",
+        "phase": "d weights k e c",
+        "strain_coupling": "d weights k u a b",
+        "dipole_strain_coupling": "d weights k u symmetric coherent",
+        "isotropic_phase": "r weights k out",
+    },
+    "geometry": {"lattice_index": "i j k n2 n3", "lattice_position": "index n2 n3", "nearest_image": "d period"},
+    "levels": {"add_lines": "w p re im omega width lorentzian out", "add_bins": "w p re im rate edges reduced out"},
+    "spectra": {
+        "coefficients": "values rule c",
+        "evaluate": "x b c amplitude exponent out",
+        "cauchy_weights": "omega a b parity rule out",
+    },
+    "stress": {
+        "pair_field": "dx dy dz xx yy zz yz xz xy c0 c1 c2",
+        "pair_energy": "dx dy dz xx yy zz yz xz xy xx_ yy_ zz_ yz_ xz_ xy_ c0 c1 c2",
+        "field": "targets positions moments c0 c1 c2 out",
+        "energy": "i0 i1 targets target_moments j0 positions moments c0 c1 c2",
+        "source_field": "targets source moment c0 c1 c2 out",
+        "change_moment": "s new positions moments c0 c1 c2 field",
+    },
+}
 EPS = sys.float_info.epsilon
 SILICA = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)  # 8 pi rho c_t^2 = 1: prefactor -1
 C = SILICA.coefficients
@@ -36,6 +78,21 @@ def system(seed=0, n=20):
 
 def as_matrix(t):
     return np.array([[t[0], t[5], t[4]], [t[5], t[1], t[3]], [t[4], t[3], t[2]]])
+
+
+def test_public_kernels_and_their_arguments():
+    """What others call from their own compiled code: a change here is a change of mbfast's promises."""
+    found = {}
+    for file in Path(mbfast.kernels.__file__).parent.glob("[!_]*.py"):
+        functions = [
+            node for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)
+        ]
+        found[file.stem] = {
+            f.name: " ".join(argument.arg for argument in f.args.args) for f in functions if not f.name.startswith("_")
+        }
+        assert all(ast.get_docstring(f) for f in functions if not f.name.startswith("_"))
+    assert found == PUBLIC
+    assert mbfast.kernels.spectra.RULE.shape == (18, 8)
 
 
 directions = st.integers(0, 2**32 - 1)

@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import mbfast
 from mbfast.pairs import lattice as lattice_field
 from mbfast.pairs._kernels import lattice as kernels
+from mbfast.pairs._kernels import transforms
 
 SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
 JOFFRIN_LEVELUT = mbfast.StressInteraction(2200.0, 5800.0, 3800.0, form="joffrin-levelut")
@@ -132,13 +133,13 @@ def test_transforms(n):
     rng = np.random.default_rng(n)
     x = rng.normal(size=(axis.m, 2, 5))
     y = x.copy()
-    kernels.forward(y.reshape(-1), axis.m, 5, passes, factors)
+    transforms.forward(y.reshape(-1), axis.m, 5, passes, factors)
     expected = np.exp(-2j * np.pi / axis.m * np.outer(range(axis.m), range(axis.m))) @ (x[:, 0] + 1j * x[:, 1])
     distances = np.abs(expected[:, None] - (y[:, 0] + 1j * y[:, 1])).max(axis=-1)
     order = distances.argmin(axis=0)
     assert sorted(order) == list(range(axis.m))
     assert distances.min(axis=0).max() < 1e-13 * axis.m
-    kernels.backward(y.reshape(-1), axis.m, 5, passes, factors)
+    transforms.backward(y.reshape(-1), axis.m, 5, passes, factors)
     assert_allclose(y / axis.m, x, rtol=0, atol=1e-14)
 
 

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 import mbfast
 from mbfast.kernels import spectra as kernels
+from mbfast.spectra._kernels import products
 from mbfast.units import HBAR, K_B
 
 NODES = np.geomspace(1e9, 1e12, 60)
@@ -160,8 +161,8 @@ def test_a_convolution_within_compiled_code():
                 values[i, q] = 0.5 * (b[i] + b[i + 1]) + 0.5 * (b[i + 1] - b[i]) * rule[0, q]
         c, m, out = np.empty((1, steps, 8)), np.empty((1, steps + 1, 8)), np.zeros((1, 1))
         kernels.coefficients(values, rule, c[0])
-        kernels.moments(b, values, b[0], 1.0, 0.0, rule, m[0])
-        kernels.convolution(np.array([1.0]), -1, b, c, m, b[:1].copy(), np.ones(1), 0.0, b, c, rule, 2.0, out)
+        products.moments(b, values, b[0], 1.0, 0.0, rule, m[0])
+        products.convolution(np.array([1.0]), -1, b, c, m, b[:1].copy(), np.ones(1), 0.0, b, c, rule, 2.0, out)
         return out[0, 0]
 
     assert at_one(kernels.RULE, 10) == pytest.approx(1 / 6, rel=1e-13)

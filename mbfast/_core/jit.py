@@ -22,9 +22,13 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
-from numba.core.caching import FunctionCache, NullCache
+
+from mbfast._core import numba_private
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# What LLVM may do to sums in a kernel. Without nnan and ninf: what is not a number stays none.
+FAST = frozenset({"reassoc", "contract", "arcp", "nsz", "afn"})
 
 _HOMES = ("mbfast.kernels", "mbfast.pairs._kernels", "mbfast.spectra._kernels")
 _lock = threading.Lock()
@@ -32,23 +36,24 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One entry point of `mbfast.kernels`: the compiled object, its only signature, and its cache."""
+    """A kernel: the compiled object, its only signature, its cache and its source file."""
 
     name: str
     function: Any
     signature: str
     cache: Any
+    file: Path
 
     def compile(self) -> None:
         """Compile for the signature, or load that from the cache; once, whoever calls."""
-        if isinstance(self.function, numba.np.ufunc.dufunc.DUFunc):
-            if not self.function.ntypes:
-                with _lock:
-                    if not self.function.ntypes:
-                        self.function.add(self.signature)
-        elif not numba.config.DISABLE_JIT:
-            # as types, not as text: that is the key by which a call will look for it in the cache
-            self.function.compile(numba.core.sigutils.normalize_signature(self.signature)[0])
+        if numba.config.DISABLE_JIT:
+            return
+        if not numba_private.is_universal(self.function):
+            numba_private.compile_for(self.function, self.signature)
+        elif not self.function.ntypes:
+            with _lock:
+                if not self.function.ntypes:
+                    numba_private.compile_for(self.function, self.signature)
 
     @property
     def cache_folder(self) -> Path | None:
@@ -70,9 +75,15 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     numba would compile it at its first call, for whatever types come first, and in each of several threads.
     """
-    if isinstance(function, numba.np.ufunc.dufunc.DUFunc) and not function.ntypes:
+    if numba_private.is_universal(function) and not function.ntypes:  # type: ignore[attr-defined]
         next(kernel for kernel in _kernels.values() if kernel.function is function).compile()
     return function
+
+
+def address(function: Callable[..., Any]) -> Any:
+    """Return the address of a kernel's function for C, in this process, compiling it at the first call."""
+    kernel = next(kernel for kernel in _kernels.values() if kernel.function is function)
+    return numba_private.address_of(function, kernel.signature)
 
 
 def all_kernels() -> tuple[Kernel, ...]:
@@ -85,26 +96,9 @@ def all_kernels() -> tuple[Kernel, ...]:
 
 def target() -> tuple[str, int]:
     """Return the name of the processor numba compiles for and the largest width of its vectors in bits."""
-    _, cpu, features = numba.core.registry.cpu_target.target_context.codegen().magic_tuple()
+    cpu, features = numba_private.processor()
     widths = {"+avx512f": 512, "+avx": 256}  # every x86-64 and ARM64 processor has 128
     return cpu, max((width for flag, width in widths.items() if flag in features.split(",")), default=128)
-
-
-class _ForgivingCache(FunctionCache):  # type: ignore[misc]
-    """numba's cache, where a folder lost or full, or a damaged file, costs a compilation, never an error."""
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        try:
-            super().save_overload(sig, data)
-        except Exception:
-            with contextlib.suppress(OSError):
-                self.flush()  # an empty index: the next process saves anew
 
 
 def _private_temporary_folder() -> str:
@@ -120,37 +114,43 @@ def _private_temporary_folder() -> str:
 
 def _new_cache(function: Callable[..., Any]) -> Any:
     if os.environ.get("MBFAST_CACHE") == "0":
-        return NullCache()
+        return numba_private.NullCache()
     try:
-        return _ForgivingCache(function)
+        return numba_private.ForgivingCache(function)
     except RuntimeError:  # numba found no folder it may write to
         pass
     with _lock, contextlib.suppress(RuntimeError, OSError):
         chosen = numba.config.CACHE_DIR
         try:
             numba.config.CACHE_DIR = _private_temporary_folder()
-            return _ForgivingCache(function)
+            return numba_private.ForgivingCache(function)
         finally:
             numba.config.CACHE_DIR = chosen
-    return NullCache()
+    return numba_private.NullCache()
 
 
-def jit(signature: str | None = None, *, fastmath: Collection[str] = ()) -> Callable[[F], F]:
+def jit(signature: str | None = None, *, fastmath: Collection[str] = (), by_address: bool = False) -> Callable[[F], F]:
     """Compile a kernel on its first call: nopython, GIL released, IEEE division by zero, cached.
 
     Parameters
     ----------
     signature
-        The one signature the API calls the kernel with; None for a helper that is inlined into other kernels.
+        The one signature the API calls the kernel with; None for a helper, which only other kernels can call unless it
+        is a public name of `mbfast.kernels`.
     fastmath
-        LLVM flags, only where they were measured to pay; never ``nnan`` or ``ninf``.
+        LLVM flags, `FAST` or fewer, only where they were measured to pay.
+    by_address
+        Whether `address` is asked for it.
     """
 
     def decorate(function: F) -> F:
-        compiled: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+        public = function.__module__.startswith("mbfast.kernels.") and not function.__name__.startswith("_")
+        private = {} if public or by_address else numba_private.NO_C_ENTRY if signature else numba_private.HELPER
+        options = {"nogil": True, "error_model": "numpy", "fastmath": set(fastmath), **private}
+        compiled: Any = numba.njit(**options)(function)
         cache = _new_cache(function)
         if not numba.config.DISABLE_JIT:
-            compiled._cache = cache
+            numba_private.set_cache(compiled, cache)
         if signature is not None:
             _register(function, compiled, signature, cache)
         return compiled  # type: ignore[no-any-return]
@@ -168,7 +168,7 @@ def ufunc(signature: str, *, fastmath: Collection[str] = ()) -> Callable[[Callab
             compiled = np.vectorize(function, otypes=[np.float64])
         else:
             compiled = numba.vectorize(fastmath=set(fastmath))(function)
-            compiled._dispatcher.cache = cache
+            numba_private.set_cache(compiled, cache)
         _register(function, compiled, signature, cache)
         return compiled  # type: ignore[no-any-return]
 
@@ -177,4 +177,4 @@ def ufunc(signature: str, *, fastmath: Collection[str] = ()) -> Callable[[Callab
 
 def _register(function: Callable[..., Any], compiled: Any, signature: str, cache: Any) -> None:
     name = f"{function.__module__.removeprefix('mbfast.').removeprefix('kernels.')}.{function.__name__}"
-    _kernels[name] = Kernel(name, compiled, signature, cache)
+    _kernels[name] = Kernel(name, compiled, signature, cache, Path(function.__code__.co_filename))

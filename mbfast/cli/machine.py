@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
+import multiprocessing
 import os
 import platform
+import signal
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 
 import mbfast
@@ -18,7 +22,7 @@ from mbfast.cli.command import command
 from mbfast.cli.output import echo, print_table
 
 if TYPE_CHECKING:
-    pass
+    from mbfast._core.jit import Kernel
 
 
 @command
@@ -89,17 +93,63 @@ def info() -> None:
 
 
 @command
-def warmup() -> None:
+def warmup(
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes that compile; as many as usable cores by default.")
+    ] = None,
+) -> None:
     """Compile all kernels and keep them in the cache, so that the first call of each is fast; measure speeds for plan.
 
     Example: mbfast warmup
     """
     start = time.perf_counter()
     from mbfast._core import jit as _jit  # noqa: PLC0415
+    from mbfast._core import machine  # noqa: PLC0415
     from mbfast.pairs import planning  # noqa: PLC0415
 
     kernels = _jit.all_kernels()
-    for kernel in track(kernels, "compiling", console=Console(stderr=True)):
-        kernel.compile()
+    keeps = all(kernel.cache_folder for kernel in kernels)  # else what another process compiles is lost
+    compile_kernels(kernels, (processes or machine.usable_cores()) if keeps else 1)
     planning.measure()
     echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")
+
+
+def compile_kernels(kernels: Sequence[Kernel], processes: int) -> None:
+    """Compile kernels in so many processes, which share the cache, and draw a bar; Ctrl-C ends all of them."""
+    # all of a file in one process, which compiles their helpers once; long files first
+    files = {kernel.file: [other.name for other in kernels if other.file == kernel.file] for kernel in kernels}
+    jobs = [files[file] for file in sorted(files, key=lambda file: file.stat().st_size, reverse=True)]
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("compiling", total=len(kernels))
+        if processes == 1:
+            for kernel in kernels:
+                kernel.compile()
+                bar.advance(task)
+            return
+        # not by fork: this process has threads, such as that of the bar
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_ignore_interrupts) as pool:
+            try:
+                for future in as_completed([pool.submit(_compile, job) for job in jobs]):
+                    bar.advance(task, future.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in multiprocessing.active_children():
+                    process.terminate()
+                raise
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes of a terminal: the first ends the others
+
+
+def _compile(names: list[str]) -> int:
+    """Compile kernels in a process of their own; return their number."""
+    from mbfast._core import jit as _jit  # noqa: PLC0415
+
+    for kernel in _jit.all_kernels():
+        if kernel.name in names:
+            kernel.compile()
+    return len(names)

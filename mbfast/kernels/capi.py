@@ -65,9 +65,8 @@ def _stress_energy(n, positions, moments, c0, c1, c2):  # type: ignore[no-untype
 
 
 def _stress_source_field(m, targets, source, moment, c0, c1, c2, out):  # type: ignore[no-untyped-def]
-    stress.source_field(
-        carray(targets, (3, m)), carray(source, (3,)), carray(moment, (6,)), c0, c1, c2, carray(out, (6, m))
-    )
+    x, s, t = carray(targets, (3, m)), carray(source, (3,)), carray(moment, (6,))
+    stress.source_field(x, s, t, c0, c1, c2, carray(out, (6, m)))
 
 
 def _stress_change_moment(s, new, n, positions, moments, c0, c1, c2, field):  # type: ignore[no-untyped-def]
@@ -98,10 +97,7 @@ _FUNCTIONS: dict[str, tuple[Any, str]] = {
     "stress_field": (_stress_field, "void(int64, *, int64, *, *, float64, float64, float64, *)"),
     "stress_energy": (_stress_energy, "float64(int64, *, *, float64, float64, float64)"),
     "stress_source_field": (_stress_source_field, "void(int64, *, *, *, float64, float64, float64, *)"),
-    "stress_change_moment": (
-        _stress_change_moment,
-        "float64(int64, *, int64, *, *, float64, float64, float64, *)",
-    ),
+    "stress_change_moment": (_stress_change_moment, "float64(int64, *, int64, *, *, float64, float64, float64, *)"),
     "dipole_field": (_dipole_field, "void(int64, *, int64, *, *, *)"),
     "dipole_energy": (_dipole_energy, "float64(int64, *, *)"),
     "dipole_source_field": (_dipole_source_field, "void(int64, *, *, *, *)"),

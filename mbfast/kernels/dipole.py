@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from mbfast._core.jit import jit
-
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+from mbfast._core.jit import FAST, jit
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def pair_field(dx: float, dy: float, dz: float, px: float, py: float, pz: float) -> tuple[float, float, float]:
     """Field h(p') at the displacement (dx, dy, dz) from the dipole p'."""
     r2 = dx * dx + dy * dy + dz * dz
@@ -27,7 +25,7 @@ def pair_field(dx: float, dy: float, dz: float, px: float, py: float, pz: float)
     return a3 * (px + q * dx), a3 * (py + q * dy), a3 * (pz + q * dz)
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def pair_energy(
     dx: float, dy: float, dz: float, px: float, py: float, pz: float, px_: float, py_: float, pz_: float
 ) -> float:
@@ -36,7 +34,7 @@ def pair_energy(
     return px * hx + py * hy + pz * hz
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _field_at(
     x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any
 ) -> tuple[float, float, float]:
@@ -58,7 +56,7 @@ def _field_at(
     return hx, hy, hz
 
 
-@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
+@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
 def field(targets: Any, positions: Any, moments: Any, out: Any) -> None:
     """Add to out (3, m) the field at targets (3, m) of all sources."""
     for j0 in range(0, positions.shape[1], 4096):
@@ -71,7 +69,7 @@ def field(targets: Any, positions: Any, moments: Any, out: Any) -> None:
                 out[a, i] += h[a]
 
 
-@jit("float64(int64, int64, float64[:, ::1], float64[:, ::1], int64, float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
+@jit("float64(int64, int64, float64[:, ::1], float64[:, ::1], int64, float64[:, ::1], float64[:, ::1])", fastmath=FAST)
 def energy(i0: int, i1: int, targets: Any, target_moments: Any, j0: int, positions: Any, moments: Any) -> float:
     """Sum u(p_i, p_j) over pairs i < j: i in [i0, i1) are the targets, j counts the sources from j0 on."""
     total = 0.0
@@ -88,7 +86,7 @@ def energy(i0: int, i1: int, targets: Any, target_moments: Any, j0: int, positio
     return total
 
 
-@jit("void(float64[:, ::1], float64[::1], float64[::1], float64[:, ::1])", fastmath=_FAST)
+@jit("void(float64[:, ::1], float64[::1], float64[::1], float64[:, ::1])", fastmath=FAST)
 def source_field(targets: Any, source: Any, moment: Any, out: Any) -> None:
     """Add to out (3, m) the field at targets (3, m) of one source at source (3,) with moment (3,)."""
     x, y, z, px, py, pz = source[0], source[1], source[2], moment[0], moment[1], moment[2]
@@ -101,14 +99,15 @@ def source_field(targets: Any, source: Any, moment: Any, out: Any) -> None:
         o2[i] += h[2]
 
 
-@jit("float64(int64, float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=_FAST)
+@jit("float64(int64, float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
 def change_moment(s: int, new: Any, positions: Any, moments: Any, field: Any) -> float:
     """Give block s the dipole new (3,): update moments and field in place; return the change of Sum_i p_i.h_i."""
-    change = np.empty(3)
+    source, change = np.empty(3), np.empty(3)
     gain = 0.0
     for a in range(3):
+        source[a] = positions[a, s]
         change[a] = new[a] - moments[a, s]
         moments[a, s] = new[a]
         gain += change[a] * field[a, s]
-    source_field(positions, positions[:, s].copy(), change, field)
+    source_field(positions, source, change, field)
     return 2.0 * gain  # the pairs (s, s') and (s', s)

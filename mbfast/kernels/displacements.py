@@ -7,12 +7,10 @@ are (3,); float64, C-contiguous. Nothing is checked.
 import math
 from typing import Any
 
-from mbfast._core.jit import jit
-
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+from mbfast._core.jit import FAST, jit
 
 
-@jit("float64(float64[:, ::1], float64[::1], float64)", fastmath=_FAST)
+@jit("float64(float64[:, ::1], float64[::1], float64)", fastmath=FAST)
 def inverse_power(d: Any, weights: Any, power: float) -> float:
     """Sum of weight r^-power."""
     x, y, z = d[0], d[1], d[2]
@@ -22,7 +20,7 @@ def inverse_power(d: Any, weights: Any, power: float) -> float:
     return total
 
 
-@jit("float64(float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[::1])", fastmath=_FAST)
+@jit("float64(float64[:, ::1], float64[::1], float64[::1], float64[::1], float64[::1])", fastmath=FAST)
 def phase(d: Any, weights: Any, k: Any, e: Any, c: Any) -> float:
     """Sum of weight cos(k.d) r^-3 [c0 e:e + c1 (e n)^2 + c2 (-t^2/2 + 3 t q - 15/2 q^2) + c3 q].
 
@@ -47,7 +45,7 @@ def phase(d: Any, weights: Any, k: Any, e: Any, c: Any) -> float:
     return total
 
 
-@jit("float64(float64[:, ::1], float64[::1], float64[::1], float64[::1], float64, float64)", fastmath=_FAST)
+@jit("float64(float64[:, ::1], float64[::1], float64[::1], float64[::1], float64, float64)", fastmath=FAST)
 def strain_coupling(d: Any, weights: Any, k: Any, u: Any, a: float, b: float) -> float:
     """Sum of weight (2 sin(k.d/2)/|k|)^2 r^-8 [a + b (n.u)^2] for a polarization u."""
     kx, ky, kz, ux, uy, uz = k[0], k[1], k[2], u[0], u[1], u[2]
@@ -63,7 +61,7 @@ def strain_coupling(d: Any, weights: Any, k: Any, u: Any, a: float, b: float) ->
     return total
 
 
-@jit("float64(float64[:, ::1], float64[::1], float64[::1], float64[::1], boolean, boolean)", fastmath=_FAST)
+@jit("float64(float64[:, ::1], float64[::1], float64[::1], float64[::1], boolean, boolean)", fastmath=FAST)
 def dipole_strain_coupling(d: Any, weights: Any, k: Any, u: Any, symmetric: bool, coherent: bool) -> float:
     """Sum of weight |M|^2/|k|^2 for dipoles that move and turn in a wave u exp(ik.x), at unit strain amplitude.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import jit
+from mbfast._core.search import count_below
 
 
 @jit()
@@ -57,8 +58,8 @@ def add_lines(w: Any, p: Any, re: Any, im: Any, omega: Any, width: float, lorent
                         d = (omega[i] - center) / width
                         shape[i] = weight / (math.pi * width * (1.0 + d * d))
                 else:  # beyond nine widths it is below 1e-17 of its maximum
-                    first = np.searchsorted(omega, center - 9.0 * width)
-                    last = np.searchsorted(omega, center + 9.0 * width)
+                    first = count_below(omega, center - 9.0 * width, False)
+                    last = count_below(omega, center + 9.0 * width, False)
                     for i in range(first, last):
                         d = (omega[i] - center) / width
                         shape[i] = weight * math.exp(-0.5 * d * d) / (math.sqrt(2.0 * math.pi) * width)
@@ -86,7 +87,7 @@ def add_bins(w: Any, p: Any, re: Any, im: Any, rate: float, edges: Any, reduced:
                     weight = p[m] if side == 0 else p[n]
                 else:
                     weight = p[m] * (-math.expm1(-rate * line) if line > 0.0 else 0.0) * (1.0 if side == 0 else -1.0)
-                k = np.searchsorted(edges, center, side="right") - 1
+                k = count_below(edges, center, True) - 1
                 if center == edges[-1]:
                     k = edges.size - 2
                 if weight != 0.0 and 0 <= k < edges.size - 1:

@@ -11,7 +11,7 @@ so that u = T:h(T').
 
 Layout: ``positions`` (3, n) and ``moments``, ``field`` (6, n), float64, C-contiguous; rows of moments are xx, yy, zz,
 yz, xz, xy, plain tensor components. Blocks at distance zero do not interact: a block may stand among its own sources.
-Nothing is checked. Helpers are kept in this file, as numba would not notice their edits in another one.
+Nothing is checked.
 """
 
 import math
@@ -19,14 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from mbfast._core.jit import jit
-
-# Without nnan and ninf: what is not a number stays none. With these LLVM makes a vector loop of the sum over sources;
-# its machine code has one division and one square root a pair, contiguous loads, and no branch.
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+from mbfast._core.jit import FAST, jit
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def pair_field(
     dx: float, dy: float, dz: float, xx: float, yy: float, zz: float, yz: float, xz: float, xy: float,
     c0: float, c1: float, c2: float,
@@ -58,7 +54,7 @@ def pair_field(
     )
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def pair_energy(
     dx: float, dy: float, dz: float,
     xx: float, yy: float, zz: float, yz: float, xz: float, xy: float,
@@ -70,7 +66,7 @@ def pair_energy(
     return xx * hxx + yy * hyy + zz * hzz + 2.0 * (yz * hyz + xz * hxz + xy * hxy)
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _scaled(moments: Any, j0: int, j1: int, c1: float, c2: float, tile: Any) -> float:
     """Fill the rows of tile with c1/2 T' and 3/4 c2 tr T' of sources [j0, j1); return the factor c1/2."""
     factor = 0.5 * c1 if c1 != 0.0 else 1e-30  # c1 vanishes at alpha = 1/2: what is divided by it must not
@@ -81,7 +77,7 @@ def _scaled(moments: Any, j0: int, j1: int, c1: float, c2: float, tile: Any) -> 
     return factor
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _field_at(
     x: float, y: float, z: float, sx: Any, sy: Any, sz: Any,
     xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any, trace: Any, factor: float, c0: float, c2: float,
@@ -90,7 +86,7 @@ def _field_at(
     # As pair_field, but with all factors that are common to the sources taken out of the loop. What remains are two
     # matrices, E = Sum a3 T' and D = Sum d u, and S = Sum a3 q, all scaled by c1/2; the traces of D and of the T' in
     # the diagonal follow from E and S. That is 40 multiplications or fused multiply-adds, a division and a square root
-    # a pair, and LLVM makes of it a loop over full vectors, without spills.
+    # a pair, and LLVM makes of it a loop over full vectors, with contiguous loads and without branches or spills.
     exx = eyy = ezz = eyz = exz = exy = dxx = dyy = dyz = dxz = dxy = s = 0.0
     kappa = 3.75 * c2 / factor
     for j in range(sx.size):
@@ -137,7 +133,7 @@ def _field_at(
 
 @jit(
     "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, float64, float64, float64[:, ::1])",
-    fastmath=_FAST,
+    fastmath=FAST,
 )
 def field(targets: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, out: Any) -> None:
     """Add to out (6, m) the field at targets (3, m) of all sources."""
@@ -160,7 +156,7 @@ def field(targets: Any, positions: Any, moments: Any, c0: float, c1: float, c2: 
 @jit(
     "float64(int64, int64, float64[:, ::1], float64[:, ::1], int64, float64[:, ::1], float64[:, ::1], "
     "float64, float64, float64)",
-    fastmath=_FAST,
+    fastmath=FAST,
 )
 def energy(
     i0: int, i1: int, targets: Any, target_moments: Any, j0: int, positions: Any, moments: Any,
@@ -191,7 +187,7 @@ def energy(
     return total
 
 
-@jit("void(float64[:, ::1], float64[::1], float64[::1], float64, float64, float64, float64[:, ::1])", fastmath=_FAST)
+@jit("void(float64[:, ::1], float64[::1], float64[::1], float64, float64, float64, float64[:, ::1])", fastmath=FAST)
 def source_field(targets: Any, source: Any, moment: Any, c0: float, c1: float, c2: float, out: Any) -> None:
     """Add to out (6, m) the field at targets (3, m) of one source at source (3,) with moment (6,)."""
     x, y, z = source[0], source[1], source[2]
@@ -210,17 +206,19 @@ def source_field(targets: Any, source: Any, moment: Any, c0: float, c1: float, c
 
 @jit(
     "float64(int64, float64[::1], float64[:, ::1], float64[:, ::1], float64, float64, float64, float64[:, ::1])",
-    fastmath=_FAST,
+    fastmath=FAST,
 )
 def change_moment(
     s: int, new: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, field: Any
 ) -> float:  # fmt: skip
     """Give block s the moment new (6,): update moments and field in place; return the change of Sum_i T_i:h_i."""
-    change = np.empty(6)
+    source, change = np.empty(3), np.empty(6)
+    for a in range(3):
+        source[a] = positions[a, s]
     gain = 0.0
     for a in range(6):
         change[a] = new[a] - moments[a, s]
         moments[a, s] = new[a]
         gain += (1.0 if a < 3 else 2.0) * change[a] * field[a, s]
-    source_field(positions, positions[:, s].copy(), change, c0, c1, c2, field)
+    source_field(positions, source, change, c0, c1, c2, field)
     return 2.0 * gain  # the pairs (s, s') and (s', s)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from mbfast import units
 from mbfast._core import tiles as _tiles
 from mbfast._core.validate import FloatArray, check_out, require_choice
-from mbfast.kernels import spectra as kernels
-from mbfast.kernels.spectra import RULE
+from mbfast.kernels.spectra import RULE, coefficients
+from mbfast.spectra._kernels import products as kernels
 from mbfast.spectra.grid import (
     LARGEST_VALUE,
     RANGE,
@@ -398,7 +398,7 @@ def _stack(
 ) -> _Functions:
     c, m = np.empty_like(values), np.empty((values.shape[0], b.size, 8))
     for a in range(values.shape[0]):
-        kernels.coefficients(values[a], RULE, c[a])
+        coefficients(values[a], RULE, c[a])
         kernels.moments(b, values[a], amplitude[a], exponent[a], rate, RULE, m[a])
     return _Functions(b, values, c, m, amplitude, exponent, rate)
 

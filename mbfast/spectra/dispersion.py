@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles as _tiles
 from mbfast._core.validate import FloatArray, check_out, float_array, require_choice, require_finite
-from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
+from mbfast.spectra._kernels import cauchy as kernels
 from mbfast.spectra.grid import (
     ROUNDING,
     Edge,

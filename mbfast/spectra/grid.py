@@ -19,8 +19,8 @@ from mbfast._core.validate import (
     require_finite,
     require_positive,
 )
-from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
+from mbfast.spectra._kernels import products as kernels
 
 Edge: TypeAlias = Literal["power", "zero"] | float
 """How a spectrum goes on beyond its nodes: the power law of the last two, not at all, or with a given exponent."""

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mbfast._core.jit import jit
-
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+from mbfast._core.jit import FAST, jit
 
 
-@jit("void(float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])", fastmath=_FAST)
+@jit("void(float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])", fastmath=FAST)
 def fourth_derivatives(d: Any, nodes: Any, weights: Any, out: Any) -> None:
     """Set out (15, n) to the sum over nodes (3, m) of weight times the fourth derivatives of r at d (3, n) + node.
 
@@ -63,7 +61,7 @@ def fourth_derivatives(d: Any, nodes: Any, weights: Any, out: Any) -> None:
 
 @jit(
     "void(int64, int64, int64, int64, int64, int64, float64[:, :, ::1], float64[:, ::1], float64[:, ::1])",
-    fastmath=_FAST,
+    fastmath=FAST,
 )
 def field(i0: int, i1: int, j0: int, j1: int, n2: int, n3: int, tensors: Any, moments: Any, out: Any) -> None:
     """Add to out (i1 - i0, c) the field at the blocks [i0, i1) of a lattice (n1, n2, n3) of the blocks [j0, j1).
@@ -72,7 +70,8 @@ def field(i0: int, i1: int, j0: int, j1: int, n2: int, n3: int, tensors: Any, mo
     a moment into the field at an offset (x, y, z) in [0, n1) x [0, n2) x [0, n3); at others they follow by reflection.
     """
     components = moments.shape[1]
-    signs, moment, h = np.ones(components), np.empty(components), np.empty(components)
+    signs, moment, h = np.empty(components), np.empty(components), np.empty(components)
+    signs[:] = 1.0
     for i in range(i0, i1):
         ix, iy, iz = i // (n2 * n3), i // n3 % n2, i % n3
         jx, jy, jz = j0 // (n2 * n3), j0 // n3 % n2, j0 % n3

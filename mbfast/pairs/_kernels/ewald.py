@@ -17,27 +17,25 @@ from typing import Any
 
 import numpy as np
 
-from mbfast._core.jit import jit
-
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+from mbfast._core.jit import FAST, jit
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _gather(cell: int, low: Any, high: Any, starts: Any, positions: Any, moments: Any, near: Any) -> int:
     """Copy positions and moments of the sources in the columns of cells around a cell; return their number."""
     n = 0
     for c in range(low.size):
         j0, j1 = starts[cell + low[c]], starts[cell + high[c] + 1]
         if j1 > j0:
-            for a in range(3):
-                near[a, n : n + j1 - j0] = positions[a, j0:j1]
-            for a in range(moments.shape[0]):
-                near[3 + a, n : n + j1 - j0] = moments[a, j0:j1]
+            for a in range(near.shape[0]):
+                given, copied = positions[a] if a < 3 else moments[a - 3], near[a, n:]
+                for j in range(j1 - j0):
+                    copied[j] = given[j0 + j]
             n += j1 - j0
     return n
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _place(x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, square: float, u: Any) -> None:
     """Fill u with 2 r^2/square - 1, the argument of the polynomials, 1 beyond the radius."""
     factor = 2.0 / square
@@ -46,7 +44,7 @@ def _place(x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, square: floa
         u[j] = min(factor * (dx * dx + dy * dy + dz * dz) - 1.0, 1.0)
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _polynomial(coefficients: Any, u: Any, value: Any) -> None:
     """Fill value with a polynomial of u, highest power first, their number a multiple of four."""
     value[:] = coefficients[0]  # four powers a pass: no loop over a degree unknown to the compiler within that over u
@@ -59,7 +57,7 @@ def _polynomial(coefficients: Any, u: Any, value: Any) -> None:
             value[j] = (((value[j] * u[j] + c0) * u[j] + c1) * u[j] + c2) * u[j] + c3
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _stress_at(
     x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any,
     second: Any, third: Any, fourth: Any, square: float, b: float, c2: float,
@@ -99,7 +97,7 @@ def _stress_at(
 @jit(
     "void(int64[::1], int64[::1], float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[:, ::1], "
     "float64[:, ::1], float64[:, ::1], int64, float64, float64, float64, float64[:, ::1])",
-    fastmath=_FAST,
+    fastmath=FAST,
 )
 def near_stress(
     cells: Any, ends: Any, targets: Any, low: Any, high: Any, starts: Any, positions: Any, moments: Any,
@@ -128,7 +126,7 @@ def near_stress(
                 out[a, i] += h[a]
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _dipole_at(
     x: float,
     y: float,
@@ -162,7 +160,7 @@ def _dipole_at(
 @jit(
     "void(int64[::1], int64[::1], float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[:, ::1], "
     "float64[:, ::1], float64[:, ::1], int64, float64, float64[:, ::1])",
-    fastmath=_FAST,
+    fastmath=FAST,
 )
 def near_dipole(
     cells: Any, ends: Any, targets: Any, low: Any, high: Any, starts: Any, positions: Any, moments: Any,
@@ -184,12 +182,13 @@ def near_dipole(
                 out[a, i] += h[a]
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _weights(place: float, window: Any, weights: Any) -> int:
     """Fill weights with the window's values at the nodes around a place; return the first of these nodes."""
     first = math.floor(place)
     u = 2.0 * (place - first) - 1.0
-    weights[:] = window[0]
+    for p in range(weights.size):
+        weights[p] = window[0, p]
     for k in range(1, window.shape[0]):
         row = window[k]
         for p in range(weights.size):
@@ -197,9 +196,7 @@ def _weights(place: float, window: Any, weights: Any) -> int:
     return first
 
 
-@jit(
-    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64, int64, int64, float64[::1])", fastmath=_FAST
-)
+@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64, int64, int64, float64[::1])", fastmath=FAST)
 def spread(places: Any, values: Any, window: Any, start: int, stop: int, ny: int, nz: int, mesh: Any) -> None:
     """Add values (n, m) at places (n, 3), in steps of the mesh, to the nodes of its planes [start, stop).
 
@@ -234,7 +231,7 @@ def spread(places: Any, values: Any, window: Any, start: int, stop: int, ny: int
                     one[k] += u * row[k]
 
 
-@jit("void(float64[:, ::1], float64[:, ::1], int64, int64, float64[::1], float64[:, ::1])", fastmath=_FAST)
+@jit("void(float64[:, ::1], float64[:, ::1], int64, int64, float64[::1], float64[:, ::1])", fastmath=FAST)
 def interpolate(places: Any, window: Any, ny: int, nz: int, mesh: Any, out: Any) -> None:
     """Fill out (n, m) with the sums of the mesh's nodes, (nx, ny, nz, m), flat, by the weights of `spread`."""
     width, m = window.shape[1], out.shape[1]
@@ -264,7 +261,7 @@ def interpolate(places: Any, window: Any, ny: int, nz: int, mesh: Any, out: Any)
                 out[i, a] += wz[p] * row[p * m + a]
 
 
-@jit("void(int64[::1], float64[:, ::1], float64[:, :, ::1], int64, int64, float64[:, :, ::1])", fastmath=_FAST)
+@jit("void(int64[::1], float64[:, ::1], float64[:, :, ::1], int64, int64, float64[:, :, ::1])", fastmath=FAST)
 def restrict(first: Any, weights: Any, fine: Any, start: int, stop: int, coarse: Any) -> None:
     """Add the nodes of a mesh to those of a coarser one, along the middle axis; of the last axis, [start, stop).
 
@@ -279,7 +276,7 @@ def restrict(first: Any, weights: Any, fine: Any, start: int, stop: int, coarse:
                     target[k] += w * source[k]
 
 
-@jit("void(int64[::1], float64[:, ::1], float64[:, :, ::1], int64, int64, float64[:, :, ::1])", fastmath=_FAST)
+@jit("void(int64[::1], float64[:, ::1], float64[:, :, ::1], int64, int64, float64[:, :, ::1])", fastmath=FAST)
 def prolong(first: Any, weights: Any, coarse: Any, start: int, stop: int, fine: Any) -> None:
     """Add to the nodes of a mesh what those of a coarser one make there: the transpose of `restrict`."""
     for o in range(fine.shape[0]):

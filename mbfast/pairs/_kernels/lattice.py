@@ -1,4 +1,4 @@
-"""Fields on a lattice by Fourier transforms: the transforms, and what is done between them.
+"""Fields on a lattice by Fourier transforms: what is done between the transforms.
 
 A convolution with offsets from -(n - 1) to n - 1 needs n blocks padded to 2n; here all transforms are of length m, the
 next product of 2, 3 and 5 from n on. Values are first turned by exp(-i pi j/(2m)), so that what wraps around comes back
@@ -6,210 +6,29 @@ times i or -i. Along the first axis, z, values are real and the real part of the
 complex, and the mean of what they and their conjugates give is right: frequencies theta, -theta = 2 pi (k + 1/4)/m. So
 no zeros are transformed but those up to m, and the kernel is wanted at m frequencies an axis, each for both signs.
 
-The kernel's tensors are even or odd along each axis and their transforms real. Frequencies come in the order in which
-the passes of `forward` leave them and `backward` takes them, digits reversed: nothing is ever sorted.
-
-Conjugates are swaps of real and imaginary parts (which is i times the conjugate). Data are rows of lanes, real parts
-then imaginary parts, and a transform runs along the rows for all lanes at once: loops are over contiguous lanes.
-Indices are unsigned: numba does not guard them against being negative.
+The kernel's tensors are even or odd along each axis and their transforms real. Layout and order of frequencies are
+those of `mbfast.pairs._kernels.transforms`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from mbfast._core.jit import jit
+from mbfast._core.jit import FAST, jit
+from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
 
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 _U: Any = np.uint64
-
-
-@jit(fastmath=_FAST)
-def _turn(r: float, i: float, c: float, s: float) -> tuple[float, float]:
-    """(r + i I)(c + s I)."""
-    return r * c - i * s, r * s + i * c
-
-
-@jit(fastmath=_FAST)
-def _two(ar: float, ai: float, br: float, bi: float) -> tuple[float, float, float, float]:
-    return ar + br, ai + bi, ar - br, ai - bi
-
-
-@jit(fastmath=_FAST)
-def _three(
-    ar: float, ai: float, br: float, bi: float, cr: float, ci: float
-) -> tuple[float, float, float, float, float, float]:
-    sr, si = br + cr, bi + ci
-    dr, di = 0.8660254037844386 * (br - cr), 0.8660254037844386 * (bi - ci)
-    hr, hi = ar - 0.5 * sr, ai - 0.5 * si
-    return ar + sr, ai + si, hr + di, hi - dr, hr - di, hi + dr
-
-
-@jit(fastmath=_FAST)
-def _four(
-    ar: float, ai: float, br: float, bi: float, cr: float, ci: float, dr: float, di: float
-) -> tuple[float, float, float, float, float, float, float, float]:
-    pr, pi, mr, mi = ar + cr, ai + ci, ar - cr, ai - ci
-    qr, qi, nr, ni = br + dr, bi + di, br - dr, bi - di
-    return pr + qr, pi + qi, mr + ni, mi - nr, pr - qr, pi - qi, mr - ni, mi + nr
-
-
-@jit(fastmath=_FAST)
-def _five(
-    ar: float, ai: float, br: float, bi: float, cr: float, ci: float, dr: float, di: float, er: float, ei: float
-) -> tuple[float, float, float, float, float, float, float, float, float, float]:
-    pr, pi, mr, mi = br + er, bi + ei, br - er, bi - ei
-    qr, qi, nr, ni = cr + dr, ci + di, cr - dr, ci - di
-    c1, c2, s1, s2 = 0.30901699437494745, -0.8090169943749475, 0.9510565162951535, 0.5877852522924731
-    ur, ui = ar + c1 * pr + c2 * qr, ai + c1 * pi + c2 * qi
-    vr, vi = ar + c2 * pr + c1 * qr, ai + c2 * pi + c1 * qi
-    fr, fi = s1 * mr + s2 * nr, s1 * mi + s2 * ni
-    gr, gi = s2 * mr - s1 * nr, s2 * mi - s1 * ni
-    return ar + pr + qr, ai + pi + qi, ur + fi, ui - fr, vr + gi, vi - gr, vr - gi, vi + gr, ur - fi, ui + fr
-
-
-@jit(fastmath=_FAST)
-def _split(radix: int, x: Any, a: int, ai: int, step: int, lanes: int, w: Any, t: int) -> None:
-    """Butterfly of the rows at a (real parts) and ai (imaginary ones), step apart; twiddle factors t, ... come last."""
-    b, bi = a + step, ai + step
-    c, ci = b + step, bi + step
-    d, di = c + step, ci + step
-    if radix == _U(4):
-        w1r, w1i, w2r, w2i, w3r, w3i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)], w[t + _U(4)], w[t + _U(5)]
-        for k in range(lanes):
-            y = _four(x[a + k], x[ai + k], x[b + k], x[bi + k], x[c + k], x[ci + k], x[d + k], x[di + k])
-            x[a + k], x[ai + k] = y[0], y[1]
-            x[b + k], x[bi + k] = _turn(y[2], y[3], w1r, w1i)
-            x[c + k], x[ci + k] = _turn(y[4], y[5], w2r, w2i)
-            x[d + k], x[di + k] = _turn(y[6], y[7], w3r, w3i)
-    elif radix == _U(2):
-        w1r, w1i = w[t], w[t + _U(1)]
-        for k in range(lanes):
-            y2 = _two(x[a + k], x[ai + k], x[b + k], x[bi + k])
-            x[a + k], x[ai + k] = y2[0], y2[1]
-            x[b + k], x[bi + k] = _turn(y2[2], y2[3], w1r, w1i)
-    elif radix == _U(3):
-        w1r, w1i, w2r, w2i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)]
-        for k in range(lanes):
-            y3 = _three(x[a + k], x[ai + k], x[b + k], x[bi + k], x[c + k], x[ci + k])
-            x[a + k], x[ai + k] = y3[0], y3[1]
-            x[b + k], x[bi + k] = _turn(y3[2], y3[3], w1r, w1i)
-            x[c + k], x[ci + k] = _turn(y3[4], y3[5], w2r, w2i)
-    elif radix == _U(5):
-        e, ei = d + step, di + step
-        w1r, w1i, w2r, w2i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)]
-        w3r, w3i, w4r, w4i = w[t + _U(4)], w[t + _U(5)], w[t + _U(6)], w[t + _U(7)]
-        for k in range(lanes):
-            y5 = _five(
-                x[a + k], x[ai + k], x[b + k], x[bi + k], x[c + k], x[ci + k], x[d + k], x[di + k], x[e + k], x[ei + k]
-            )
-            x[a + k], x[ai + k] = y5[0], y5[1]
-            x[b + k], x[bi + k] = _turn(y5[2], y5[3], w1r, w1i)
-            x[c + k], x[ci + k] = _turn(y5[4], y5[5], w2r, w2i)
-            x[d + k], x[di + k] = _turn(y5[6], y5[7], w3r, w3i)
-            x[e + k], x[ei + k] = _turn(y5[8], y5[9], w4r, w4i)
-
-
-@jit(fastmath=_FAST)
-def _join(radix: int, x: Any, a: int, ai: int, step: int, lanes: int, w: Any, t: int) -> None:
-    """The transpose of `_split`: the twiddle factors come first."""
-    b, bi = a + step, ai + step
-    c, ci = b + step, bi + step
-    d, di = c + step, ci + step
-    if radix == _U(4):
-        w1r, w1i, w2r, w2i, w3r, w3i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)], w[t + _U(4)], w[t + _U(5)]
-        for k in range(lanes):
-            br, bj = _turn(x[b + k], x[bi + k], w1r, w1i)
-            cr, cj = _turn(x[c + k], x[ci + k], w2r, w2i)
-            dr, dj = _turn(x[d + k], x[di + k], w3r, w3i)
-            y = _four(x[a + k], x[ai + k], br, bj, cr, cj, dr, dj)
-            x[a + k], x[ai + k] = y[0], y[1]
-            x[b + k], x[bi + k] = y[2], y[3]
-            x[c + k], x[ci + k] = y[4], y[5]
-            x[d + k], x[di + k] = y[6], y[7]
-    elif radix == _U(2):
-        w1r, w1i = w[t], w[t + _U(1)]
-        for k in range(lanes):
-            br, bj = _turn(x[b + k], x[bi + k], w1r, w1i)
-            x[a + k], x[ai + k], x[b + k], x[bi + k] = _two(x[a + k], x[ai + k], br, bj)
-    elif radix == _U(3):
-        w1r, w1i, w2r, w2i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)]
-        for k in range(lanes):
-            br, bj = _turn(x[b + k], x[bi + k], w1r, w1i)
-            cr, cj = _turn(x[c + k], x[ci + k], w2r, w2i)
-            y3 = _three(x[a + k], x[ai + k], br, bj, cr, cj)
-            x[a + k], x[ai + k] = y3[0], y3[1]
-            x[b + k], x[bi + k] = y3[2], y3[3]
-            x[c + k], x[ci + k] = y3[4], y3[5]
-    elif radix == _U(5):
-        e, ei = d + step, di + step
-        w1r, w1i, w2r, w2i = w[t], w[t + _U(1)], w[t + _U(2)], w[t + _U(3)]
-        w3r, w3i, w4r, w4i = w[t + _U(4)], w[t + _U(5)], w[t + _U(6)], w[t + _U(7)]
-        for k in range(lanes):
-            br, bj = _turn(x[b + k], x[bi + k], w1r, w1i)
-            cr, cj = _turn(x[c + k], x[ci + k], w2r, w2i)
-            dr, dj = _turn(x[d + k], x[di + k], w3r, w3i)
-            er, ej = _turn(x[e + k], x[ei + k], w4r, w4i)
-            y5 = _five(x[a + k], x[ai + k], br, bj, cr, cj, dr, dj, er, ej)
-            x[a + k], x[ai + k] = y5[0], y5[1]
-            x[b + k], x[bi + k] = y5[2], y5[3]
-            x[c + k], x[ci + k] = y5[4], y5[5]
-            x[d + k], x[di + k] = y5[6], y5[7]
-            x[e + k], x[ei + k] = y5[8], y5[9]
-
-
-# Passes are done two at a time, on the rows that both need: they stay in the nearest cache.
-@jit("void(float64[::1], int64, int64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
-def forward(x: Any, m: int, lanes: int, passes: Any, w: Any) -> None:
-    """Transform x (m, 2, lanes) along its rows, y_k = Sum_j x_j exp(-2 pi i jk/m), k in reversed digits.
-
-    A row of passes is: two radices, the length of what they split, and the places of their factors in w.
-    """
-    n, row = _U(lanes), _U(2 * lanes)
-    for i in range(_U(passes.shape[0])):
-        first, second, size, t, t_ = passes[i, 0], passes[i, 1], passes[i, 2], passes[i, 3], passes[i, 4]
-        step = size // first
-        step_ = step // second
-        for start in range(_U(0), _U(m), size):
-            for p in range(step_):
-                for q in range(second):
-                    k = p + q * step_
-                    a = (start + k) * row
-                    _split(first, x, a, a + n, step * row, n, w, t + _U(2) * (first - _U(1)) * k)
-                for q in range(first):
-                    a = (start + p + q * step) * row
-                    _split(second, x, a, a + n, step_ * row, n, w, t_ + _U(2) * (second - _U(1)) * p)
-
-
-@jit("void(float64[::1], int64, int64, uint64[:, ::1], float64[::1])", fastmath=_FAST)
-def backward(x: Any, m: int, lanes: int, passes: Any, w: Any) -> None:
-    """Undo `forward`, but for a factor m: the transposed passes, on conjugates."""
-    n, row = _U(lanes), _U(2 * lanes)
-    count = _U(passes.shape[0])
-    for j in range(count):
-        i = count - _U(1) - j
-        first, second, size, t, t_ = passes[i, 0], passes[i, 1], passes[i, 2], passes[i, 3], passes[i, 4]
-        step = size // first
-        step_ = step // second
-        for start in range(_U(0), _U(m), size):
-            for p in range(step_):
-                for q in range(first):
-                    a = (start + p + q * step) * row
-                    _join(second, x, a + n, a, step_ * row, n, w, t_ + _U(2) * (second - _U(1)) * p)
-                for q in range(second):
-                    k = p + q * step_
-                    a = (start + k) * row
-                    _join(first, x, a + n, a, step * row, n, w, t + _U(2) * (first - _U(1)) * k)
 
 
 @jit(
     "void(int64, int64, float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], int64, float64[:, ::1], "
-    "uint64[:, ::1], float64[::1], float64[:, :, :, ::1])",
-    fastmath=_FAST,
+    "uint64[:, ::1], float64[::1], float64[:, :, :, ::1], int64)",
+    fastmath=FAST,
 )
-def spread(
+def _spread(
     j0: int, j1: int, moments: Any, axes: Any, places: Any, scale: Any, width: int, turn: Any, passes: Any, w: Any,
-    out: Any,
+    out: Any, there: int,
 ) -> None:  # fmt: skip
     """Transform the moments of rows [j0, j1) along z into out (mz, blocks, ny, 2 components width).
 
@@ -217,10 +36,10 @@ def spread(
     times the sum of what is at the two places[c] of a block. Along x, width neighbours are the lanes of a block; the
     last block ends in zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
     """
-    m, blocks, ny, row = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(out.shape[3])
+    m, blocks, row = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[3])
     nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
     dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
-    work, flat = np.zeros(m * row), out.reshape(out.size)
+    work = np.zeros(m * row)
     for block in range(blocks):
         first = block * columns
         for j in range(_U(j0), _U(j1)):
@@ -234,35 +53,35 @@ def spread(
                     for i in range(min(columns, nx - first)):
                         t = moments[a + i * dx] + moments[a_ + i * dx]
                         work[b + i], work[b + lanes + i] = t * cos, t * sin
-            forward(work, out.shape[0], out.shape[3] // 2, passes, w)
+            call(there, work, out.shape[0], out.shape[3] // 2, passes, w)
             for k in range(m):
-                b = ((k * blocks + block) * ny + j) * row
+                result = out[k, block, j]
                 for i in range(row):
-                    flat[b + i] = work[k * row + i]
+                    result[i] = work[k * row + i]
 
 
 @jit(
     "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64[:, ::1], float64, int64, float64[:, ::1], "
-    "uint64[:, ::1], float64[::1], float64[::1])",
-    fastmath=_FAST,
+    "uint64[:, ::1], float64[::1], float64[::1], int64)",
+    fastmath=FAST,
 )
-def collect(
+def _collect(
     j0: int, j1: int, field: Any, axes: Any, places: Any, scale: float, width: int, turn: Any, passes: Any, w: Any,
-    out: Any,
+    out: Any, back: int,
 ) -> None:  # fmt: skip
     """Transform back rows [j0, j1) of what `spread` made, scaled, into out: each component to both of its places."""
-    m, blocks, ny, row = _U(field.shape[0]), _U(field.shape[1]), _U(field.shape[2]), _U(field.shape[3])
+    m, blocks, row = _U(field.shape[0]), _U(field.shape[1]), _U(field.shape[3])
     nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
     dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
-    work, flat = np.empty(m * row), field.reshape(field.size)
+    work = np.empty(m * row)
     for block in range(blocks):
         first = block * columns
         for j in range(_U(j0), _U(j1)):
             for k in range(m):
-                a = ((k * blocks + block) * ny + j) * row
+                given = field[k, block, j]
                 for i in range(row):
-                    work[k * row + i] = flat[a + i]
-            backward(work, field.shape[0], field.shape[3] // 2, passes, w)
+                    work[k * row + i] = given[i]
+            call(back, work, field.shape[0], field.shape[3] // 2, passes, w)
             for k in range(nz):
                 cos, sin = scale * turn[k, 0], scale * turn[k, 1]
                 for c in range(_U(places.shape[0])):
@@ -276,7 +95,7 @@ def collect(
 
 
 # n is 8. LLVM makes no vectors of a loop known to be so short, if it must look first whether arrays overlap.
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _stress_matrix(k: Any, a: int, n: int, g: float, f: float, m: Any, b: int) -> None:
     """Matrix of six components, the rows of its upper triangle, from the transforms of their functions.
 
@@ -318,7 +137,7 @@ def _stress_matrix(k: Any, a: int, n: int, g: float, f: float, m: Any, b: int) -
         m[o + _U(128)] = 0.5 * t - f * z
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _dipole_matrix(k: Any, a: int, n: int, m: Any, b: int) -> None:
     """As `_stress_matrix`, of three components, from theirs."""
     for v in range(n):
@@ -332,7 +151,7 @@ def _dipole_matrix(k: Any, a: int, n: int, m: Any, b: int) -> None:
         m[o + _U(8)] = -k[p + _U(32)]
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _multiply_six(x: Any, a: int, n: int, k: Any, b: int) -> None:
     """Eight lanes of six components at a times the symmetric matrix at b."""
     for v in range(n):
@@ -352,7 +171,7 @@ def _multiply_six(x: Any, a: int, n: int, k: Any, b: int) -> None:
         x[p + _U(40)] = m05 * t0 + m15 * t1 + m25 * t2 + m35 * t3 + m45 * t4 + k[o + _U(160)] * t5
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _multiply_three(x: Any, a: int, n: int, k: Any, b: int) -> None:
     for v in range(n):
         p, o = a + v, b + v
@@ -363,29 +182,31 @@ def _multiply_three(x: Any, a: int, n: int, k: Any, b: int) -> None:
         x[p + _U(16)] = m02 * t0 + m12 * t1 + k[o + _U(40)] * t2
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _turned(x: Any, a: int, a_: int, y: Any, b: int, b_: int, n: int, c: float, s: float) -> None:
     """y = (c + s I) x for n lanes, real and imaginary parts from a and a_ on, and from b and b_ on."""
     for v in range(n):
-        y[b + v], y[b_ + v] = _turn(x[a + v], x[a_ + v], c, s)
+        y[b + v], y[b_ + v] = turned(x[a + v], x[a_ + v], c, s)
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _signed(x: Any, a: int, a_: int, y: Any, b: int, b_: int, sign: Any, n: int, c: float, s: float) -> None:
     """As `_turned`, with a sign for each lane."""
     for v in range(n):
-        r, i = _turn(x[a + v], x[a_ + v], c, s)
+        r, i = turned(x[a + v], x[a_ + v], c, s)
         y[b + v], y[b_ + v] = sign[v] * r, sign[v] * i
 
 
 @jit(
     "void(int64, int64, float64[:, :, :, ::1], float64[:, :, :, :, ::1], float64[::1], float64[:, ::1], int64, int64, "
-    "int64, int64, float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, ::1], uint64[:, ::1], float64[::1])",
-    fastmath=_FAST,
+    "int64, int64, float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, ::1], uint64[:, ::1], float64[::1], "
+    "int64, int64)",
+    fastmath=FAST,
 )
-def planes(
+def _planes(
     k0: int, k1: int, field: Any, kernel: Any, factors: Any, signs: Any, components_: int, width_: int,
     my_: int, mx_: int, turn_y: Any, passes_y: Any, w_y: Any, turn_x: Any, passes_x: Any, w_x: Any,
+    there: int, back: int,
 ) -> None:  # fmt: skip
     """Convolve the planes [k0, k1) of field (mz, blocks, ny, 2 components width) with the kernel, in place.
 
@@ -399,7 +220,7 @@ def planes(
     # Rows are [real, imaginary][y, -y][component][lane]; in transforms along y lanes are values of x, and the reverse.
     half = _U(16) * components
     row_y, row_x = _U(4) * lanes, _U(2) * half
-    flat, values = field.reshape(field.size), kernel.reshape(kernel.size)
+    values = kernel.reshape(kernel.size)
     tile = np.zeros(tiles * nx * row_x)
     work = np.empty(max(my * row_y, mx * row_x))
     kept = np.empty(nx * row_x)
@@ -410,11 +231,10 @@ def planes(
             count = min(width, nx - first)
             work[ny * row_y : my * row_y] = 0.0
             for j in range(ny):
-                a, b = ((k * blocks + block) * ny + j) * _U(2) * lanes, j * row_y
-                c, s = turn_y[j, 0], turn_y[j, 1]
-                _turned(flat, a, a + lanes, work, b, b + _U(2) * lanes, lanes, c, s)
-                _turned(flat, a + lanes, a, work, b + lanes, b + _U(3) * lanes, lanes, c, s)
-            forward(work, my_, 2 * components_ * width_, passes_y, w_y)
+                given, b, c, s = field[k, block, j], j * row_y, turn_y[j, 0], turn_y[j, 1]
+                _turned(given, _U(0), lanes, work, b, b + _U(2) * lanes, lanes, c, s)
+                _turned(given, lanes, _U(0), work, b + lanes, b + _U(3) * lanes, lanes, c, s)
+            call(there, work, my_, 2 * components_ * width_, passes_y, w_y)
             for t in range(tiles):
                 filled = min(_U(8), my - _U(8) * t)
                 for q in range(_U(4) * components):
@@ -429,14 +249,14 @@ def planes(
                     _stress_matrix(values, a, eight, factors[0], factors[1], matrix, b)
                 else:
                     _dipole_matrix(values, a, eight, matrix, b)
-            for turned in range(_U(2)):
-                sign = signs[turned]
-                re, im = turned * half, (_U(1) - turned) * half
+            for side in range(_U(2)):
+                sign = signs[side]
+                re, im = side * half, (_U(1) - side) * half
                 work[nx * row_x : mx * row_x] = 0.0
                 for i in range(nx):
                     a, b = (t * nx + i) * row_x, i * row_x
                     _signed(tile, a + re, a + im, work, b, b + half, sign, half, turn_x[i, 0], turn_x[i, 1])
-                forward(work, mx_, 16 * components_, passes_x, w_x)
+                call(there, work, mx_, 16 * components_, passes_x, w_x)
                 for kx in range(mx):
                     for part in range(_U(4)):  # real and imaginary, of y and -y
                         a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
@@ -444,11 +264,11 @@ def planes(
                             _multiply_six(work, a, eight, matrix, b)
                         else:
                             _multiply_three(work, a, eight, matrix, b)
-                backward(work, mx_, 16 * components_, passes_x, w_x)
+                call(back, work, mx_, 16 * components_, passes_x, w_x)
                 for i in range(nx):
                     a, b = i * row_x, (t * nx + i) * row_x
                     c, s = turn_x[i, 0], -turn_x[i, 1]
-                    if turned == _U(0):
+                    if side == _U(0):
                         _signed(work, a, a + half, kept, a, a + half, sign, half, c, s)
                     else:
                         _signed(work, a, a + half, tile, b + half, b, sign, half, c, s)
@@ -464,24 +284,23 @@ def planes(
                         a, b = _U(8) * t * row_y + q * width + i, (t * nx + first + i) * row_x + _U(8) * q
                         for v in range(filled):
                             work[a + v * row_y] = tile[b + v]
-            backward(work, my_, 2 * components_ * width_, passes_y, w_y)
+            call(back, work, my_, 2 * components_ * width_, passes_y, w_y)
             for j in range(ny):
-                a, b = j * row_y, ((k * blocks + block) * ny + j) * _U(2) * lanes
-                c, s = turn_y[j, 0], -turn_y[j, 1]
+                a, result, c, s = j * row_y, field[k, block, j], turn_y[j, 0], -turn_y[j, 1]
                 for v in range(a, a + lanes):
-                    r, i_ = _turn(work[v], work[v + _U(2) * lanes], c, s)
-                    i__, r_ = _turn(work[v + lanes], work[v + _U(3) * lanes], c, s)
-                    flat[b + (v - a)], flat[b + (v - a) + lanes] = r + r_, i_ + i__
+                    r, i_ = turned(work[v], work[v + _U(2) * lanes], c, s)
+                    i__, r_ = turned(work[v + lanes], work[v + _U(3) * lanes], c, s)
+                    result[v - a], result[v - a + lanes] = r + r_, i_ + i__
 
 
 @jit(
     "void(float64[:, :, ::1], int64[:, ::1], int64, int64, float64[:, ::1], uint64[:, ::1], float64[::1], "
-    "float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, :, :, ::1])",
-    fastmath=_FAST,
+    "float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, :, :, ::1], int64)",
+    fastmath=FAST,
 )
-def kernel_plane(
+def _kernel_plane(
     samples: Any, odd: Any, my: int, mx: int, turn_y: Any, passes_y: Any, w_y: Any,
-    turn_x: Any, passes_x: Any, w_x: Any, out: Any,
+    turn_x: Any, passes_x: Any, w_x: Any, out: Any, there: int,
 ) -> None:  # fmt: skip
     """Transform samples (basis, ny, nx) of the kernel at offsets >= 0 along y and x into out (tiles, mx, basis, 8).
 
@@ -501,21 +320,23 @@ def kernel_plane(
                     at = j * row + 8 * b + i
                     work[at] = samples[b, j, first + i] * turn_y[j, 0]
                     work[at + lanes] = samples[b, j, first + i] * turn_y[j, 1]
-        forward(work, my, lanes, passes_y, w_y)
+        call(there, work, my, lanes, passes_y, w_y)
         for k in range(my):
             for i in range(count):
                 for b in range(basis):
                     out[k // width, first + i, b, k % width] = work[k * row + odd[1, b] * lanes + 8 * b + i]
     flat, step = out.reshape(out.size), basis * width
     for t in range(out.shape[0]):
-        kernel_lines(flat, t * mx * step, step, mx, odd[0], turn_x, passes_x, w_x)
+        _kernel_lines(flat, t * mx * step, step, mx, odd[0], turn_x, passes_x, w_x, there)
 
 
 @jit(
-    "void(float64[::1], int64, int64, int64, int64[::1], float64[:, ::1], uint64[:, ::1], float64[::1])",
-    fastmath=_FAST,
+    "void(float64[::1], int64, int64, int64, int64[::1], float64[:, ::1], uint64[:, ::1], float64[::1], int64)",
+    fastmath=FAST,
 )
-def kernel_lines(values: Any, start: int, step: int, m: int, odd: Any, turn: Any, passes: Any, w: Any) -> None:
+def _kernel_lines(
+    values: Any, start: int, step: int, m: int, odd: Any, turn: Any, passes: Any, w: Any, there: int
+) -> None:
     """Transform m rows (basis, 8), from start on and step apart, the first of which are samples, as `kernel_plane`."""
     lanes = odd.size * 8
     work = np.zeros(m * 2 * lanes)
@@ -524,10 +345,24 @@ def kernel_lines(values: Any, start: int, step: int, m: int, odd: Any, turn: Any
             at = j * 2 * lanes + lane
             work[at] = values[start + j * step + lane] * turn[j, 0]
             work[at + lanes] = values[start + j * step + lane] * turn[j, 1]
-    forward(work, m, lanes, passes, w)
+    call(there, work, m, lanes, passes, w)
     for k in range(m):
         for b in range(odd.size):
             at = k * 2 * lanes + odd[b] * lanes + 8 * b
             to = start + k * step + 8 * b
             for lane in range(8):
                 values[to + lane] = work[at + lane]
+
+
+def _with(kernel: Any, *addresses: Callable[[], int]) -> Callable[..., None]:
+    """Return the kernel with its last arguments given: addresses, which nothing may keep that could be pickled."""
+
+    def call_it(*arguments: Any) -> None:
+        kernel(*arguments, *[address() for address in addresses])
+
+    return call_it
+
+
+spread, collect = _with(_spread, forward_address), _with(_collect, backward_address)
+planes = _with(_planes, forward_address, backward_address)
+kernel_plane, kernel_lines = _with(_kernel_plane, forward_address), _with(_kernel_lines, forward_address)

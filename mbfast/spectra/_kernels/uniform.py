@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from mbfast._core.jit import jit
-
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+from mbfast._core.jit import FAST, jit
 
 
-@jit("void(float64[::1], float64[::1], float64[::1])", fastmath=_FAST)
+@jit("void(float64[::1], float64[::1], float64[::1])", fastmath=FAST)
 def causal_product(f: Any, g: Any, out: Any) -> None:
     """Fill out[m] with the sum over a of f[a] g[m - a]; samples outside the arrays are zero."""
     n = f.size
@@ -23,7 +21,7 @@ def causal_product(f: Any, g: Any, out: Any) -> None:
         out[m] = total
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _add_filtered(taps: Any, x: Any, first: int, out: Any) -> None:
     """Add to out[i], from i = first on, the sum over t of taps[t] x[i - first + t]."""
     n = out.size - first
@@ -84,7 +82,7 @@ def _gap_weights(kappa: float, amplitude: float, exponent: float, powers: Any, r
                     out[j, s] += weight * total
 
 
-@jit(fastmath=_FAST)
+@jit(fastmath=FAST)
 def _add_gap_start(weights: Any, x: Any, stop: int, out: Any) -> None:
     """Add the integral over one function's gap to out[1...stop - 1], where only a part of the gap counts."""
     for i in range(1, min(stop, out.size)):
@@ -144,7 +142,8 @@ def extend(
         for r in range(m):
             total += low[i, r] * samples[r]
         out[i] = total
-    out[ghosts : ghosts + n] = samples
+    for i in range(n):
+        out[ghosts + i] = samples[i]
     out[ghosts + n :] = 0.0
     for i in range(high.shape[0]):
         total = 0.0

@@ -1,0 +1,245 @@
+"""Everything that mbfast takes from numba's private parts and from llvmlite, in one file.
+
+numba may move these parts in any release: the highest one that is known to have them all is the cap in pyproject.toml.
+`PARTS` names them, and tests/test_jit.py asks numba for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numba
+from llvmlite import ir
+
+PARTS = (
+    "numba.core.caching:FunctionCache.load_overload",
+    "numba.core.caching:FunctionCache.save_overload",
+    "numba.core.caching:FunctionCache.flush",
+    "numba.core.caching:FunctionCache.cache_path",
+    "numba.core.caching:IndexDataCacheFile",
+    "numba.core.caching:NullCache",
+    "numba.core.dispatcher:Dispatcher.compile",
+    "numba.core.options:DefaultOptions.no_cfunc_wrapper",
+    "numba.core.options:DefaultOptions.no_cpython_wrapper",
+    "numba.core.options:DefaultOptions.nrt",
+    "numba.core.registry:cpu_target",
+    "numba.core.codegen:JITCPUCodegen.magic_tuple",
+    "numba.core.sigutils:normalize_signature",
+    "numba.np.ufunc.dufunc:DUFunc.add",
+    "numba.core.base:BaseContext.make_array",
+    "numba.core.base:BaseContext.get_dummy_value",
+    "numba.core.base:BaseContext.get_value_type",
+    "numba.core.codegen:JITCodeLibrary.get_pointer_to_function",
+    "numba.core.funcdesc:FunctionDescriptor.llvm_cfunc_wrapper_name",
+    "llvmlite.ir:IRBuilder.shuffle_vector",
+)
+
+
+def part(name: str) -> Any:
+    """Return what `PARTS` calls by this name.
+
+    Raises
+    ------
+    ImportError
+        If the numba installed does not have it.
+    """
+    module, _, path = name.partition(":")
+    try:
+        return functools.reduce(getattr, path.split("."), importlib.import_module(module))
+    except (ImportError, AttributeError):
+        raise ImportError(
+            f"mbfast needs {name}, which numba {numba.__version__} does not have; "
+            "install a release of numba within the limits of mbfast's pyproject.toml"
+        ) from None
+
+
+NullCache = part("numba.core.caching:NullCache")
+_DUFunc = part("numba.np.ufunc.dufunc:DUFunc")
+_normalize = part("numba.core.sigutils:normalize_signature")
+
+# Options of a function without an entry for C, and of one that only other compiled functions call, without allocating:
+# the entries for Python and C, and counting references to arrays, take longer to compile than a small function itself.
+NO_C_ENTRY = {"no_cfunc_wrapper": True}
+HELPER = {"no_cfunc_wrapper": True, "no_cpython_wrapper": True, "_nrt": False}
+
+
+def is_universal(function: object) -> bool:
+    """Whether it is a universal function made by numba."""
+    return isinstance(function, _DUFunc)
+
+
+def compile_for(function: Any, signature: str) -> None:
+    """Compile a function of either kind for the signature, or load it from its cache."""
+    if is_universal(function):
+        function.add(signature)
+    else:  # as types, not as text: that is the key by which a call will look for it in the cache
+        function.compile(_normalize(signature)[0])
+
+
+def address_of(function: Any, signature: str) -> Any:
+    """Return the address by which C calls a function, compiled for the signature; without the JIT the function."""
+    if numba.config.DISABLE_JIT:
+        return function
+    types = _normalize(signature)[0]
+    function.compile(types)
+    result = function.overloads[types]
+    return result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name)
+
+
+def called_at(like: Callable[..., None]) -> Any:
+    """Return a function of compiled code that calls a function like this one by its address, the first argument."""
+    if numba.config.DISABLE_JIT:
+        return lambda function, *arguments: function(*arguments)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        types = [context.get_value_type(argument) for argument in signature.args[1:]]
+        function = builder.inttoptr(values[0], ir.FunctionType(ir.VoidType(), types).as_pointer())
+        builder.call(function, values[1:])
+        return context.get_dummy_value()
+
+    return _intrinsic(like, ["address"], generate)
+
+
+def _intrinsic(like: Callable[..., None], before: list[str], generate: Callable[..., Any]) -> Any:
+    """Return a function of compiled code that `generate` writes; its arguments are some, and those of `like`."""
+
+    def typed(_context: Any, *types: Any) -> Any:
+        return numba.types.void(*types), generate
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    names = ["_context", *before, *inspect.signature(like).parameters]
+    typed.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in names])  # type: ignore[attr-defined]
+    return numba.extending.intrinsic(typed)
+
+
+def set_cache(function: Any, cache: Any) -> None:
+    """Let a function of either kind keep its machine code in a cache."""
+    if is_universal(function):
+        function._dispatcher.cache = cache
+    else:
+        function._cache = cache
+
+
+def processor() -> tuple[str, str]:
+    """Return the name and the features, separated by commas, of the processor that numba compiles for."""
+    _, name, features = part("numba.core.registry:cpu_target").target_context.codegen().magic_tuple()
+    return name, features
+
+
+class ForgivingCache(part("numba.core.caching:FunctionCache")):  # type: ignore[misc]
+    """numba's cache, where a folder lost or full, or a damaged file, costs a compilation, never an error.
+
+    numba looks for edits in the file of the function alone. Here the stamp of what is kept covers the other files of
+    mbfast, too, that the function's module takes something from, and that these do.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        file = self._cache_file
+        file._source_stamp = (file._source_stamp, *(_hash(name) for name in sorted(_sources(function.__module__))))
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what is kept for a signature, None if nothing that can be used."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled for a signature, if it can be kept."""
+        try:
+            super().save_overload(sig, data)
+        except Exception:
+            with contextlib.suppress(OSError):
+                self.flush()  # an empty index: the next process saves anew
+
+
+def _sources(module: str) -> set[str]:
+    """Return the names of mbfast's modules that a module has something of, itself among them, and that these have."""
+    found, waiting = set[str](), [module]
+    while waiting:
+        name = waiting.pop()
+        if name.startswith("mbfast.") and name in sys.modules and name not in found:
+            found.add(name)
+            held = vars(sys.modules[name]).values()
+            waiting += [x.__name__ if isinstance(x, ModuleType) else getattr(x, "__module__", None) or "" for x in held]
+    return found
+
+
+@functools.cache
+def _hash(module: str) -> str:
+    found: Any = sys.modules[module]
+    return hashlib.sha256(found.__loader__.get_data(found.__file__)).hexdigest()  # also out of an archive
+
+
+class Eight:
+    """Writes instructions on vectors of eight numbers into a function that numba compiles."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, values: Any) -> None:
+        self._context, self._builder, self._types, self.values = context, builder, signature.args, values
+        self._whole, self._vector = ir.IntType(64), ir.VectorType(ir.DoubleType(), 8)
+
+    def _array(self, argument: int) -> Any:
+        return self._context.make_array(self._types[argument])(self._context, self._builder, self.values[argument])
+
+    def _at(self, argument: int, row: Any, column: int = 0) -> Any:
+        row = ir.Constant(self._whole, row) if isinstance(row, int) else row
+        place = self._builder.mul(row, ir.Constant(self._whole, 8))
+        place = self._builder.add(place, ir.Constant(self._whole, column))
+        return self._builder.gep(self._array(argument).data, [place])
+
+    def _row(self, argument: int, row: int) -> Any:
+        return self._builder.bitcast(self._at(argument, row), self._vector.as_pointer())
+
+    def row(self, argument: int, row: int) -> Any:
+        """Load row number `row`, of eight, of the argument, an array."""
+        return self._builder.load(self._row(argument, row), align=8)
+
+    def element(self, argument: int, row: Any, column: int) -> Any:
+        """Load one element of such a row, eight times."""
+        return self.spread(self._builder.load(self._at(argument, row, column)))
+
+    def row_of(self, argument: int, first: int, second: Any) -> Any:
+        """Return the number of the row [first, second] of an array of three axes."""
+        size = self._builder.extract_value(self._array(argument).shape, 1)
+        return self._builder.add(second, self._builder.mul(size, ir.Constant(self._whole, first)))
+
+    def spread(self, number: Any) -> Any:
+        """Return eight times the number."""
+        nothing = ir.Constant(self._vector, ir.Undefined)
+        first = self._builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8)
+        return self._builder.shuffle_vector(first, nothing, zeros)
+
+    def times(self, a: Any, b: Any) -> Any:
+        """Return a b."""
+        return self._builder.fmul(a, b)
+
+    def fused(self, a: Any, b: Any, c: Any) -> Any:
+        """Return a b + c, rounded once where the processor can."""
+        return self._builder.fadd(self._builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+    def add_product(self, argument: int, row: int, a: Any, b: Any) -> None:
+        """Add a b to a row of the argument."""
+        place = self._row(argument, row)
+        self._builder.store(self.fused(a, b, self._builder.load(place, align=8)), place, align=8)
+
+
+def emitted(function: Callable[..., None], emit: Callable[[Eight], None]) -> Any:
+    """Return a function of compiled code that is what `emit` writes; `function` says the same in Python."""
+    if numba.config.DISABLE_JIT:
+        return function
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        emit(Eight(context, builder, signature, values))
+        return context.get_dummy_value()
+
+    return _intrinsic(function, [], generate)
