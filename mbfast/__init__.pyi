@@ -40,6 +40,7 @@ from .spectra.convolution import convolve as convolve
 from .spectra.dispersion import KramersKronigPlan as KramersKronigPlan
 from .spectra.dispersion import kramers_kronig as kramers_kronig
 from .spectra.grid import Estimate as Estimate
+from .spectra.grid import FrequencyGrid as FrequencyGrid
 from .spectra.levels import susceptibility_from_levels as susceptibility_from_levels
 from .spectra.moduli import Moduli as Moduli
 from .spectra.moduli import isotropic_moduli as isotropic_moduli

@@ -92,9 +92,9 @@ def test_bad_arguments_are_named(change, error, message):
 
 
 def test_bad_names_and_frequencies():
-    with pytest.raises(ValueError, match="first must be longitudinal or transverse, got 'l'"):
+    with pytest.raises(ValueError, match="first must be one of longitudinal, transverse, got 'l'"):
         spectrum().convolve("l")
-    with pytest.raises(ValueError, match="polarization must be longitudinal or transverse"):
+    with pytest.raises(ValueError, match="polarization must be one of longitudinal, transverse"):
         spectrum().kramers_kronig("t")
     with pytest.raises(ValueError, match=r"omega must have shape \(k,\), got \(\)"):
         spectrum()(1e9)

@@ -402,8 +402,16 @@ def test_bad_levels_are_named(change, error, message):
         (lambda: mbfast.TwoLevelSystem(0.0, 0.0, 1.0, 1.0), ValueError, "asymmetry and tunnelling must not both"),
         (lambda: mbfast.TwoLevelSystem(np.nan, 0.0, 1.0, 1.0), ValueError, "asymmetry must be finite"),
         (lambda: mbfast.TwoLevelSystem(1.0, [1.0], 1.0, 1.0), TypeError, "tunnelling must be one number"),
-        (lambda: mbfast.TwoLevelSystem(1, 1, 1, 1).hamiltonian("site"), ValueError, "basis must be energy or local"),
-        (lambda: mbfast.TwoLevelSystem(1, 1, 1, 1).coupling("x"), ValueError, "polarization must be longitudinal or"),
+        (
+            lambda: mbfast.TwoLevelSystem(1, 1, 1, 1).hamiltonian("site"),
+            ValueError,
+            "basis must be one of energy, local",
+        ),
+        (
+            lambda: mbfast.TwoLevelSystem(1, 1, 1, 1).coupling("x"),
+            ValueError,
+            "polarization must be one of longitudinal",
+        ),
         (
             lambda: mbfast.TwoLevelSystem(1, 1, 1, 1).absorption_rate(1.0, 1.0, 1.0, -1.0, "transverse"),
             ValueError,

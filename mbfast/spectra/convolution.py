@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeGuard
+from typing import Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,41 +10,19 @@ from numpy.typing import ArrayLike
 from mbfast import units
 from mbfast._core import tiles as _tiles
 from mbfast._core.validate import FloatArray, check_out, require_choice
-from mbfast.kernels.spectra import RULE, coefficients
-from mbfast.spectra._kernels import products as kernels
-from mbfast.spectra.grid import (
-    LARGEST_VALUE,
-    RANGE,
-    ROUNDING,
-    Edge,
-    Estimate,
-    Variable,
-    batch,
-    check_edge,
-    check_targets,
-    interpolant,
-    power_cells,
-    require_exponents,
-    roughness,
-    rows,
-    tail,
-    uncertainty,
-)
+from mbfast.spectra.direct import DirectConvolution
+from mbfast.spectra.grid import RANGE, Estimate, FrequencyGrid, Variable, batch, rows
+from mbfast.spectra.tails import ROUNDING, Edge
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
 from mbfast.spectra.uniform import UniformConvolution
 
-# Beyond this many units of temperature the Boltzmann factor is below 1e-26.
-_COLD = 60.0
-# Where a Boltzmann factor varies by no more than exp(1/4) it is a polynomial of degree 7 to rounding errors.
-_STEP = 0.25
-_CHUNK = 256  # frequencies in a tile
 # Factors on the effects of the next term and of `roughness`, from jumps, kinks, cusps, narrow peaks and smooth spectra,
 # of degrees 1 to 7: the estimate is then above the error, mostly less than a hundred times.
 _SAFETY, _ROUGH = 5.0, 1.2
 
 
 def convolve(
-    omega: ArrayLike,
+    omega: ArrayLike | FrequencyGrid,
     f: ArrayLike,
     g: ArrayLike | None = None,
     *,
@@ -61,8 +39,9 @@ def convolve(
 
     Parameters
     ----------
-    omega : array_like, shape (n,)
-        Nodes (rad/s): positive and increasing, with any spacing.
+    omega : array_like, shape (n,), or FrequencyGrid
+        Nodes (rad/s): positive and increasing, with any spacing. A grid has its own `below`, `above`, `interpolation`
+        and `degree`, which are then left out here.
     f, g : array_like, shape (..., n)
         Samples of the two spectra, reduced ones such as Im chi~; g None: f itself. Leading axes broadcast.
     at : array_like, shape (m,), optional
@@ -91,8 +70,15 @@ def convolve(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described, or a power law cannot be integrated.
+    TypeError
+        If an argument does not consist of real numbers, or `degree` or `threads` is not a whole number.
+    ValueError
+        If `omega`, `below`, `above`, `interpolation` or `degree` is not what `FrequencyGrid` takes, or one of the last
+        four is given beside a grid; if samples have not n values on their last axis, are not finite or exceed 1e150 in
+        magnitude; if leading axes do not broadcast; if `at` is not one-dimensional, positive and within a factor 1e30
+        of the last node; if `temperature` is negative, or hbar omega/k_B T above 1e35; if `method` is fft where it
+        cannot be; if `threads` is below 1; if the power law below the nodes has an exponent of -1 or less, so that the
+        integral diverges, or one above them exceeds 1e150; if no power law goes through the two samples at an end.
 
     See Also
     --------
@@ -130,26 +116,6 @@ def convolve(
     return Estimate(value, plan.error(f, g, temperature=temperature, threads=threads))
 
 
-class _Part(NamedTuple):
-    """One function: values at the Gauss points between the nodes, amplitude and exponent below and above them."""
-
-    values: FloatArray
-    low: tuple[float, float] = (0.0, 0.0)
-    high: tuple[float, float] = (0.0, 0.0)
-
-
-class _Functions(NamedTuple):
-    """One or two functions on one side of zero frequency, as the kernels take them, in units of the last node."""
-
-    breaks: FloatArray
-    values: FloatArray
-    coefficients: FloatArray
-    moments: FloatArray
-    amplitude: FloatArray
-    exponent: FloatArray
-    rate: float
-
-
 class ConvolutionPlan:
     """What `convolve` can compute before the samples are known, to be used many times.
 
@@ -157,6 +123,17 @@ class ConvolutionPlan:
     ----------
     omega, at, below, above, interpolation, degree, method
         As in `convolve`.
+
+    Attributes
+    ----------
+    grid : FrequencyGrid
+        The nodes, and what spectra are between and beyond them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For these arguments as `convolve` does. A call raises what `convolve` raises for samples, `temperature` and
+        `threads`, and a ValueError if `out` is not a writable C-contiguous float64 array of the result's shape.
 
     Examples
     --------
@@ -172,7 +149,7 @@ class ConvolutionPlan:
 
     def __init__(
         self,
-        omega: ArrayLike,
+        omega: ArrayLike | FrequencyGrid,
         *,
         at: ArrayLike | None = None,
         below: Edge = "power",
@@ -181,23 +158,17 @@ class ConvolutionPlan:
         degree: int = 7,
         method: Literal["auto", "direct", "fft"] = "auto",
     ) -> None:
-        self._made = interpolant(omega, interpolation, degree)
-        self._below, self._above = check_edge("below", below), check_edge("above", above)
-        if at is None:
-            self._targets = self._made.nodes
-        else:
-            self._targets = check_targets("at", at, self._made.unit)
+        self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
+        self._targets = grid.targets("at", at)
         require_choice("method", method, ("auto", "direct", "fft"))
-        uniform = self._made.spacing == "uniform" and at is None
-        self._fft = UniformConvolution(self._made) if uniform and method != "direct" else None
-        if self._fft is not None and not self._fft.possible:
-            self._fft = None
-        if method == "fft" and self._fft is None:
+        self._direct, self._only_fft = DirectConvolution(grid, self._targets), method == "fft"
+        fft = UniformConvolution(grid) if grid.spacing == "uniform" and at is None and method != "direct" else None
+        self._fft = fft if fft is not None and fft.possible else None
+        if self._only_fft and self._fft is None:
             raise ValueError(
                 "method must be direct here: fft needs at=None, interpolation in omega, and uniform nodes, at least "
-                f"{2 * (self._made.value.matrices.shape[2] + 1)}, that begin within 1000 spacings of zero"
+                f"{2 * (grid.value.size + 1)}, that begin within 1000 spacings of zero"
             )
-        self._only_fft = method == "fft"
 
     def __call__(
         self,
@@ -215,24 +186,22 @@ class ConvolutionPlan:
             n, other = self._targets.size, f if g is None else g
             if _plain(f, n) and _plain(other, n):
                 out = check_out(out, (n,))
-                if self._fft.run(f, other, self._below, out):
+                if self._fft.run([f] if f is other else [f, other], out):
                     return out
-        shape, rows_f, rows_g, rates = self._check(f, g, temperature)
+        shape, samples, rates = self._check(f, g, temperature)
         out = check_out(out, (*shape, self._targets.size))
-        if np.may_share_memory(out, rows_f) or np.may_share_memory(out, rows_g):
-            out[...] = self(f, g, temperature=temperature, threads=threads)
-            return out
-        flat = out.reshape(rows_f.shape[0], self._targets.size)
-        self._run(rows_f, rows_g, rates, flat, workers)
+        if np.may_share_memory(out, samples):
+            samples = samples.copy()
+        self._run(samples, rates, out.reshape(samples.shape[0], self._targets.size), workers)
         return out
 
     def pair(
         self, f: ArrayLike, g: ArrayLike, *, temperature: ArrayLike = 0.0, threads: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """Return the convolutions (..., n or m) of f with itself and of f with g, in the time of the second alone."""
-        shape, rows_f, rows_g, rates = self._check(f, g, temperature)
-        own, both = np.empty((2, rows_f.shape[0], self._targets.size))
-        self._run(rows_f, rows_g, rates, both, _tiles.check_threads(threads), own=own)
+        shape, samples, rates = self._check(f, g, temperature)
+        own, both = np.empty((2, samples.shape[0], self._targets.size))
+        self._run(samples, rates, both, _tiles.check_threads(threads), own=own)
         return own.reshape(*shape, -1), both.reshape(*shape, -1)
 
     def error(
@@ -244,146 +213,71 @@ class ConvolutionPlan:
         threads: int | None = None,
     ) -> FloatArray | np.float64:
         """Return the estimated error of the convolution (...), one number a spectrum: see `Estimate`."""
-        shape, rows_f, rows_g, rates = self._check(f, g, temperature)
+        shape, samples, rates = self._check(f, g, temperature)
         workers = _tiles.check_threads(threads)
-        changed, size, enlarged = np.empty((3, rows_f.shape[0], self._targets.size))
-        self._run(rows_f, rows_g, rates, changed, workers, change=True)
-        functions = (rows_f,) if rows_g is rows_f else (rows_f, rows_g)
-        magnitudes = [np.abs(h) for h in functions]
-        self._run(magnitudes[0], magnitudes[-1], rates, size, workers)
-        for h, magnitude in zip(functions, magnitudes, strict=True):
-            rough = _ROUGH * roughness(h, self._made)
-            magnitude[:, 2:] += rough[:, 2:]  # the first two define the power law
-        self._run(magnitudes[0], magnitudes[-1], rates, enlarged, workers)
+        changed, size, enlarged = np.empty((3, samples.shape[0], self._targets.size))
+        self._run(samples, rates, changed, workers, change=True)
+        magnitude = np.abs(samples)
+        self._run(magnitude, rates, size, workers)
+        # the first two samples define the power law
+        magnitude[..., 2:] += _ROUGH * self.grid.roughness(samples)[..., 2:]
+        self._run(magnitude, rates, enlarged, workers)
         errors = _SAFETY * np.abs(changed).max(axis=1, initial=0.0) + (enlarged - size).max(axis=1, initial=0.0)
-        errors += ROUNDING * self._made.lebesgue * size.max(axis=1, initial=0.0)
-        errors += self._made.unit * self._edge_uncertainty(rows_f, rows_g)
+        errors += ROUNDING * self.grid.lebesgue * size.max(axis=1, initial=0.0)
+        errors += self.grid.unit * self._edge_uncertainty(samples)
         result: FloatArray = errors.reshape(shape)
         return result[()]
 
     def _check(
         self, f: ArrayLike, g: ArrayLike | None, temperature: ArrayLike
-    ) -> tuple[tuple[int, ...], FloatArray, FloatArray, FloatArray]:
-        """Return the shape of the leading axes, rows of f and g (the same object for g None), and rates."""
-        n = self._made.nodes.size
+    ) -> tuple[tuple[int, ...], FloatArray, FloatArray]:
+        """Return the shape of the leading axes, samples (rows, 1 or 2, n) of one function or two, and rates (rows,)."""
+        n, unit = self.grid.nodes.size, self.grid.unit
         given = {"f": rows("f", f, n), "temperature": check_temperature(temperature)[..., None]}
         if g is not None:
             given["g"] = rows("g", g, n)
-        shape, flat = batch(**given)
-        rates = inverse_thermal_frequency(flat[1][:, 0]) * self._made.unit
+        shape, (one, kelvin, *others) = batch(**given)
+        rates = inverse_thermal_frequency(kelvin[:, 0]) * unit
         if (np.isfinite(rates) & (rates > 1e5 * RANGE)).any():
-            least = units.HBAR * self._made.unit / (1e5 * RANGE * units.K_B)
+            least = units.HBAR * unit / (1e5 * RANGE * units.K_B)
             raise ValueError(
-                f"temperature must be zero or at least {least:.2g} K for these nodes, got {flat[1].min():g}"
+                f"temperature must be zero or at least {least:.2g} K for these nodes, got {kelvin.min():g}"
             )
-        return shape, flat[0], flat[0] if g is None else flat[2], rates
+        return shape, np.stack([one, *others], axis=1) if others else one[:, None], rates
 
     def _run(
         self,
-        f: FloatArray,
-        g: FloatArray,
+        samples: FloatArray,
         rates: FloatArray,
         out: FloatArray,
         workers: int,
         *,
-        change: bool = False,
         own: FloatArray | None = None,
+        change: bool = False,
     ) -> None:
-        """Fill out (rows, m) with the convolutions, or with their change when samples are interpolated once better.
-
-        If `own` is given, g is another function than f, and it is filled with the convolutions of f with itself.
-        """
-        functions = {"f": f} if g is f else {"f": f, "g": g}
-        below = {}
-        for name, samples in functions.items():
-            below[name] = low = tail("below", self._below, samples, self._made.nodes)
-            require_exponents("below", low, -1.0, np.inf, "else the integral diverges at zero frequency")
+        """Do what `DirectConvolution.run` does, by the better method."""
+        why = "else the integral diverges at zero frequency"
+        low = self.grid.low.tail(samples, over=-1.0, why=why)
         if self._fft is not None and np.isinf(rates).all():
-            wanted = [(f, g, out)] + ([] if own is None else [(f, f, own)])
+            wanted = [(samples, out)] + ([] if own is None else [(samples[:, :1], own)])
             done = [
-                self._fft.run(a, a if two is one else b, self._below, result, change=change)
-                for one, two, results in wanted
-                for a, b, result in zip(one, two, results, strict=True)
+                self._fft.run(list(functions), result, change=change)
+                for given, results in wanted
+                for functions, result in zip(given, results, strict=True)
             ]
             if all(done):
                 return
         if self._only_fft:
             raise ValueError("method must be direct or auto at T > 0 and for exponents above 16, got fft")
-        tails = {
-            name: (below[name], tail("above", self._above, samples, self._made.nodes))
-            for name, samples in functions.items()
-        }
-        starts = range(0, self._targets.size, _CHUNK)
+        self._direct.run(samples, low, rates, out, workers, own=own, change=change)
 
-        def prepare(row: int) -> list[tuple[_Functions, _Functions | None]]:
-            spectra = [
-                _Part(self._made.value.values(samples[row : row + 1])[0], *(edge.of(row) for edge in tails[name]))
-                for name, samples in functions.items()
-            ]
-            if not change:
-                return [self._functions(spectra, rates[row])]
-            terms = [_Part(self._made.error.values(samples[row : row + 1])[0]) for samples in functions.values()]
-            # to first order: the next term of each function with the other function
-            return [self._functions([*pair], rates[row]) for pair in zip(spectra[::-1], terms, strict=True)]
-
-        # what is prepared of a row takes a thousand times the memory of its samples
-        for group in range(0, f.shape[0], 4 * workers):
-            members = range(group, min(group + 4 * workers, f.shape[0]))
-            prepared = dict(zip(members, _tiles.run(prepare, members, threads=workers), strict=True))
-
-            def work(tile: tuple[int, int], prepared: dict[int, Any] = prepared) -> None:
-                row, start = tile
-                targets = self._targets[start : start + _CHUNK]
-                total = np.zeros((2, targets.size))
-                for stack, image in prepared[row]:
-                    sums = total[: stack.amplitude.size]
-                    _add(targets, stack, stack, self._made.unit, sums)
-                    if image is not None:
-                        _add(targets, image, stack, self._made.unit, sums)
-                total[0] *= 2.0  # of a function with itself the two halves are equal
-                piece = slice(start, start + targets.size)
-                if change and g is f:
-                    out[row, piece] = 2.0 * total[1]
-                else:
-                    out[row, piece] = total[0 if g is f else 1]
-                if own is not None:
-                    own[row, piece] = total[0]
-
-            _tiles.run(work, [(row, start) for row in members for start in starts], threads=workers)
-
-    def _functions(self, parts: list[_Part], rate: float) -> tuple[_Functions, _Functions | None]:
-        """Return spectra on common breaks, and their mirror images, None at T = 0."""
-        nodes = self._made.nodes
-        low, low_exponent, high, high_exponent = np.array([[*part.low, *part.high] for part in parts]).T.copy()
-        smallest = min(nodes[0], self._targets.min(initial=nodes[0]))
-        # the kernel's wish: the power law ends below every cell, and below half of every frequency; rate first <= 1
-        first = min(np.diff(nodes).min(), 0.4 * smallest / (10.0 + np.abs(low_exponent).max()))
-        first = min(first, 1.0 / rate) if np.isfinite(rate) else first
-        cold, rising = _COLD, high_exponent[high != 0.0]
-        for _ in range(5 if rising.size else 0):  # what rises is cut later
-            cold = _COLD + 2.0 * max(rising.max(), 0.0) * np.log(cold)
-        top = self._targets.max(initial=0.0) + (cold / rate if np.isfinite(rate) else 0.0)
-        below_breaks, below_values = power_cells(low, low_exponent, nodes[0], first)
-        breaks, inner = [below_breaks[:-1], nodes], [below_values, np.stack([part.values for part in parts])]
-        if rising.size and top > 1.0:
-            if (np.log(np.abs(high[high != 0.0])) + rising * np.log(top) > np.log(LARGEST_VALUE)).any():
-                raise ValueError(f"above must not let the spectrum exceed {LARGEST_VALUE:g}, got {self._above!r}")
-            above_breaks, above_values = power_cells(high, high_exponent, 1.0, top)
-            breaks.append(above_breaks[1:])
-            inner.append(above_values)
-        whole = below_values[:, 0, 0] != 0.0  # else it has died out, or there is none
-        amplitude = np.where(whole, low * (first / nodes[0]) ** low_exponent, 0.0)
-        stack = _stack(np.concatenate(breaks), np.concatenate(inner, axis=1), amplitude, low_exponent)
-        return stack, _mirrored(stack, rate, cold)
-
-    def _edge_uncertainty(self, f: FloatArray, g: FloatArray) -> FloatArray:
+    def _edge_uncertainty(self, samples: FloatArray) -> FloatArray:
         """Return what the uncertainty of the power law below the nodes does to the integral over it."""
-        nodes, total = self._made.nodes, np.zeros(f.shape[0])
-        for one, other in ((f, g), (g, f)):
-            low = tail("below", self._below, one, nodes)
-            share = np.abs(low.amplitude) * nodes[0] / (1.0 + low.exponent) * np.abs(other).max(axis=1)
-            total += 4.0 * uncertainty("below", self._below, one, nodes) / (1.0 + low.exponent) * share
-        return total
+        low, largest = self.grid.low.tail(samples), np.abs(samples).max(axis=-1)
+        share = np.abs(low.amplitude) * self.grid.nodes[0] / (1.0 + low.exponent) * largest[:, ::-1]
+        total = 4.0 * self.grid.low.uncertainty(samples) / (1.0 + low.exponent) * share
+        result: FloatArray = total[:, 0] + total[:, -1]
+        return result
 
 
 def _plain(samples: object, n: int) -> TypeGuard[FloatArray]:
@@ -391,61 +285,3 @@ def _plain(samples: object, n: int) -> TypeGuard[FloatArray]:
     if type(samples) is not np.ndarray:
         return False
     return samples.dtype == np.float64 and samples.shape == (n,) and samples.flags.c_contiguous
-
-
-def _stack(
-    b: FloatArray, values: FloatArray, amplitude: FloatArray, exponent: FloatArray, rate: float = 0.0
-) -> _Functions:
-    c, m = np.empty_like(values), np.empty((values.shape[0], b.size, 8))
-    for a in range(values.shape[0]):
-        coefficients(values[a], RULE, c[a])
-        kernels.moments(b, values[a], amplitude[a], exponent[a], rate, RULE, m[a])
-    return _Functions(b, values, c, m, amplitude, exponent, rate)
-
-
-def _mirrored(functions: _Functions, rate: float, cold: float) -> _Functions | None:
-    """Return the functions times exp(-rate x), on cells that are short enough; None at T = 0."""
-    if not np.isfinite(rate):
-        return None
-    b, values = functions.breaks, functions.values
-    cells = max(int(np.searchsorted(b, cold / rate)), 1)
-    cells = min(cells, b.size - 1)
-    fall = rate * np.diff(b[: cells + 1])
-    parts = np.maximum(np.ceil(fall / _STEP), 1.0)
-    # its product with a polynomial has a term of degree 8, which an n-th of the cell has 2^-8 n times smaller
-    lost = 0.25 * np.minimum(fall, _STEP) * np.abs(values[:, :cells] @ (RULE[9] + RULE[8]))
-    size = np.abs(values).max(axis=(1, 2))[:, None]
-    parts = np.maximum(parts, np.ceil((lost / (1e-15 * size + 1e-300)) ** 0.125).max(axis=0))
-    parts = np.minimum(parts, np.ceil(cold / _STEP)).astype(np.int64)
-    cell = np.repeat(np.arange(cells), parts)
-    place = np.arange(cell.size) - np.repeat(np.cumsum(parts) - parts, parts)
-    width = np.diff(b[: cells + 1])
-    # of a cell that reaches far into the cold only the beginning matters
-    width = np.minimum(width, cold / rate)
-    finer = np.append(b[cell] + width[cell] * place / parts[cell], b[cells - 1] + width[-1])
-    middle, half = 0.5 * (finer[1:] + finer[:-1]), 0.5 * np.diff(finer)
-    x = middle[:, None] + half[:, None] * RULE[0]
-    t = (2.0 * x - b[cell, None] - b[cell + 1, None]) / np.diff(b)[cell, None]
-    y = np.zeros((values.shape[0], *x.shape))
-    for k in range(7, -1, -1):
-        y = y * t + functions.coefficients[:, cell, k, None]
-    return _stack(finer, y * np.exp(-rate * x), functions.amplitude, functions.exponent, rate)
-
-
-def _add(targets: FloatArray, f: _Functions, g: _Functions, factor: float, out: FloatArray) -> None:
-    sign = 1 if f.rate else -1
-    kernels.convolution(
-        targets,
-        sign,
-        f.breaks,
-        f.coefficients,
-        f.moments,
-        f.amplitude,
-        f.exponent,
-        f.rate,
-        g.breaks,
-        g.coefficients,
-        RULE,
-        factor,
-        out,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Literal, NamedTuple
 
@@ -13,23 +14,8 @@ from mbfast._core import tiles as _tiles
 from mbfast._core.validate import FloatArray, check_out, float_array, require_choice, require_finite
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
-from mbfast.spectra.grid import (
-    ROUNDING,
-    Edge,
-    Estimate,
-    Stencils,
-    Tail,
-    Variable,
-    check_edge,
-    check_targets,
-    interpolant,
-    power_cells,
-    require_exponents,
-    roughness,
-    rows,
-    tail,
-    uncertainty,
-)
+from mbfast.spectra.grid import Estimate, FrequencyGrid, Stencils, Variable, lagrange, rows
+from mbfast.spectra.tails import ROUNDING, Edge, Tail
 
 _CHUNK = 64  # frequencies in a tile
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
@@ -38,7 +24,7 @@ _SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
 
 
 def kramers_kronig(
-    omega: ArrayLike,
+    omega: ArrayLike | FrequencyGrid,
     imag: ArrayLike,
     *,
     at: ArrayLike | None = None,
@@ -55,23 +41,18 @@ def kramers_kronig(
 
     Parameters
     ----------
-    omega : array_like, shape (n,)
-        Nodes (rad/s): positive and increasing, with any spacing.
+    omega : array_like, shape (n,), or FrequencyGrid
+        As in `convolve`.
     imag : array_like, shape (..., n)
         Samples of Im chi, or of what is put in its place: (4.3) takes Im chi~. With `inverse`, of Re chi.
     at : array_like, shape (m,), optional
         Positive frequencies of the result (rad/s); None: the nodes.
     inverse : bool
         Whether to go from the real to the imaginary part. A constant in Re chi has no effect.
-    below : {"power", "zero"} or float
-        What `imag` is below the first node: the power law through its first two values, nothing, or a power law with
-        this exponent through the first.
-    above : {"zero", "power"} or float
-        The same above the last node.
     anchors : (array_like, array_like), optional
         Subtractive forms: frequencies, shape (k,), at which the result is known, and its values, shape (..., k).
-    interpolation, degree
-        As in `convolve`.
+    below, above, interpolation, degree
+        As in `convolve`, for `imag`.
     method : {"auto", "direct", "fft"}
         FFT is O(n log n), for logarithmic or uniform nodes and ``at=None``; its rounding errors are relative to the
         largest value. auto takes it for 96 nodes and more.
@@ -87,7 +68,13 @@ def kramers_kronig(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or the integral over a power law diverges.
+        For the arguments that `convolve` has too, and for `imag` as for its f, as `convolve` does.
+    TypeError
+        If `anchors` is not a tuple of two.
+    ValueError
+        If frequencies of `anchors` are not one-dimensional, positive and within a factor 1e30 of the last node, if two
+        are equal, or one is where the spectrum jumps; if the values there are missing, not finite, or do not broadcast
+        to (..., k); if the integral over a power law diverges, see Notes.
 
     See Also
     --------
@@ -159,6 +146,7 @@ class _Circulant(NamedTuple):
     columns: FloatArray
 
     def apply(self, samples: FloatArray, out: FloatArray) -> None:
+        """Fill `out` with the integrals between the nodes."""
         n, ends = samples.shape[1], self.ends
         inner = samples.copy()
         inner[:, :ends] = 0.0
@@ -181,6 +169,18 @@ class KramersKronigPlan:
     anchors : array_like, shape (k,), optional
         Frequencies (rad/s) at which the result will be known.
 
+    Attributes
+    ----------
+    grid : FrequencyGrid
+        The nodes, and what spectra are between and beyond them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For these arguments as `kramers_kronig` does. A call raises what `kramers_kronig` raises for samples, values at
+        anchors and `threads`, and a ValueError if `out` is not a writable C-contiguous float64 array of the result's
+        shape.
+
     Notes
     -----
     Without FFT the weights are a matrix; where it had more than 2^25 elements they are computed at each call instead.
@@ -199,7 +199,7 @@ class KramersKronigPlan:
 
     def __init__(
         self,
-        omega: ArrayLike,
+        omega: ArrayLike | FrequencyGrid,
         *,
         at: ArrayLike | None = None,
         inverse: bool = False,
@@ -211,31 +211,28 @@ class KramersKronigPlan:
         method: Literal["auto", "direct", "fft"] = "auto",
         _matrix: bool = True,
     ) -> None:
-        self._made = interpolant(omega, interpolation, degree)
-        self._below, self._above = check_edge("below", below), check_edge("above", above)
-        self._parity = -1 if inverse else 1
+        self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
+        self._parity, self._odd = (-1, 1) if inverse else (1, 0)
         require_choice("method", method, ("auto", "direct", "fft"))
-        nodes = self._made.nodes
-        self._anchors = np.empty(0) if anchors is None else check_targets("anchors", anchors, self._made.unit)
+        nodes = grid.nodes
+        self._anchors = np.empty(0) if anchors is None else grid.targets("anchors", anchors)
         if np.unique(self._anchors).size < self._anchors.size:
             raise ValueError("anchors must be different frequencies, got one twice")
-        self._odd = self._anchors if inverse else np.ones_like(self._anchors)
-        self._targets = nodes if at is None else check_targets("at", at, self._made.unit)
-        fewest = 2 * (self._made.error.matrices.shape[2] + 1)  # the ends must not meet
-        fits = at is None and self._made.spacing != "any" and nodes.size >= fewest
+        self._scale = self._anchors if inverse else np.ones_like(self._anchors)
+        self._targets = grid.targets("at", at)
+        fewest = 2 * (grid.error.size + 1)  # the ends must not meet
+        fits = at is None and grid.spacing != "any" and nodes.size >= fewest
         if method == "fft" and not fits:
             raise ValueError(
                 f"method must be direct here: fft needs at=None and at least {fewest} logarithmic or uniform nodes"
             )
-        self._fft = fits and (method == "fft" or (method == "auto" and nodes.size >= _FEWEST_FOR_FFT))
         self._value: _Circulant | FloatArray | None = None
         self._change: _Circulant | None = None  # the same for the next term, made when first asked for
-        if self._fft:
-            self._value = _circulant(nodes, self._made.spacing == "log", self._made.value, self._parity)
+        if fits and (method == "fft" or (method == "auto" and nodes.size >= _FEWEST_FOR_FFT)):
+            self._value = _circulant(grid, grid.value, self._parity)
         elif _matrix and self._targets.size * nodes.size <= _LARGEST_MATRIX:
             self._value = np.zeros((self._targets.size, nodes.size))
-            stencils = self._made.value
-            kernels.cauchy_matrix(self._targets, nodes, *stencils, self._parity, RULE, self._value)
+            kernels.cauchy_matrix(self._targets, nodes, *grid.value, self._parity, RULE, self._value)
 
     def __call__(
         self,
@@ -253,65 +250,63 @@ class KramersKronigPlan:
         if np.may_share_memory(out, samples):
             samples = samples.copy()
         flat = out.reshape(samples.shape[0], self._targets.size)
-        low, high = self._tails(samples)
+        low, high = tails = self._tails(samples)
         steps = []
-        for node, given_tail, sign in ((0, low, 1.0), (-1, high, -1.0)):
-            jumps = (given_tail.amplitude == 0.0) & (samples[:, node] != 0.0)
+        for node, beyond, sign in ((0, low, 1.0), (-1, high, -1.0)):
+            jumps = (beyond.amplitude == 0.0) & (samples[:, node] != 0.0)
             if jumps.any():
                 steps.append((node, jumps, sign))
-                if (self._anchors == self._made.nodes[node]).any():
+                if (self._anchors == self.grid.nodes[node]).any():
                     raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
-        self._apply(self._targets, self._value, samples, flat, workers)
-        self._add_tails(self._targets, low, high, flat)
+        factor = 2.0 / np.pi * self._parity
+        self._apply(self._targets, self._value, self.grid.value, samples, flat, workers)
+        self._add_tails(self._targets, tails, flat)
+        flat *= factor
         if self._anchors.size:
             at_anchors = np.zeros((samples.shape[0], self._anchors.size))
-            self._apply(self._anchors, None, samples, at_anchors, workers)
-            self._add_tails(self._anchors, low, high, at_anchors)
-        flat *= 2.0 / np.pi * self._parity
-        if self._anchors.size:
-            missing = (given - 2.0 / np.pi * self._parity * at_anchors) / self._odd
-            flat += missing @ self._lagrange()
+            self._apply(self._anchors, None, self.grid.value, samples, at_anchors, workers)
+            self._add_tails(self._anchors, tails, at_anchors)
+            flat += (given - factor * at_anchors) / self._scale @ self._lagrange()
         for node, jumps, sign in steps:
-            there = self._targets == self._made.nodes[node]
+            there = self._targets == self.grid.nodes[node]
             flat[np.ix_(jumps, there)] = (self._parity * sign * np.inf * np.sign(samples[jumps, node]))[:, None]
         return out
 
     def error(self, imag: ArrayLike, *, threads: int | None = None) -> FloatArray | np.float64:
         """Return the estimated error of the transform (...), one number a spectrum: see `Estimate`."""
-        samples, shape = self._rows(imag)
+        grid, (samples, shape) = self.grid, self._rows(imag)
         workers = _tiles.check_threads(threads)
         changed = np.zeros((samples.shape[0], self._targets.size))
-        if self._fft and self._change is None:
-            self._change = _circulant(self._made.nodes, self._made.spacing == "log", self._made.error, self._parity)
-        self._apply(self._targets, self._change, samples, changed, workers, self._made.error)
+        if isinstance(self._value, _Circulant) and self._change is None:
+            self._change = _circulant(grid, grid.error, self._parity)
+        self._apply(self._targets, self._change, grid.error, samples, changed, workers)
         if self._anchors.size:
             at_anchors = np.zeros((samples.shape[0], self._anchors.size))
-            self._apply(self._anchors, None, samples, at_anchors, workers, self._made.error)
-            changed -= at_anchors / self._odd @ self._lagrange()
+            self._apply(self._anchors, None, grid.error, samples, at_anchors, workers)
+            changed -= at_anchors / self._scale @ self._lagrange()
         size = np.abs(samples).max(axis=1, initial=0.0)
         effect = 2.0 / np.pi * np.abs(changed).max(axis=1, initial=0.0)
         # samples that miss a peak betray it by a next term of a few percent
         missed = np.minimum(1500.0 * np.divide(effect, size, out=np.zeros_like(size), where=size > 0.0), 16.0)
         errors = _SAFETY * effect * (1.0 + missed)
-        errors += _ROUGH * roughness(samples, self._made).max(axis=1)
-        errors += 16.0 * ROUNDING * (1.0 - np.log(self._made.nodes[0])) * size
-        odd = (1 - self._parity) // 2
+        errors += _ROUGH * grid.roughness(samples).max(axis=1)
+        errors += 16.0 * ROUNDING * (1.0 - np.log(grid.nodes[0])) * size
         low, high = self._tails(samples)
-        for name, edge, given, margin in (
-            ("below", self._below, low, low.exponent + 2.0 - odd),
-            ("above", self._above, high, 2.0 * self._anchors.size + odd - high.exponent),
+        for end, tail, margin in (
+            (grid.low, low, low.exponent + 2.0 - self._odd),
+            (grid.high, high, 2.0 * self._anchors.size + self._odd - high.exponent),
         ):
-            unsure = np.abs(given.amplitude) * uncertainty(name, edge, samples, self._made.nodes)
-            if name == "above" and self._anchors.size:  # the tail is integrated from far out
-                end = 2.0 * max(1.0, self._targets.max(initial=0.0), self._anchors.max())
-                errors += 8.0 * ROUNDING * np.abs(given.amplitude) * end ** np.maximum(given.exponent, 0.0)
+            if end is grid.high and self._anchors.size:  # the tail is integrated from far out
+                far = 2.0 * max(1.0, self._targets.max(initial=0.0), self._anchors.max())
+                errors += 8.0 * ROUNDING * np.abs(tail.amplitude) * far ** np.maximum(tail.exponent, 0.0)
+            unsure = np.abs(tail.amplitude) * end.uncertainty(samples)
             there = unsure > 0.0
             errors[there] += unsure[there] * (1.0 + margin[there] ** -2.0)
         result: FloatArray = errors.reshape(shape)
         return result[()]
 
     def _rows(self, imag: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
-        samples = rows("imag", imag, self._made.nodes.size)
+        samples = rows("imag", imag, self.grid.nodes.size)
         return samples.reshape(-1, samples.shape[-1]), samples.shape[:-1]
 
     def _known(self, known: ArrayLike | None, shape: tuple[int, ...]) -> FloatArray:
@@ -328,98 +323,73 @@ class KramersKronigPlan:
             raise ValueError(f"known must have shape {wanted}, one value an anchor, got {values.shape}") from None
 
     def _tails(self, samples: FloatArray) -> tuple[Tail, Tail]:
-        nodes, odd = self._made.nodes, (1 - self._parity) // 2
-        low, high = tail("below", self._below, samples, nodes), tail("above", self._above, samples, nodes)
-        require_exponents("below", low, odd - 2.0, np.inf, "else the integral diverges at zero frequency")
-        limit = 2.0 * self._anchors.size + odd
-        require_exponents("above", high, -np.inf, limit, "else it diverges at high ones; anchors help")
-        return low, high
+        why = "else the integral diverges at zero frequency"
+        low = self.grid.low.tail(samples, over=self._odd - 2.0, why=why)
+        limit = 2.0 * self._anchors.size + self._odd
+        return low, self.grid.high.tail(samples, under=limit, why="else it diverges at high ones; anchors help")
 
     def _apply(
         self,
         targets: FloatArray,
         weights: _Circulant | FloatArray | None,
+        stencils: Stencils,
         samples: FloatArray,
         out: FloatArray,
         workers: int,
-        stencils: Stencils | None = None,
     ) -> None:
-        """Fill `out` with the integrals between the nodes."""
+        """Fill `out` with the integrals between the nodes: by the weights, or by the stencils they are made of."""
         if isinstance(weights, _Circulant):
             weights.apply(samples, out)
         elif weights is not None:
             np.matmul(samples, weights.T, out=out)
         else:
-            values = (self._made.value if stencils is None else stencils).values(samples)
+            values = stencils.values(samples)
             out[:] = 0.0
 
             def work(start: int) -> None:
                 piece = targets[start : start + _CHUNK]
                 part = np.zeros((samples.shape[0], piece.size))
-                kernels.cauchy(piece, self._made.nodes, values, self._parity, RULE, part)
+                kernels.cauchy(piece, self.grid.nodes, values, self._parity, RULE, part)
                 out[:, start : start + _CHUNK] = part
 
             _tiles.run(work, range(0, targets.size, _CHUNK), threads=workers)
 
-    def _add_tails(self, targets: FloatArray, low: Tail, high: Tail, out: FloatArray) -> None:
+    def _add_tails(self, targets: FloatArray, tails: tuple[Tail, Tail], out: FloatArray) -> None:
         """Add the integrals over the power laws beyond the nodes: on cells near a frequency, else by series."""
-        first, skip = float(self._made.nodes[0]), self._anchors.size
+        if not targets.size:
+            return
+        first, skip = float(self.grid.nodes[0]), self._anchors.size
         every = np.append(self._targets, self._anchors)  # whichever of them these are
-        for row in range(out.shape[0] if targets.size else 0):
-            if low.amplitude[row] != 0.0:
-                near = targets < 2.0 * first
-                end = 0.5 * min(first, every.min())
-                self._tail(targets, near, low, row, (first, end), 0, 0, out[row])
-            if high.amplitude[row] != 0.0:
-                # what is left out of a series that anchors make converge must be the same at every frequency
-                near = targets > 0.5 if skip == 0 else np.ones(targets.size, dtype=bool)
-                end = 2.0 * max(1.0, every.max())
-                self._tail(targets, near, high, row, (1.0, end), 1, skip, out[row])
-
-    def _tail(
-        self,
-        targets: FloatArray,
-        near: NDArray[np.bool_],
-        given: Tail,
-        row: int,
-        span: tuple[float, float],
-        above: int,
-        skip: int,
-        out: FloatArray,
-    ) -> None:
-        amplitude, exponent = float(given.amplitude[row]), float(given.exponent[row])
-        for chosen, cells in ((near, True), (~near, False)):
-            if not chosen.any():
-                continue
-            some, part = targets[chosen], np.zeros((1, int(chosen.sum())))
-            start, there = span[0], amplitude
-            if cells:
-                breaks, values = power_cells(np.array([amplitude]), np.array([exponent]), *span)
-                kernels.cauchy(some, breaks, values, self._parity, RULE, part)
-                start, there = span[1], amplitude * (span[1] / span[0]) ** exponent
-            kernels.power_tail(some, start, there, exponent, above, self._parity, skip, part[0])
-            out[chosen] += part[0]
+        # what is left out of a series that anchors make converge must be the same at every frequency
+        low = first, 0.5 * min(first, every.min()), targets < 2.0 * first
+        high = 1.0, 2.0 * max(1.0, every.max()), (targets > 0.5) | (skip > 0)
+        for above, (tail, (node, end, near)) in enumerate(zip(tails, (low, high), strict=True)):
+            for row, close in itertools.product(np.flatnonzero(tail.amplitude), (True, False)):
+                chosen = near == close
+                some, part = targets[chosen], np.zeros((1, np.count_nonzero(chosen)))
+                start, amplitude, exponent = node, float(tail.amplitude[row]), float(tail.exponent[row])
+                if close and some.size:
+                    breaks, values = Tail(*(both[row : row + 1] for both in tail)).cells(node, end)
+                    kernels.cauchy(some, breaks, values, self._parity, RULE, part)
+                    start, amplitude = end, amplitude * (end / node) ** exponent
+                kernels.power_tail(some, start, amplitude, exponent, above, self._parity, skip * above, part[0])
+                out[row, chosen] += part[0]
 
     def _lagrange(self) -> FloatArray:
         """Return Lagrange's polynomials in omega^2 of the anchors at the frequencies, odd ones for the inverse."""
-        u, v = self._targets**2, self._anchors**2
-        result = np.ones((v.size, u.size))
-        for j in range(v.size):
-            for k in range(v.size):
-                if k != j:
-                    result[j] *= (u - v[k]) / (v[j] - v[k])
+        result = np.ascontiguousarray(lagrange(self._anchors**2, self._targets**2).T)
         return result * self._targets if self._parity < 0 else result
 
 
-def _circulant(nodes: FloatArray, logarithmic: bool, stencils: Stencils, parity: int) -> _Circulant:
-    n, m = nodes.size, stencils.matrices.shape[2]
+def _circulant(grid: FrequencyGrid, stencils: Stencils, parity: int) -> _Circulant:
+    nodes, n, m = grid.nodes, grid.nodes.size, stencils.size
     length = scipy.fft.next_fast_len(2 * n - 1, real=True)
     middle = (n - 1) // 2
     offset = middle - int(stencils.starts[middle])  # of a cell from the first node of its stencil
     matrix = stencils.matrices[stencils.which[middle]]
     # by the number of cells from a cell's beginning to the node: in units of the node, or of the cells
     steps = np.arange(-(n + m), n + m + 1.0)
-    if logarithmic:
+    if grid.spacing == "log":
         q = np.exp(-np.log(nodes[0]) / (n - 1))
         forward = _table(np.ones(steps.size), q**-steps, q ** (1.0 - steps), parity) @ matrix
     else:
@@ -431,7 +401,7 @@ def _circulant(nodes: FloatArray, logarithmic: bool, stencils: Stencils, parity:
         kernel[:n] += column[n - 1 : 2 * n - 1]
         kernel[length - n + 1 :] += column[: n - 1]
     mirrored = None
-    if not logarithmic:
+    if grid.spacing != "log":
         sums = np.arange(-m, 2.0 * n + m) + 2.0 * nodes[0] * (n - 1) / (nodes[-1] - nodes[0])
         backward = parity * _table(-sums, np.zeros(sums.size), np.ones(sums.size), 0) @ matrix
         reflected = np.zeros(length)

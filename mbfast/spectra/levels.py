@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
+from typing import Literal, TypeAlias, get_args, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,11 +23,7 @@ from mbfast._core.validate import (
 from mbfast._core.voigt import PLACES
 from mbfast.kernels import levels as kernels
 from mbfast.spectra.moduli import Moduli, moduli_of_invariants
-from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
-
-if TYPE_CHECKING:
-    pass
-
+from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency, thermal_ratio
 
 LineShape: TypeAlias = Literal["gaussian", "lorentzian", "histogram"]
 
@@ -104,8 +100,13 @@ def susceptibility_from_levels(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described.
+    TypeError
+        If an argument does not consist of real numbers, or `stress` of complex ones.
+    ValueError
+        If `energies` is not one-dimensional, is empty or not finite; if `stress` has not these shapes, is not finite,
+        or not Hermitian and symmetric to 1e-12 of its largest element; if `volume` or `broadening` is not positive; if
+        `temperature` is negative; if `omega` is not one-dimensional and finite, or for a histogram not two increasing
+        edges or more; if `broadening` is missing, or given for a histogram; if `shape` or `components` is unknown.
 
     Notes
     -----
@@ -138,50 +139,27 @@ def susceptibility_from_levels(
     >>> print(f"{moduli.transverse[3]:.4g} {moduli.transverse[1] / moduli.transverse[3]:.6f}")
     -8.325e+09 0.465882
     """
-    levels = float_array("energies", energies)
-    if levels.ndim != 1 or levels.size == 0:
-        raise ValueError(f"energies must have shape (n,), got {levels.shape}")
-    require_bounded("energies", levels)
-    order = np.argsort(levels, kind="stable")
-    re, im = (np.ascontiguousarray(part[:, order][:, :, order]) for part in _stress(stress, levels.size))
+    w, re, im = _levels(energies, stress)
     box = one_number("volume", volume)
     require_positive("volume", np.asarray(box), unit="m^3")
     kelvin = check_temperature(temperature)
-    frequencies = float_array("omega", omega)
-    if frequencies.ndim != 1:
-        raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
-    require_finite("omega", frequencies)
     require_choice("shape", shape, get_args(LineShape))
     require_choice("components", components, ("isotropic", "tensor"))
-    width = 0.0
-    if shape == "histogram":
-        if broadening is not None:
-            raise ValueError(f"broadening has no meaning for a histogram, got {broadening!r}")
-        if frequencies.size < 2 or (np.diff(frequencies) <= 0.0).any():
-            raise ValueError("omega must be increasing edges, at least 2, for a histogram")
-    else:
-        if broadening is None:
-            raise ValueError(f"broadening must be given for a {shape}, got None")
-        width = one_number("broadening", broadening)
-        require_positive("broadening", np.asarray(width), unit="rad/s")
-
-    w = (levels[order] - levels[order[0]]) / units.HBAR
-    results = np.zeros((kelvin.size, 2 if components == "isotropic" else 21, frequencies.size - (shape == "histogram")))
-    rates = inverse_thermal_frequency(kelvin.ravel())
-    bins = np.diff(frequencies)
-    for rate, result in zip(rates, results, strict=True):
-        # at T = 0 the ground states alone; inf * 0 is theirs
-        populations = np.exp(-np.where(w > 0.0, rate, 0.0) * w)
+    frequencies, width = _frequencies(omega, shape, broadening)
+    histogram, sorting = shape == "histogram", np.argsort(frequencies, kind="stable")
+    results = np.zeros((kelvin.size, 2 if components == "isotropic" else 21, frequencies.size - histogram))
+    for each, result in zip(kelvin.reshape(-1, 1), results, strict=True):
+        populations = np.exp(-thermal_ratio(w, each)[0])  # at T = 0 the ground states alone
         populations /= populations.sum()
-        if shape == "histogram":
+        if histogram:
+            rate = float(inverse_thermal_frequency(each)[0])
             kernels.add_bins(w, populations, re, im, rate, frequencies, int(reduced), result)
-            np.divide(result, bins, out=result)
+            np.divide(result, np.diff(frequencies), out=result)
         else:
-            sorting = np.argsort(frequencies, kind="stable")
             spectrum = np.zeros_like(result)
             lorentzian = int(shape == "lorentzian")
             kernels.add_lines(w, populations, re, im, frequencies[sorting], width, lorentzian, spectrum)
-            x = np.where(frequencies != 0.0, rate, 0.0) * frequencies
+            x = thermal_ratio(frequencies, each)[0]
             result[:, sorting] = spectrum
             np.multiply(result, expit(x) if reduced else np.tanh(0.5 * x), out=result)
     results *= -np.pi / (units.HBAR * box)
@@ -192,6 +170,36 @@ def susceptibility_from_levels(
     tensor = np.empty((*kelvin.shape, results.shape[-1], 6, 6))
     tensor[..., rows, columns] = tensor[..., columns, rows] = np.moveaxis(results, -2, -1)
     return tensor
+
+
+def _levels(energies: ArrayLike, stress: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return increasing frequencies (n,) above the ground state, and real and imaginary parts of stresses (6, n, n)."""
+    levels = float_array("energies", energies)
+    if levels.ndim != 1 or levels.size == 0:
+        raise ValueError(f"energies must have shape (n,), got {levels.shape}")
+    require_bounded("energies", levels)
+    order = np.argsort(levels, kind="stable")
+    re, im = (np.ascontiguousarray(part[:, order][:, :, order]) for part in _stress(stress, levels.size))
+    return (levels[order] - levels[order[0]]) / units.HBAR, re, im
+
+
+def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -> tuple[FloatArray, float]:
+    """Return frequencies or edges (k,), and the width of a line, 0 for a histogram."""
+    frequencies = float_array("omega", omega)
+    if frequencies.ndim != 1:
+        raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
+    require_finite("omega", frequencies)
+    if shape == "histogram":
+        if broadening is not None:
+            raise ValueError(f"broadening has no meaning for a histogram, got {broadening!r}")
+        if frequencies.size < 2 or (np.diff(frequencies) <= 0.0).any():
+            raise ValueError("omega must be increasing edges, at least 2, for a histogram")
+        return frequencies, 0.0
+    if broadening is None:
+        raise ValueError(f"broadening must be given for a {shape}, got None")
+    width = one_number("broadening", broadening)
+    require_positive("broadening", np.asarray(width), unit="rad/s")
+    return frequencies, width
 
 
 def _stress(stress: ArrayLike, n: int) -> tuple[FloatArray, FloatArray]:

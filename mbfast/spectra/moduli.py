@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import (
-    FloatArray,
-    broadcast_shape,
-    float_array,
-)
+from mbfast._core.validate import FloatArray, broadcast_shape, float_array
 from mbfast._core.voigt import WEIGHTS
-
-if TYPE_CHECKING:
-    pass
 
 
 class Moduli(NamedTuple):
@@ -45,8 +38,10 @@ def isotropic_tensor(longitudinal: ArrayLike, transverse: ArrayLike) -> FloatArr
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described.
+    TypeError
+        If a modulus does not consist of real numbers.
+    ValueError
+        If the two do not broadcast.
 
     Notes
     -----
@@ -83,8 +78,10 @@ def isotropic_moduli(tensor: ArrayLike) -> Moduli:
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described.
+    TypeError
+        If `tensor` does not consist of real numbers.
+    ValueError
+        If its last axes are neither (3, 3, 3, 3) nor (6, 6).
 
     Examples
     --------

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import SMALLEST, FloatArray, float_array, require_bounded
+from mbfast._core.validate import SMALLEST, FloatArray, float_array, require_bounded, require_choice
+from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.grid import (
-    Edge,
-    Estimate,
-    Interpolant,
-    Variable,
-    batch,
-    check_edge,
-    check_nodes,
-    interpolant,
-    rows,
-    tail,
-)
+from mbfast.spectra.grid import Estimate, FrequencyGrid, Variable, batch, rows
 from mbfast.spectra.moduli import Moduli
-from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
-
-if TYPE_CHECKING:
-    from mbfast._core.voigt import Polarization
+from mbfast.spectra.tails import Edge
+from mbfast.spectra.thermal import absorbed_fraction, check_temperature, thermal_ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +26,8 @@ class Spectrum:
 
     Parameters
     ----------
-    omega : array_like, shape (n,)
-        Nodes (rad/s): positive and increasing, with any spacing.
+    omega : array_like, shape (n,), or FrequencyGrid
+        Nodes (rad/s), as in `convolve`.
     longitudinal, transverse : array_like, shape (..., n)
         Im chi~_l and Im chi~_t (Pa) at the nodes, negative in the convention of the theory.
     temperature : array_like, shape (...)
@@ -47,15 +35,27 @@ class Spectrum:
     below, above, interpolation, degree
         As in `convolve`: how the samples go on beyond the nodes and between them.
 
+    Attributes
+    ----------
+    grid : FrequencyGrid
+        The nodes, and what the spectra are between and beyond them.
+    omega, longitudinal, transverse, temperature : ndarray
+        Copies of what was given, not to be changed.
+    below, above, interpolation, degree
+        As in `grid`.
+
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described.
+    TypeError
+        If an argument does not consist of real numbers, or `degree` is not a whole number.
+    ValueError
+        If the nodes, samples or options are not what `convolve` takes, `temperature` is negative or not finite, or
+        leading axes do not broadcast. A call wants one-dimensional, finite frequencies.
 
     Notes
     -----
     At negative frequencies detailed balance holds, Im chi~(-omega) = exp(-hbar omega/k_B T) Im chi~(omega), at T = 0
-    zero. The samples are copied, and are not to be changed.
+    zero.
 
     Examples
     --------
@@ -74,14 +74,15 @@ class Spectrum:
     longitudinal: FloatArray
     transverse: FloatArray
     temperature: FloatArray
-    below: Edge = "power"
-    above: Edge = "zero"
-    interpolation: Variable = "auto"
-    degree: int = 7
+    below: Edge
+    above: Edge
+    interpolation: Variable
+    degree: int
+    grid: FrequencyGrid = field(repr=False)
 
     def __init__(
         self,
-        omega: ArrayLike,
+        omega: ArrayLike | FrequencyGrid,
         longitudinal: ArrayLike,
         transverse: ArrayLike,
         temperature: ArrayLike = 0.0,
@@ -91,27 +92,16 @@ class Spectrum:
         interpolation: Variable = "auto",
         degree: int = 7,
     ) -> None:
-        nodes = check_nodes(omega).copy()
-        given = {
-            name: rows(name, value, nodes.size)
-            for name, value in (("longitudinal", longitudinal), ("transverse", transverse))
+        grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
+        arrays = {
+            "longitudinal": rows("longitudinal", longitudinal, grid.nodes.size).copy(),
+            "transverse": rows("transverse", transverse, grid.nodes.size).copy(),
+            "temperature": check_temperature(temperature).copy(),
         }
-        kelvin = check_temperature(temperature)
-        batch(**given, temperature=kelvin[..., None])
-        fields = {
-            "omega": nodes,
-            **{name: value.copy() for name, value in given.items()},
-            "temperature": kelvin.copy(),
-            "below": check_edge("below", below),
-            "above": check_edge("above", above),
-            "interpolation": interpolation,
-            "degree": degree,
-        }
-        for name, value in fields.items():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_made", interpolant(nodes, interpolation, degree))
+        batch(**{**arrays, "temperature": arrays["temperature"][..., None]})
+        for array in arrays.values():
+            array.setflags(write=False)
+        self.__dict__.update(grid=grid, omega=grid.omega, **grid.options, **arrays)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -121,30 +111,24 @@ class Spectrum:
     @property
     def options(self) -> dict[str, Any]:
         """How the samples go on beyond the nodes and between them: arguments of `convolve` and `kramers_kronig`."""
-        return {name: getattr(self, name) for name in ("below", "above", "interpolation", "degree")}
+        return self.grid.options
 
     def __call__(self, omega: ArrayLike) -> Moduli:
         """Return Im chi~_l and Im chi~_t (..., k) at frequencies (k,) of any sign; at zero their mean of both sides."""
-        points = float_array("omega", omega)
-        if points.ndim != 1:
-            raise ValueError(f"omega must have shape (k,), got {points.shape}")
-        _require_frequencies(points)
+        points = _frequencies(omega)
+        size = np.abs(points)
         factor = np.ones((*self.temperature.shape, points.size))
-        rates = inverse_thermal_frequency(self.temperature)[..., None]
         negative = points < 0.0
-        factor[..., negative] = np.exp(rates * points[negative])
-        factor[..., points == 0.0] = np.where(np.isinf(rates), 0.5, 1.0)
-        values = (self._evaluate(h, np.abs(points)) for h in (self.longitudinal, self.transverse))
+        factor[..., negative] = np.exp(-thermal_ratio(size[negative], self.temperature))
+        factor[..., points == 0.0] = np.where(self.temperature == 0.0, 0.5, 1.0)[..., None]
+        values = (self._evaluate(h, size) for h in (self.longitudinal, self.transverse))
         return Moduli(*(factor * np.where(factor > 0.0, h, 0.0) for h in values))
 
     def unreduced(self, omega: ArrayLike) -> Moduli:
         """Return Im chi_l and Im chi_t = (1 - exp(-hbar omega/k_B T)) Im chi~ (..., k), odd in omega."""
-        points = float_array("omega", omega)
-        _require_frequencies(points)
+        points = _frequencies(omega)
         moduli = self(np.abs(points))
-        rates = inverse_thermal_frequency(self.temperature)[..., None]
-        x = np.where(points != 0.0, rates, 0.0) * np.abs(points)
-        factor = -np.sign(points) * np.expm1(-x)
+        factor = np.sign(points) * absorbed_fraction(np.abs(points), self.temperature)
         # zero at zero frequency, also where Im chi~ diverges there
         return Moduli(*(factor * np.where(points != 0.0, chi, 0.0) for chi in moduli))
 
@@ -158,52 +142,40 @@ class Spectrum:
     ) -> Estimate:
         """Return the convolution of two of the spectra at the nodes or `at` other frequencies, see `convolve`."""
         f, g = self._of("first", first), None if first == second else self._of("second", second)
-        return convolve(
-            self.omega,
-            f,
-            g,
-            at=at,
-            temperature=self.temperature,
-            threads=threads,
-            **self.options,
-        )
+        return convolve(self.grid, f, g, at=at, temperature=self.temperature, threads=threads)
 
     def kramers_kronig(
         self, polarization: Polarization, *, at: ArrayLike | None = None, threads: int | None = None
     ) -> Estimate:
         """Return Re chi~, the one-sided transform of Im chi~ that (4.3) takes, see `kramers_kronig`."""
-        return kramers_kronig(
-            self.omega,
-            self._of("polarization", polarization),
-            at=at,
-            threads=threads,
-            **self.options,
-        )
+        return kramers_kronig(self.grid, self._of("polarization", polarization), at=at, threads=threads)
 
-    def _of(self, name: str, polarization: str) -> FloatArray:
-        if polarization not in ("longitudinal", "transverse"):
-            raise ValueError(f"{name} must be longitudinal or transverse, got {polarization!r}")
+    def _of(self, name: str, polarization: Polarization) -> FloatArray:
+        require_choice(name, polarization, POLARIZATIONS)
         return self.longitudinal if polarization == "longitudinal" else self.transverse
 
     def _evaluate(self, samples: FloatArray, points: FloatArray) -> FloatArray:
         """Evaluate the interpolant of samples (..., n) at points (k,) >= 0."""
-        made: Interpolant = self._made  # type: ignore[attr-defined]
-        flat = samples.reshape(-1, samples.shape[-1])
-        low, high = tail("below", self.below, flat, made.nodes), tail("above", self.above, flat, made.nodes)
-        x = points / made.unit
+        grid, flat = self.grid, samples.reshape(-1, samples.shape[-1])
+        low, high = grid.low.tail(flat), grid.high.tail(flat)
+        x = points / grid.unit
         result = np.empty((flat.shape[0], points.size))
-        for row, values in enumerate(made.value.values(flat)):
+        for row, values in enumerate(grid.value.values(flat)):
             c = np.empty_like(values)
             kernels.coefficients(values, RULE, c)
             with np.errstate(divide="ignore"):
-                kernels.evaluate(x, made.nodes, c, low.amplitude[row], low.exponent[row], result[row])
+                kernels.evaluate(x, grid.nodes, c, low.amplitude[row], low.exponent[row], result[row])
             if high.amplitude[row] != 0.0:
                 beyond = x > 1.0
                 result[row, beyond] = high.amplitude[row] * x[beyond] ** high.exponent[row]
         return result.reshape(*samples.shape[:-1], points.size)
 
 
-def _require_frequencies(points: FloatArray) -> None:
+def _frequencies(omega: ArrayLike) -> FloatArray:
+    points = float_array("omega", omega)
+    if points.ndim != 1:
+        raise ValueError(f"omega must have shape (k,), got {points.shape}")
     require_bounded("omega", points)
     if (np.abs(points[points != 0.0]) < SMALLEST).any():
         raise ValueError(f"omega must be zero or at least {SMALLEST:g} rad/s in magnitude")
+    return points

@@ -6,12 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import units
-from mbfast._core.validate import (
-    FloatArray,
-    float_array,
-    require_finite,
-    require_positive,
-)
+from mbfast._core.validate import FloatArray, float_array, require_finite, require_positive
 
 
 def check_temperature(temperature: ArrayLike, name: str = "temperature") -> FloatArray:
@@ -32,7 +27,14 @@ def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:
         return units.HBAR / (units.K_B * temperature)
 
 
+def thermal_ratio(omega: FloatArray, temperature: FloatArray) -> FloatArray:
+    """Return hbar omega/(k_B T), (..., n): infinite at T = 0, but zero where omega is."""
+    rates = inverse_thermal_frequency(temperature)[..., None]
+    result: FloatArray = np.where(omega != 0.0, rates, 0.0) * omega
+    return result
+
+
 def absorbed_fraction(omega: FloatArray, temperature: FloatArray) -> FloatArray:
     """Return 1 - exp(-hbar omega/k_B T), (..., n): what of Im chi~ is left when stimulated emission is subtracted."""
-    result: FloatArray = -np.expm1(-inverse_thermal_frequency(temperature)[..., None] * omega)
+    result: FloatArray = -np.expm1(-thermal_ratio(omega, temperature))
     return result

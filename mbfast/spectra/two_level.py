@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,17 +17,19 @@ from mbfast._core.validate import (
     float_array,
     one_number,
     require_bounded,
+    require_choice,
     require_finite,
     require_positive,
 )
+from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
 
-if TYPE_CHECKING:
-    from mbfast._core.voigt import Polarization
-
+Basis: TypeAlias = Literal["energy", "local"]
 
 # ln of what the tail of tanh beyond a cutoff may be
 _COLD = 40.0
+_UNITS = {"omega": "rad/s", "cutoff": "rad/s", "modulus": "Pa"}  # of what must be positive
+_LARGEST = {"density": 1e70, "coupling": LARGEST}  # of what must not be negative
 
 
 def ttls_susceptibility(
@@ -63,8 +65,11 @@ def ttls_susceptibility(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described.
+    TypeError
+        If an argument does not consist of real numbers.
+    ValueError
+        If `omega` or `cutoff` is not positive and finite, `omega` is not below `cutoff`, `temperature` is negative or
+        too high, `density` or `coupling` is negative or not finite, or the arguments do not broadcast.
 
     Notes
     -----
@@ -90,19 +95,9 @@ def ttls_susceptibility(
     >>> print(f"{chi[0]:.4g} {chi[1]:.4g}")
     -6.137e+08-6.978e+07j -4.028e+08-2.665e+05j
     """
-    arguments = {
-        "omega": float_array("omega", omega),
-        "temperature": check_temperature(temperature),
-        "density": float_array("density", density),
-        "coupling": float_array("coupling", coupling),
-        "cutoff": float_array("cutoff", cutoff),
-    }
-    for name, unit in (("omega", "rad/s"), ("cutoff", "rad/s")):
-        require_positive(name, arguments[name], unit=unit)
-    _require_not_negative("density", arguments["density"], 1e70)
-    _require_not_negative("coupling", arguments["coupling"])
-    broadcast_shape(**arguments)
-    w, kelvin, states, gamma, top = np.broadcast_arrays(*arguments.values())
+    w, kelvin, states, gamma, top = _checked(
+        omega=omega, temperature=temperature, density=density, coupling=coupling, cutoff=cutoff
+    )
     if (w >= top).any():
         raise ValueError("omega must be below cutoff")
     if (units.K_B * kelvin * _COLD > units.HBAR * top).any():
@@ -116,10 +111,20 @@ def ttls_susceptibility(
     return np.asarray(real - 1j * strength * np.tanh(0.5 * x))
 
 
-def _require_not_negative(name: str, array: FloatArray, largest: float = LARGEST) -> None:
-    require_bounded(name, array, largest)
-    if (array < 0.0).any():
-        raise ValueError(f"{name} must not be negative, got {array.min():g}")
+def _checked(**given: ArrayLike) -> tuple[FloatArray, ...]:
+    """Return arguments, checked as their names want it and broadcast against each other."""
+    arrays = {}
+    for name, value in given.items():
+        kelvin = name in ("temperature", "reference")
+        arrays[name] = array = check_temperature(value, name) if kelvin else float_array(name, value)
+        if name in _UNITS:
+            require_positive(name, array, unit=_UNITS[name])
+        elif not kelvin:
+            require_bounded(name, array, _LARGEST.get(name, LARGEST))
+            if name in _LARGEST and (array < 0.0).any():
+                raise ValueError(f"{name} must not be negative, got {array.min():g}")
+    broadcast_shape(**arrays)
+    return np.broadcast_arrays(*arrays.values())
 
 
 def _thermal_logarithm(omega: FloatArray, temperature: FloatArray) -> FloatArray:
@@ -147,8 +152,11 @@ def tunnelling_strength(density: ArrayLike, coupling: ArrayLike, modulus: ArrayL
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described.
+    TypeError
+        If an argument does not consist of real numbers.
+    ValueError
+        If `density` or `coupling` is negative or not finite, `modulus` is not positive and finite, or the
+        arguments do not broadcast.
 
     Examples
     --------
@@ -157,16 +165,8 @@ def tunnelling_strength(density: ArrayLike, coupling: ArrayLike, modulus: ArrayL
     >>> print(f"{mbfast.tunnelling_strength(8e44, 1.04 * EV, 2200 * 5800**2):.1e}")
     3.0e-04
     """
-    arguments = {
-        "density": float_array("density", density),
-        "coupling": float_array("coupling", coupling),
-        "modulus": float_array("modulus", modulus),
-    }
-    _require_not_negative("density", arguments["density"], 1e70)
-    _require_not_negative("coupling", arguments["coupling"])
-    require_positive("modulus", arguments["modulus"], unit="Pa")
-    broadcast_shape(**arguments)
-    result: FloatArray = arguments["density"] * arguments["coupling"] ** 2 / arguments["modulus"]
+    states, gamma, stiffness = _checked(density=density, coupling=coupling, modulus=modulus)
+    result: FloatArray = states * gamma**2 / stiffness
     return result[()]
 
 
@@ -191,8 +191,11 @@ def sound_velocity_shift(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as described.
+    TypeError
+        If an argument does not consist of real numbers.
+    ValueError
+        If `omega` is not positive and finite, `temperature` or `reference` is negative or not finite, `strength` is not
+        finite, or the arguments do not broadcast.
 
     Notes
     -----
@@ -205,16 +208,7 @@ def sound_velocity_shift(
     >>> print(f"{mbfast.sound_velocity_shift(1e8, 1.0, 0.1, 3e-4) / (3e-4 * math.log(10)):.6f}")
     0.999995
     """
-    arguments = {
-        "omega": float_array("omega", omega),
-        "temperature": check_temperature(temperature),
-        "reference": check_temperature(reference, "reference"),
-        "strength": float_array("strength", strength),
-    }
-    require_positive("omega", arguments["omega"], unit="rad/s")
-    require_bounded("strength", arguments["strength"])
-    broadcast_shape(**arguments)
-    w, kelvin, other, c = np.broadcast_arrays(*arguments.values())
+    w, kelvin, other, c = _checked(omega=omega, temperature=temperature, reference=reference, strength=strength)
     result: FloatArray = c * (_thermal_logarithm(w, kelvin) - _thermal_logarithm(w, other))
     return result[()]
 
@@ -229,6 +223,13 @@ class TwoLevelSystem:
         Delta and Delta_0 (J), not both zero.
     gamma_l, gamma_t : float
         Couplings gamma (J) to longitudinal and transverse strain, as in (2.1): a strain e couples as (gamma/2) e.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not one real number.
+    ValueError
+        If an argument is not finite, or `asymmetry` and `tunnelling` are both zero.
 
     Examples
     --------
@@ -267,18 +268,19 @@ class TwoLevelSystem:
         """M = Delta_0/E."""
         return self.tunnelling / self.splitting
 
-    def hamiltonian(self, basis: Literal["energy", "local"] = "energy") -> FloatArray:
+    def hamiltonian(self, basis: Basis = "energy") -> FloatArray:
         """Return the Hamiltonian (J) of shape (2, 2): diag(E, -E)/2, or (Delta sigma_z + Delta_0 sigma_x)/2."""
-        if self._is_energy(basis):
+        require_choice("basis", basis, get_args(Basis))
+        if basis == "energy":
             return 0.5 * np.diag([self.splitting, -self.splitting])
         return 0.5 * np.array([[self.asymmetry, self.tunnelling], [self.tunnelling, -self.asymmetry]])
 
-    def coupling(self, polarization: Polarization, basis: Literal["energy", "local"] = "energy") -> FloatArray:
+    def coupling(self, polarization: Polarization, basis: Basis = "energy") -> FloatArray:
         """Return the operator (J) that multiplies a strain: (gamma/2)(D sigma_z + M sigma_x), or (gamma/2) sigma_z."""
-        if polarization not in ("longitudinal", "transverse"):
-            raise ValueError(f"polarization must be longitudinal or transverse, got {polarization!r}")
+        require_choice("polarization", polarization, POLARIZATIONS)
+        require_choice("basis", basis, get_args(Basis))
         gamma = self.gamma_l if polarization == "longitudinal" else self.gamma_t
-        d, m = (self.diagonal, self.off_diagonal) if self._is_energy(basis) else (1.0, 0.0)
+        d, m = (self.diagonal, self.off_diagonal) if basis == "energy" else (1.0, 0.0)
         return 0.5 * gamma * np.array([[d, m], [m, -d]])
 
     def absorption_rate(
@@ -289,7 +291,7 @@ class TwoLevelSystem:
         broadening: float,
         polarization: Polarization,
         *,
-        basis: Literal["energy", "local"] = "energy",
+        basis: Basis = "energy",
     ) -> FloatArray:
         """Power absorbed from a wave in resonance, by the golden rule between the diagonalised levels.
 
@@ -312,6 +314,14 @@ class TwoLevelSystem:
         -------
         ndarray or float64
             Watts; (2.2), (pi/2 hbar)(A k)^2 M^2 E tanh(E/2 k_B T) gamma^2 delta(E - hbar omega).
+
+        Raises
+        ------
+        TypeError
+            If `omega` does not consist of real numbers, or another argument is not one real number.
+        ValueError
+            If `omega` or `strain` is not finite, `temperature` is negative, `broadening` not positive, `polarization`
+            not longitudinal or transverse, or `basis` not energy or local.
         """
         frequencies = float_array("omega", omega)
         require_finite("omega", frequencies)
@@ -327,8 +337,3 @@ class TwoLevelSystem:
             2.0 * np.pi / units.HBAR * (amplitude * element) ** 2 * gap * np.tanh(0.5 * rate * gap) * line
         )
         return result[()]
-
-    def _is_energy(self, basis: str) -> bool:
-        if basis not in ("energy", "local"):
-            raise ValueError(f"basis must be energy or local, got {basis!r}")
-        return basis == "energy"

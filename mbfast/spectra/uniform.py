@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mbfast._core.validate import FloatArray
 from mbfast.spectra._kernels import uniform as kernels
-from mbfast.spectra.grid import LARGEST_VALUE, Edge, Interpolant
+from mbfast.spectra.grid import LARGEST_VALUE, FrequencyGrid, lagrange
 
 _DIRECT = 192  # samples up to which the discrete convolution is faster summed than transformed
 # Samples up to which two functions are transformed in one call, and up to which scipy's transforms are the faster ones.
@@ -29,30 +29,31 @@ _RULE = np.array(np.polynomial.legendre.leggauss(16))
 class UniformConvolution:
     """The convolution at T = 0, at the nodes."""
 
-    def __init__(self, made: Interpolant) -> None:
-        n = made.nodes.size
-        spacing = (1.0 - made.nodes[0]) / (n - 1)
-        self._unit = spacing * made.unit
-        self._log_ratio = float(np.log(made.nodes[0] / made.nodes[1]))
-        kappa = made.nodes[0] / spacing
+    def __init__(self, grid: FrequencyGrid) -> None:
+        n = grid.nodes.size
+        spacing = (1.0 - grid.nodes[0]) / (n - 1)
+        self._unit = spacing * grid.unit
+        self._edge = {"power": np.nan, "zero": 0.0}[grid.below] if isinstance(grid.below, str) else grid.below
+        self._tailed = grid.below != "zero"
+        self._log_ratio = float(np.log(grid.nodes[0] / grid.nodes[1]))
+        kappa = grid.nodes[0] / spacing
         nearest = np.round(kappa)
         kappa = float(nearest if abs(kappa - nearest) < 64 * np.finfo(float).eps * (n + kappa) else kappa)
-        size = made.value.matrices.shape[2]
+        size = grid.value.size
         self._value, self._better = _Stencil(size, kappa), _Stencil(size + 1, kappa)
         self.possible = n >= 2 * (size + 1) and kappa < 1000.0
 
-    def run(self, f: FloatArray, g: FloatArray, below: Edge, out: FloatArray, *, change: bool = False) -> bool:
-        """Fill out (n,) with the convolution of f and g, or with its change by the next term.
+    def run(self, functions: list[FloatArray], out: FloatArray, *, change: bool = False) -> bool:
+        """Fill out (n,) with the convolution of two functions, or of one with itself, or its change by the next term.
 
         False is returned, and out spoilt, for samples that are not finite or whose power law is not for this method.
         """
-        edge = {"power": np.nan, "zero": 0.0}[below] if isinstance(below, str) else below
-        functions = [f] if f is g else [f, g]
-        if not self._value.run(functions, edge, below != "zero", self._log_ratio, out):
+        below = self._edge, self._tailed, self._log_ratio
+        if not self._value.run(functions, *below, out):
             return False
         if change:
             better = np.empty_like(out)
-            self._better.run(functions, edge, below != "zero", self._log_ratio, better)
+            self._better.run(functions, *below, better)
             np.subtract(better, out, out=out)
         out *= self._unit
         return True
@@ -76,7 +77,7 @@ class _Stencil:
         for part, (begin, end) in enumerate(((1.0 - fraction, 1.0), (0.0, 1.0 - fraction))):
             u = begin + 0.5 * (end - begin) * (1.0 + _RULE[0])
             weights = 0.5 * (end - begin) * _RULE[1]
-            pairs = _lagrange(nodes, u).T @ (weights[:, None] * _lagrange(nodes, begin + end - u))
+            pairs = lagrange(nodes, u).T @ (weights[:, None] * lagrange(nodes, begin + end - u))
             for r in range(size):
                 for s in range(size):
                     self._main[r + s + part] += pairs[r, s]
@@ -84,8 +85,8 @@ class _Stencil:
                         self._off[r + s + part - p, p] += pairs[r, s]
         self._pairs = pairs
         self._powers = np.array([_coefficients(1.0 - nodes, r) for r in range(size)])  # seen from the cell's end
-        self._low = _lagrange(np.arange(float(size)), np.arange(-offset, 0.0))
-        self._high = _lagrange(np.arange(1.0 - size, 1.0), np.arange(1.0, size - offset - 1.0))
+        self._low = lagrange(np.arange(float(size)), np.arange(-offset, 0.0))
+        self._high = lagrange(np.arange(1.0 - size, 1.0), np.arange(1.0, size - offset - 1.0))
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_kept"}
@@ -151,16 +152,6 @@ class _Stencil:
         kernels.causal_product(parts[1], parts[-1], rest)
         result[2 * half :] += rest
         return result
-
-
-def _lagrange(nodes: FloatArray, x: FloatArray) -> FloatArray:
-    """Return Lagrange's polynomials of the nodes at points x, (x, nodes)."""
-    result = np.ones((x.size, nodes.size))
-    for r in range(nodes.size):
-        for k in range(nodes.size):
-            if k != r:
-                result[:, r] *= (x - nodes[k]) / (nodes[r] - nodes[k])
-    return result
 
 
 def _coefficients(nodes: FloatArray, r: int) -> FloatArray:

@@ -1,0 +1,132 @@
+"""How spectra go on beyond their first and their last node: as power laws, or not at all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from mbfast._core.validate import FloatArray, float_array, require_finite
+from mbfast.kernels.spectra import RULE
+from mbfast.spectra._kernels import products as kernels
+
+Edge: TypeAlias = Literal["power", "zero"] | float
+"""How a spectrum goes on beyond its nodes: the power law of the last two, not at all, or with a given exponent."""
+
+ROUNDING = 1e-15
+
+_STEEPEST = 100.0  # stated exponent
+_BASE = 0.25  # of a logarithmic derivative: shorter ones drown in rounding errors
+
+
+class Tail(NamedTuple):
+    """Power laws beyond the first or the last node: amplitudes at the node (0: nothing there) and exponents."""
+
+    amplitude: FloatArray
+    exponent: FloatArray
+
+    def cells(self, node: float, end: float) -> tuple[FloatArray, FloatArray]:
+        """Return breaks and values (p, cells, 8) of p power laws between a node and an `end` beyond it.
+
+        Where they have fallen below 1e-20 of their values at the node they are taken as zero.
+        """
+        amplitude, exponent = self
+        there = amplitude != 0.0
+        decay = (exponent if end < node else -exponent)[there]
+        # a ratio so small that a polynomial of degree 7 represents the power laws to rounding errors
+        step = math.log1p(1.0 / (20.0 + 8.0 * float(np.abs(exponent[there]).max(initial=0.0))))
+        length = abs(math.log(end / node))
+        reach = length if (decay <= 0.0).any() else float(np.min([length, 46.0 / decay.min(initial=np.inf)]))
+        n = math.ceil(reach / step) if there.any() else 0
+        direction = -1.0 if end < node else 1.0
+        breaks = node * np.exp(direction * reach / max(n, 1) * np.arange(n + 1))
+        if n == 0 or reach < length:
+            breaks = np.append(breaks, end)
+        else:
+            breaks[-1] = end
+        breaks[0] = node
+        middle, half = 0.5 * (breaks[1:] + breaks[:-1]), 0.5 * np.abs(np.diff(breaks))
+        values = np.zeros((amplitude.size, breaks.size - 1, 8))
+        points = middle[:n, None] + half[:n, None] * RULE[0]
+        values[there, :n] = amplitude[there, None, None] * (points / node) ** exponent[there, None, None]
+        if end < node:
+            return breaks[::-1].copy(), values[:, ::-1].copy()
+        return breaks, values
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """How spectra go on `below` their first node or `above` their last, checked."""
+
+    name: Literal["below", "above"]
+    edge: Edge
+    nodes: FloatArray
+
+    def __post_init__(self) -> None:
+        if isinstance(self.edge, str):
+            if self.edge not in ("power", "zero"):
+                raise ValueError(f"{self.name} must be power, zero or an exponent, got {self.edge!r}")
+            return
+        exponent = float_array(self.name, self.edge)
+        if exponent.ndim:
+            raise TypeError(f"{self.name} must be power, zero or one exponent, got an array of shape {exponent.shape}")
+        require_finite(self.name, exponent)
+        if abs(exponent) > _STEEPEST:
+            raise ValueError(
+                f"{self.name} must be an exponent of magnitude at most {_STEEPEST:g}, got {float(exponent):g}"
+            )
+        object.__setattr__(self, "edge", float(exponent))
+
+    def tail(self, samples: FloatArray, *, over: float = -np.inf, under: float = np.inf, why: str = "") -> Tail:
+        """Return how samples (..., n) go on; a ValueError if an exponent is not over and under what `why` says."""
+        first, second = (0, 1) if self.name == "below" else (-1, -2)
+        amplitude = samples[..., first]
+        if self.edge == "zero":
+            return Tail(np.zeros_like(amplitude), np.zeros_like(amplitude))
+        if self.edge == "power":
+            exponent = self._exponents(samples, first, second)
+            if np.isnan(exponent.sum()):
+                place = np.unravel_index(np.argmax(np.isnan(exponent)), exponent.shape)
+                raise ValueError(
+                    f"{self.name} must be stated (zero, or an exponent): no power law goes through the values "
+                    f"{samples[place][first]:g} and {samples[place][second]:g} at the "
+                    f"{'first' if first == 0 else 'last'} two nodes"
+                )
+        else:
+            exponent = np.full_like(amplitude, self.edge)
+        wrong = (amplitude != 0.0) & ~((exponent > over) & (exponent < under))
+        if wrong.any():
+            limits = [f"{side} {limit:g}" for side, limit in (("above", over), ("below", under)) if np.isfinite(limit)]
+            raise ValueError(
+                f"{self.name} must be a power law with an exponent {' and '.join(limits)} ({why}), "
+                f"got {exponent[wrong][0]:.6g}"
+            )
+        return Tail(amplitude, exponent)
+
+    def uncertainty(self, samples: FloatArray) -> FloatArray:
+        """Return how uncertain exponents are: by rounding, and by their change within a factor e of frequency."""
+        if self.edge != "power":
+            return np.zeros(samples.shape[:-1])
+        nodes, n = self.nodes, self.nodes.size
+        first, second, away = (0, 1, 1) if self.name == "below" else (n - 1, n - 2, -1)
+        step = abs(math.log(nodes[first] / nodes[second]))
+        result = np.full(samples.shape[:-1], ROUNDING / step)
+        third = second + away
+        while 0 <= third < n and abs(math.log(nodes[third] / nodes[second])) < _BASE:
+            third += away
+        third = min(max(third, 0), n - 1)
+        if third != second:
+            other = abs(math.log(nodes[third] / nodes[second]))
+            change = self._exponents(samples, first, second) - self._exponents(samples, second, third)
+            noise = 4.0 * ROUNDING * (1.0 / step + 1.0 / other)
+            change = np.maximum(np.nan_to_num(np.abs(change), nan=1.0) - noise, 0.0)
+            result += change / (0.5 * (step + other))
+        return result
+
+    def _exponents(self, samples: FloatArray, one: int, other: int) -> FloatArray:
+        n, result = self.nodes.size, np.empty(samples.shape[:-1])
+        log_ratio = math.log(self.nodes[one] / self.nodes[other])
+        kernels.exponents(samples.reshape(-1, n), one % n, other % n, log_ratio, result.reshape(-1))
+        return result
