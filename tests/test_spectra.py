@@ -1,4 +1,5 @@
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -60,6 +61,65 @@ def test_integrals_are_those_of_the_functions():
         warm.kramers_kronig("longitudinal", at=[1e10]).value,
         mbfast.kramers_kronig(NODES, warm.longitudinal, at=[1e10]).value,
     )
+
+
+def test_a_grid_stands_in_the_place_of_its_nodes():
+    options = {"below": 0.5, "above": "power", "interpolation": "linear", "degree": 3}
+    grid = mbfast.FrequencyGrid(NODES, **options)
+    assert grid.options == options
+    f = np.sqrt(NODES) / (1 + NODES / 1e11) ** 2
+    for function in (mbfast.convolve, mbfast.kramers_kronig):
+        for one, other in zip(function(grid, f), function(NODES, f, **options), strict=True):
+            assert np.array_equal(one, other)
+    one = mbfast.Spectrum(grid, -f, -f)
+    assert one.grid is grid
+    assert (one.below, one.above, one.interpolation, one.degree) == tuple(options.values())
+    assert np.array_equal(one([1e8, 1e13]), mbfast.Spectrum(NODES, -f, -f, **options)([1e8, 1e13]))
+
+
+def test_a_grid_can_be_pickled_and_is_frozen():
+    grid = mbfast.FrequencyGrid(NODES)
+    f = np.exp(-NODES / 1e11)
+    assert np.array_equal(mbfast.convolve(pickle.loads(pickle.dumps(grid)), f).value, mbfast.convolve(grid, f).value)
+    with pytest.raises(ValueError, match="read-only"):
+        grid.omega[0] = 1.0
+    with pytest.raises(AttributeError):
+        grid.degree = 3
+
+
+def test_another_edge_below_takes_the_same_interpolant():
+    grid = mbfast.FrequencyGrid(NODES, "zero")
+    other = grid.with_below(2.0)
+    assert (grid.below, other.below) == ("zero", 2.0)
+    assert other.value is grid.value
+    f = np.exp(-NODES / 1e11)
+    assert np.array_equal(mbfast.convolve(other, f).value, mbfast.convolve(NODES, f, below=2.0).value)
+
+
+def test_options_beside_a_grid_are_refused():
+    grid = mbfast.FrequencyGrid(NODES)
+    with pytest.raises(ValueError, match=r"degree must be left out beside a grid, which has its own, got .* 3"):
+        mbfast.convolve(grid, np.ones(60), degree=3)
+    with pytest.raises(ValueError, match=r"below, .* must be left out beside a grid"):
+        mbfast.Spectrum(grid, -np.ones(60), -np.ones(60), below="zero")
+
+
+@pytest.fixture
+def interpolants(monkeypatch):
+    """Nodes between which an interpolant was built."""
+    from mbfast.spectra import grid
+
+    made, check = [], grid._checked_nodes
+    monkeypatch.setattr(grid, "_checked_nodes", lambda omega: made.append(omega) or check(omega))
+    return made
+
+
+def test_a_spectrum_and_its_integrals_build_one_interpolant(interpolants):
+    one = spectrum()
+    one([1e10])
+    one.convolve("longitudinal", "transverse")
+    one.kramers_kronig("transverse", at=[1e10])
+    assert len(interpolants) == 1
 
 
 def test_samples_are_copied_and_frozen():

@@ -133,7 +133,7 @@ class ConvolutionPlan:
     ------
     TypeError, ValueError
         For these arguments as `convolve` does. A call raises what `convolve` raises for samples, `temperature` and
-        `threads`, and a ValueError if `out` is not a writable C-contiguous float64 array of the result's shape.
+        `threads`, and the same if `out` is not a writable C-contiguous float64 array of the result's shape.
 
     Examples
     --------
@@ -205,12 +205,7 @@ class ConvolutionPlan:
         return own.reshape(*shape, -1), both.reshape(*shape, -1)
 
     def error(
-        self,
-        f: ArrayLike,
-        g: ArrayLike | None = None,
-        *,
-        temperature: ArrayLike = 0.0,
-        threads: int | None = None,
+        self, f: ArrayLike, g: ArrayLike | None = None, *, temperature: ArrayLike = 0.0, threads: int | None = None
     ) -> FloatArray | np.float64:
         """Return the estimated error of the convolution (...), one number a spectrum: see `Estimate`."""
         shape, samples, rates = self._check(f, g, temperature)

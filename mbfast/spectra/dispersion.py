@@ -178,7 +178,7 @@ class KramersKronigPlan:
     ------
     TypeError, ValueError
         For these arguments as `kramers_kronig` does. A call raises what `kramers_kronig` raises for samples, values at
-        anchors and `threads`, and a ValueError if `out` is not a writable C-contiguous float64 array of the result's
+        anchors and `threads`, and the same if `out` is not a writable C-contiguous float64 array of the result's
         shape.
 
     Notes
