@@ -132,8 +132,8 @@ class ConvolutionPlan:
     Raises
     ------
     TypeError, ValueError
-        For these arguments as `convolve` does. A call raises what `convolve` raises for samples, `temperature` and
-        `threads`, and the same if `out` is not a writable C-contiguous float64 array of the result's shape.
+        For these arguments as `convolve` does, and for samples, `temperature` and `threads` at a call; there also if
+        `out` is not a writable C-contiguous float64 array of the result's shape.
 
     Examples
     --------

@@ -177,9 +177,8 @@ class KramersKronigPlan:
     Raises
     ------
     TypeError, ValueError
-        For these arguments as `kramers_kronig` does. A call raises what `kramers_kronig` raises for samples, values at
-        anchors and `threads`, and the same if `out` is not a writable C-contiguous float64 array of the result's
-        shape.
+        For these arguments as `kramers_kronig` does, and for samples, values at anchors and `threads` at a call; there
+        also if `out` is not a writable C-contiguous float64 array of the result's shape.
 
     Notes
     -----
