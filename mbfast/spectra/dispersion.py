@@ -49,10 +49,12 @@ def kramers_kronig(
         Positive frequencies of the result (rad/s); None: the nodes.
     inverse : bool
         Whether to go from the real to the imaginary part. A constant in Re chi has no effect.
+    below, above
+        As in `convolve`, for `imag`.
     anchors : (array_like, array_like), optional
         Subtractive forms: frequencies, shape (k,), at which the result is known, and its values, shape (..., k).
-    below, above, interpolation, degree
-        As in `convolve`, for `imag`.
+    interpolation, degree
+        As in `convolve`.
     method : {"auto", "direct", "fft"}
         FFT is O(n log n), for logarithmic or uniform nodes and ``at=None``; its rounding errors are relative to the
         largest value. auto takes it for 96 nodes and more.
@@ -258,12 +260,11 @@ class KramersKronigPlan:
                 if (self._anchors == self.grid.nodes[node]).any():
                     raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
         factor = 2.0 / np.pi * self._parity
-        self._apply(self._targets, self._value, self.grid.value, samples, flat, workers)
+        self._integrate(self._targets, self._value, self.grid.value, samples, workers, flat)
         self._add_tails(self._targets, tails, flat)
         flat *= factor
         if self._anchors.size:
-            at_anchors = np.zeros((samples.shape[0], self._anchors.size))
-            self._apply(self._anchors, None, self.grid.value, samples, at_anchors, workers)
+            at_anchors = self._integrate(self._anchors, None, self.grid.value, samples, workers)
             self._add_tails(self._anchors, tails, at_anchors)
             flat += (given - factor * at_anchors) / self._scale @ self._lagrange()
         for node, jumps, sign in steps:
@@ -275,13 +276,11 @@ class KramersKronigPlan:
         """Return the estimated error of the transform (...), one number a spectrum: see `Estimate`."""
         grid, (samples, shape) = self.grid, self._rows(imag)
         workers = _tiles.check_threads(threads)
-        changed = np.zeros((samples.shape[0], self._targets.size))
         if isinstance(self._value, _Circulant) and self._change is None:
             self._change = _circulant(grid, grid.error, self._parity)
-        self._apply(self._targets, self._change, grid.error, samples, changed, workers)
+        changed = self._integrate(self._targets, self._change, grid.error, samples, workers)
         if self._anchors.size:
-            at_anchors = np.zeros((samples.shape[0], self._anchors.size))
-            self._apply(self._anchors, None, grid.error, samples, at_anchors, workers)
+            at_anchors = self._integrate(self._anchors, None, grid.error, samples, workers)
             changed -= at_anchors / self._scale @ self._lagrange()
         size = np.abs(samples).max(axis=1, initial=0.0)
         effect = 2.0 / np.pi * np.abs(changed).max(axis=1, initial=0.0)
@@ -327,31 +326,34 @@ class KramersKronigPlan:
         limit = 2.0 * self._anchors.size + self._odd
         return low, self.grid.high.tail(samples, under=limit, why="else it diverges at high ones; anchors help")
 
-    def _apply(
+    def _integrate(
         self,
         targets: FloatArray,
         weights: _Circulant | FloatArray | None,
         stencils: Stencils,
         samples: FloatArray,
-        out: FloatArray,
         workers: int,
-    ) -> None:
-        """Fill `out` with the integrals between the nodes: by the weights, or by the stencils they are made of."""
+        out: FloatArray | None = None,
+    ) -> FloatArray:
+        """Return the integrals between the nodes (rows, m): by weights, or by the stencils that make them, for None."""
+        out = np.empty((samples.shape[0], targets.size)) if out is None else out
         if isinstance(weights, _Circulant):
             weights.apply(samples, out)
         elif weights is not None:
             np.matmul(samples, weights.T, out=out)
         else:
             values = stencils.values(samples)
-            out[:] = 0.0
 
-            def work(start: int) -> None:
+            def work(start: int) -> FloatArray:
                 piece = targets[start : start + _CHUNK]
                 part = np.zeros((samples.shape[0], piece.size))
                 kernels.cauchy(piece, self.grid.nodes, values, self._parity, RULE, part)
-                out[:, start : start + _CHUNK] = part
+                return part
 
-            _tiles.run(work, range(0, targets.size, _CHUNK), threads=workers)
+            starts = range(0, targets.size, _CHUNK)
+            for start, part in zip(starts, _tiles.run(work, starts, threads=workers), strict=True):
+                out[:, start : start + _CHUNK] = part
+        return out
 
     def _add_tails(self, targets: FloatArray, tails: tuple[Tail, Tail], out: FloatArray) -> None:
         """Add the integrals over the power laws beyond the nodes: on cells near a frequency, else by series."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -62,7 +62,7 @@ class End:
 
     name: Literal["below", "above"]
     edge: Edge
-    nodes: FloatArray
+    nodes: FloatArray = field(repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.edge, str):
