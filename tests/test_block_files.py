@@ -404,7 +404,7 @@ OF_DIPOLES = "dipoles.npz: moments of 3 numbers are dipoles: --permittivity is w
         (("none.xyz", *MEDIUM[6]), "none.xyz: No such file or directory"),
         (("blocks.npz",), OF_STRESS + "neither"),
         (("blocks.npz", *MEDIUM[3]), OF_STRESS + "--permittivity"),
-        (("blocks.npz", *MEDIUM[6], *MEDIUM[3]), "are stress: --permittivity is not wanted, it is a medium of dipoles"),
+        (("blocks.npz", *MEDIUM[6], *MEDIUM[3]), OF_STRESS + "--glass, --permittivity"),
         (("blocks.npz", *MEDIUM[6], "--c-l", 1), OF_STRESS + "--glass, --c-l"),
         (("blocks.npz", "--density", 1, "--c-t", 1), OF_STRESS + "--density, --c-t"),
         (("blocks.npz", "--density", 1, "--c-t", 1, "--c-l", -1), "c_l must be"),

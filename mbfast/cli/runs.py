@@ -140,13 +140,13 @@ def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction
     from mbfast.pairs.interactions import DipoleInteraction, StressInteraction  # noqa: PLC0415
 
     present = {name: value for name, value in given.items() if value is not None}
+    got = ", ".join(map(_option, present)) or "neither"
     if columns == 3:
         if list(present) != ["permittivity"]:
-            got = ", ".join(map(_option, present)) or "neither"
             raise ValueError(f"{what} are dipoles: --permittivity is wanted, and no other medium, got {got}")
         return DipoleInteraction(given["permittivity"]), present
     if "permittivity" in present:
-        raise ValueError(f"{what} are stress: --permittivity is not wanted, it is a medium of dipoles")
+        raise ValueError(f"{what} are stress: --glass or all of --density, --c-l and --c-t are wanted, got {got}")
     form: Any = present.get("form", "corrected")
     constants = {name: given[name] for name in ("glass", "density", "c_l", "c_t")}
     try:
