@@ -119,6 +119,10 @@ def test_a_spectrum_and_its_integrals_build_one_interpolant(interpolants):
     one([1e10])
     one.convolve("longitudinal", "transverse")
     one.kramers_kronig("transverse", at=[1e10])
+    silica = mbfast.StressInteraction(2200, 5800, 3800)
+    for form in ("printed", "derived"):
+        mbfast.absorption_rates(one, silica, 5e-9, 2, form=form, dielectric=-np.ones(60), permittivity=1.0)
+    mbfast.flow(one, silica, stop=1e-8)
     assert len(interpolants) == 1
 
 

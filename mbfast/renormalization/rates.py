@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +13,7 @@ from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.terms import Integrals, RateForm, Terms, fill_jumps, terms_of
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.grid import rows
+from mbfast.spectra.grid import FrequencyGrid, rows
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.spectrum import Spectrum
 from mbfast.spectra.thermal import absorbed_fraction
@@ -216,9 +215,7 @@ def absorption_rates(
     error = terms.uncertainty(omega, size, integrals.chi, errors)
     dipole = np.zeros((2, 1))
     if electric is not None:
-        value, lost = convolve(
-            spectrum.omega, electric, at=at, temperature=spectrum.temperature, threads=threads, **spectrum.options
-        )
+        value, lost = convolve(spectrum.grid, electric, at=at, temperature=spectrum.temperature, threads=threads)
         dipole = terms.dipole_increments(size, value)
         of_dipoles = np.abs(terms.dipole_increments(size, np.asarray(lost)[..., None]))
         error = error + np.stack([np.broadcast_to(part, full) for part in of_dipoles])
@@ -269,7 +266,7 @@ def _integrals(
         lt = spectrum.convolve("longitudinal", "transverse", at=at, threads=threads)
     thermal = absorbed_fraction(spectrum.omega, spectrum.temperature)
     both = [
-        _real_part(terms.real_samples(samples, thermal), terms.real_options(spectrum), spectrum.omega, at, threads)
+        _real_part(terms.real_samples(samples, thermal), terms.real_grid(spectrum), at, threads)
         for samples in (spectrum.longitudinal, spectrum.transverse)
     ]
     estimates = [*both, tt, lt]
@@ -280,14 +277,14 @@ def _integrals(
 
 
 def _real_part(
-    samples: FloatArray, options: dict[str, Any], nodes: FloatArray, at: ArrayLike | None, threads: int | None
+    samples: FloatArray, grid: FrequencyGrid, at: ArrayLike | None, threads: int | None
 ) -> tuple[FloatArray, FloatArray | np.float64]:
-    transform = partial(kramers_kronig, nodes, samples, threads=threads, **options)
+    transform = partial(kramers_kronig, grid, samples, threads=threads)
     value, error = transform(at=at)
     if at is None:
         return fill_jumps(value), error
     if np.isinf(value).any():
-        points = np.asarray(at, dtype=np.float64)
+        nodes, points = grid.omega, np.asarray(at, dtype=np.float64)
         moved = np.select([points == nodes[0], points == nodes[-1]], [nodes[1], nodes[-2]], points)
         value = np.where(np.isinf(value), transform(at=moved).value, value)
     return value, error

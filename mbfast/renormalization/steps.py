@@ -106,8 +106,8 @@ def prepare(
 ) -> list[Member]:
     """Return the flows of arguments that have the shape of all of them."""
     nodes, n = spectrum.omega, spectrum.omega.size
-    convolution = ConvolutionPlan(nodes, **spectrum.options)
-    transform = KramersKronigPlan(nodes, **kind.real_options(spectrum))
+    convolution = ConvolutionPlan(spectrum.grid)
+    transform = KramersKronigPlan(kind.real_grid(spectrum))
     both = [np.broadcast_to(part, (*shape, n)).reshape(-1, n) for part in (spectrum.longitudinal, spectrum.transverse)]
     kelvin = np.broadcast_to(spectrum.temperature, shape).ravel()
     members = []

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,7 @@ from mbfast.kernels import displacements
 from mbfast.pairs.angular import angular_coefficients
 from mbfast.pairs.averages import cube_pairs
 from mbfast.pairs.interactions import StressInteraction, check_stress
+from mbfast.spectra.grid import FrequencyGrid
 from mbfast.spectra.spectrum import Spectrum
 
 RateForm: TypeAlias = Literal["printed", "derived"]
@@ -126,10 +127,10 @@ class Terms(ABC):
         return thermal * samples if cls.responding else samples
 
     @classmethod
-    def real_options(cls, spectrum: Spectrum) -> dict[str, Any]:
+    def real_grid(cls, spectrum: Spectrum) -> FrequencyGrid:
         """Return how these samples go on beyond the nodes: below, `thermal` changes the power of a power law."""
-        changed = {"below": "power"} if cls.responding and spectrum.below != "zero" else {}
-        return spectrum.options | changed
+        grid = spectrum.grid
+        return grid.with_below("power") if cls.responding and grid.below != "zero" else grid
 
     @property
     @abstractmethod
