@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import __version__
-from mbfast._core import archive
-from mbfast._core import tiles as _tiles
+from mbfast._core import archive, tiles
 from mbfast._core.tiles import Progress
 from mbfast._core.validate import FloatArray, broadcast_shape, float_array, require_choice, require_positive
 from mbfast._core.voigt import POLARIZATIONS
@@ -324,10 +323,10 @@ def flow(
     if 0 in shape:
         raise ValueError(f"at least one flow is wanted, got arguments of shape {shape}")
     members = prepare(kind, spectrum, {name: np.broadcast_to(array, shape) for name, array in arrays.items()}, shape)
-    workers = _tiles.check_threads(threads)
-    with _tiles.counter(progress, len(members), "flows") as advance:
+    workers = tiles.check_threads(threads)
+    with tiles.counter(progress, len(members), "flows") as advance:
         run = partial(run_member, linear=bool(linear), ends=keep == "ends")
-        runs = _tiles.run(run, members, threads=workers, advance=advance)
+        runs = tiles.run(run, members, threads=workers, advance=advance)
     inputs = {"version": __version__, "form": form, "linear": bool(linear), "keep": keep, "omega_c": None}
     inputs |= {name: array.tolist() for name, array in arrays.items()} | {
         "spectrum": {**spectrum.options, "degree": int(spectrum.degree)}

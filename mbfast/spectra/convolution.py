@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import units
-from mbfast._core import tiles as _tiles
+from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, check_out, require_choice
 from mbfast.spectra.direct import DirectConvolution
 from mbfast.spectra.grid import RANGE, Estimate, FrequencyGrid, Variable, batch, rows
@@ -180,7 +180,7 @@ class ConvolutionPlan:
         threads: int | None = None,
     ) -> FloatArray:
         """Return the convolution of samples f and g (..., n), at T (K), as an array (..., n or m), or fill `out`."""
-        workers = _tiles.check_threads(threads)
+        workers = tiles.check_threads(threads)
         if self._fft is not None and type(temperature) in {int, float} and temperature == 0:
             # nothing to broadcast: the compiled code checks the samples, and what it refuses is looked into below
             n, other = self._targets.size, f if g is None else g
@@ -201,7 +201,7 @@ class ConvolutionPlan:
         """Return the convolutions (..., n or m) of f with itself and of f with g, in the time of the second alone."""
         shape, samples, rates = self._check(f, g, temperature)
         own, both = np.empty((2, samples.shape[0], self._targets.size))
-        self._run(samples, rates, both, _tiles.check_threads(threads), own=own)
+        self._run(samples, rates, both, tiles.check_threads(threads), own=own)
         return own.reshape(*shape, -1), both.reshape(*shape, -1)
 
     def error(
@@ -209,7 +209,7 @@ class ConvolutionPlan:
     ) -> FloatArray | np.float64:
         """Return the estimated error of the convolution (...), one number a spectrum: see `Estimate`."""
         shape, samples, rates = self._check(f, g, temperature)
-        workers = _tiles.check_threads(threads)
+        workers = tiles.check_threads(threads)
         changed, size, enlarged = np.empty((3, samples.shape[0], self._targets.size))
         self._run(samples, rates, changed, workers, change=True)
         magnitude = np.abs(samples)

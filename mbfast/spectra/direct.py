@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mbfast._core import tiles as _tiles
+from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE, coefficients
 from mbfast.spectra._kernels import products as kernels
@@ -85,8 +85,8 @@ class DirectConvolution:
         # what is prepared of a row takes a thousand times the memory of its samples
         for group in range(0, samples.shape[0], 4 * workers):
             members = range(group, min(group + 4 * workers, samples.shape[0]))
-            prepared = dict(zip(members, _tiles.run(prepare, members, threads=workers), strict=True))
-            _tiles.run(work, [(row, start) for row in members for start in starts], threads=workers)
+            prepared = dict(zip(members, tiles.run(prepare, members, threads=workers), strict=True))
+            tiles.run(work, [(row, start) for row in members for start in starts], threads=workers)
 
     def _sides(self, values: FloatArray, ends: FloatArray, rate: float) -> tuple[_Side, _Side | None]:
         """Return functions (p, cells, 8) on common breaks, and their mirror images, None at T = 0.

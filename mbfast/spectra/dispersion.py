@@ -10,7 +10,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core import tiles as _tiles
+from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, check_out, float_array, require_choice, require_finite
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
@@ -245,7 +245,7 @@ class KramersKronigPlan:
     ) -> FloatArray:
         """Return the transform of samples (..., n), or fill `out`; `known` (..., k): the result at the anchors."""
         samples, shape = self._rows(imag)
-        workers = _tiles.check_threads(threads)
+        workers = tiles.check_threads(threads)
         given = self._known(known, shape)
         out = check_out(out, (*shape, self._targets.size))
         if np.may_share_memory(out, samples):
@@ -275,7 +275,7 @@ class KramersKronigPlan:
     def error(self, imag: ArrayLike, *, threads: int | None = None) -> FloatArray | np.float64:
         """Return the estimated error of the transform (...), one number a spectrum: see `Estimate`."""
         grid, (samples, shape) = self.grid, self._rows(imag)
-        workers = _tiles.check_threads(threads)
+        workers = tiles.check_threads(threads)
         if isinstance(self._value, _Circulant) and self._change is None:
             self._change = _circulant(grid, grid.error, self._parity)
         changed = self._integrate(self._targets, self._change, grid.error, samples, workers)
@@ -351,7 +351,7 @@ class KramersKronigPlan:
                 return part
 
             starts = range(0, targets.size, _CHUNK)
-            for start, part in zip(starts, _tiles.run(work, starts, threads=workers), strict=True):
+            for start, part in zip(starts, tiles.run(work, starts, threads=workers), strict=True):
                 out[:, start : start + _CHUNK] = part
         return out
 

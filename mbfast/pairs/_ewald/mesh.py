@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mbfast._core import tiles as _tiles
+from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald import fft as _fft
 from mbfast.pairs._ewald.plan import Plan, Shape
@@ -58,7 +58,7 @@ class _Points:
             planes = mesh[start:stop].reshape(-1)
             kernels.spread(self._places[some], values[some], self._weights, start, stop, met[1], met[2], planes)
 
-        _tiles.run(work, range(0, met[0], slab), threads=workers)
+        tiles.run(work, range(0, met[0], slab), threads=workers)
         return mesh
 
     def interpolate(self, mesh: FloatArray, out: FloatArray, workers: int) -> None:
@@ -71,7 +71,7 @@ class _Points:
             kernels.interpolate(self._places[some], self._weights, mesh.shape[1], mesh.shape[2], flat, part)
             out[self._order[some]] += part
 
-        _tiles.run(work, range(0, len(out), _ROWS), threads=workers)
+        tiles.run(work, range(0, len(out), _ROWS), threads=workers)
 
 
 class _Modes:
@@ -105,7 +105,7 @@ class _Modes:
             harmonic, biharmonic = factors(np.einsum("jna,jna->jn", k, k))
             self._harmonic[i], self._biharmonic[i] = harmonic * weight, biharmonic * weight
 
-        _tiles.run(fill, range(half[0]), threads=workers)
+        tiles.run(fill, range(half[0]), threads=workers)
 
     def apply(self, multiply: Callable[..., None], mesh: FloatArray, workers: int) -> None:
         """Convolve in place. Slab by slab, then pencil by pencil: what is zero is neither transformed nor stored."""
@@ -133,9 +133,9 @@ class _Modes:
             _fft.backward(modes[i])
             mesh[i] = _fft.real_backward(modes[i, :my], 1, nz)[:, :mz]
 
-        _tiles.run(forth, range(mx), threads=workers)
-        _tiles.run(through, range(ny), threads=workers)
-        _tiles.run(back, range(mx), threads=workers)
+        tiles.run(forth, range(mx), threads=workers)
+        tiles.run(through, range(ny), threads=workers)
+        tiles.run(back, range(mx), threads=workers)
 
 
 class PeriodicFar:
@@ -237,10 +237,10 @@ def _transfer(
     source, target = (mesh.reshape(outer, mesh.shape[axis], -1) for mesh in (source, target))
     columns = source.shape[2]
     width, rows = (_COLUMNS, 1) if outer == 1 else (columns, max(1, (1 << 16) // (columns * source.shape[1])))
-    tiles = [(o, k) for o in range(0, outer, rows) for k in range(0, columns, width)]
+    pieces = [(o, k) for o in range(0, outer, rows) for k in range(0, columns, width)]
 
     def work(tile: tuple[int, int]) -> None:
         some = slice(tile[0], tile[0] + rows)
         kernel(first, weights, source[some], tile[1], min(tile[1] + width, columns), target[some])
 
-    _tiles.run(work, tiles, threads=workers)
+    tiles.run(work, pieces, threads=workers)

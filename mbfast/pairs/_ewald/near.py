@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mbfast._core import tiles as _tiles
+from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald.plan import Shape
 from mbfast.pairs._ewald.profile import IntArray
@@ -81,7 +81,7 @@ class Near:
             )  # fmt: skip
             out[self._order[some]] += part.T
 
-        _tiles.run(work, self._pieces, threads=workers)
+        tiles.run(work, self._pieces, threads=workers)
 
 
 def _columns(steps: FloatArray, shape: Shape, radius: float) -> tuple[IntArray, IntArray]:
