@@ -1,12 +1,15 @@
 """What all tests share: settings of hypothesis, one cache of kernels for all workers, fresh interpreters."""
 
+import fcntl
 import os
+import pickle
 import subprocess
 import sys
 
 import pytest
 from hypothesis import settings
 
+from mbfast import audit
 from mbfast._core import tiles
 
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
@@ -58,3 +61,18 @@ def run_python():
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def audit_records(tmp_path_factory):
+    """All records of the audit, computed once in a run of the suite, by the first worker that asks for them."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return list(audit.reproduce())
+    shared = tmp_path_factory.getbasetemp().parent / "audit_records"  # the parent is that of all workers of this run
+    with shared.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if shared.stat().st_size == 0:
+            pickle.dump(list(audit.reproduce()), file)
+            file.flush()
+        file.seek(0)
+        return pickle.load(file)

@@ -26,35 +26,58 @@ FIGURES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def records():
-    return list(audit.reproduce())
-
-
 @pytest.fixture
-def invoke(tmp_path, monkeypatch, records):
-    monkeypatch.setattr(audit, "reproduce", lambda: iter(records))  # computed once
+def invoke(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_reproduce_prints_every_claim_and_counts_them(invoke, records):
-    result = invoke("reproduce")
+@pytest.fixture
+def reproduce(invoke, monkeypatch, audit_records):
+    """The command with the records that are computed once."""
+    monkeypatch.setattr(audit, "reproduce", lambda _: iter(audit_records))
+    return lambda *arguments: invoke("reproduce", *arguments)
+
+
+def test_reproduce_prints_every_claim_and_counts_them(reproduce, audit_records):
+    result = reproduce()
     assert result.exit_code == 0
-    for record in records:
+    for record in audit_records:
         assert record.quantity in result.stdout
-    assert result.stdout.splitlines()[-1].startswith(f"{len(records)} claims: ")
+    assert result.stdout.splitlines()[-1].startswith(f"{len(audit_records)} claims: ")
 
 
-def test_reproduce_writes_records_and_figures(invoke, tmp_path, records):
-    assert invoke("reproduce", "--json", "claims.json", "--figures", "new/figures").exit_code == 0
+def test_reproduce_writes_records_and_figures_that_are_the_same_to_the_byte(reproduce, tmp_path, audit_records):
+    assert reproduce("--json", "claims.json", "--figures", "new/figures").exit_code == 0
     claims = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
-    assert claims == [record.as_dict() for record in records]
+    assert claims == [record.as_dict() for record in audit_records]
     assert (tmp_path / "new/figures/figure1.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (tmp_path / "new/figures/figure1.svg").read_text(encoding="utf-8")
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
-        "claims.json",
-        *FIGURES,
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["claims.json", *FIGURES]
+    assert reproduce("--figures", "again").exit_code == 0
+    for name in FIGURES:
+        assert (tmp_path / "new/figures" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_reproduce_of_some_equations(invoke):
+    result = invoke("reproduce", "fig. 1", "(3.6)")
+    assert result.exit_code == 0
+    rows = [line.strip("│").split("│")[0].strip() for line in result.stdout.splitlines() if line.startswith("│")]
+    assert rows == ["3.6", *["fig. 1"] * 4]
+    counts = (
+        "5 claims: 1 reproduced, 2 rounding, 2 differs (2 slips of printing, of 2 causes; 0 do not follow, of 0 causes)"
+    )
+    assert result.stdout.splitlines()[-1] == counts
+
+
+def test_the_summary_is_printed_alone(invoke):
+    result = invoke("reproduce", "--summary", "table", "fig. 1")
+    assert result.stdout.splitlines() == [
+        "| part of the paper | claims | stands | slip of printing | causes | does not follow | causes |",
+        "|---|---|---|---|---|---|---|",
+        "| IV: table | 39 | 37 | 2 | 2 | 0 | 0 |",
+        "| IV: figure 1 | 4 | 2 | 2 | 2 | 0 | 0 |",
+        "| all | 43 | 39 | 4 | 2 | 0 | 0 |",
     ]
 
 
@@ -127,6 +150,7 @@ BAD_CSV = "material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\nx,1,0.5,4,-2\n"
         (("cutoff", "--omega", "nan"), "omega must be positive"),
         (("cutoff", "--omega", "1e15"), "omega must be below omega_c"),
         (("cutoff", "--modulus", "1e9", "--glass", "BK7"), "--modulus replaces the table"),
+        (("reproduce", "6.1"), "equations: the audit has no claim of '6.1'; there are claims of sec. I, 2.2, "),
         (("reproduce", "--json", "."), "a file is wanted, this is a folder"),
         (("reproduce", "--json", "bad.csv/x.json"), "cannot be written"),
         (("reproduce", "--json", "fine.json", "--figures", "bad.csv"), "cannot be written"),
@@ -152,7 +176,7 @@ def test_bad_usage_exits_with_2(invoke, arguments):
 
 @pytest.mark.parametrize("reader", ["| head -n 1", "| true", ">&-"])
 def test_a_reader_that_leaves_is_no_error(reader):
-    command = f"{sys.executable} -P -m mbfast reproduce {reader}"
+    command = f"{sys.executable} -P -m mbfast reproduce table {reader}"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
@@ -189,44 +213,40 @@ def test_lengths_stand_in_the_right_columns(invoke):
     assert cells == ["a-SiO2", "2200", "0.4261", "0.5648"]
 
 
-def test_reproduce_prints_differences_and_reasons(invoke):
-    lines = invoke("reproduce").stdout.splitlines()
+def test_reproduce_prints_differences_and_reasons(reproduce):
+    lines = reproduce().stdout.splitlines()
     row = next(line for line in lines if "ln(R/L_1)" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")][2:] == [
         *("~20", "12.206", "-3.9e-01", "differs", "slip of printing")
     ]
     reason = next(line for line in lines if line.startswith("  (4.2) ln(R/L_1)"))
     assert "20 would need R = 2.4 m" in reason
-    assert reason.endswith("[slip of printing: tests/test_findings.py::test_logarithm_of_the_scales]")
+    shown = "ln(R/L_1) taken as 20; tests/test_findings.py::test_logarithm_of_the_scales"
+    assert reason.endswith(f"[slip of printing: {shown}]")
 
 
-def test_the_last_line_counts_verdicts_and_findings(invoke):
-    line = invoke("reproduce").stdout.splitlines()[-1]
-    number = r"(\d+)"
+def test_the_last_line_counts_verdicts_findings_and_causes(reproduce):
+    line = reproduce().stdout.splitlines()[-1]
     pattern = (
-        rf"{number} claims: {number} reproduced, {number} rounding, {number} differs "
-        rf"\({number} slips of printing, {number} do not follow\)"
-    )
-    claims, reproduced, rounding, differs, slips, unfounded = map(int, re.fullmatch(pattern, line).groups())
+        "N claims: N reproduced, N rounding, N differs "
+        r"\(N slips of printing, of N causes; N do not follow, of N causes\)"
+    ).replace("N", r"(\d+)")
+    claims, reproduced, rounding, differs, *findings = map(int, re.fullmatch(pattern, line).groups())
+    slips, of_slips, unfounded, of_unfounded = findings
     assert claims == reproduced + rounding + differs
     assert differs == slips + unfounded
+    assert 0 < of_slips < slips
+    assert 0 < of_unfounded < unfounded
 
 
-def test_a_link_stays_a_link_and_a_device_a_device(invoke, tmp_path):
+def test_a_link_stays_a_link_and_a_device_a_device(reproduce, tmp_path):
     (tmp_path / "link.json").symlink_to("target.json")
     (tmp_path / "target.json").write_text("old", encoding="utf-8")
-    assert invoke("reproduce", "--json", "link.json").exit_code == 0
+    assert reproduce("--json", "link.json").exit_code == 0
     assert (tmp_path / "link.json").is_symlink()
     assert json.loads((tmp_path / "target.json").read_text(encoding="utf-8"))
-    assert invoke("reproduce", "--json", "/dev/null").exit_code == 0
+    assert reproduce("--json", "/dev/null").exit_code == 0
     assert Path("/dev/null").is_char_device()
-
-
-def test_figures_are_reproducible_to_the_byte(invoke, tmp_path):
-    for folder in ("one", "two"):
-        assert invoke("reproduce", "--figures", folder).exit_code == 0
-    for name in FIGURES:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
 def test_without_the_extra_it_says_what_to_install(run_python):

@@ -1,5 +1,6 @@
 """Where the paper's statements do not follow: each by a route that needs nothing of the audit."""
 
+import inspect
 import itertools
 import math
 from decimal import ROUND_HALF_UP, Decimal
@@ -11,6 +12,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import quad
 
 import mbfast
+from mbfast.guide import findings
 from mbfast.units import HBAR, K_B
 
 POLARIZATIONS = pytest.mark.parametrize("polarization", ["longitudinal", "transverse"])
@@ -255,3 +257,9 @@ def test_slopes_of_ratios_from_sums_over_blocks():
     ):
         ratios = [math.sqrt(of_alpha(1 - (g.c_t / g.c_l) ** 2)) for g in kept]
         assert naive.fit_through_origin(measured, ratios)[0] == pytest.approx(expected, abs=5e-4)
+
+
+@pytest.mark.compiled
+def test_the_page_of_findings_says_what_the_records_say(audit_records):
+    hint = "python -m mbfast.guide.findings --write stores it"
+    assert inspect.cleandoc(findings.__doc__).splitlines() == findings.page(audit_records).splitlines(), hint

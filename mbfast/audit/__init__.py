@@ -1,30 +1,33 @@
-"""The paper's claims, one by one: what is printed, what we compute, and how they compare.
+"""The paper's claims, one by one: what is printed, what we compute, and how the two compare.
 
 A claim is data and a function of a few lines, registered under its id::
 
-    @claim(
-        "rg.log_scale", equation="4.2", quantity="ln(R/L_1)", printed="~20",
-        flaw="slip", test="tests/test_findings.py::test_logarithm_of_the_scales",
-    )
-    def _() -> Computed:
+    @claim("rg.log_scale", "4.2", "ln(R/L_1)", printed="~20", cause=causes.LOG_SCALE)
+    def _log_scale() -> Computed:
         return Computed(math.log(1e-3 / 50e-10))
+
+Several claims that one function computes are rows of the same decorator (`over=`).
 
 The verdict follows from the printed digits: ``reproduced`` (equal, to rounding errors of double precision),
 ``rounding`` (equal within half a unit of the last printed digit; for ``~`` a power of ten, within half a decade),
-``differs`` (not so: the note says why). A claim without a printed number is an identity, of
-which the largest relative deviation is computed: ``reproduced`` or ``differs``.
+``differs`` (not so: the note says why). A claim without a printed number is an identity. For it the largest relative
+deviation is computed, and the verdict is ``reproduced`` or ``differs``.
 
 The finding says what follows: the claim ``stands``; it is a ``slip of printing``, of rounding or of arithmetic, that
-leaves the argument intact (``flaw="slip"``); or it ``does not follow`` from the paper's own Hamiltonian or numbers
-(``flaw="unfounded"``). A claim that may differ names the test that shows it without the audit.
+leaves the argument intact; or it ``does not follow`` from the paper's own Hamiltonian or numbers. A claim that may
+differ names its cause, which many claims can share. The cause names the test that shows it without the audit.
+
+`reproduce` computes all claims or those of some equations, and `summary` counts the findings. The page
+`mbfast.guide.findings` says in words what they are.
 """
 
 from mbfast.audit._claims import VERDICTS as VERDICTS
+from mbfast.audit._claims import Cause as Cause
 from mbfast.audit._claims import Computed as Computed
 from mbfast.audit._claims import Finding as Finding
 from mbfast.audit._claims import Printed as Printed
 from mbfast.audit._claims import Record as Record
 from mbfast.audit._claims import claim as claim
-from mbfast.audit._claims import reproduce as reproduce
-from mbfast.audit._claims import summary as summary
-from mbfast.audit._table import EXCLUDED as EXCLUDED
+from mbfast.audit._common import EXCLUDED as EXCLUDED
+from mbfast.audit._walk import reproduce as reproduce
+from mbfast.audit._walk import summary as summary

@@ -1,39 +1,65 @@
-"""Claims, their registry, and the verdicts."""
+"""What a claim is, how it is registered, and its verdict."""
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import math
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
-
-import numpy as np
-from numpy.typing import NDArray
 
 Verdict = Literal["reproduced", "rounding", "differs"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-# What is wrong where a claim differs: printing, rounding or arithmetic, which leave the argument intact; or it does not
-# follow from the paper's own Hamiltonian or numbers.
-Flaw = Literal["slip", "unfounded"]
 Finding = Literal["stands", "slip of printing", "does not follow"]
 FINDINGS: tuple[Finding, ...] = get_args(Finding)
 
-# The order of the paper; "table" and "fig. 1" stand in its section IV.
-_SECTIONS = ("sec. I", "2", "3", "4", "table", "fig. 1", "sec. V", "5", "sec. VI", "A")
+# Parts of the paper in its order (the table and figure 1 stand in its section IV), what the summary calls them, and the
+# modules that register their claims.
+PARTS = {
+    "sec. I": ("I", "_table"),
+    "2": ("II: response", "_response"),
+    "3": ("III: absorption", "_absorption"),
+    "4": ("IV: renormalization", "_flow"),
+    "table": ("IV: table", "_table"),
+    "fig. 1": ("IV: figure 1", "_table"),
+    "sec. V": ("V: dipoles", "_dipoles"),
+    "5": ("V: dipoles", "_dipoles"),
+    "sec. VI": ("VI", "_table"),
+    "A": ("appendix", "_appendix"),
+}
 
 # Rounding errors of the identities; some take derivatives by differences of high order.
 _NO_DEVIATION = 1e-10
 
-_MODULES = ("_table", "_cutoffs", "_interactions", "_spectra", "_responses", "_flow")
+
+def place(equation: str) -> tuple[str, int]:
+    """Return the part of the paper in which an equation stands, and its number there."""
+    if equation in PARTS:
+        return equation, 0
+    match = re.fullmatch(r"(?:([2-5])\.|(A))(\d+)", equation)
+    if match is None:
+        raise ValueError(f"no equation or section of the paper is called {equation!r}")
+    return match[1] or match[2], int(match[3])
 
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """A number as printed: ``-4.38`` or ``1.62e-3``, with ``~`` in front where the paper says so."""
+    """A number as printed.
+
+    Parameters
+    ----------
+    text : str
+        ``-4.38`` or ``1.62e-3``, with ``~`` in front where the paper says so.
+
+    Examples
+    --------
+    >>> from mbfast.audit import Printed
+    >>> Printed("1.62e-3").verdict(1.6216e-3), Printed("~10").verdict(40.0)
+    ('rounding', 'differs')
+    """
 
     text: str
 
@@ -56,20 +82,46 @@ class Printed:
 
 
 class Computed(NamedTuple):
-    """What a claim's function returns: the number, and one line on how it comes about."""
+    """What a claim's function returns.
+
+    Attributes
+    ----------
+    value : float
+        The number, in the unit of the claim.
+    note : str
+        One line on how it comes about, or why it differs.
+    """
 
     value: float
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """One statement of the paper that can be checked by a number.
+class Cause:
+    """What makes claims differ, one reason for one or many of them.
 
-    Without a printed number it is an identity, a printed formula say, and what is computed the relative deviation from
-    it. A claim that may differ says what its `flaw` is, and names the `test` that
-    shows it, as ``tests/test_x.py::test_y``.
+    Parameters
+    ----------
+    name : str
+        A few words; findings are counted by it.
+    flaw : {"slip", "unfounded"}
+        A slip of printing, rounding or arithmetic leaves the argument intact. An unfounded claim does not follow from
+        the paper's own Hamiltonian or numbers.
+    test : str
+        What shows it without the audit, as ``tests/test_x.py::test_y``.
+    reason : str
+        A sentence or two. ``%(id)FORMAT`` in it stands for the number computed for the claim of that id.
     """
+
+    name: str
+    flaw: Literal["slip", "unfounded"]
+    test: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement of the paper that can be checked by a number; `claim` says what the fields are."""
 
     id: str
     equation: str
@@ -77,8 +129,14 @@ class Claim:
     printed: str | None
     unit: str
     compute: Callable[[], Computed]
-    flaw: Flaw | None = None
+    cause: Cause | None = None
     test: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an equation that is not there, and a test that shows nothing."""
+        place(self.equation)
+        if self.cause is None and self.test:
+            raise ValueError(f"claim {self.id}: a test shows a cause, and none is given")
 
     def check(self) -> Record:
         """Compute, and compare."""
@@ -91,16 +149,34 @@ class Claim:
         else:
             verdict = "reproduced" if abs(value) <= _NO_DEVIATION else "differs"
         finding: Finding = "stands"
+        cause = self.cause if verdict == "differs" else None
         if verdict == "differs":
-            finding = "slip of printing" if self.flaw == "slip" else "does not follow"
-        return Record(
-            self.id, self.equation, self.quantity, printed, value, self.unit, verdict, finding, note, self.test
-        )
+            finding = "slip of printing" if cause is not None and cause.flaw == "slip" else "does not follow"
+        known = (self.id, self.equation, self.quantity, printed, value, self.unit)
+        return Record(*known, verdict, finding, cause, note, self.test)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A checked claim; `printed` is None where it is an identity."""
+    """A checked claim.
+
+    Attributes
+    ----------
+    id, equation, quantity, unit, test : str
+        As `claim` takes them.
+    printed : Printed or None
+        None where the claim is an identity.
+    computed : float
+        The number by mbfast, in the same unit; of an identity, the largest relative deviation.
+    verdict : {"reproduced", "rounding", "differs"}
+        How the two compare.
+    finding : {"stands", "slip of printing", "does not follow"}
+        What follows.
+    cause : Cause or None
+        None where the claim stands.
+    note : str
+        One line on how the number comes about, or why it differs.
+    """
 
     id: str
     equation: str
@@ -110,6 +186,7 @@ class Record:
     unit: str
     verdict: Verdict
     finding: Finding
+    cause: Cause | None
     note: str
     test: str
 
@@ -121,114 +198,80 @@ class Record:
         return self.computed / self.printed.value - 1
 
     def as_dict(self) -> dict[str, str | float | None]:
-        """Return the fields by name, `printed` as a number: what ``mbfast reproduce --json`` writes."""
-        printed = None if self.printed is None else self.printed.value
-        return {field.name: printed if field.name == "printed" else getattr(self, field.name) for field in fields(self)}
+        """Return the fields by name, the printed number and the name of the cause: what ``--json`` writes."""
+        plain = {
+            "printed": None if self.printed is None else self.printed.value,
+            "cause": None if self.cause is None else self.cause.name,
+        }
+        return {field.name: plain.get(field.name, getattr(self, field.name)) for field in fields(self)}
 
 
-_registry: dict[str, Claim] = {}
+registry: dict[str, Claim] = {}
 
-
-def register(entry: Claim) -> None:
-    """Add a claim; its id must be new, and a flaw comes with its test."""
-    if entry.id in _registry:
-        raise ValueError(f"claim {entry.id} is registered twice")
-    if (entry.flaw is None) is not (entry.test == ""):
-        raise ValueError(f"claim {entry.id}: a flaw and the test that shows it are given together, or neither")
-    _paper_order(entry)
-    _registry[entry.id] = entry
+_Function = Callable[..., Computed]
 
 
 def claim(
     id: str,  # noqa: A002
-    *,
     equation: str,
     quantity: str,
-    printed: str,
+    *,
+    printed: str | None = None,
     unit: str = "",
-    flaw: Flaw | None = None,
+    cause: Cause | None = None,
     test: str = "",
-) -> Callable[[Callable[[], Computed]], Callable[[], Computed]]:
-    """Register the decorated function as the computation of a claim."""
+    over: Iterable[Mapping[str, Any]] = ({},),
+) -> Callable[[_Function], _Function]:
+    """Register the decorated function as the computation of one claim, or of several.
 
-    def decorate(compute: Callable[[], Computed]) -> Callable[[], Computed]:
-        register(Claim(id, equation, quantity, printed, unit, compute, flaw, test))
+    Parameters
+    ----------
+    id : str
+        A new name. What stands in braces is filled in from the row of `over`, as by `str.format`.
+    equation : str
+        "3.5", "A16", or a part without numbered equations: "table", "fig. 1", "sec. I", "sec. V", "sec. VI".
+    quantity : str
+        What is compared, with its parameters; may have braces as the id. Of an identity: of what and from what a
+        relative deviation is computed.
+    printed : str, optional
+        The number with its printed digits, see `Printed`. Without it the claim is an identity.
+    unit : str
+        Of the printed and the computed number.
+    cause : Cause, optional
+        Why the claim differs, should it differ.
+    test : str
+        The test that shows it, where that is another one than the test of the cause.
+    over : iterable of mapping
+        One claim for each row. Entries called `quantity`, `printed`, `unit`, `cause` or `test` replace the argument
+        of that name. All others fill in the braces, and the decorated function gets those that it has parameters for.
+
+    Returns
+    -------
+    callable
+        The decorator. It returns the function as it is.
+
+    Raises
+    ------
+    ValueError
+        If an id is registered already, if the paper has no such equation or section, or if a test comes without a
+        cause.
+    """
+    common = {"quantity": quantity, "printed": printed, "unit": unit, "cause": cause, "test": test}
+
+    def decorate(compute: _Function) -> _Function:
+        for row in over:
+            own = {**common, **{key: row[key] for key in common.keys() & row.keys()}}
+            if own["cause"] is not None:
+                own["test"] = own["test"] or own["cause"].test
+            arguments = {key: value for key, value in row.items() if key not in common}
+            own["quantity"] = own["quantity"].format(**arguments)
+            if own["printed"] is None:
+                own["quantity"] = f"relative deviation of {own['quantity']}"
+            name = id.format(**arguments)
+            if name in registry:
+                raise ValueError(f"claim {name} is registered twice")
+            wanted = {key: arguments[key] for key in inspect.signature(compute).parameters if key in arguments}
+            registry[name] = Claim(name, equation, compute=partial(compute, **wanted), **own)
         return compute
 
     return decorate
-
-
-def identity(
-    id_: str,
-    equation: str,
-    quantity: str,
-    compute: Callable[[], Computed],
-    *,
-    flaw: Flaw | None = None,
-    test: str = "",
-) -> None:
-    """Register a claim without a printed number, of which the largest relative deviation is computed."""
-    register(Claim(id_, equation, f"relative deviation of {quantity}", None, "", compute, flaw, test))
-
-
-def deviation(ours: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the largest deviation, relative to the largest element."""
-    return float(np.max(np.abs(ours - other)) / np.max(np.abs(other)))
-
-
-def slope(function: Callable[[float], Any], step: float) -> Any:
-    """Return the derivative of a function at zero, by a difference of eighth order."""
-    weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
-    return sum(c * (function(n * step) - function(-n * step)) for n, c in weights.items()) / step
-
-
-def _paper_order(entry: Claim) -> tuple[int, int]:
-    if entry.equation in _SECTIONS:
-        return _SECTIONS.index(entry.equation), 0
-    match = re.fullmatch(r"(?:([2-5])\.|(A))(\d+)", entry.equation)
-    if match is None:
-        raise ValueError(f"claim {entry.id}: no equation or section of the paper is called {entry.equation!r}")
-    return _SECTIONS.index(match[1] or match[2]), int(match[3])
-
-
-def summary(records: Iterable[Record]) -> str:
-    """Return a Markdown table that counts the findings by part of the paper, and its sum."""
-    parts = {
-        "2": "II: response",
-        "3": "III: absorption",
-        "4": "IV: renormalization",
-        "5": "V: dipoles",
-        "A": "appendix",
-    }
-    names = {"sec. I": "I", "table": "IV: table", "fig. 1": "IV: figure 1", "sec. V": parts["5"], "sec. VI": "VI"}
-    counts: dict[str, Counter[str]] = {}
-    for record in records:
-        name = names.get(record.equation) or parts[record.equation[0]]
-        counts.setdefault(name, Counter())[record.finding] += 1
-    counts["all"] = sum(counts.values(), Counter())
-    lines = ["| part of the paper | claims | " + " | ".join(FINDINGS) + " |", "|---" * (2 + len(FINDINGS)) + "|"]
-    for name, found in counts.items():
-        cells = (name, found.total(), *(found[finding] for finding in FINDINGS))
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
-
-
-def reproduce() -> Iterator[Record]:
-    """Walk the paper's claims in its order, computing each as it is reached.
-
-    Yields
-    ------
-    Record
-        Id, equation, quantity, printed and computed number, unit, verdict, finding, note, and the test that shows a
-        finding other than "stands".
-
-    Examples
-    --------
-    >>> from mbfast.audit import reproduce
-    >>> [record.verdict for record in reproduce() if record.id == "cutoff.temperature"]
-    ['rounding']
-    """
-    for module in _MODULES:
-        importlib.import_module(f"mbfast.audit.{module}")
-    for entry in sorted(_registry.values(), key=_paper_order):
-        yield entry.check()

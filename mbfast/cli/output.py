@@ -38,12 +38,13 @@ def print_table(table: Table) -> None:
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
-    """Return the bytes of a figure, the same for the same figure."""
+    """Return the bytes of a figure, the same for the same figure; it keeps the layout of the first kind."""
     from matplotlib import rc_context  # noqa: PLC0415
 
     buffer = io.BytesIO()
     with rc_context({"svg.hashsalt": "mbfast"}):  # the same figure gives the same bytes
         figure.savefig(buffer, format=kind, dpi=160, metadata=None if kind == "png" else {_DATES[kind]: None})
+    figure.set_layout_engine("none")  # a quarter of the time of every further kind
     return buffer.getvalue()
 
 

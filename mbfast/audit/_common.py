@@ -1,0 +1,25 @@
+"""What claims of several sections use: materials, scales, deviations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbfast import units
+from mbfast.glasses import load_glasses
+
+GLASSES = load_glasses()
+SILICA = next(glass for glass in GLASSES if glass.name == "a-SiO2")
+EXCLUDED = ("As2S3", "PMMA", "PS")  # from the fit of 10 glasses
+
+OMEGA, OMEGA_C = 1e7, 1e15  # rad/s: the ultrasonic phonon and the extreme cutoff of section IV
+L_1, R = 50 * units.ANGSTROM, 1e-3  # m: the starting scale and the phonon's wavelength
+
+DELTA = np.eye(3)
+
+
+def deviation(ours: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the largest deviation, relative to the largest element."""
+    return float(np.max(np.abs(ours - other)) / np.max(np.abs(other)))

@@ -1,0 +1,1 @@
+"""The guide: each page is a module whose text is its docstring."""
