@@ -120,7 +120,7 @@ compiled kernels. Let each worker have one thread, or ``threads=1`` in the funct
 
 Solvers
 -------
-``field.operator()`` is a ``scipy.sparse.linalg.LinearOperator`` on ``moments.ravel()``, for Krylov solvers and
-eigenvalues. In the layout (..., 3, 3) it is symmetric. In the layout of six components yz, xz and xy stand for two
-places each, so that it is symmetric only in the inner product that counts them twice.
+``field.operator()`` is the map from moments to fields as a ``scipy.sparse.linalg.LinearOperator``, for Krylov solvers
+and eigenvalues. It acts on ``moments.ravel()`` of moments (N, 3, 3), or (N, 3) for dipoles. In this layout it is
+symmetric; in the layout of six components it would not be, because yz, xz and xy stand for two places each.
 """

@@ -3,7 +3,8 @@
 Pair sums
 ---------
 Three methods compute the field of N blocks. Each is a class that is set up once and applied to many sets of moments,
-and a choice of ``method`` in `mbfast.pair_field` and `mbfast.pair_energy`, which compute one field or energy.
+and a choice of ``method`` in `mbfast.pair_field`, `mbfast.pair_energy` and `mbfast.pair_sum`, which compute one field,
+energy or both. The result of the last one says which method made it, with which `rtol` and estimated error.
 
 | | ``"direct"`` | ``"fft"`` | ``"ewald"`` |
 |---|---|---|---|
@@ -27,8 +28,10 @@ Rules of thumb:
   "direct". Points at the centres are wrong by about the whole tensor (stress) or 18 % (dipoles) for cubes that share a
   face, and by 0.6/n^2 or 0.4/n^4 for cubes n sides apart.
 
-The three classes have the same attributes and methods: ``interaction``, ``boundary``, ``nbytes``, ``cost``,
-``field(moments)``, ``field.energy(moments)``, and ``field.operator()`` for the solvers of ``scipy.sparse.linalg``.
+The three classes have the same attributes and methods: ``interaction``, ``boundary``, ``rtol``, ``nbytes``, ``cost``,
+``field(moments)``, ``field.energy(moments)``, and ``field.operator()`` for the solvers of ``scipy.sparse.linalg``. Each
+takes `mbfast.StressInteraction`, `mbfast.DipoleInteraction`, or an interaction of yours, a small class that states its
+prefactor: see `mbfast.pairs.interactions`.
 
 >>> import mbfast, numpy as np
 >>> silica = mbfast.StressInteraction(density=2200, c_l=5800, c_t=3800)
@@ -54,9 +57,9 @@ down in the code. It never measures: the same call takes the same method on ever
 | anywhere, more | open | "direct" or "ewald", by number and `rtol` |
 | points, anywhere or on a lattice | periodic without ``images`` | "ewald" |
 
-`rtol` is 1e-12 where it is not given: "auto" then gives up no more than rounding does. A larger `rtol`, 1e-6 say, makes
-"ewald" faster, and the right choice for fewer blocks. The logger ``mbfast`` says which method was taken;
-``logging.basicConfig(level="INFO")`` shows it.
+Where `rtol` is not given, "auto" takes 1e-12, so that it gives up no more than rounding does; "ewald" by itself takes
+1e-6. A larger `rtol` makes "ewald" faster, and the right choice for fewer blocks. The logger ``mbfast`` says which
+method was taken; ``logging.basicConfig(level="INFO")`` shows it.
 
 A sum that does not fit into memory is refused with a MemoryError before any work, and the message says what would fit.
 ``mbfast plan --blocks 128x128x128`` measures this machine and predicts time and memory of each method; in Python that
