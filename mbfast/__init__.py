@@ -1,6 +1,7 @@
 """mbfast: a compiled numerical engine for the generic coupled-block model of glasses.
 
-Everything that ``__init__.pyi`` lists is imported on first use, so that ``import mbfast`` costs next to nothing.
+Start with ``help(mbfast.guide)``, the table of contents of the guide. Everything that ``__init__.pyi`` lists is
+imported on first use, so that ``import mbfast`` costs next to nothing.
 """
 
 import lazy_loader

@@ -2,6 +2,7 @@
 
 from . import audit as audit
 from . import files as files
+from . import guide as guide
 from . import kernels as kernels
 from . import pairs as pairs
 from . import plotting as plotting

@@ -3,7 +3,6 @@
 import ast
 import doctest
 import importlib
-import inspect
 import math
 import pkgutil
 import re
@@ -47,8 +46,9 @@ def test_lazy_names_are_those_the_type_checker_sees():
         mbfast.nonsense  # noqa: B018
 
 
-# flows and large sums: hours without the JIT
+# flows and large sums: hours without the JIT; and functions for C, which there are none of without it
 COMPILED = (
+    *("guide.accuracy", "guide.embedding", "guide.methods"),
     *("audit._claims", "renormalization.rates", "renormalization.flow", "files.flow"),
     *("pairs.planning", "pairs.ewald", "pairs.lattice"),
 )
@@ -64,17 +64,6 @@ COMPILED = (
 def test_examples_in_docstrings(module):
     failed, _ = doctest.testmod(importlib.import_module(module))
     assert failed == 0
-
-
-@pytest.mark.parametrize("name", [name for name in mbfast.__all__ if inspect.isfunction(getattr(mbfast, name))])
-def test_docstrings_name_every_parameter_and_section(name):
-    function = getattr(mbfast, name)
-    text = inspect.getdoc(function)
-    for section in ("Parameters", "Returns", "Raises", "Examples"):
-        assert f"{section}\n{'-' * len(section)}" in text
-    parameters = text.partition("Parameters\n")[2].partition("Returns\n")[0]
-    documented = re.findall(r"^(\w+(?:, \w+)*)(?: : .*)?$", parameters, flags=re.MULTILINE)
-    assert [n for names in documented for n in names.split(", ")] == list(inspect.signature(function).parameters)
 
 
 def test_the_version_of_the_citation():

@@ -1,1 +1,22 @@
-"""The guide: each page is a module whose text is its docstring."""
+"""The guide: each page is a module whose text is its docstring.
+
+Read a page with ``help(mbfast.guide.methods)``; the same pages are in the site that ``.ci/site.py`` renders.
+
+| page | what it answers |
+|---|---|
+| `mbfast.guide.conventions` | Which units, signs, index orders and names are used? |
+| `mbfast.guide.methods` | Which method computes my sum, at what cost, and what does ``method="auto"`` take? |
+| `mbfast.guide.accuracy` | What does `rtol` promise, what do estimates cover, which results are equal to the bit? |
+| `mbfast.guide.embedding` | How do I call it from compiled loops, from C, from threads, processes, clusters? |
+| `mbfast.guide.performance` | How fast is it, against what, and how is that tracked? |
+| `mbfast.guide.equations` | Which function computes an equation of the paper, and which test checks it? |
+| `mbfast.guide.findings` | What follows for the paper's claims? |
+| `mbfast.guide.glossary` | What do the words and symbols mean? |
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    ["conventions", "methods", "accuracy", "embedding", "performance", "equations", "findings", "glossary"],
+)

@@ -3,5 +3,9 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, ["angular", "averages", "cubes", "ewald", "geometry", "interactions", "lattice", "planning", "sums"]
+    __name__,
+    [
+        *("angular", "averages", "cubes", "direct", "ewald", "fields", "geometry", "interactions", "lattice"),
+        *("planning", "problem", "results", "sums"),
+    ],
 )

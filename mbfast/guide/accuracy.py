@@ -1,0 +1,81 @@
+"""Accuracy and reproducibility: what is promised, what is estimated, and what is equal to the last bit.
+
+The promise of rtol
+-------------------
+`rtol` belongs to pair sums. It bounds the error of any component of the field at any block, relative to the largest
+field, and takes values from 1e-12 to 0.01. A value that cannot be reached is refused with a ValueError; mbfast never
+warns and returns less. Tests compare fields with a plain sum over pairs for `rtol` from 1e-3 to 1e-12.
+
+>>> import mbfast, numpy as np
+>>> silica = mbfast.StressInteraction(density=2200, c_l=5800, c_t=3800)
+>>> rng = np.random.default_rng(1)
+>>> positions, moments = 1e-7 * rng.random((500, 3)), 1.6e-19 * rng.normal(size=(500, 6))
+>>> exact = mbfast.pair_field(silica, positions, moments, method="direct")
+>>> for rtol in (1e-3, 1e-6, 1e-9):
+...     h = mbfast.EwaldField(silica, positions, rtol=rtol)(moments)
+...     print(bool(abs(h - exact).max() < rtol * abs(exact).max()))
+True
+True
+True
+
+If moments are such that the fields of all blocks nearly cancel, `rtol` is relative to the field of one typical moment
+at the mean distance of blocks, and not to what is left: see the notes of `mbfast.EwaldField`.
+
+What rounding leaves
+--------------------
+All arithmetic is in double precision. Where nothing is approximated, these errors remain:
+
+| result | error, relative to its largest value |
+|---|---|
+| "direct" and "fft" fields, points | some 1e-15 |
+| the tensor of cubes | 3e-14 of its largest component |
+| convolutions and Kramers-Kronig transforms of the interpolant | 1e-15 to 1e-14 |
+| cutoff lengths | 2e-15 |
+
+Cancellation makes more of it: an energy that is a small difference of large terms has the absolute error of the terms.
+
+What estimates cover
+--------------------
+A spectrum is known at its nodes only. `mbfast.convolve` and `mbfast.kramers_kronig` return an `mbfast.Estimate`: the
+value for the interpolating polynomials, which is exact to rounding, and an estimate of the largest error that comes
+from interpolating and from rounding.
+
+>>> omega = np.geomspace(1e5, 1e15, 64)
+>>> debye = mbfast.kramers_kronig(omega, -1e7 * omega * 1e-9 / (1 + (omega * 1e-9) ** 2), above="power")
+>>> error = abs(debye.value - -1e7 / (1 + (omega * 1e-9) ** 2)).max()
+>>> bool(error < debye.error < 1e3 * error)
+True
+
+The estimate covers steps, kinks, cusps and narrow peaks that the nodes show. It does not cover
+
+- what happens between two nodes and leaves no trace at any node;
+- what the spectrum is beyond its nodes: `below` and `above` are taken as you state them;
+- noise in the samples, which high degrees amplify: take ``degree=1``.
+
+The errors of a flow, ``Flow.error``, add up what the errors of the integrals do in each step. Their growth by the flow
+itself is not in it, nor what happens at a node where the spectrum jumps.
+
+Input that is not finite is refused before any work, and the message says where it is. In results nan means "there is no
+such number", and the docstring says where that occurs.
+
+What is equal to the last bit
+-----------------------------
+On one machine, with the same versions of mbfast, numba, NumPy and SciPy, results are the same to the last bit
+
+- for any number of threads, because partial sums are combined in a fixed order;
+- for every run, because no method is chosen by a stopwatch and no order depends on time;
+- for one process or many, and before and after a fork.
+
+>>> one, two = (mbfast.pair_field(silica, positions, moments, threads=n) for n in (1, 2))
+>>> bool((one == two).all())
+True
+
+What may change the last bits is another processor (vectors of another width add in another order), another version of
+numba or of the libraries, another method, and another order of the blocks. Results then differ by the errors of the
+table above, and those of "ewald" by at most twice `rtol`. A flow may amplify them: compare two flows within their
+``Flow.error``.
+
+``NUMBA_CPU_NAME=x86-64-v3`` compiles kernels for the vectors that all recent x86-64 processors have, at some loss of
+speed. It removes the largest difference between such machines, but not all of them: NumPy, the linear algebra and the
+mathematical library choose code by processor as well.
+"""

@@ -1,0 +1,126 @@
+"""Embedding: mbfast in compiled loops, in C, in threads, processes and clusters.
+
+From a slow loop to kernels
+---------------------------
+`mbfast.kernels` holds compiled functions for your own ``@numba.njit`` code. They take floats and arrays, check nothing,
+and work in reduced units: lengths in a unit of yours, energies without the prefactor. ``interaction.prefactor /
+unit**3`` turns them into SI. Arrays are by component, (3, n) or (6, n), float64 and C-contiguous. Suppose that this
+loop is too slow:
+
+>>> import mbfast, numpy as np
+>>> vacuum = mbfast.DipoleInteraction(permittivity=8.8541878128e-12)
+>>> rng = np.random.default_rng(1)
+>>> unit, debye = 1e-9, 3.33564e-30  # m, C m
+>>> positions, moments = 10 * rng.random((3, 50)), rng.normal(size=(3, 50))  # in units of 1 nm and 1 debye
+>>> def slow(at):
+...     field = np.zeros(3)
+...     for s in range(50):
+...         field += vacuum.tensor(unit * (at - positions[:, s])) @ (debye * moments[:, s])
+...     return field
+>>> at = np.array([20.0, 0.0, 0.0])
+
+The first step keeps the loop and compiles it, with a kernel for one pair:
+
+>>> import numba
+>>> from mbfast.kernels import dipole
+>>> @numba.njit
+... def looped(at, positions, moments):
+...     hx, hy, hz = 0.0, 0.0, 0.0
+...     for s in range(positions.shape[1]):
+...         d = at - positions[:, s]
+...         x, y, z = dipole.pair_field(d[0], d[1], d[2], moments[0, s], moments[1, s], moments[2, s])
+...         hx, hy, hz = hx + x, hy + y, hz + z
+...     return hx, hy, hz
+>>> scale = vacuum.prefactor / unit**3 * debye  # to V/m
+>>> bool(np.allclose(scale * np.array(looped(at, positions, moments)), slow(at)))
+True
+
+The second step hands whole arrays to a kernel, whose loop has no branch and fills the vectors of the processor:
+
+>>> @numba.njit
+... def whole(targets, positions, moments):
+...     field = np.zeros(targets.shape)
+...     dipole.field(targets, positions, moments, field)  # adds to field
+...     return field
+>>> bool(np.allclose(scale * whole(at.reshape(3, 1), positions, moments)[:, 0], slow(at)))
+True
+
+Stress moments take the interaction's coefficients as well: ``stress.field(targets, positions, moments, *coefficients,
+out)`` with ``coefficients = interaction.coefficients``. For Monte Carlo, ``change_moment`` gives one block a new
+moment, updates the field at all blocks, and returns the change of the energy: ``python -m mbfast.examples.monte_carlo``
+runs one.
+
+Compile time
+------------
+A kernel is compiled at its first call and kept on disk: in ``NUMBA_CACHE_DIR``, else beside the package, else in your
+cache folder, else in a private temporary one. ``mbfast warmup`` compiles all of them, ``mbfast info`` shows the folder,
+and ``MBFAST_CACHE=0`` turns the cache off. Add ``cache=True`` to your own functions, but note that numba does not
+notice a change in a function of another file that yours calls.
+
+C, C++ and Fortran
+------------------
+`mbfast.kernels.capi.address` compiles a function with a C signature and returns its address. Any code in the same
+process may call it, from any thread. ``help(mbfast.kernels.capi)`` lists the signatures; from C one of them is called
+by
+
+    typedef void (*dipole_field_t)(int64_t m, const double *targets, int64_t n, const double *positions,
+                                   const double *moments, double *out);
+    ((dipole_field_t)address)(m, targets, n, positions, moments, out);  /* adds to out */
+
+and the same, with ctypes in the place of C:
+
+>>> import ctypes
+>>> from mbfast.kernels import capi
+>>> double_p = ctypes.POINTER(ctypes.c_double)
+>>> signature = ctypes.CFUNCTYPE(None, ctypes.c_int64, double_p, ctypes.c_int64, double_p, double_p, double_p)
+>>> function, out = signature(capi.address("dipole_field")), np.zeros(3)
+>>> pointers = [array.ctypes.data_as(double_p) for array in (at, positions, moments, out)]
+>>> function(1, pointers[0], 50, *pointers[1:])
+>>> bool(np.allclose(scale * out, slow(at)))
+True
+
+Threads
+-------
+Functions take ``threads=``, by default as many as the process may use: its affinity mask and the quota of its control
+group count, and results do not depend on the number. Threads live for one call only. Every function may be called from
+several threads at once; kernels do not hold the interpreter's lock. Where your own code is parallel already, give
+``threads=1``:
+
+>>> from concurrent.futures import ThreadPoolExecutor
+>>> places = 1e-9 * positions.T
+>>> samples = [debye * rng.normal(size=(50, 3)) for _ in range(4)]
+>>> def energy(sample):
+...     return mbfast.pair_energy(vacuum, places, sample, threads=1)
+>>> with ThreadPoolExecutor() as pool:
+...     threaded = list(pool.map(energy, samples))
+
+``LatticeField`` and its like may be shared by threads: each call has memory of its own.
+
+Processes
+---------
+Interactions, lattices, spectra and results can be pickled, and both ways to start a process work: "spawn", and "fork",
+also after threads and kernels have run, because mbfast leaves no thread behind that a fork would break.
+
+>>> import functools, multiprocessing
+>>> from concurrent.futures import ProcessPoolExecutor
+>>> work = functools.partial(mbfast.pair_energy, vacuum, places, threads=1)
+>>> with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+...     spawned = list(pool.map(work, samples))
+>>> spawned == threaded  # to the last bit
+True
+
+A script that starts processes needs ``if __name__ == "__main__":``, as Python's documentation says.
+
+Clusters
+--------
+A Dask cluster takes the same function. A client has an executor with the interface of the pools above, so that one line
+changes: ``pool = dask.distributed.Client(...).get_executor()``. Workers that share a home folder share the cache of
+compiled kernels. Let each worker have one thread, or ``threads=1`` in the function, and send large arrays once
+(``client.scatter``).
+
+Solvers
+-------
+``field.operator()`` is the map from moments to fields as a ``scipy.sparse.linalg.LinearOperator``, for Krylov solvers
+and eigenvalues. It acts on ``moments.ravel()`` of moments (N, 3, 3), or (N, 3) for dipoles. In this layout it is
+symmetric; in the layout of six components it would not be, because yz, xz and xy stand for two places each.
+"""

@@ -1,0 +1,104 @@
+"""Choosing a method: what computes a sum, what it takes, and what it costs.
+
+Pair sums
+---------
+Three methods compute the field of N blocks. Each is a class that is set up once and applied to many sets of moments,
+and a choice of ``method`` in `mbfast.pair_field`, `mbfast.pair_energy` and `mbfast.pair_sum`, which compute one field,
+energy or both. The result of the last one says which method made it, with which `rtol` and estimated error.
+
+| | ``"direct"`` | ``"fft"`` | ``"ewald"`` |
+|---|---|---|---|
+| class | `mbfast.DirectField` | `mbfast.LatticeField` | `mbfast.EwaldField` |
+| blocks | anywhere, or on a lattice | on a lattice | anywhere, or on a lattice |
+| cubes (``averaged=True``) | yes | yes | no |
+| open boundary | yes | yes | yes |
+| periodic boundary | explicit shells of images | explicit shells of images | all images, exactly |
+| error | rounding, some 1e-15 | rounding, some 1e-15 | below ``rtol`` |
+| time of a field | N^2, times the images | N log N | N log N |
+| set-up | none worth naming | two fields | about one field |
+| memory a block, stress | below 50 MB in all; cubes 350 bytes | 208 bytes | 4 kB (``rtol`` 1e-3) to 16 kB (1e-12) |
+| memory a block, dipoles | below 50 MB in all; cubes 350 bytes | 88 bytes | 1 kB to 7 kB |
+
+Rules of thumb:
+
+- A lattice of more than 2000 blocks: "fft". Its results equal those of "direct" but for rounding.
+- Up to 10,000 blocks anywhere: "direct" is fastest, because nothing has to be set up.
+- More blocks anywhere, or a periodic body: "ewald".
+- Blocks as cubes, which touch and whose moments are spread evenly: a lattice with ``averaged=True``, by "fft" or
+  "direct". Points at the centres are wrong by about the whole tensor (stress) or 18 % (dipoles) for cubes that share a
+  face, and by 0.6/n^2 or 0.4/n^4 for cubes n sides apart.
+
+The three classes have the same attributes and methods: ``interaction``, ``boundary``, ``rtol``, ``nbytes``, ``cost``,
+``field(moments)``, ``field.energy(moments)``, and ``field.operator()`` for the solvers of ``scipy.sparse.linalg``. Each
+takes `mbfast.StressInteraction`, `mbfast.DipoleInteraction`, or an interaction of yours, a small class that states its
+prefactor: see `mbfast.pairs.interactions`.
+
+>>> import mbfast, numpy as np
+>>> silica = mbfast.StressInteraction(density=2200, c_l=5800, c_t=3800)
+>>> lattice = mbfast.BlockLattice((12, 12, 12), spacing=5e-9)
+>>> moments = 1.6e-19 * np.random.default_rng(1).normal(size=(12, 12, 12, 6))
+>>> field = mbfast.LatticeField(silica, lattice)  # once
+>>> h = field(moments)  # many times
+>>> direct = mbfast.pair_field(silica, lattice, moments, method="direct")
+>>> bool(abs(h - direct).max() < 1e-14 * abs(h).max())
+True
+
+What "auto" takes
+-----------------
+``method="auto"`` decides from the kind and number of the blocks, the boundary and `rtol`, by constants that are written
+down in the code. It never measures: the same call takes the same method on every run and every machine.
+
+| blocks | boundary | method |
+|---|---|---|
+| points on a lattice, at most 2000 | open, or periodic with ``images`` | "direct" |
+| points on a lattice, more | open, or periodic with ``images`` | "fft" |
+| cubes on a lattice | open, or periodic with ``images`` | "direct" or "fft", by number |
+| anywhere, at most 10,000 | open | "direct" |
+| anywhere, more | open | "direct" or "ewald", by number and `rtol` |
+| points, anywhere or on a lattice | periodic without ``images`` | "ewald" |
+
+Where `rtol` is not given, "auto" takes 1e-12, so that it gives up no more than rounding does; "ewald" by itself takes
+1e-6. A larger `rtol` makes "ewald" faster, and the right choice for fewer blocks. The logger ``mbfast`` says which
+method was taken; ``logging.basicConfig(level="INFO")`` shows it.
+
+A sum that does not fit into memory is refused with a MemoryError before any work, and the message says what would fit.
+``mbfast plan --blocks 128x128x128`` measures this machine and predicts time and memory of each method; in Python that
+is `mbfast.pairs.planning.predict`.
+
+Boundaries
+----------
+- Open: these blocks and no others.
+- Periodic with explicit images: the blocks and ``images`` shells of copies, in a cube or, with
+  ``image_shape="spherical"``, in a sphere. The sum converges conditionally: its limit depends on the shape. It is a
+  reference, and it is slow.
+- Periodic by "ewald": all images. What holds the body is then a choice, ``macroscopic``: "clamped" (no mean strain, the
+  default) or "stress-free" for stress, "tin-foil" (no mean electric field, the default) or "vacuum" for dipoles.
+
+Spectra
+-------
+Spectra are sampled at nodes. A few hundred nodes on a logarithmic grid hold ten decades of a smooth spectrum.
+
+| nodes | what happens | cost of a convolution at all nodes |
+|---|---|---|
+| logarithmic (``numpy.geomspace``) | polynomials of degree 7 in ln omega | n^2; 5 to 8 times more at T > 0 |
+| uniform (``numpy.linspace``) | polynomials of degree 7 in omega; at T = 0 by FFT | n log n |
+| any others | as logarithmic, with a stencil for each cell | n^2 |
+
+- A step, a kink or noise: give the spectrum more nodes there, or take ``degree=1``.
+- Many spectra on the same nodes: `mbfast.ConvolutionPlan` and `mbfast.KramersKronigPlan` prepare once.
+- ``below`` and ``above`` say what the spectrum is beyond its nodes: a power law, zero, or a given exponent.
+
+Flows
+-----
+`mbfast.flow` takes arrays of materials, temperatures and parameters, and computes one flow for each member over
+threads. ``form="printed"`` takes the terms as the paper prints them, ``form="derived"`` as they follow from its
+Hamiltonian, by sums over the blocks of a super block, of which there are at most 512 along a side. ``linear=True``
+keeps the integrals of the first step, as (4.2) does. For thousands of flows take ``keep="ends"``. ``run.save(file)``
+writes a flow with its inputs, and `mbfast.Flow.load` reads it.
+
+>>> omega = np.geomspace(1e5, 1e15, 64)
+>>> spectrum = mbfast.Spectrum(omega, np.full(64, -6e7), np.full(64, -3e7), temperature=[[0.1], [1.0]])
+>>> run = mbfast.flow(spectrum, silica, n0=[2.0, 4.0], keep="ends")
+>>> run.final.longitudinal.shape  # two temperatures, two n0
+(2, 2, 64)
+"""

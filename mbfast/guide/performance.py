@@ -1,0 +1,100 @@
+"""Performance: how fast mbfast is, against what, and how that is tracked.
+
+How it is tracked
+-----------------
+The benchmarks are a pytest-benchmark suite, ``benchmarks/`` of the repository. Each contender is compared with a
+reference before it is timed, so that only right answers are timed, and the report prints ratios to a reference of the
+same run::
+
+    .venv/bin/pip install -q '.[test,bench]'
+    .venv/bin/pytest benchmarks --benchmark-json=run.json
+    .venv/bin/python -m benchmarks.report run.json
+
+Timings are never part of a test, and the gate runs the benchmarks once, untimed. To compare two versions, time both on
+one machine, alternately, and look at the ratio: numbers of a shared machine vary by some 10 %, and more under load.
+Slower cases stay in the tables.
+
+The first call of a kernel compiles it; ``mbfast warmup`` does so for all of them (see `mbfast.guide.embedding`). No
+time below contains compilation.
+
+Pair sums
+---------
+Medians of one run on a shared machine with two cores of an AMD EPYC (Zen 5, AVX-512), Python 3.11, NumPy 2.4, numba
+0.68, g++ 12.2; ``python -m benchmarks.report`` prints the like of yours. mbfast includes its checks of the arguments.
+
+Pair sums of 20000 random blocks, ordered pairs per second, against straightforward C++ (``-O3 -march=native -ffast-math
+-fopenmp``, ``benchmarks/reference.cpp``); energies are computed once a pair, the C++ does all of them:
+
+| N = 20000, 2 threads | mbfast | C++ | mbfast / C++ |
+|---|---|---|---|
+| stress, field | 2050 M/s | 1523 M/s | 1.35 |
+| stress, energy | 3941 M/s | 1920 M/s | 2.05 |
+| dipoles, field | 4503 M/s | 4565 M/s | 0.99 |
+| dipoles, energy | 8628 M/s | 4707 M/s | 1.83 |
+
+The dipole loop waits for its division and square root in both.
+
+At 1000 blocks a call takes about a millisecond and runs on one thread: two threads of C++ are then faster. NumPy
+(einsum, in pieces) is slower by a factor of 40 to 300.
+
+Lattices and Ewald sums
+-----------------------
+On a lattice and at any positions, in O(N log N), on another shared machine, with two cores of an AMD EPYC (Zen 3,
+AVX2), 2 threads, medians of one run a table. "bare" are the 12 real Fourier transforms of the padded box alone;
+magnum.np computes fields of point dipoles on the same grid; ``lfmm3d`` of fmm3dpy is one potential and its gradient,
+1e-6:
+
+| field on a lattice | mbfast | set-up | bare SciPy | bare FFTW, measured plan | magnum.np |
+|---|---|---|---|---|---|
+| stress, 128³ | 0.34 s | 0.74 s | 1.51 s | 1.22 s | |
+| dipoles, 96³ | 0.088 s | 0.07 s | | | 0.98 s, set-up 7.6 s |
+| dipoles, 64³ | 0.025 s | 0.03 s | | | 0.110 s |
+
+| stress, random positions, rtol 1e-6 | 10⁴ | 10⁵ | 10⁶ |
+|---|---|---|---|
+| all pairs | 0.17 s | 16.6 s | |
+| lfmm3d (dipoles) | 0.44 s | 10.0 s | |
+| Ewald, with set-up | 0.54 s | 1.89 s | 14.9 s |
+
+FFTW alone is faster than a whole field of 32³ blocks (by 1.2 for stress, 1.8 for dipoles); up to some 10⁴ blocks the
+direct sum is faster than Ewald's.
+
+Spectra
+-------
+Spectra on logarithmic nodes over ten decades, one thread, with a plan made before; the error is the largest one,
+relative to the largest value:
+
+| | 512 nodes | 2048 nodes |
+|---|---|---|
+| convolution at all nodes, T = 0 | 0.86 ms, 2e-15 | 16 ms, 1e-16 |
+| the same, T > 0 | 6.9 ms, 2e-15 | 88 ms, 1e-16 |
+| Kramers-Kronig by FFT (Debye) | 0.15 ms, 8e-12 | 0.34 ms, 1e-15 |
+| Kramers-Kronig by its matrix | 0.16 ms, 8e-12 | 1.2 ms, 3e-15 |
+
+Against what else one would take, for relaxations three decades apart on the uniform nodes that resolve them (kkcalc: on
+our nodes):
+
+| peer | its time and error | mbfast, as accurate | mbfast, more accurate |
+|---|---|---|---|
+| scipy.signal.fftconvolve, 10⁶ nodes | 77 ms, 2e-7 | 0.15 ms, 170 nodes | 1.3 ms, 2e-12 |
+| scipy.signal.hilbert, 2·10⁶ nodes | 1100 ms, 5e-2 | 0.07 ms, 24 nodes | 0.20 ms, 1e-13 |
+| pykk, 10⁴ nodes | 59 ms, 3e-2 | 0.07 ms, 24 nodes | 0.20 ms, 1e-13 |
+| kkcalc, 2000 nodes | 277 ms, 8e-6 | 0.17 ms, 150 nodes | 0.30 ms, 2e-15 |
+
+On the same uniform nodes a convolution takes the time of fftconvolve divided by 1.4 to 4 (a function with itself, 64 to
+10⁶ nodes) or by 1.04 to 3.9 (two functions), and is exact for polynomials of degree 7, which the sum of fftconvolve
+is not.
+
+Cutoff lengths
+--------------
+Cutoff lengths, against the same formula in NumPy. Small calls are slower than NumPy: checks and broadcasting cost about
+10 µs.
+
+| case | mbfast | NumPy | NumPy / mbfast |
+|---|---|---|---|
+| three arrays of 10⁶ | 1.4 ms | 5.3 ms | 3.8 |
+| three arrays of 10⁷ | 19 ms | 51 ms | 2.6 |
+| grid of 13 × 277 × 277 (10⁶) | 0.9 ms | 4.6 ms | 5.2 |
+| grid of 13 × 877 × 877 (10⁷) | 14 ms | 30 ms | 2.1 |
+| three arrays of 10⁴ | 24 µs | 22 µs | 0.9 |
+"""

@@ -1,0 +1,148 @@
+"""What public docstrings promise: every parameter in order, all sections, and by name what bad input raises."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import mbfast
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(mbfast.__path__, "mbfast.")
+    if not re.search(r"\.(_|cli\b|kernels\.(?!capi))", module.name)
+]
+
+CHECKED = re.compile("PairProblem|Moments|FrequencyGrid")  # methods that take such a value are the engine's own
+
+
+def public_objects():
+    """Functions and classes of mbfast, by name, and the functions of its modules that list their parameters."""
+    found = {name: getattr(mbfast, name) for name in mbfast.__all__}
+    for name in MODULES:
+        functions = {key: m for key, m in vars(importlib.import_module(name)).items() if inspect.isfunction(m)}
+        for key, member in functions.items():
+            own = member.__module__ == name and not key.startswith("_") and member not in found.values()
+            if own and "Parameters\n---" in (inspect.getdoc(member) or ""):
+                found[f"{name.removeprefix('mbfast.')}.{key}"] = member
+    return {name: member for name, member in found.items() if inspect.isfunction(member) or inspect.isclass(member)}
+
+
+def methods(cls):
+    """Public methods of a class, and what a call does, by the class of mbfast that has them."""
+    for owner in cls.__mro__:
+        for key, member in vars(owner).items() if owner.__module__.startswith("mbfast.") else ():
+            function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+            if not inspect.isfunction(function) or (key.startswith("_") and key != "__call__"):
+                continue
+            if not CHECKED.search(str(inspect.signature(function))):
+                yield f"{owner.__name__}.{key}", function
+
+
+OBJECTS = public_objects()
+FUNCTIONS = {name: member for name, member in OBJECTS.items() if inspect.isfunction(member)}
+CLASSES = {name: member for name, member in OBJECTS.items() if inspect.isclass(member)}
+METHODS = {key: method for cls in CLASSES.values() for key, method in methods(cls)}
+
+
+def sections(member):
+    """The sections of a docstring by their titles; the summary by no title."""
+    parts = re.split(r"^(\w[\w ]+)\n-{3,}\n", f"{inspect.getdoc(member) or ''}\n", flags=re.MULTILINE)
+    return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+
+
+def entries(section):
+    """Names and texts of a section: a line that is not indented starts an entry."""
+    parts = re.split(r"^(\S.*)\n", section, flags=re.MULTILINE)
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def parameters(function):
+    return [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+
+
+def documented(text):
+    return [name.lstrip("*") for header, _ in entries(text) for name in header.partition(" : ")[0].split(", ")]
+
+
+def vague_errors(member, arguments):
+    """Entries of Raises that name no argument and no condition, or one text for several exceptions."""
+    for header, text in entries(sections(member).get("Raises", "")):
+        words = " ".join(text.split())
+        refers = re.search(r"`\w[\w.]*` (does|do|is|takes|refuses|raises)|^As (\w+ )*`", words)
+        named = any(re.search(rf"\b{re.escape(name)}\b", words) for name in arguments)
+        if re.search(r"as described", words):
+            yield f"{header}: {words!r} names nothing"
+        elif not re.fullmatch(r"\w+Error|\w+Interrupt", header) and not refers:
+            yield f"{header}: one entry for each exception"
+        elif not (named or refers or re.match(r"(If|Where|When|Under|For) \w", words)):
+            yield f"{header}: {words!r} says no condition"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name):
+    function, parts = FUNCTIONS[name], sections(FUNCTIONS[name])
+    drawn = "Figure" in str(inspect.signature(function).return_annotation)  # which no doctest can compare
+    wanted = {"Parameters": bool(parameters(function)), "Raises": True, "Examples": not drawn}
+    missing = [title for title, needed in wanted.items() if needed and title not in parts]
+    assert not missing
+    assert {"Returns", "Yields"} & set(parts)
+    assert documented(parts.get("Parameters", "")) == parameters(function)
+    assert not list(vague_errors(function, parameters(function)))
+
+
+@pytest.mark.parametrize("name", [name for name, cls in CLASSES.items() if "Parameters" in sections(cls)])
+def test_classes_that_are_made_by_hand(name):
+    parts = sections(CLASSES[name])
+    assert not [title for title in ("Raises", "Examples") if title not in parts]
+    assert documented(parts["Parameters"]) == parameters(CLASSES[name])
+    assert not list(vague_errors(CLASSES[name], parameters(CLASSES[name])))
+
+
+@pytest.mark.parametrize("name", [name for name, cls in CLASSES.items() if "Parameters" not in sections(cls)])
+def test_classes_of_results(name):
+    assert "Attributes" in sections(CLASSES[name])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods(name):
+    method, parts = METHODS[name], sections(METHODS[name])
+    assert parts[""].strip()
+    if len(parameters(method)) > 1 or len(parts) > 1:  # of one argument a sentence may say all
+        returns = inspect.signature(method).return_annotation not in ("None", None)
+        assert not [title for title in ("Parameters", *["Returns"] * returns) if title not in parts]
+    if "Parameters" in parts:
+        assert documented(parts["Parameters"]) == parameters(method)
+    assert not list(vague_errors(method, parameters(method)))
+
+
+def docstrings_of(file):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    return "\n".join(ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, kinds))
+
+
+def exists(name):
+    member, path = mbfast, "mbfast"
+    for part in name.split(".")[1:]:
+        path = f"{path}.{part}"
+        try:
+            member = getattr(member, part, None) or importlib.import_module(path)
+        except ImportError:
+            return False
+    return True
+
+
+def test_names_in_docstrings_exist():
+    home = Path(mbfast.__file__).parent
+    named = {
+        (str(file.relative_to(home)), name)
+        for file in home.rglob("*.py")
+        for name in re.findall(r"`(mbfast(?:\.\w+)+)`", docstrings_of(file))
+    }
+    assert named
+    assert sorted(pair for pair in named if not exists(pair[1])) == []
