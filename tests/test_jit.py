@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import naive
 import pytest
 
 import mbfast
@@ -10,6 +11,7 @@ import mbfast
 pytestmark = pytest.mark.compiled
 
 LENGTH = "import mbfast; print(mbfast.cutoff_length(1e10, 1e7, 1e15))"
+EXPECTED = pytest.approx(naive.cutoff_length(1e10, 1e7, 1e15), rel=1e-14)
 FOLDERS = """
 from mbfast._core import jit as _jit
 print(*{kernel.cache_folder for kernel in _jit.all_kernels()}, sep='\\n')
@@ -55,13 +57,13 @@ def test_a_temporary_folder_others_can_write_to_is_not_trusted(run_python, unwri
     run_python(FOLDERS, **environment)
     next(tmp_path.glob("mbfast-*")).chmod(0o777)
     assert run_python(FOLDERS, **environment).strip() == "None"
-    assert float(run_python(LENGTH, **environment)) > 0
+    assert float(run_python(LENGTH, **environment)) == EXPECTED
 
 
 def test_no_folder_at_all(run_python, unwritable):
     code = "import tempfile; tempfile.gettempdir = lambda: '/dev/null'\n"
     assert run_python(code + FOLDERS, **unwritable).strip() == "None"
-    assert float(run_python(code + LENGTH, **unwritable)) > 0
+    assert float(run_python(code + LENGTH, **unwritable)) == EXPECTED
 
 
 def test_a_folder_lost_after_the_start_does_not_matter(run_python, tmp_path):
@@ -73,13 +75,13 @@ shutil.rmtree(folder)
 folder.write_text("no folder any more")
 print(cutoffs.cutoff_length(1e10, 1e7, 1e15))
 """
-    assert float(run_python(code, NUMBA_CACHE_DIR=str(tmp_path / "cache"))) > 0
+    assert float(run_python(code, NUMBA_CACHE_DIR=str(tmp_path / "cache"))) == EXPECTED
 
 
 def test_the_cache_can_be_turned_off(run_python, tmp_path):
     environment = {"MBFAST_CACHE": "0", "NUMBA_CACHE_DIR": str(tmp_path)}
     assert run_python(FOLDERS, **environment).strip() == "None"
-    assert float(run_python(LENGTH, **environment)) > 0
+    assert float(run_python(LENGTH, **environment)) == EXPECTED
     assert list(tmp_path.rglob("*")) == []
 
 

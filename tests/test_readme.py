@@ -49,5 +49,7 @@ def test_table_of_findings():
 
 
 def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+    targets = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    assert targets
+    for target in targets:
         assert Path(__file__).parents[1].joinpath(target).is_file(), target
