@@ -270,6 +270,7 @@ def test_a_bar_on_a_terminal(monkeypatch):
     save("blocks.npy", *sample(3))
     assert command("blocks.npy", *MEDIUM[3]).stderr == ""
     monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, as rich sees it
+    monkeypatch.setenv("TERM", "xterm")  # one that can draw
     result = command("blocks.npy", *MEDIUM[3])
     assert "field" in result.stderr
     assert len(result.stdout.splitlines()) == 1
