@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from materials import SILICA, full
 from typer.testing import CliRunner
 
 import mbfast
@@ -14,7 +15,6 @@ from mbfast.cli import app
 from mbfast.files.blocks import read_blocks
 from mbfast.pairs import sums as pair_sums
 
-SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 VACUUM = mbfast.DipoleInteraction(8.8541878128e-12)
 MEDIUM = {3: ("--permittivity", 8.8541878128e-12), 6: ("--glass", "a-SiO2")}
 DIPOLE, STRESS = ("px", "py", "pz"), ("xx", "yy", "zz", "yz", "xz", "xy")
@@ -35,10 +35,6 @@ def command(*arguments):
 def sample(columns, n=N):
     rng = np.random.default_rng(columns)
     return 5e-8 * rng.random((n, 3)), (1.6e-19 if columns == 6 else 3e-30) * rng.normal(size=(n, columns))
-
-
-def full(moments):
-    return moments[:, [[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
 
 
 def save(file, positions, moments, cell=None):
@@ -265,6 +261,7 @@ def test_a_bar_on_a_terminal(monkeypatch):
     save("blocks.npy", *sample(3))
     assert command("blocks.npy", *MEDIUM[3]).stderr == ""
     monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, as rich sees it
+    monkeypatch.setenv("TERM", "xterm")  # one that can draw
     result = command("blocks.npy", *MEDIUM[3])
     assert "field" in result.stderr
     assert len(result.stdout.splitlines()) == 1

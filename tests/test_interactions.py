@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from materials import INTERACTIONS, NUMBERS, oracle_tensor, random_rotation
 from numpy.testing import assert_allclose
 
 import mbfast
 
 EPS = sys.float_info.epsilon
-SILICA = (2200.0, 5800.0, 3800.0)
 FORMS = ("corrected", "joffrin-levelut")
 
 directions = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).normal(size=3))
@@ -25,28 +25,32 @@ def reduced(interaction, n):
     return interaction.tensor(n / np.linalg.norm(n)) / interaction.prefactor
 
 
-def random_rotation(seed):
-    q, r = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
-    q = q * np.sign(np.diag(r))
-    return q * np.linalg.det(q)
-
-
 @pytest.mark.parametrize("form", FORMS)
 @given(r=directions)
 def test_stress_tensor_is_the_printed_one(form, r):
     assert_allclose(
-        stress(form).tensor(r), naive.stress_tensor(r, *SILICA, form), rtol=0, atol=60 * EPS * scale(form, r)
+        stress(form).tensor(r), naive.stress_tensor(r, *NUMBERS, form), rtol=0, atol=60 * EPS * scale(form, r)
     )
 
 
 def scale(form, r):
-    return np.abs(naive.stress_tensor(r, *SILICA, form)).max()
+    return np.abs(naive.stress_tensor(r, *NUMBERS, form)).max()
 
 
 @given(r=directions)
 def test_dipole_tensor_is_the_printed_one(r):
     expected = naive.dipole_tensor(r, 3e-11)
     assert_allclose(mbfast.DipoleInteraction(3e-11).tensor(r), expected, rtol=0, atol=30 * EPS * np.abs(expected).max())
+
+
+@INTERACTIONS
+@given(r=directions)
+def test_the_oracle_of_sums_is_the_printed_tensor(interaction, r):
+    if interaction.components == 3:
+        expected = naive.dipole_tensor(r, 3.4e-11)
+    else:
+        expected = naive.stress_tensor(r, *NUMBERS, interaction.form)
+    assert_allclose(oracle_tensor(interaction)(r), expected, rtol=0, atol=100 * EPS * np.abs(expected).max())
 
 
 @given(r=directions)

@@ -1,13 +1,16 @@
 """Fields by Fourier transforms against the sum over pairs, as it is written and as it is compiled."""
 
+import functools
 import pickle
 import threading
 
+import materials
 import naive
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from materials import DIPOLES, INTERACTIONS, PLACES, SILICA, oracle_tensor
 from numpy.testing import assert_allclose, assert_array_equal
 
 import mbfast
@@ -15,34 +18,18 @@ from mbfast.pairs import lattice as lattice_field
 from mbfast.pairs._kernels import lattice as kernels
 from mbfast.pairs._kernels import transforms
 
-SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
-JOFFRIN_LEVELUT = mbfast.StressInteraction(2200.0, 5800.0, 3800.0, form="joffrin-levelut")
-DIPOLES = mbfast.DipoleInteraction(3.4e-11)
-INTERACTIONS = pytest.mark.parametrize(
-    "interaction", [SILICA, JOFFRIN_LEVELUT, DIPOLES], ids=["stress", "jl", "dipole"]
-)
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
 
 
 def random_moments(seed, lattice, interaction, layout=None):
     rng = np.random.default_rng(seed)
-    if interaction.components == 3:
-        return 1e-29 * rng.normal(size=(*lattice.shape, 3))
-    if layout == 6:
+    if layout == 6 and interaction.components == 6:
         return 1e-19 * rng.normal(size=(*lattice.shape, 6))
-    moments = 1e-19 * rng.normal(size=(*lattice.shape, 3, 3))
-    return moments + moments.swapaxes(-1, -2)
+    return (1e-29 if interaction.components == 3 else 1e-19) * materials.random_moments(rng, lattice.shape, interaction)
 
 
-def assert_fields_equal(field, expected, rtol=1e-14):
-    """Relative to the largest: a transform spreads errors, some eps times the logarithm of its size, over all."""
-    assert_allclose(field, expected, rtol=0, atol=rtol * np.abs(expected).max(initial=0.0))
-
-
-def oracle_tensor(interaction):
-    if interaction is DIPOLES:
-        return lambda r: naive.dipole_tensor(r, 3.4e-11)
-    return lambda r: naive.stress_tensor(r, 2200.0, 5800.0, 3800.0, interaction.form)
+# a transform spreads errors, some eps times the logarithm of its size, over all
+assert_fields_equal = functools.partial(materials.assert_fields_equal, rtol=1e-14)
 
 
 @INTERACTIONS
@@ -114,9 +101,8 @@ def test_the_functions_make_the_tensor(interaction):
         return
     c0, c1, c2 = interaction.coefficients
     assert c1 == pytest.approx(3 * (c2 - c0), rel=1e-15)
-    index = [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]
     symmetric = 0.25 * sum(np.einsum(f"ijkl->{order}", tensor) for order in ("ijkl", "jikl", "ijlk", "jilk"))
-    expected = np.array([[symmetric[i + k] for k in index] for i in index])
+    expected = np.array([[symmetric[i + k] for k in PLACES] for i in PLACES])
     turned = f.copy()
     turned[5:] *= -1  # functions odd along two axes come without a factor i for each
     matrix, source = np.zeros(21 * 8), np.repeat(turned, 8)

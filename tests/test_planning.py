@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pytest
+from materials import SILICA, WEIGHTS
 from typer.testing import CliRunner
 
 import mbfast
@@ -11,8 +12,6 @@ from mbfast.cli import app
 from mbfast.pairs import fields, planning
 from mbfast.pairs.planning import auto_method, hypothetical
 from mbfast.pairs.problem import PairProblem
-
-SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +113,7 @@ def test_auto_is_as_exact_as_the_direct_sum():
     auto = mbfast.pair_sum(SILICA, positions, moments)
     assert np.abs(auto.field - direct).max() <= 1e-12 * np.abs(direct).max()
     coarse = mbfast.pair_energy(SILICA, positions, moments, rtol=1e-4)
-    assert coarse == pytest.approx(np.sum(direct * moments * [1, 1, 1, 2, 2, 2]), rel=1e-2)
+    assert coarse == pytest.approx(np.sum(direct * moments * WEIGHTS), rel=1e-2)
     lattice = mbfast.BlockLattice((13, 14, 15), 1e-9)
     moments = rng.normal(size=(13, 14, 15, 3))
     mu = mbfast.DipoleInteraction(1e-11)

@@ -133,7 +133,7 @@ def test_samples_are_copied_and_frozen():
     assert one.longitudinal[0] == -1.0
     with pytest.raises(ValueError, match="read-only"):
         one.transverse[0] = 1.0
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match="cannot assign to field 'degree'"):
         one.degree = 3
 
 
