@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -39,6 +39,7 @@ PARTS = (
     "numba.core.base:BaseContext.get_value_type",
     "numba.core.codegen:JITCodeLibrary.get_pointer_to_function",
     "numba.core.funcdesc:FunctionDescriptor.llvm_cfunc_wrapper_name",
+    "numba.core.cgutils:for_range",
     "llvmlite.ir:IRBuilder.shuffle_vector",
 )
 
@@ -178,6 +179,89 @@ def _sources(module: str) -> set[str]:
 def _hash(module: str) -> str:
     found: Any = sys.modules[module]
     return hashlib.sha256(found.__loader__.get_data(found.__file__)).hexdigest()  # also out of an archive
+
+
+# What LLVM may do to the operations of `traced` functions: without reassoc, sums are in the order in which they stand.
+_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn")
+
+
+class Number:
+    """A number, real or whole, of a function that is written by `traced`."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    def _with(self, real: str, whole: str, other: Any, *, first: bool = True) -> Number:
+        value = other.value if isinstance(other, Number) else ir.Constant(self.value.type, other)
+        flags = _FLAGS if isinstance(self.value.type, ir.DoubleType) else ()
+        operation = getattr(self.builder, real if flags else whole)
+        pair = (self.value, value) if first else (value, self.value)
+        return Number(self.builder, operation(*pair, flags=flags))
+
+    def __add__(self, other: Any) -> Number:
+        return self._with("fadd", "add", other)
+
+    def __sub__(self, other: Any) -> Number:
+        return self._with("fsub", "sub", other)
+
+    def __mul__(self, other: Any) -> Number:
+        return self._with("fmul", "mul", other)
+
+    def __radd__(self, other: Any) -> Number:
+        return self._with("fadd", "add", other, first=False)
+
+    def __rmul__(self, other: Any) -> Number:
+        return self._with("fmul", "mul", other, first=False)
+
+    def __neg__(self) -> Number:
+        return self._with("fsub", "sub", -0.0, first=False)
+
+
+class _Array:
+    """An array of one axis, contiguous, of a function that is written by `traced`."""
+
+    def __init__(self, builder: Any, data: Any) -> None:
+        self._builder, self._data = builder, data
+
+    def __getitem__(self, place: Number) -> Number:
+        return Number(self._builder, self._builder.load(self._builder.gep(self._data, [place.value])))
+
+    def __setitem__(self, place: Number, number: Number) -> None:
+        self._builder.store(number.value, self._builder.gep(self._data, [place.value]))
+
+
+def counted(n: Any) -> Iterator[Any]:
+    """Yield 0 ... n - 1; once, within a loop that is written, in a function that is written by `traced`."""
+    if isinstance(n, Number):
+        with numba.core.cgutils.for_range(n.builder, n.value) as loop:
+            yield Number(n.builder, loop.index)
+    else:
+        yield from range(n)
+
+
+def traced(function: Callable[..., None]) -> Any:
+    """Return a function of compiled code that does what a Python function of numbers and arrays does.
+
+    The function is called once, with arguments that write down what is done with them: sums, differences, products and
+    elements of arrays, in loops over `counted`. That takes a hundredth of the time of numba's inference of types. All
+    else, such as lists and branches, belongs to the writing.
+    """
+    if numba.config.DISABLE_JIT:
+        return function
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        arguments = []
+        for kind, value in zip(signature.args, values, strict=True):
+            is_array = isinstance(kind, numba.types.Array)
+            arguments.append(
+                _Array(builder, context.make_array(kind)(context, builder, value).data)
+                if is_array
+                else Number(builder, value)
+            )
+        function(*arguments)
+        return context.get_dummy_value()
+
+    return _intrinsic(function, [], generate)
 
 
 class Eight:

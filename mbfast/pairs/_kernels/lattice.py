@@ -10,12 +10,14 @@ The kernel's tensors are even or odd along each axis and their transforms real. 
 those of `mbfast.pairs._kernels.transforms`.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
+from mbfast._core.numba_private import counted, traced
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
 
 _U: Any = np.uint64
@@ -95,106 +97,103 @@ def _collect(
 
 
 # n is 8. LLVM makes no vectors of a loop known to be so short, if it must look first whether arrays overlap.
-@jit(fastmath=FAST)
-def _stress_matrix(k: Any, a: int, n: int, g: float, f: float, m: Any, b: int) -> None:
+@traced
+def _stress_matrix(k: Any, a: Any, n: Any, g: Any, f: Any, m: Any, b: Any) -> None:
     """Matrix of six components, the rows of its upper triangle, from the transforms of their functions.
 
     Lambda~ is g (delta_ik G_jl + delta_jk G_il + delta_il G_jk + delta_jl G_ik)/4 + f F. Functions odd along two axes
     lack a factor i from each.
     """
-    h = g - 2.0 * f
-    for v in range(n):
+    h, quarter = g - 2.0 * f, 0.25 * g
+    for v in counted(n):
         p, o = a + v, b + v
-        gx, gy = k[p], k[p + _U(8)]
-        gz = -gx - gy
-        yyzz, xxzz, xxyy = f * k[p + _U(16)], f * k[p + _U(24)], f * k[p + _U(32)]
-        m[o] = h * gx - xxyy - xxzz
-        m[o + _U(8)] = xxyy
-        m[o + _U(16)] = xxzz
-        m[o + _U(48)] = h * gy - xxyy - yyzz
-        m[o + _U(56)] = yyzz
-        m[o + _U(88)] = h * gz - xxzz - yyzz
-        m[o + _U(120)] = yyzz - 0.25 * g * gx
-        m[o + _U(144)] = xxzz - 0.25 * g * gy
-        m[o + _U(160)] = xxyy - 0.25 * g * gz
-        x, y, z = k[p + _U(40)], k[p + _U(48)], k[p + _U(56)]
-        t = 0.25 * g * (x + y + z)
-        m[o + _U(24)] = -f * x
-        m[o + _U(64)] = t - f * y
-        m[o + _U(96)] = t - f * z
-        m[o + _U(152)] = 0.5 * t - f * x
-        x, y, z = k[p + _U(64)], k[p + _U(72)], k[p + _U(80)]
-        t = 0.25 * g * (x + y + z)
-        m[o + _U(32)] = t - f * x
-        m[o + _U(72)] = -f * y
-        m[o + _U(104)] = t - f * z
-        m[o + _U(136)] = 0.5 * t - f * y
-        x, y, z = k[p + _U(88)], k[p + _U(96)], k[p + _U(104)]
-        t = 0.25 * g * (x + y + z)
-        m[o + _U(40)] = t - f * x
-        m[o + _U(80)] = t - f * y
-        m[o + _U(112)] = -f * z
-        m[o + _U(128)] = 0.5 * t - f * z
+        gx, gy = k[p], k[p + 8]
+        gxy = gy + gx  # -gz
+        yyzz, xxzz, xxyy = f * k[p + 16], f * k[p + 24], f * k[p + 32]
+        m[o] = h * gx - (xxzz + xxyy)
+        m[o + 8] = xxyy
+        m[o + 16] = xxzz
+        m[o + 48] = h * gy - (yyzz + xxyy)
+        m[o + 56] = yyzz
+        m[o + 88] = gxy * -h - (yyzz + xxzz)
+        m[o + 120] = yyzz - gx * quarter
+        m[o + 144] = xxzz - gy * quarter
+        m[o + 160] = xxyy + gxy * quarter
+        # rows of yz, xz and xy: places of the products of the three functions, of xx yz, yy yz, ... in the first one
+        for first, alone, places in (
+            (40, 0, (24, 64, 96, 152)),
+            (64, 1, (32, 72, 104, 136)),
+            (88, 2, (40, 80, 112, 128)),
+        ):
+            functions = k[p + first], k[p + (first + 8)], k[p + (first + 16)]
+            t = ((functions[1] + functions[0]) + functions[2]) * quarter
+            for axis in range(3):
+                product = f * functions[axis]
+                m[o + places[axis]] = -product if axis == alone else t - product
+            m[o + places[3]] = 0.5 * t - f * functions[alone]
 
 
-@jit(fastmath=FAST)
-def _dipole_matrix(k: Any, a: int, n: int, m: Any, b: int) -> None:
+@traced
+def _dipole_matrix(k: Any, a: Any, n: Any, m: Any, b: Any) -> None:
     """As `_stress_matrix`, of three components, from theirs."""
-    for v in range(n):
+    for v in counted(n):
         p, o = a + v, b + v
-        gx, gy = k[p], k[p + _U(8)]
+        gx, gy = k[p], k[p + 8]
         m[o] = gx
-        m[o + _U(24)] = gy
-        m[o + _U(40)] = -gx - gy
-        m[o + _U(32)] = -k[p + _U(16)]
-        m[o + _U(16)] = -k[p + _U(24)]
-        m[o + _U(8)] = -k[p + _U(32)]
+        m[o + 24] = gy
+        m[o + 40] = -gx - gy
+        m[o + 32] = -k[p + 16]
+        m[o + 16] = -k[p + 24]
+        m[o + 8] = -k[p + 32]
 
 
-@jit(fastmath=FAST)
-def _multiply_six(x: Any, a: int, n: int, k: Any, b: int) -> None:
-    """Eight lanes of six components at a times the symmetric matrix at b."""
-    for v in range(n):
-        p, o = a + v, b + v
-        t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
-        t3, t4, t5 = x[p + _U(24)], x[p + _U(32)], x[p + _U(40)]
-        m01, m02, m03 = k[o + _U(8)], k[o + _U(16)], k[o + _U(24)]
-        m04, m05, m12 = k[o + _U(32)], k[o + _U(40)], k[o + _U(56)]
-        m13, m14, m15 = k[o + _U(64)], k[o + _U(72)], k[o + _U(80)]
-        m23, m24, m25 = k[o + _U(96)], k[o + _U(104)], k[o + _U(112)]
-        m34, m35, m45 = k[o + _U(128)], k[o + _U(136)], k[o + _U(152)]
-        x[p] = k[o] * t0 + m01 * t1 + m02 * t2 + m03 * t3 + m04 * t4 + m05 * t5
-        x[p + _U(8)] = m01 * t0 + k[o + _U(48)] * t1 + m12 * t2 + m13 * t3 + m14 * t4 + m15 * t5
-        x[p + _U(16)] = m02 * t0 + m12 * t1 + k[o + _U(88)] * t2 + m23 * t3 + m24 * t4 + m25 * t5
-        x[p + _U(24)] = m03 * t0 + m13 * t1 + m23 * t2 + k[o + _U(120)] * t3 + m34 * t4 + m35 * t5
-        x[p + _U(32)] = m04 * t0 + m14 * t1 + m24 * t2 + m34 * t3 + k[o + _U(144)] * t4 + m45 * t5
-        x[p + _U(40)] = m05 * t0 + m15 * t1 + m25 * t2 + m35 * t3 + m45 * t4 + k[o + _U(160)] * t5
+def _multiply(size: int) -> Any:
+    """Eight lanes of `size` components at a times the symmetric matrix at b, the rows of its upper triangle."""
+    places = {pair: 8 * i for i, pair in enumerate(itertools.combinations_with_replacement(range(size), 2))}
+
+    def multiply(x: Any, a: Any, n: Any, k: Any, b: Any) -> None:
+        for v in counted(n):
+            p, o = a + v, b + v
+            t = [x[p + 8 * c] for c in range(size)]
+            m = {pair: k[o + place] for pair, place in places.items() if pair[0] < pair[1]}
+            for c in range(size):
+                total = None
+                for d in range(size):
+                    element = k[o + places[c, c]] if c == d else m[min(c, d), max(c, d)]
+                    total = element * t[d] if total is None else total + element * t[d]
+                x[p + 8 * c] = total
+
+    return traced(multiply)
 
 
-@jit(fastmath=FAST)
-def _multiply_three(x: Any, a: int, n: int, k: Any, b: int) -> None:
-    for v in range(n):
-        p, o = a + v, b + v
-        t0, t1, t2 = x[p], x[p + _U(8)], x[p + _U(16)]
-        m01, m02, m12 = k[o + _U(8)], k[o + _U(16)], k[o + _U(32)]
-        x[p] = k[o] * t0 + m01 * t1 + m02 * t2
-        x[p + _U(8)] = m01 * t0 + k[o + _U(24)] * t1 + m12 * t2
-        x[p + _U(16)] = m02 * t0 + m12 * t1 + k[o + _U(40)] * t2
+_multiply_six, _multiply_three = _multiply(6), _multiply(3)
 
 
-@jit(fastmath=FAST)
-def _turned(x: Any, a: int, a_: int, y: Any, b: int, b_: int, n: int, c: float, s: float) -> None:
+@traced
+def _turn(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: Any) -> None:
     """y = (c + s I) x for n lanes, real and imaginary parts from a and a_ on, and from b and b_ on."""
-    for v in range(n):
+    for v in counted(n):
         y[b + v], y[b_ + v] = turned(x[a + v], x[a_ + v], c, s)
 
 
-@jit(fastmath=FAST)
-def _signed(x: Any, a: int, a_: int, y: Any, b: int, b_: int, sign: Any, n: int, c: float, s: float) -> None:
+@traced
+def _write_signed(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, sign: Any, n: Any, c: Any, s: Any) -> None:
     """As `_turned`, with a sign for each lane."""
-    for v in range(n):
+    for v in counted(n):
         r, i = turned(x[a + v], x[a_ + v], c, s)
         y[b + v], y[b_ + v] = sign[v] * r, sign[v] * i
+
+
+@jit(fastmath=FAST)
+def _signed(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, sign: Any, n: Any, c: Any, s: Any) -> None:
+    # of its own: LLVM then orders the products as it does here alone
+    _write_signed(x, a, a_, y, b, b_, sign, n, c, s)
+
+
+@jit(fastmath=FAST)
+def _turned(r: float, i: float, c: float, s: float) -> tuple[float, float]:
+    """(r + i I)(c + s I)."""
+    return r * c - i * s, r * s + i * c
 
 
 @jit(
@@ -232,8 +231,8 @@ def _planes(
             work[ny * row_y : my * row_y] = 0.0
             for j in range(ny):
                 given, b, c, s = field[k, block, j], j * row_y, turn_y[j, 0], turn_y[j, 1]
-                _turned(given, _U(0), lanes, work, b, b + _U(2) * lanes, lanes, c, s)
-                _turned(given, lanes, _U(0), work, b + lanes, b + _U(3) * lanes, lanes, c, s)
+                _turn(given, _U(0), lanes, work, b, b + _U(2) * lanes, lanes, c, s)
+                _turn(given, lanes, _U(0), work, b + lanes, b + _U(3) * lanes, lanes, c, s)
             call(there, work, my_, 2 * components_ * width_, passes_y, w_y)
             for t in range(tiles):
                 filled = min(_U(8), my - _U(8) * t)
@@ -288,8 +287,8 @@ def _planes(
             for j in range(ny):
                 a, result, c, s = j * row_y, field[k, block, j], turn_y[j, 0], -turn_y[j, 1]
                 for v in range(a, a + lanes):
-                    r, i_ = turned(work[v], work[v + _U(2) * lanes], c, s)
-                    i__, r_ = turned(work[v + lanes], work[v + _U(3) * lanes], c, s)
+                    r, i_ = _turned(work[v], work[v + _U(2) * lanes], c, s)
+                    i__, r_ = _turned(work[v + lanes], work[v + _U(3) * lanes], c, s)
                     result[v - a], result[v - a + lanes] = r + r_, i_ + i__
 
 
