@@ -1,4 +1,3 @@
-import functools
 import itertools
 
 import materials
@@ -250,7 +249,8 @@ def cubes(shape, spacing=1.0):
     return mbfast.BlockLattice(shape, spacing, averaged=True)
 
 
-assert_fields_equal = functools.partial(materials.assert_fields_equal, rtol=RTOL)
+def assert_fields_equal(field, expected, rtol=RTOL):
+    materials.assert_fields_equal(field, expected, rtol)
 
 
 @pytest.mark.parametrize("images", [None, 1])

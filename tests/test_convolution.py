@@ -5,7 +5,8 @@ import pickle
 import naive
 import numpy as np
 import pytest
-from hypothesis import example, given
+from conftest import JIT_OFF
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.special import beta, gamma, kve
@@ -110,6 +111,7 @@ def test_fft_refuses_what_it_cannot():
         plan(np.arange(1.0, 50.0) ** 20)
 
 
+@settings(max_examples=8 if JIT_OFF else 200)
 @given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(0.1, 10))
 @example(76, 1.0, 1.0)
 def test_invariants(seed, temperature_decade, factor):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import naive
 import numpy as np
 import pytest
+from materials import DIPOLES, SILICA, random_moments
 from numpy.testing import assert_allclose, assert_array_equal
 
 import mbfast
@@ -13,8 +14,6 @@ from mbfast.pairs.interactions import TensorInteraction, VectorInteraction
 from mbfast.pairs.planning import METHODS, auto_method
 from mbfast.pairs.problem import PairProblem
 
-SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
-DIPOLES = mbfast.DipoleInteraction(3.4e-11)
 LATTICE = mbfast.BlockLattice((3, 2, 4), 2e-9)
 POSITIONS = LATTICE.positions
 CUBES = mbfast.BlockLattice((3, 2, 4), 2e-9, averaged=True)
@@ -49,9 +48,7 @@ class BareStress(TensorInteraction):
 
 
 def moments(interaction, seed=0, shape=LATTICE.shape):
-    layout = (3, 3) if interaction.components == 6 else (3,)
-    values = np.random.default_rng(seed).normal(size=(*shape, *layout))
-    return values + np.swapaxes(values, -1, -2) if len(layout) == 2 else values
+    return random_moments(seed, shape, interaction)
 
 
 def magnetic_field(positions, m):

@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import scipy.integrate
+from materials import SILICA
 
 import mbfast
 from mbfast import units
@@ -13,7 +14,6 @@ from mbfast.renormalization.terms import FORMS, DerivedTerms, RateForm
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 
-SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 MODULI = 2200 * np.array([5800.0, 3800.0]) ** 2
 NODES = np.geomspace(1e5, 1e15, 192)
 SHAPE = NODES**0.02 / (1 + (NODES / 3e13) ** 2)

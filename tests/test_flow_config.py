@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from materials import SILICA
 from typer.testing import CliRunner
 
 import mbfast
@@ -34,9 +35,8 @@ def test_a_file_is_the_flow_it_describes(write):
     text = MATERIAL + SPECTRUM + 'temperature = 2\n[flow]\nn0 = 3\nform = "derived"\nstart = 1e-9\nk_l = 0.5\n'
     run = read_flow_config(write(text)).run()
     omega = np.geomspace(1e5, 1e15, 128)
-    material = mbfast.StressInteraction(2200, 5800, 3800)
     spectrum = mbfast.Spectrum(omega, np.full(128, -7e7), np.full(128, -3e7), 2.0)
-    other = mbfast.flow(spectrum, material, n0=3, form="derived", start=1e-9, k_l=0.5)
+    other = mbfast.flow(spectrum, SILICA, n0=3, form="derived", start=1e-9, k_l=0.5)
     assert np.array_equal(run.longitudinal, other.longitudinal)
     assert np.array_equal(run.scales, other.scales)
 

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from materials import UNIT_DIPOLES, UNIT_STRESS, WEIGHTS, full
 from numpy.testing import assert_allclose
 
 import mbfast
@@ -66,18 +67,12 @@ PUBLIC = {
     },
 }
 EPS = sys.float_info.epsilon
-SILICA = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)  # 8 pi rho c_t^2 = 1: prefactor -1
-C = SILICA.coefficients
-WEIGHTS = np.array([1.0, 1, 1, 2, 2, 2])
+C = UNIT_STRESS.coefficients
 
 
 def system(seed=0, n=20):
     rng = np.random.default_rng(seed)
     return rng.random((3, n)), rng.normal(size=(6, n))
-
-
-def as_matrix(t):
-    return np.array([[t[0], t[5], t[4]], [t[5], t[1], t[3]], [t[4], t[3], t[2]]])
 
 
 def test_public_kernels_and_their_arguments():
@@ -103,10 +98,10 @@ def test_pair_kernels_contract_the_tensor(seed):
     rng = np.random.default_rng(seed)
     d, t, u = rng.normal(size=3), rng.normal(size=6), rng.normal(size=6)
     tensor = -naive.stress_tensor(d, 1 / (8 * np.pi), 1.5, 1.0)
-    h = np.einsum("ijkl,kl", tensor, as_matrix(u))
+    h = np.einsum("ijkl,kl", tensor, full(u))
     scale = np.abs(tensor).max() * np.linalg.norm(t) * np.linalg.norm(u)
-    assert_allclose(as_matrix(stress.pair_field(*d, *u, *C)), h, atol=100 * EPS * scale)
-    assert stress.pair_energy(*d, *t, *u, *C) == pytest.approx(np.sum(as_matrix(t) * h), abs=100 * EPS * scale)
+    assert_allclose(full(np.array(stress.pair_field(*d, *u, *C))), h, atol=100 * EPS * scale)
+    assert stress.pair_energy(*d, *t, *u, *C) == pytest.approx(np.sum(full(t) * h), abs=100 * EPS * scale)
     mu, p, q = naive.dipole_tensor(d, 1 / (8 * np.pi)), t[:3], u[:3]
     assert_allclose(dipole.pair_field(*d, *q), mu @ q, atol=50 * EPS * scale)
     assert dipole.pair_energy(*d, *p, *q) == pytest.approx(p @ mu @ q, abs=50 * EPS * scale)
@@ -272,8 +267,7 @@ def test_a_c_program_calls_them(tmp_path):
     twice.restype, twice.argtypes = DOUBLE, [POINTER, INTEGER, POINTER, POINTER]
     x, t = system()
     p = np.ascontiguousarray(t[:3])
-    unit = mbfast.DipoleInteraction(1 / (8 * np.pi))
-    expected = mbfast.pair_energy(unit, x.T, p.T)
+    expected = mbfast.pair_energy(UNIT_DIPOLES, x.T, p.T)
     assert twice(capi.address("dipole_energy"), 20, x.ctypes.data, p.ctypes.data) == pytest.approx(expected, rel=1e-12)
 
 

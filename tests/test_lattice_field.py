@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from materials import DIPOLES, INTERACTIONS, PLACES, SILICA, oracle_tensor
+from materials import DIPOLES, INTERACTIONS, PLACES, SILICA, UNIT_DIPOLES, oracle_tensor
 from numpy.testing import assert_allclose, assert_array_equal
 
 import mbfast
@@ -197,7 +197,7 @@ def test_moments_of_any_type_and_layout_in_memory():
 @pytest.mark.parametrize("scale", [1e-250, 1e140])
 def test_moments_of_any_size(scale):
     lattice = mbfast.BlockLattice((2, 2, 3), 1.0)
-    field = mbfast.LatticeField(mbfast.DipoleInteraction(1 / (8 * np.pi)), lattice)
+    field = mbfast.LatticeField(UNIT_DIPOLES, lattice)
     moments = np.random.default_rng(10).normal(size=(2, 2, 3, 3))
     assert_allclose(field(scale * moments), scale * field(moments), rtol=1e-13, atol=0)
 
@@ -294,7 +294,7 @@ def test_the_method_is_for_lattices(function):
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("boundary", ["open", "periodic"])
-@pytest.mark.parametrize("interaction", [mbfast.StressInteraction(2200, 5800, 3800), mbfast.DipoleInteraction(3e-11)])
+@pytest.mark.parametrize("interaction", [SILICA, DIPOLES])
 def test_fields_of_cubes_are_the_direct_ones(interaction, boundary):
     # 26 apart: from the table of averages and beyond it
     lattice = mbfast.BlockLattice((3, 27, 2), 5e-9, averaged=True)

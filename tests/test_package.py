@@ -51,7 +51,7 @@ def test_lazy_names_are_those_the_type_checker_sees():
 
 # flows and large sums: hours without the JIT; and functions for C, which there are none of without it
 COMPILED = (
-    *("guide.accuracy", "guide.embedding", "guide.methods"),
+    *("guide.accuracy", "guide.embedding", "guide.methods", "spectra.convolution"),
     *("audit._claims", "renormalization.rates", "renormalization.flow", "files.flow"),
     *("pairs.planning", "pairs.ewald", "pairs.lattice"),
 )

@@ -11,6 +11,7 @@ from materials import (
     INTERACTIONS,
     JOFFRIN_LEVELUT,
     SILICA,
+    UNIT_DIPOLES,
     assert_fields_equal,
     oracle_tensor,
     random_moments,
@@ -65,7 +66,7 @@ def test_known_energies(positions, stresses, dipoles, energies):
     for form, energy in zip(("corrected", "joffrin-levelut"), energies, strict=False):
         result = mbfast.pair_energy(mbfast.StressInteraction(**unit, form=form), positions, stresses)
         assert result == pytest.approx(energy, rel=1e-13)  # three terms of mixed sign, up to ten times the sum
-    dipole = mbfast.pair_energy(mbfast.DipoleInteraction(1 / (8 * np.pi)), positions, dipoles)
+    dipole = mbfast.pair_energy(UNIT_DIPOLES, positions, dipoles)
     assert dipole == pytest.approx(energies[2], rel=1e-13)
 
 
@@ -260,18 +261,18 @@ def test_zero_moments_and_far_scales():
     assert_fields_equal(tiny, 1e-160 * mbfast.pair_field(SILICA, positions, moments))
 
 
+@pytest.mark.compiled
 def test_chain_of_dipoles():
     # wire of dipoles along z, unit distance, 8 pi epsilon = 1: ordered pairs give each dipole -2 zeta(3), its images 2x
     n = 4001
     chain = mbfast.BlockLattice((1, 1, n), 1.0)
-    unit = mbfast.DipoleInteraction(1 / (8 * np.pi))
     zeta3 = 1.2020569031595942
     moments = np.zeros((1, 1, n, 3))
     moments[..., 2] = 1
-    middle = mbfast.pair_field(unit, chain, moments)[0, 0, n // 2, 2]
+    middle = mbfast.pair_field(UNIT_DIPOLES, chain, moments)[0, 0, n // 2, 2]
     assert middle == pytest.approx(-4 * zeta3, rel=1e-6)  # the tail beyond 2000: 2/2000^2
     moments[..., 2] *= (-1.0) ** np.arange(n)
-    alternating = mbfast.pair_field(unit, chain, moments)[0, 0, n // 2, 2]
+    alternating = mbfast.pair_field(UNIT_DIPOLES, chain, moments)[0, 0, n // 2, 2]
     assert alternating * moments[0, 0, n // 2, 2] == pytest.approx(3 * zeta3, rel=1e-6)
 
 
@@ -279,7 +280,7 @@ def test_uniform_dipoles_on_a_cube_have_no_field_at_its_centre():
     cube = mbfast.BlockLattice((5, 5, 5), 1.0)
     moments = np.zeros((5, 5, 5, 3))
     moments[..., 0] = 1
-    field = mbfast.pair_field(mbfast.DipoleInteraction(1 / (8 * np.pi)), cube, moments)
+    field = mbfast.pair_field(UNIT_DIPOLES, cube, moments)
     assert np.abs(field[2, 2, 2]).max() < 100 * EPS  # Lorentz; the sum of magnitudes is about 25
 
 

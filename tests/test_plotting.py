@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from materials import SILICA
 
 import mbfast
 from mbfast import plotting
@@ -47,12 +48,10 @@ def test_figures_of_the_audit_show_what_is_computed():
 def test_figures_of_a_flow():
     omega = np.geomspace(1e5, 1e15, 64)
     spectrum = mbfast.Spectrum(omega, np.full(64, -7e7), np.full(64, -3e7), [0.0, 1.0])
-    run = mbfast.flow(spectrum, mbfast.StressInteraction(2200, 5800, 3800))
+    run = mbfast.flow(spectrum, SILICA)
     with pytest.raises(ValueError, match=r"run must be one flow, got some of shape \(2,\)"):
         plotting.flow_figures(run)
-    one = mbfast.flow(
-        mbfast.Spectrum(omega, *(part[0] for part in run.final)), mbfast.StressInteraction(2200, 5800, 3800)
-    )
+    one = mbfast.flow(mbfast.Spectrum(omega, *(part[0] for part in run.final)), SILICA)
     figures = plotting.flow_figures(one)
     assert list(figures) == ["spectra", "ratio", "shares"]
     assert len(figures["spectra"].axes[0].lines) == 2 * one.scales.size

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from materials import SILICA
 
 import mbfast
 from mbfast import units
@@ -16,7 +17,6 @@ from mbfast.renormalization.terms import DerivedTerms
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 
-SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 L, OMEGA_C = 5e-9, 1e15
 NODES = np.geomspace(1e5, OMEGA_C, 256)
 TERMS = ("single", "first", "second", "third", "interaction", "dipole")

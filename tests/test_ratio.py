@@ -5,12 +5,12 @@ import math
 import naive
 import numpy as np
 import pytest
+from materials import SILICA
 
 import mbfast
 
 pytestmark = pytest.mark.compiled  # sums over the pairs of large cubes
 
-SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 C = np.array([1.2, 1.5, 1.8, 2.0])
 
 

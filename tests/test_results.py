@@ -7,13 +7,13 @@ import zipfile
 
 import numpy as np
 import pytest
+from materials import SILICA
 
 import mbfast
 from mbfast._core.archive import FORMAT, read_archive, save_result, write_files
 
 pytestmark = pytest.mark.compiled
 
-SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 NODES = np.geomspace(1e5, 1e15, 48)
 FIELDS = ("omega", "temperature", "scales", "longitudinal", "transverse", "status", "stopped_at", "ratio")
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from materials import PLACES, WEIGHTS, full
 from numpy.testing import assert_allclose
 from scipy.integrate import quad
 from scipy.spatial.transform import Rotation
@@ -13,8 +14,6 @@ import mbfast
 from mbfast.units import EV, HBAR, K_B
 
 VOLUME = (5e-9) ** 3
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-WEIGHTS = np.array([1.0, 1, 1, 2, 2, 2])
 
 
 def system(seed, n=5, real=False, degenerate=False):
@@ -25,13 +24,6 @@ def system(seed, n=5, real=False, degenerate=False):
         energies[1] = energies[0]
     stress = rng.normal(size=(n, n, 6)) + (0 if real else 1j) * rng.normal(size=(n, n, 6))
     return energies, EV * (stress + stress.swapaxes(0, 1).conj())
-
-
-def as_33(stress):
-    result = np.empty((*stress.shape[:-1], 3, 3), dtype=stress.dtype)
-    for c, (i, j) in enumerate(VOIGT):
-        result[..., i, j] = result[..., j, i] = stress[..., c]
-    return result
 
 
 seeds = st.integers(0, 2**32 - 1)
@@ -132,10 +124,10 @@ def test_moduli_are_those_of_the_tensor_and_of_any_rotation_of_it(seed):
     energies, stress = system(seed, n=3)
     omega = np.array([0.5, 1.0]) * K_B / HBAR
     rotation = Rotation.random(random_state=seed % 2**31).as_matrix()
-    turned = np.einsum("ia,jb,mnab->mnij", rotation, rotation, as_33(stress))
+    turned = np.einsum("ia,jb,mnab->mnij", rotation, rotation, full(stress))
     common = (VOLUME, 1.0, omega, 0.5 * K_B / HBAR)
     moduli = mbfast.susceptibility_from_levels(energies, stress, *common)
-    tensor = mbfast.susceptibility_from_levels(energies, as_33(stress), *common, components="tensor")
+    tensor = mbfast.susceptibility_from_levels(energies, full(stress), *common, components="tensor")
     assert_allclose(mbfast.isotropic_moduli(tensor), moduli, rtol=1e-12)
     assert_allclose(mbfast.susceptibility_from_levels(energies, turned, *common), moduli, rtol=1e-11)
 
@@ -144,14 +136,14 @@ def test_moduli_are_those_of_the_tensor_and_of_any_rotation_of_it(seed):
 def test_isotropic_moduli_average_over_rotations(seed):
     rng = np.random.default_rng(seed)
     c = rng.normal(size=(6, 6))
-    c = as_33(np.moveaxis(as_33(c + c.T), 0, -1)).transpose(2, 3, 0, 1)
+    c = full(np.moveaxis(full(c + c.T), 0, -1)).transpose(2, 3, 0, 1)
     # the 60 rotations of an icosahedron leave no tensor of rank 4 but the isotropic ones
     total = np.zeros((3, 3, 3, 3))
     for r in Rotation.create_group("I").as_matrix():
         total += np.einsum("ia,jb,kc,ld,abcd->ijkl", r, r, r, r, c) / 60
     moduli = mbfast.isotropic_moduli(c)
     assert_allclose(mbfast.isotropic_tensor(*moduli), total, atol=1e-12)
-    voigt = np.array([[c[i, j, k, l] for k, l in VOIGT] for i, j in VOIGT])  # noqa: E741
+    voigt = np.array([[c[i, j, k, l] for k, l in PLACES] for i, j in PLACES])  # noqa: E741
     assert_allclose(mbfast.isotropic_moduli(voigt), moduli, rtol=1e-11, atol=1e-13)
 
 
