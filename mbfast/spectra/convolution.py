@@ -11,7 +11,7 @@ from mbfast import units
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, check_out, require_choice
 from mbfast.spectra.direct import DirectConvolution
-from mbfast.spectra.grid import RANGE, Estimate, FrequencyGrid, Variable, batch, rows
+from mbfast.spectra.grid import RANGE, Estimate, FrequencyGrid, Variable, batch, check_targets, rows
 from mbfast.spectra.tails import ROUNDING, Edge
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
 from mbfast.spectra.uniform import UniformConvolution
@@ -159,7 +159,7 @@ class ConvolutionPlan:
         method: Literal["auto", "direct", "fft"] = "auto",
     ) -> None:
         self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
-        self._targets = grid.targets("at", at)
+        self._targets = check_targets(grid, "at", at)
         require_choice("method", method, ("auto", "direct", "fft"))
         self._direct, self._only_fft = DirectConvolution(grid, self._targets), method == "fft"
         fft = UniformConvolution(grid) if grid.spacing == "uniform" and at is None and method != "direct" else None
@@ -179,7 +179,27 @@ class ConvolutionPlan:
         out: FloatArray | None = None,
         threads: int | None = None,
     ) -> FloatArray:
-        """Return the convolution of samples f and g (..., n), at T (K), as an array (..., n or m), or fill `out`."""
+        """Return the convolution of samples, or fill `out`.
+
+        Parameters
+        ----------
+        f, g, temperature
+            As in `convolve`.
+        out : ndarray, optional
+            Where the result goes: float64, C-contiguous, of the shape of the result.
+        threads
+            As in `convolve`.
+
+        Returns
+        -------
+        ndarray, shape (..., n or m)
+            In the units of f, of g and rad/s.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `convolve` does for these arguments, and for an `out` of another type, shape or layout.
+        """
         workers = tiles.check_threads(threads)
         if self._fft is not None and type(temperature) in {int, float} and temperature == 0:
             # nothing to broadcast: the compiled code checks the samples, and what it refuses is looked into below
@@ -198,7 +218,23 @@ class ConvolutionPlan:
     def pair(
         self, f: ArrayLike, g: ArrayLike, *, temperature: ArrayLike = 0.0, threads: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the convolutions (..., n or m) of f with itself and of f with g, in the time of the second alone."""
+        """Return the convolutions of f with itself and of f with g, in the time of the second alone.
+
+        Parameters
+        ----------
+        f, g, temperature, threads
+            As in `convolve`; g is wanted.
+
+        Returns
+        -------
+        tuple of two ndarray, shape (..., n or m)
+            Of f with f, and of f with g.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `convolve` does for these arguments.
+        """
         shape, samples, rates = self._check(f, g, temperature)
         own, both = np.empty((2, samples.shape[0], self._targets.size))
         self._run(samples, rates, both, tiles.check_threads(threads), own=own)
@@ -207,7 +243,23 @@ class ConvolutionPlan:
     def error(
         self, f: ArrayLike, g: ArrayLike | None = None, *, temperature: ArrayLike = 0.0, threads: int | None = None
     ) -> FloatArray | np.float64:
-        """Return the estimated error of the convolution (...), one number a spectrum: see `Estimate`."""
+        """Return the estimated error of the convolution.
+
+        Parameters
+        ----------
+        f, g, temperature, threads
+            As in `convolve`.
+
+        Returns
+        -------
+        ndarray or float64, shape (...)
+            One number a spectrum, see `Estimate`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `convolve` does for these arguments.
+        """
         shape, samples, rates = self._check(f, g, temperature)
         workers = tiles.check_threads(threads)
         changed, size, enlarged = np.empty((3, samples.shape[0], self._targets.size))

@@ -14,7 +14,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, check_out, float_array, require_choice, require_finite
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
-from mbfast.spectra.grid import Estimate, FrequencyGrid, Stencils, Variable, lagrange, rows
+from mbfast.spectra.grid import Estimate, FrequencyGrid, Stencils, Variable, check_targets, lagrange, rows
 from mbfast.spectra.tails import ROUNDING, Edge, Tail
 
 _CHUNK = 64  # frequencies in a tile
@@ -166,10 +166,12 @@ class KramersKronigPlan:
 
     Parameters
     ----------
-    omega, at, inverse, below, above, interpolation, degree, method
+    omega, at, inverse, below, above
         As in `kramers_kronig`.
     anchors : array_like, shape (k,), optional
         Frequencies (rad/s) at which the result will be known.
+    interpolation, degree, method
+        As in `kramers_kronig`.
 
     Attributes
     ----------
@@ -216,11 +218,11 @@ class KramersKronigPlan:
         self._parity, self._odd = (-1, 1) if inverse else (1, 0)
         require_choice("method", method, ("auto", "direct", "fft"))
         nodes = grid.nodes
-        self._anchors = np.empty(0) if anchors is None else grid.targets("anchors", anchors)
+        self._anchors = np.empty(0) if anchors is None else check_targets(grid, "anchors", anchors)
         if np.unique(self._anchors).size < self._anchors.size:
             raise ValueError("anchors must be different frequencies, got one twice")
         self._scale = self._anchors if inverse else np.ones_like(self._anchors)
-        self._targets = grid.targets("at", at)
+        self._targets = check_targets(grid, "at", at)
         fewest = 2 * (grid.error.size + 1)  # the ends must not meet
         fits = at is None and grid.spacing != "any" and nodes.size >= fewest
         if method == "fft" and not fits:
@@ -243,7 +245,29 @@ class KramersKronigPlan:
         out: FloatArray | None = None,
         threads: int | None = None,
     ) -> FloatArray:
-        """Return the transform of samples (..., n), or fill `out`; `known` (..., k): the result at the anchors."""
+        """Return the transform of samples, or fill `out`.
+
+        Parameters
+        ----------
+        imag
+            As in `kramers_kronig`.
+        known : array_like, shape (..., k), optional
+            The result at the anchors, wanted if there are some.
+        out : ndarray, optional
+            Where the result goes: float64, C-contiguous, of the shape of the result.
+        threads
+            As in `kramers_kronig`.
+
+        Returns
+        -------
+        ndarray, shape (..., n or m)
+            In the units of `imag`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `kramers_kronig` does for these arguments, and for an `out` of another type, shape or layout.
+        """
         samples, shape = self._rows(imag)
         workers = tiles.check_threads(threads)
         given = self._known(known, shape)
@@ -273,7 +297,23 @@ class KramersKronigPlan:
         return out
 
     def error(self, imag: ArrayLike, *, threads: int | None = None) -> FloatArray | np.float64:
-        """Return the estimated error of the transform (...), one number a spectrum: see `Estimate`."""
+        """Return the estimated error of the transform.
+
+        Parameters
+        ----------
+        imag, threads
+            As in `kramers_kronig`.
+
+        Returns
+        -------
+        ndarray or float64, shape (...)
+            One number a spectrum, see `Estimate`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `kramers_kronig` does for these arguments.
+        """
         grid, (samples, shape) = self.grid, self._rows(imag)
         workers = tiles.check_threads(threads)
         if isinstance(self._value, _Circulant) and self._change is None:

@@ -206,19 +206,6 @@ class FrequencyGrid:
         other.__dict__["low"] = End("below", below, self.nodes)
         return other
 
-    def targets(self, name: str, frequencies: ArrayLike | None) -> FloatArray:
-        """Return checked frequencies (m,) in units of the last node; the nodes for None."""
-        if frequencies is None:
-            return self.nodes
-        array = float_array(name, frequencies)
-        if array.ndim != 1:
-            raise ValueError(f"{name} must have shape (m,), got {array.shape}")
-        require_positive(name, array, unit="rad/s")
-        x = array / self.unit
-        if ((x < 1.0 / RANGE) | (x > RANGE)).any():
-            raise ValueError(f"{name} must be within a factor {RANGE:g} of the last node, {self.unit:g} rad/s")
-        return x
-
     def roughness(self, samples: FloatArray) -> FloatArray:
         """Return, at the nodes, how wrong the interpolant may be where its terms do not fall.
 
@@ -334,3 +321,17 @@ def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
         for array in arrays.values()
     ]
     return shape, flat
+
+
+def check_targets(grid: FrequencyGrid, name: str, frequencies: ArrayLike | None) -> FloatArray:
+    """Return checked frequencies (m,) in units of the last node; the nodes for None."""
+    if frequencies is None:
+        return grid.nodes
+    array = float_array(name, frequencies)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must have shape (m,), got {array.shape}")
+    require_positive(name, array, unit="rad/s")
+    x = array / grid.unit
+    if ((x < 1.0 / RANGE) | (x > RANGE)).any():
+        raise ValueError(f"{name} must be within a factor {RANGE:g} of the last node, {grid.unit:g} rad/s")
+    return x

@@ -140,14 +140,50 @@ class Spectrum:
         at: ArrayLike | None = None,
         threads: int | None = None,
     ) -> Estimate:
-        """Return the convolution of two of the spectra at the nodes or `at` other frequencies, see `convolve`."""
+        """Return the convolution of two of the spectra.
+
+        Parameters
+        ----------
+        first, second : {"longitudinal", "transverse"}
+            Which spectra.
+        at, threads
+            As in `convolve`.
+
+        Returns
+        -------
+        Estimate
+            As of `convolve`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `convolve` does for `at` and threads; a ValueError for an unknown polarization.
+        """
         f, g = self._of("first", first), None if first == second else self._of("second", second)
         return convolve(self.grid, f, g, at=at, temperature=self.temperature, threads=threads)
 
     def kramers_kronig(
         self, polarization: Polarization, *, at: ArrayLike | None = None, threads: int | None = None
     ) -> Estimate:
-        """Return Re chi~, the one-sided transform of Im chi~ that (4.3) takes, see `kramers_kronig`."""
+        """Return Re chi~, the one-sided transform of Im chi~ that (4.3) takes.
+
+        Parameters
+        ----------
+        polarization : {"longitudinal", "transverse"}
+            Which spectrum.
+        at, threads
+            As in `kramers_kronig`.
+
+        Returns
+        -------
+        Estimate
+            As of `kramers_kronig`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `kramers_kronig` does for `at` and threads; a ValueError for an unknown polarization.
+        """
         return kramers_kronig(self.grid, self._of("polarization", polarization), at=at, threads=threads)
 
     def _of(self, name: str, polarization: Polarization) -> FloatArray:

@@ -276,7 +276,25 @@ class TwoLevelSystem:
         return 0.5 * np.array([[self.asymmetry, self.tunnelling], [self.tunnelling, -self.asymmetry]])
 
     def coupling(self, polarization: Polarization, basis: Basis = "energy") -> FloatArray:
-        """Return the operator (J) that multiplies a strain: (gamma/2)(D sigma_z + M sigma_x), or (gamma/2) sigma_z."""
+        """Return the operator that multiplies a strain.
+
+        Parameters
+        ----------
+        polarization : {"longitudinal", "transverse"}
+            Of the strain.
+        basis : {"energy", "local"}
+            In which the operator is written.
+
+        Returns
+        -------
+        ndarray, shape (2, 2)
+            (gamma/2)(D sigma_z + M sigma_x), or (gamma/2) sigma_z, in J.
+
+        Raises
+        ------
+        ValueError
+            If polarization or basis is unknown.
+        """
         require_choice("polarization", polarization, POLARIZATIONS)
         require_choice("basis", basis, get_args(Basis))
         gamma = self.gamma_l if polarization == "longitudinal" else self.gamma_t
