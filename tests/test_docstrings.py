@@ -62,7 +62,8 @@ def entries(section):
 
 
 def parameters(function):
-    return [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    names = inspect.signature(function).parameters
+    return [name for name in names if name not in ("self", "cls") and not name.startswith("_")]
 
 
 def documented(text):
