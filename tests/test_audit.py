@@ -158,9 +158,9 @@ def test_identities_hold_and_are_no_printed_numbers(records):
 
 
 def test_an_identity_that_fails_differs():
-    claim = _claims.Claim("x", "4.2", "q", None, "", lambda: audit.Computed(1e-3, "why"))
-    assert claim.check().verdict == "differs"
-    zero = _claims.Claim("x", "4.2", "q", "0", "", lambda: audit.Computed(0.2)).check()
+    record = _claims.Claim("x", "q", None, 1e-3, "why").record("4.2")
+    assert (record.verdict, record.quantity) == ("differs", "relative deviation of q")
+    zero = _claims.Claim("x", "q", "0", 0.2).record("4.2")
     assert (zero.verdict, zero.relative_difference) == ("rounding", None)
 
 
@@ -203,10 +203,11 @@ def test_findings(records):
     ],
 )
 def test_a_finding_follows_from_the_verdict_and_the_flaw(value, flaw, finding):
-    cause = audit.Cause("c", flaw, "tests/test_x.py::test_y", "") if flaw else None
-    record = _claims.Claim("x", "4.2", "q", "1.0", "", lambda: audit.Computed(value), cause).check()
+    cause = audit.Cause("c", flaw, "tests/test_x.py::test_y") if flaw else None
+    record = _claims.Claim("x", "q", "1.0", value, cause=cause).record("4.2")
     assert record.finding == finding
     assert record.cause == (None if finding == "stands" else cause)
+    assert record.test == (record.cause.test if record.cause else "")
 
 
 @pytest.mark.parametrize(
@@ -270,54 +271,37 @@ def registry(monkeypatch):
     return lambda: _claims.registry
 
 
-def test_a_claim_is_one_entry(registry):
-    @audit.claim("answer", "4.2", "the answer", printed="42")
-    def _():
-        return audit.Computed(6 * 9)
+def test_the_claims_of_an_equation_are_what_one_function_yields(registry):
+    slip = audit.Cause("a slip", "slip", "tests/test_x.py::test_y")
 
-    record = registry()["answer"].check()
-    assert (record.verdict, record.relative_difference) == ("differs", 54 / 42 - 1)
-    assert (record.finding, record.cause) == ("does not follow", None)
+    @_claims.claims_of("4.2")
+    def squares():
+        yield _claims.Claim("two", "2²", "4", 4, unit="m")
+        yield _claims.Claim("three", "3²", "8", 9, "why", slip)
+        yield _claims.Claim("four", "4²", "8", 16, "why", slip, test="tests/test_x.py::test_z")
+        yield _claims.Claim("five", "5²", "8", 25, "why")
 
-
-def test_claims_are_rows_of_one_entry(registry):
-    rows = (
-        {"n": 2, "printed": "4", "name": "two"},
-        {"n": 3, "printed": "8", "name": "three", "unit": "Å", "cause": SLIP},
+    assert registry() == {"4.2": squares}
+    two, three, four, five = (claim.record("4.2") for claim in squares())
+    assert (two.id, two.equation, two.quantity, two.printed.text, two.verdict, two.unit) == (
+        *("two", "4.2", "2²", "4", "reproduced", "m"),
     )
-
-    @audit.claim("square.{name}", "A3", "{n}²", over=rows)
-    def _(n):
-        return audit.Computed(n * n)
-
-    two, three = (claim.check() for claim in registry().values())
-    assert (two.id, two.quantity, two.printed.text, two.verdict, two.unit) == (
-        "square.two",
-        "2²",
-        "4",
-        "reproduced",
-        "",
-    )
-    assert (three.id, three.computed, three.finding, three.cause) == ("square.three", 9.0, "slip of printing", SLIP)
-    assert (two.test, three.test) == ("", SLIP.test)
+    assert (three.computed, three.relative_difference, three.note) == (9.0, 9 / 8 - 1, "why")
+    assert (three.verdict, three.finding, three.cause) == ("differs", "slip of printing", slip)
+    assert (five.verdict, five.finding, five.cause) == ("differs", "does not follow", None)
+    assert [record.test for record in (two, three, four, five)] == ["", slip.test, "tests/test_x.py::test_z", ""]
 
 
-SLIP = audit.Cause("a slip", "slip", "tests/test_x.py::test_y", "A reason.")
+def test_bad_entries(registry):
+    _claims.claims_of("4.2")(lambda: iter(()))
+    with pytest.raises(ValueError, match=r"the claims of 4\.2 are registered twice"):
+        _claims.claims_of("4.2")
+    with pytest.raises(ValueError, match=r"no equation or section of the paper is called '6\.1'"):
+        _claims.claims_of("6.1")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"id": "answer"}, "claim answer is registered twice"),
-        ({"test": "tests/test_x.py::test_y"}, "claim x: a test shows a cause, and none is given"),
-        ({"equation": "6.1"}, r"no equation or section of the paper is called '6\.1'"),
-    ],
-)
-def test_bad_entries(registry, options, message):
-    decorate = audit.claim("answer", "4.2", "")
-    decorate(lambda: audit.Computed(1.0))
-    with pytest.raises(ValueError, match=message):
-        audit.claim(**{"id": "x", "equation": "4.2", "quantity": "", **options})(lambda: audit.Computed(1.0))
+def test_ids_are_names_of_one_claim(audit_records):
+    assert len({record.id for record in audit_records}) == len(audit_records) == 110
 
 
 def test_the_summary_counts_every_claim_and_every_cause(records):
@@ -336,5 +320,3 @@ def test_a_cause_may_have_many_claims_and_one_name(records):
     counts = {cause.name: len(ids) for cause, ids in by_cause.items()}
     assert counts["brackets of Joffrin and Levelut's tensor"] == 8
     assert counts["1.7 Å belongs to no glass"] == 7
-    for cause in by_cause:  # numbers in a reason are of claims that there are
-        assert cause.reason % {id_: record.computed for id_, record in records.items()}

@@ -1,8 +1,10 @@
 """Where the paper's statements do not follow: each by a route that needs nothing of the audit."""
 
+import dataclasses
 import inspect
 import itertools
 import math
+import re
 from decimal import ROUND_HALF_UP, Decimal
 
 import naive
@@ -262,4 +264,18 @@ def test_slopes_of_ratios_from_sums_over_blocks():
 @pytest.mark.compiled
 def test_the_page_of_findings_says_what_the_records_say(audit_records):
     hint = "python -m mbfast.guide.findings --write stores it"
-    assert inspect.cleandoc(findings.__doc__).splitlines() == findings.page(audit_records).splitlines(), hint
+    assert inspect.cleandoc(findings.__doc__).splitlines() == findings._page(audit_records).splitlines(), hint
+
+
+@pytest.mark.compiled
+def test_the_page_of_findings_explains_every_cause_in_its_section(audit_records):
+    _, unfounded, slips = re.split("What does not follow\n---|Slips of printing\n---", findings.__doc__)
+    for text, finding in ((unfounded, "does not follow"), (slips, "slip of printing")):
+        causes = {record.cause.name for record in audit_records if record.finding == finding}
+        assert set(re.findall(r"^- \*\*(.+?)\*\*:", text, re.MULTILINE)) == causes
+    with pytest.raises(KeyError, match="misprint in"):
+        findings._page([record for record in audit_records if record.equation not in ("A4", "A5")])
+    extra = audit_records[0]
+    extra = dataclasses.replace(extra, cause=mbfast.audit.Cause("other", "slip", "tests/test_x.py::test_y"))
+    with pytest.raises(ValueError, match="the page must explain the cause 'other'"):
+        findings._page([*audit_records, extra])

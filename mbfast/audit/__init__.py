@@ -1,12 +1,10 @@
 """The paper's claims, one by one: what is printed, what we compute, and how the two compare.
 
-A claim is data and a function of a few lines, registered under its id::
+The claims of an equation are what one function yields::
 
-    @claim("rg.log_scale", "4.2", "ln(R/L_1)", printed="~20", cause=causes.LOG_SCALE)
-    def _log_scale() -> Computed:
-        return Computed(math.log(1e-3 / 50e-10))
-
-Several claims that one function computes are rows of the same decorator (`over=`).
+    @claims_of("4.2")
+    def _scales() -> Claims:
+        yield Claim("rg.log_scale", "ln(R/L_1)", "~20", math.log(1e-3 / 50e-10), "why", causes.LOG_SCALE)
 
 The verdict follows from the printed digits: ``reproduced`` (equal, to rounding errors of double precision),
 ``rounding`` (equal within half a unit of the last printed digit; for ``~`` a power of ten, within half a decade),
@@ -23,11 +21,9 @@ differ names its cause, which many claims can share. The cause names the test th
 
 from mbfast.audit._claims import VERDICTS as VERDICTS
 from mbfast.audit._claims import Cause as Cause
-from mbfast.audit._claims import Computed as Computed
 from mbfast.audit._claims import Finding as Finding
 from mbfast.audit._claims import Printed as Printed
 from mbfast.audit._claims import Record as Record
-from mbfast.audit._claims import claim as claim
 from mbfast.audit._common import EXCLUDED as EXCLUDED
 from mbfast.audit._walk import reproduce as reproduce
 from mbfast.audit._walk import summary as summary

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from functools import partial
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, TypeAlias, get_args
 
 Verdict = Literal["reproduced", "rounding", "differs"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -81,21 +79,6 @@ class Printed:
         return "rounding" if abs(computed - value) <= half_a_unit * (1 + 1e-9) else "differs"
 
 
-class Computed(NamedTuple):
-    """What a claim's function returns.
-
-    Attributes
-    ----------
-    value : float
-        The number, in the unit of the claim.
-    note : str
-        One line on how it comes about, or why it differs.
-    """
-
-    value: float
-    note: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Cause:
     """What makes claims differ, one reason for one or many of them.
@@ -103,71 +86,33 @@ class Cause:
     Parameters
     ----------
     name : str
-        A few words; findings are counted by it.
+        A few words; findings are counted by it, and the page of findings explains it.
     flaw : {"slip", "unfounded"}
         A slip of printing, rounding or arithmetic leaves the argument intact. An unfounded claim does not follow from
         the paper's own Hamiltonian or numbers.
     test : str
         What shows it without the audit, as ``tests/test_x.py::test_y``.
-    reason : str
-        A sentence or two. ``%(id)FORMAT`` in it stands for the number computed for the claim of that id.
     """
 
     name: str
     flaw: Literal["slip", "unfounded"]
     test: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One statement of the paper that can be checked by a number; `claim` says what the fields are."""
-
-    id: str
-    equation: str
-    quantity: str
-    printed: str | None
-    unit: str
-    compute: Callable[[], Computed]
-    cause: Cause | None = None
-    test: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse an equation that is not there, and a test that shows nothing."""
-        place(self.equation)
-        if self.cause is None and self.test:
-            raise ValueError(f"claim {self.id}: a test shows a cause, and none is given")
-
-    def check(self) -> Record:
-        """Compute, and compare."""
-        printed = None if self.printed is None else Printed(self.printed)
-        number, note = self.compute()
-        value = float(number)
-        verdict: Verdict
-        if printed is not None:
-            verdict = printed.verdict(value)
-        else:
-            verdict = "reproduced" if abs(value) <= _NO_DEVIATION else "differs"
-        finding: Finding = "stands"
-        cause = self.cause if verdict == "differs" else None
-        if verdict == "differs":
-            finding = "slip of printing" if cause is not None and cause.flaw == "slip" else "does not follow"
-        known = (self.id, self.equation, self.quantity, printed, value, self.unit)
-        return Record(*known, verdict, finding, cause, note, self.test)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A checked claim.
+    """A claim that is compared with what is computed.
 
     Attributes
     ----------
-    id, equation, quantity, unit, test : str
-        As `claim` takes them.
+    id, equation, quantity : str
+        Which claim it is, where it stands, and what is compared: of an identity, a relative deviation.
     printed : Printed or None
         None where the claim is an identity.
     computed : float
-        The number by mbfast, in the same unit; of an identity, the largest relative deviation.
+        The number by mbfast; of an identity, the largest relative deviation.
+    unit : str
+        Of both numbers.
     verdict : {"reproduced", "rounding", "differs"}
         How the two compare.
     finding : {"stands", "slip of printing", "does not follow"}
@@ -176,6 +121,8 @@ class Record:
         None where the claim stands.
     note : str
         One line on how the number comes about, or why it differs.
+    test : str
+        The test that shows why it differs; empty where it stands.
     """
 
     id: str
@@ -206,72 +153,50 @@ class Record:
         return {field.name: plain.get(field.name, getattr(self, field.name)) for field in fields(self)}
 
 
-registry: dict[str, Claim] = {}
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement of the paper that is checked by a number: what a function under `claims_of` yields."""
 
-_Function = Callable[..., Computed]
+    id: str  # a name that no other claim has
+    quantity: str  # what is compared; of an identity, of what and from what a relative deviation is computed
+    printed: str | None  # the number with its printed digits, see `Printed`; None for an identity
+    computed: float
+    note: str = ""
+    cause: Cause | None = None  # why the claim differs, should it differ
+    unit: str = ""
+    test: str = ""  # what shows it, where that is another test than the one of the cause
+
+    def record(self, equation: str) -> Record:
+        """Compare the two numbers of this claim, which stands in an equation of the paper."""
+        computed, quantity, printed = float(self.computed), self.quantity, None
+        if self.printed is not None:
+            printed = Printed(self.printed)
+            verdict = printed.verdict(computed)
+        else:
+            quantity = f"relative deviation of {quantity}"
+            verdict = "reproduced" if abs(computed) <= _NO_DEVIATION else "differs"
+        known = (self.id, equation, quantity, printed, computed, self.unit, verdict)
+        if verdict != "differs":
+            return Record(*known, "stands", None, self.note, "")
+        if self.cause is None:
+            return Record(*known, "does not follow", None, self.note, self.test)
+        finding: Finding = "slip of printing" if self.cause.flaw == "slip" else "does not follow"
+        return Record(*known, finding, self.cause, self.note, self.test or self.cause.test)
 
 
-def claim(
-    id: str,  # noqa: A002
-    equation: str,
-    quantity: str,
-    *,
-    printed: str | None = None,
-    unit: str = "",
-    cause: Cause | None = None,
-    test: str = "",
-    over: Iterable[Mapping[str, Any]] = ({},),
-) -> Callable[[_Function], _Function]:
-    """Register the decorated function as the computation of one claim, or of several.
+Claims: TypeAlias = Iterator[Claim]
 
-    Parameters
-    ----------
-    id : str
-        A new name. What stands in braces is filled in from the row of `over`, as by `str.format`.
-    equation : str
-        "3.5", "A16", or a part without numbered equations: "table", "fig. 1", "sec. I", "sec. V", "sec. VI".
-    quantity : str
-        What is compared, with its parameters; may have braces as the id. Of an identity: of what and from what a
-        relative deviation is computed.
-    printed : str, optional
-        The number with its printed digits, see `Printed`. Without it the claim is an identity.
-    unit : str
-        Of the printed and the computed number.
-    cause : Cause, optional
-        Why the claim differs, should it differ.
-    test : str
-        The test that shows it, where that is another one than the test of the cause.
-    over : iterable of mapping
-        One claim for each row. Entries called `quantity`, `printed`, `unit`, `cause` or `test` replace the argument
-        of that name. All others fill in the braces, and the decorated function gets those that it has parameters for.
+registry: dict[str, Callable[[], Claims]] = {}
 
-    Returns
-    -------
-    callable
-        The decorator. It returns the function as it is.
 
-    Raises
-    ------
-    ValueError
-        If an id is registered already, if the paper has no such equation or section, or if a test comes without a
-        cause.
-    """
-    common = {"quantity": quantity, "printed": printed, "unit": unit, "cause": cause, "test": test}
+def claims_of(equation: str) -> Callable[[Callable[[], Claims]], Callable[[], Claims]]:
+    """Register the decorated function: it yields the claims of "3.5", "A16", "table", "fig. 1", "sec. V"."""
+    place(equation)
+    if equation in registry:
+        raise ValueError(f"the claims of {equation} are registered twice")
 
-    def decorate(compute: _Function) -> _Function:
-        for row in over:
-            own = {**common, **{key: row[key] for key in common.keys() & row.keys()}}
-            if own["cause"] is not None:
-                own["test"] = own["test"] or own["cause"].test
-            arguments = {key: value for key, value in row.items() if key not in common}
-            own["quantity"] = own["quantity"].format(**arguments)
-            if own["printed"] is None:
-                own["quantity"] = f"relative deviation of {own['quantity']}"
-            name = id.format(**arguments)
-            if name in registry:
-                raise ValueError(f"claim {name} is registered twice")
-            wanted = {key: arguments[key] for key in inspect.signature(compute).parameters if key in arguments}
-            registry[name] = Claim(name, equation, compute=partial(compute, **wanted), **own)
-        return compute
+    def decorate(function: Callable[[], Claims]) -> Callable[[], Claims]:
+        registry[equation] = function
+        return function
 
     return decorate

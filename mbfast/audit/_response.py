@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core.validate import FloatArray
+from mbfast._core.voigt import POLARIZATIONS
 from mbfast.audit import _causes as causes
-from mbfast.audit._claims import Computed, claim
+from mbfast.audit._claims import Claim, Claims, claims_of
 from mbfast.audit._common import DELTA, SILICA, deviation
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.spectra.two_level import TwoLevelSystem
@@ -23,19 +24,18 @@ ALPHA = SILICA.alpha
 # 8 pi rho c_t^2 = 1: the tensor without its prefactor
 LAMBDA = StressInteraction(1.0 / (8.0 * math.pi * SILICA.c_t**2), SILICA.c_l, SILICA.c_t)
 _R = np.array([0.9, -0.7, 1.1])
-_FOUR = (("jl", "ik"), ("jk", "il"), ("il", "jk"), ("ik", "jl"))  # the placements in the first part of (2.15)
 
 _Field = Callable[[NDArray[Any]], NDArray[Any]]
 
 
-@claim("eq2.2.ratio", "2.2", "Ė_l/Ė_t in units of γ_l²/γ_t²", printed="1")
-def _absorption_ratio() -> Computed:
+@claims_of("2.2")
+def _absorption() -> Claims:
     system = TwoLevelSystem(0.6 * units.K_B, 0.8 * units.K_B, 1.04 * units.EV, 0.65 * units.EV)
     line = 1e-4 * system.splitting / units.HBAR  # rad/s: narrow beside everything
     gap, kelvin = system.splitting / units.HBAR, 1.3
-    of_l = float(system.absorption_rate(gap, kelvin, 1e-6, line, "longitudinal"))
-    of_t = float(system.absorption_rate(gap, kelvin, 1e-6, line, "transverse"))
-    return Computed(of_l / of_t * (system.gamma_t / system.gamma_l) ** 2)
+    of_l, of_t = (float(system.absorption_rate(gap, kelvin, 1e-6, line, a)) for a in POLARIZATIONS)
+    ratio = of_l / of_t * (system.gamma_t / system.gamma_l) ** 2
+    yield Claim("eq2.2.ratio", "Ė_l/Ė_t in units of γ_l²/γ_t²", "1", ratio)
 
 
 def derivative(function: _Field, *directions: FloatArray) -> _Field:
@@ -65,15 +65,17 @@ def _half_second_derivative_of_kelvin() -> FloatArray:
     return np.asarray(0.5 * (g + g.transpose(0, 1, 3, 2)))
 
 
-@claim("eq2.14", "2.14", "Λ in units of ½ ∂∂ of Kelvin's Green function", printed="1")
-def _prefactor() -> Computed:
+@claims_of("2.14")
+def _prefactor() -> Claims:
     kelvin = _half_second_derivative_of_kelvin()
-    return Computed(float(np.sum(LAMBDA.tensor(_R) * kelvin) / np.sum(kelvin**2)), "sign and size of the prefactor")
+    ratio = np.sum(LAMBDA.tensor(_R) * kelvin) / np.sum(kelvin**2)
+    yield Claim("eq2.14", "Λ in units of ½ ∂∂ of Kelvin's Green function", "1", ratio, "sign and size of the prefactor")
 
 
-@claim("eq2.15", "2.15", "Λ from ½ ∂∂ of Kelvin's Green function")
-def _tensor() -> Computed:
-    return Computed(deviation(LAMBDA.tensor(_R), _half_second_derivative_of_kelvin()))
+@claims_of("2.15")
+def _tensor() -> Claims:
+    off = deviation(LAMBDA.tensor(_R), _half_second_derivative_of_kelvin())
+    yield Claim("eq2.15", "Λ from ½ ∂∂ of Kelvin's Green function", None, off)
 
 
 def _change(r: FloatArray, dr: FloatArray) -> FloatArray:
@@ -88,42 +90,34 @@ def _change(r: FloatArray, dr: FloatArray) -> FloatArray:
     return result
 
 
-def _six(m: FloatArray) -> FloatArray:
-    """Sum m times delta over the six placements of the indices, written out as in (2.15)."""
-    letters = ("ij,kl", "ik,jl", "il,jk", "jk,il", "jl,ik", "kl,ij")
-    return sum((np.einsum(f"{pair}->ijkl", m, DELTA) for pair in letters), np.zeros((3,) * 4))
+def _placed(m: FloatArray, *places: str) -> FloatArray:
+    """Sum m times delta over placements of the indices, as (2.15) writes them out: "ij,kl" is m_ij delta_kl."""
+    return sum((np.einsum(f"{place}->ijkl", m, DELTA) for place in places), np.zeros((3,) * 4))
 
 
-@claim(
-    "eq2.17.literal",
-    "2.17",
-    "printed braces from the derivative of Λ",
-    cause=causes.MISPRINT_2_17,
-    over=({"literal": True},),
-)
-@claim("eq2.17", "2.17", "printed braces, mended, from the derivative of Λ", over=({"literal": False},))
-def _printed_change(literal: bool) -> Computed:
+@claims_of("2.17")
+def _printed_change() -> Claims:
     change = np.array([0.3, 0.5, -0.2])
     x, dx = np.linalg.norm(_R), np.linalg.norm(change)
     n, m, a = _R / x, change / dx, ALPHA
     cosine = float(n @ m)
     nn, turned = np.outer(n, n), np.outer(m, n) + np.outer(n, m)
-    first = sum(np.einsum(f"{a},{b}->ijkl", 2 * cosine * nn - turned, DELTA) for a, b in _FOUR)
-    if literal:  # the bracket closes before its last delta, which then multiplies all of it
-        within = sum(np.einsum(f"{a},{b}->ijkl", turned, DELTA) for a, b in _FOUR if b != "jk")
-        bracket = (within + turned[:, None, None, :]) * DELTA[None, :, :, None]
-        first = sum(np.einsum(f"{a},{b}->ijkl", 2 * cosine * nn, DELTA) for a, b in _FOUR) - bracket
+    four = ("jl,ik", "jk,il", "il,jk", "ik,jl")  # in the first part of (2.15)
+    six = ("ij,kl", "ik,jl", "il,jk", "jk,il", "jl,ik", "kl,ij")
     moved = sum(np.einsum("i,j,k,l->ijkl", *(m if p == q else n for q in range(4))) for p in range(4))
-    braces = (
-        0.75 * first
-        - 3 * a * cosine * _six(nn)
-        + 1.5 * a * _six(turned)
-        - 7.5 * a * moved
-        + 30 * a * cosine * np.einsum("i,j,k,l->ijkl", n, n, n, n)
-    )
     lambda_tilde = LAMBDA.tensor(n) / LAMBDA.prefactor
-    printed = (1.0 if literal else LAMBDA.prefactor) * (braces - 3 * lambda_tilde * cosine) * dx / x**4
+
+    def off(first: FloatArray, prefactor: float) -> float:
+        braces = 0.75 * first - 3 * a * cosine * _placed(nn, *six) + 1.5 * a * _placed(turned, *six) - 7.5 * a * moved
+        braces += 30 * a * cosine * np.einsum("i,j,k,l->ijkl", n, n, n, n)
+        return deviation(prefactor * (braces - 3 * lambda_tilde * cosine) * dx / x**4, _change(_R, change))
+
+    quantity = "from the derivative of Λ"
     note = "with the bracket closed behind its last δ_jk, and with the prefactor -1/(8πρc_t²)"
-    if literal:
-        note = "its bracket closes before its last δ_jk, and the prefactor -1/(8πρc_t²) is missing (taken as 1)"
-    return Computed(deviation(printed, _change(_R, change)), note)
+    mended = off(_placed(2 * cosine * nn - turned, *four), LAMBDA.prefactor)
+    yield Claim("eq2.17", f"printed braces, mended, {quantity}", None, mended, note)
+    # as printed the bracket closes before its last delta, which then multiplies all of it
+    within = _placed(turned, "jl,ik", "jk,il", "ik,jl") + turned[:, None, None, :]
+    literal = off(_placed(2 * cosine * nn, *four) - within * DELTA[None, :, :, None], 1.0)
+    note = "its bracket closes before its last δ_jk, and the prefactor -1/(8πρc_t²) is missing (taken as 1)"
+    yield Claim("eq2.17.literal", f"printed braces {quantity}", None, literal, note, causes.MISPRINT_2_17)

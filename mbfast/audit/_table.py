@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
-from typing import Any
-
 import numpy as np
 
-from mbfast._core.validate import FloatArray
 from mbfast.audit import _causes as causes
-from mbfast.audit._claims import Computed, claim
-from mbfast.audit._common import EXCLUDED, GLASSES
-from mbfast.glasses import Glass
-from mbfast.meissner_berret import OriginFit, fit_through_origin, meissner_berret_ratio
+from mbfast.audit._claims import Claim, Claims, claims_of
+from mbfast.audit._common import GLASSES, KEPT, MEASURED, PREDICTED
+from mbfast.meissner_berret import fit_through_origin
 
-_KEPT = np.array([glass.name not in EXCLUDED for glass in GLASSES])
-_ALL = np.ones(len(GLASSES), dtype=np.bool_)
+# the columns of the table as they are printed
+_MB_EXP, _MB_THEO, _DEVIATION = (
+    np.array([float(getattr(glass.printed, column)) for glass in GLASSES])
+    for column in ("mb_exp", "mb_theo", "deviation_percent")
+)
 
 # Why a printed deviation does not follow from the printed ratios beside it.
 _DEVIATIONS = {
@@ -25,90 +22,46 @@ _DEVIATIONS = {
 }
 
 
-@cache
-def _ratios() -> tuple[FloatArray, FloatArray]:
-    """Return the measured and the predicted ratios of all glasses, unrounded."""
-    measured = meissner_berret_ratio(gamma_l=[g.gamma_l for g in GLASSES], gamma_t=[g.gamma_t for g in GLASSES])
-    predicted = meissner_berret_ratio(c_l=[g.c_l for g in GLASSES], c_t=[g.c_t for g in GLASSES])
-    return np.asarray(measured), np.asarray(predicted)
+@claims_of("sec. I")
+def _extremes() -> Claims:
+    note = "of the 13 glasses listed; 18 were measured"
+    yield Claim("table.mb_exp.min", "smallest γ_l/γ_t observed", "1.44", MEASURED.min(), note)
+    yield Claim("table.mb_exp.max", "largest γ_l/γ_t observed", "1.84", MEASURED.max(), note)
 
 
-def _column(name: str) -> FloatArray:
-    return np.array([getattr(glass.printed, name) for glass in GLASSES], dtype=np.float64)
+@claims_of("table")
+def _cells() -> Claims:
+    for glass, measured, predicted, exp, theo in zip(GLASSES, MEASURED, PREDICTED, _MB_EXP, _MB_THEO, strict=True):
+        row, of, printed = f"table.{glass.name}", f"{glass.name}: ", glass.printed
+        yield Claim(f"{row}.mb_exp", f"{of}γ_l/γ_t", printed.mb_exp, measured)
+        yield Claim(f"{row}.mb_theo", f"{of}c_l/c_t", printed.mb_theo, predicted)
+        cause, why = _DEVIATIONS.get(glass.name, (None, ""))
+        note = f"{why}from the printed ratios; unrounded {100 * (predicted / measured - 1):.2f}"
+        found = 100 * (theo / exp - 1)
+        test = "tests/test_findings.py::test_printed_deviations"
+        yield Claim(f"{row}.deviation", f"{of}(theo-exp)/exp", printed.deviation_percent, found, note, cause, "%", test)
 
 
-def _rows() -> Iterator[dict[str, Any]]:
-    for glass in GLASSES:
-        printed = glass.printed
-        yield {"glass": glass, "key": "mb_exp", "of": "γ_l/γ_t", "printed": printed.mb_exp}
-        yield {"glass": glass, "key": "mb_theo", "of": "c_l/c_t", "printed": printed.mb_theo}
-        row = {"glass": glass, "key": "deviation", "of": "(theo-exp)/exp", "printed": printed.deviation_percent}
-        if glass.name in _DEVIATIONS:
-            row |= {"cause": _DEVIATIONS[glass.name][0], "test": "tests/test_findings.py::test_printed_deviations"}
-        yield row | {"unit": "%"}
-
-
-@claim("table.{glass.name}.{key}", "table", "{glass.name}: {of}", over=_rows())
-def _cell(glass: Glass, key: str) -> Computed:
-    measured, predicted = (float(column[GLASSES.index(glass)]) for column in _ratios())
-    if key != "deviation":
-        return Computed({"mb_exp": measured, "mb_theo": predicted}[key])
-    note = f"from the printed ratios; unrounded {100 * (predicted / measured - 1):.2f}"
-    _, why = _DEVIATIONS.get(glass.name, (None, ""))
-    exp, theo = (float(_column(name)[GLASSES.index(glass)]) for name in ("mb_exp", "mb_theo"))
-    return Computed(100 * (theo / exp - 1), why + note)
-
-
-@claim(
-    "table.mb_exp.{which}",
-    "sec. I",
-    "{word} γ_l/γ_t observed",
-    over=(
-        {"which": "min", "word": "smallest", "printed": "1.44"},
-        {"which": "max", "word": "largest", "printed": "1.84"},
-    ),
-)
-def _extreme(which: str) -> Computed:
-    return Computed(float(getattr(np, which)(_ratios()[0])), "of the 13 glasses listed; 18 were measured")
-
-
-def _fit(kept: np.ndarray[Any, np.dtype[np.bool_]], *, printed: bool = True) -> OriginFit:
-    measured, predicted = (_column("mb_exp"), _column("mb_theo")) if printed else _ratios()
-    return fit_through_origin(measured[kept], predicted[kept])
-
-
-@claim("fit13.slope", "fig. 1", "slope, 13 glasses", printed="1.102", cause=causes.CUT_OFF)
-def _slope13() -> Computed:
-    mixed = fit_through_origin(_column("mb_exp"), _ratios()[1]).slope
+@claims_of("fig. 1")
+def _fits() -> Claims:
+    fit, unrounded = fit_through_origin(_MB_EXP, _MB_THEO), fit_through_origin(MEASURED, PREDICTED)
+    mixed = fit_through_origin(_MB_EXP, PREDICTED).slope
     note = f"1.1027 cut off, not rounded; unrounded c_l/c_t against printed γ_l/γ_t would give {mixed:.4f}"
-    return Computed(_fit(_ALL).slope, note)
+    yield Claim("fit13.slope", "slope, 13 glasses", "1.102", fit.slope, note, causes.CUT_OFF)
+    rebuilt = fit_through_origin(_MB_EXP, _MB_EXP * (1 + _DEVIATION / 100)).pearson_r
+    why = f"unrounded {unrounded.pearson_r:.4f}; theory rebuilt from the printed deviations {rebuilt:.4f}"
+    yield Claim(
+        "fit13.r", "correlation, 13 glasses", "0.261", fit.pearson_r, f"from the printed ratios; {why}", causes.MIXED
+    )
+
+    fit, unrounded = (fit_through_origin(x[KEPT], y[KEPT]) for x, y in ((_MB_EXP, _MB_THEO), (MEASURED, PREDICTED)))
+    note = "from the printed ratios; unrounded"
+    yield Claim("fit10.slope", "slope, 10 glasses", "1.061", fit.slope, f"{note} {unrounded.slope:.4f}")
+    yield Claim("fit10.r", "correlation, 10 glasses", "0.745", fit.pearson_r, f"{note} {unrounded.pearson_r:.4f}")
 
 
-@claim("fit13.r", "fig. 1", "correlation, 13 glasses", printed="0.261", cause=causes.MIXED)
-def _r13() -> Computed:
-    measured, deviations = _column("mb_exp"), _column("deviation_percent")
-    rebuilt = fit_through_origin(measured, measured * (1 + deviations / 100)).pearson_r
-    unrounded = f"unrounded {_fit(_ALL, printed=False).pearson_r:.4f}"
-    note = f"from the printed ratios; {unrounded}; theory rebuilt from the printed deviations {rebuilt:.4f}"
-    return Computed(_fit(_ALL).pearson_r, note)
-
-
-@claim(
-    "fit10.{key}",
-    "fig. 1",
-    "{word}, 10 glasses",
-    over=(
-        {"key": "slope", "word": "slope", "printed": "1.061"},
-        {"key": "r", "word": "correlation", "printed": "0.745"},
-    ),
-)
-def _of_10(key: str) -> Computed:
-    field = "slope" if key == "slope" else "pearson_r"
-    ours, unrounded = (float(getattr(_fit(_KEPT, printed=printed), field)) for printed in (True, False))
-    return Computed(ours, f"from the printed ratios; unrounded {unrounded:.4f}")
-
-
-@claim("conclusion.slope", "sec. VI", "s in γ_l/γ_t = s c_l/c_t, 10 glasses", printed="1.06", cause=causes.INVERTED)
-def _conclusion() -> Computed:
-    slope = fit_through_origin(_column("mb_theo")[_KEPT], _column("mb_exp")[_KEPT]).slope
-    return Computed(slope, "1.061 is the slope of theory against experiment: c_l/c_t = 1.061 γ_l/γ_t, the inverse")
+@claims_of("sec. VI")
+def _conclusion() -> Claims:
+    slope = fit_through_origin(_MB_THEO[KEPT], _MB_EXP[KEPT]).slope
+    note = "1.061 is the slope of theory against experiment: c_l/c_t = 1.061 γ_l/γ_t, the inverse"
+    yield Claim("conclusion.slope", "s in γ_l/γ_t = s c_l/c_t, 10 glasses", "1.06", slope, note, causes.INVERTED)

@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from mbfast.audit._claims import FINDINGS, PARTS, Claim, Record, place, registry
+from mbfast.audit._claims import FINDINGS, PARTS, Claims, Record, place, registry
 
-_ORDER = tuple(PARTS)
 _NAMES = {part.replace(" ", "").lower(): part for part in PARTS}
 
 
-def _claims(parts: Iterable[str]) -> list[Claim]:
-    """Import what registers the claims of these parts, and return all known ones in the paper's order."""
+def _functions(parts: Iterable[str] = tuple(PARTS)) -> dict[str, Callable[[], Claims]]:
+    """Import what registers the claims of these parts, and return all that are known, in the paper's order."""
     for part in parts:
         importlib.import_module(f"mbfast.audit.{PARTS[part][1]}")
-
-    def order(entry: Claim) -> tuple[int, int]:
-        part, number = place(entry.equation)
-        return _ORDER.index(part), number
-
-    return sorted(registry.values(), key=order)
+    ordered = sorted((list(PARTS).index(part), number, of) for of in registry for part, number in [place(of)])
+    return {of: registry[of] for _, _, of in ordered}
 
 
-def _chosen(equations: Iterable[str]) -> list[Claim]:
-    """Return the claims of some equations, given as a reader writes them: "(3.5)", "Fig.1"."""
+def _chosen(equations: Iterable[str]) -> dict[str, Callable[[], Claims]]:
+    """Return what yields the claims of some equations, given as a reader writes them: "(3.5)", "Fig.1"."""
     wanted = {}
     for name in equations:
         plain = name.strip("() ").replace(" ", "").lower()
         wanted[_NAMES.get(plain, plain.upper())] = name
-    parts = []
-    for equation in wanted:
-        with contextlib.suppress(ValueError):
-            parts.append(place(equation)[0])
-    chosen = [entry for entry in _claims(parts) if entry.equation in wanted]
-    missing = [name for equation, name in wanted.items() if equation not in {entry.equation for entry in chosen}]
-    if missing:
-        known = ", ".join(dict.fromkeys(entry.equation for entry in _claims(_ORDER)))
-        raise ValueError(
-            f"equations: the audit has no claim of {missing[0]!r}; there are claims of {known} "
-            "(mbfast.guide.equations names the tests of the others)"
-        )
-    return chosen
+    known = _functions(PARTS.keys() & {of if of in PARTS else of[:1] for of in wanted})
+    for of, name in wanted.items():
+        if of not in known:
+            raise ValueError(
+                f"equations: the audit has no claim of {name!r}; there are claims of {', '.join(_functions())} "
+                "(mbfast.guide.equations names the tests of the others)"
+            )
+    return {of: function for of, function in known.items() if of in wanted}
 
 
 def reproduce(equations: Iterable[str] | None = None) -> Iterator[Record]:
@@ -57,8 +46,7 @@ def reproduce(equations: Iterable[str] | None = None) -> Iterator[Record]:
     Returns
     -------
     iterator of Record
-        Id, equation, quantity, printed and computed number, unit, verdict, finding, cause, note, and the test that
-        shows a finding other than "stands".
+        One for each claim.
 
     Raises
     ------
@@ -75,8 +63,8 @@ def reproduce(equations: Iterable[str] | None = None) -> Iterator[Record]:
     """
     if isinstance(equations, str):
         raise TypeError(f"equations must be a list of names, got the text {equations!r}")
-    entries = _claims(_ORDER) if equations is None else _chosen(equations)
-    return (entry.check() for entry in entries)
+    functions = _functions() if equations is None else _chosen(equations)
+    return (claim.record(of) for of, function in functions.items() for claim in function())
 
 
 def summary(records: Iterable[Record]) -> str:
@@ -106,16 +94,12 @@ def summary(records: Iterable[Record]) -> str:
     for record in records:
         parts.setdefault(PARTS[place(record.equation)[0]][0], []).append(record)
     parts["all"] = [record for part in parts.values() for record in part]
-    heading = ["part of the paper", "claims", FINDINGS[0]]
-    for finding in FINDINGS[1:]:
-        heading += [finding, "causes"]
-    lines = [heading, ["---"] * len(heading)]
+    lines = [f"| part of the paper | claims | {FINDINGS[0]} | {' | causes | '.join(FINDINGS[1:])} | causes |"]
+    lines.append("|---" * 7 + "|")
     for name, found in parts.items():
-        cells = [name, str(len(found)), str(sum(record.finding == FINDINGS[0] for record in found))]
+        counts = [len(found), sum(record.finding == FINDINGS[0] for record in found)]
         for finding in FINDINGS[1:]:
-            flawed = [record for record in found if record.finding == finding]
-            cells += [str(len(flawed)), str(len({record.cause for record in flawed}))]
-        lines.append(cells)
-    text = ["| " + " | ".join(cells) + " |" for cells in lines]
-    text[1] = "|---" * len(heading) + "|"
-    return "\n".join(text)
+            causes = [record.cause for record in found if record.finding == finding]
+            counts += [len(causes), len(set(causes))]
+        lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
+    return "\n".join(lines)
