@@ -327,8 +327,9 @@ def _kernel_plane(
 ) -> None:  # fmt: skip
     """Transform samples (basis, ny, nx) of the kernel at offsets >= 0 along y and x into out.
 
-    out, (tiles, mx, basis, 8) without axes, gets half of the transform of the functions continued to negative offsets, even or odd (odd[0] along x, odd[1] along y),
-    divided by i for the odd ones; the rows of turn as those of `planes`, but the first, of offset 0, halved.
+    out, (tiles, mx, basis, 8) without axes, gets half of the transform of the functions continued to negative offsets,
+    even or odd (odd[0] along x, odd[1] along y), divided by i for the odd ones; the rows of turn are those of `planes`,
+    but the first, of offset 0, is halved.
     """
     basis, ny, nx = samples.shape
     lanes = basis * 8
