@@ -27,7 +27,7 @@ CALLS = {
     "convolve, T > 0": "mbfast.convolve(omega, np.sqrt(omega), temperature=1.0)",
     "convolve, uniform": "mbfast.convolve(np.arange(1.0, 65.0), np.ones(64))",
     "kramers_kronig": "mbfast.kramers_kronig(omega, np.sqrt(omega))",
-    "susceptibility_from_levels": "mbfast.susceptibility_from_levels([0, 1e-23], np.ones((2, 2, 6)), 1, 1, [1e11], 1e10)",
+    "levels": "mbfast.susceptibility_from_levels([0, 1e-23], np.ones((2, 2, 6)), 1, 1, [1e11], 1e10)",
     "flow": "mbfast.flow(mbfast.Spectrum(omega, -1e7 * np.ones(64), -1e7 * np.ones(64), 1.0), stress, stop=1e-7)",
 }
 JOB = "import sys; sys.argv = ['mbfast', 'reproduce']; from mbfast.__main__ import main; main()"

@@ -29,7 +29,7 @@ PARTS = (
     "numba.core.dispatcher:Dispatcher.compile",
     "numba.core.options:DefaultOptions.no_cfunc_wrapper",
     "numba.core.options:DefaultOptions.no_cpython_wrapper",
-    "numba.core.options:DefaultOptions.nrt",
+    "numba.core.options:DefaultOptions._nrt",
     "numba.core.registry:cpu_target",
     "numba.core.codegen:JITCPUCodegen.magic_tuple",
     "numba.core.sigutils:normalize_signature",
