@@ -1,8 +1,10 @@
 """What a user waits for before the first result: imports, compilation, loading compiled kernels, the main job.
 
-Each round is a process of its own; the group's `bare` is the reference.
+Each round is a process of its own, with an empty cache where the name of the case or of its group says "compile"; the
+group's `bare` is the reference.
 """
 
+import itertools
 import os
 import subprocess
 import sys
@@ -10,6 +12,24 @@ import sys
 import pytest
 
 FIRST = "import mbfast; mbfast.cutoff_length(1e10, 1e7, 1e15)"
+ALL = "from mbfast._core import jit; [kernel.compile() for kernel in jit.all_kernels()]"
+TWO = "from mbfast._core import jit; from mbfast.cli.machine import compile_kernels as c; c(jit.all_kernels(), 2)"
+SETUP = """
+import numpy as np, mbfast
+stress, lattice = mbfast.StressInteraction(2200, 5800, 3800), mbfast.BlockLattice((8, 8, 8), 1e-9)
+x, t, omega = np.random.default_rng(0).random((100, 3)), np.ones((100, 6)), np.geomspace(1e5, 1e15, 64)
+"""
+CALLS = {
+    "pair_field, direct": "mbfast.pair_field(stress, x, t, method='direct')",
+    "LatticeField": "mbfast.LatticeField(stress, lattice)(np.ones((8, 8, 8, 6)))",
+    "EwaldField": "mbfast.EwaldField(stress, x)(t)",
+    "convolve, T = 0": "mbfast.convolve(omega, np.sqrt(omega))",
+    "convolve, T > 0": "mbfast.convolve(omega, np.sqrt(omega), temperature=1.0)",
+    "convolve, uniform": "mbfast.convolve(np.arange(1.0, 65.0), np.ones(64))",
+    "kramers_kronig": "mbfast.kramers_kronig(omega, np.sqrt(omega))",
+    "levels": "mbfast.susceptibility_from_levels([0, 1e-23], np.ones((2, 2, 6)), 1, 1, [1e11], 1e10)",
+    "flow": "mbfast.flow(mbfast.Spectrum(omega, -1e7 * np.ones(64), -1e7 * np.ones(64), 1.0), stress, stop=1e-7)",
+}
 JOB = "import sys; sys.argv = ['mbfast', 'reproduce']; from mbfast.__main__ import main; main()"
 CASES = {
     "import": {
@@ -18,21 +38,24 @@ CASES = {
         "mbfast, all names": "import numpy, numba, mbfast; [getattr(mbfast, name) for name in mbfast.__all__]",
     },
     "first cutoff_length": {"bare": "import numpy, numba", "compile": FIRST, "from cache": FIRST},
+    "first calls, compile": {"bare": SETUP, **{name: SETUP + call for name, call in CALLS.items()}},
+    "all kernels, compile": {"bare": "import numpy, numba", "one process": ALL, "two processes": TWO},
     "main job": {"bare": "import numpy, numba", "reproduce, compile": JOB, "reproduce, from cache": JOB},
 }
 
 
 @pytest.mark.parametrize(("group", "name"), [(group, name) for group, names in CASES.items() for name in names])
 def test_startup(benchmark, tmp_path, group, name):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    if "compile" in name:
-        environment["MBFAST_CACHE"] = "0"
+    cold = "compile" in group + name
+    if benchmark.disabled and group == "all kernels, compile" and name != "bare":
+        pytest.skip("only timed")
     command = [sys.executable, "-c", CASES[group][name]]
+    folders = itertools.count()
+
+    def options():
+        folder = tmp_path / str(next(folders) if cold else 0)
+        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return (command,), {"env": {**os.environ, "NUMBA_CACHE_DIR": str(folder)}, "check": True, **streams}
+
     benchmark.group, benchmark.name = group, name
-    benchmark.pedantic(
-        subprocess.run,
-        (command,),
-        {"env": environment, "check": True, "stdout": subprocess.DEVNULL},
-        rounds=7,
-        warmup_rounds=1,
-    )
+    benchmark.pedantic(subprocess.run, setup=options, rounds=3 if cold else 7, warmup_rounds=0 if cold else 1)

@@ -29,7 +29,7 @@ PARTS = (
     "numba.core.dispatcher:Dispatcher.compile",
     "numba.core.options:DefaultOptions.no_cfunc_wrapper",
     "numba.core.options:DefaultOptions.no_cpython_wrapper",
-    "numba.core.options:DefaultOptions.nrt",
+    "numba.core.options:DefaultOptions._nrt",
     "numba.core.registry:cpu_target",
     "numba.core.codegen:JITCPUCodegen.magic_tuple",
     "numba.core.sigutils:normalize_signature",
@@ -218,7 +218,7 @@ class Number:
 
 
 class _Array:
-    """An array of one axis, contiguous, of a function that is written by `traced`."""
+    """An array, contiguous and without axes, of a function that is written by `traced`."""
 
     def __init__(self, builder: Any, data: Any) -> None:
         self._builder, self._data = builder, data
@@ -244,10 +244,10 @@ def traced(function: Callable[..., None]) -> Any:
 
     The function is called once, with arguments that write down what is done with them: sums, differences, products and
     elements of arrays, in loops over `counted`. That takes a hundredth of the time of numba's inference of types. All
-    else, such as lists and branches, belongs to the writing.
+    else, such as lists and branches, belongs to the writing. Arrays, which must be contiguous, have one axis there.
     """
     if numba.config.DISABLE_JIT:
-        return function
+        return lambda *arguments: function(*[x.reshape(-1) if hasattr(x, "reshape") else x for x in arguments])
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         arguments = []

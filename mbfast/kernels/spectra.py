@@ -108,26 +108,13 @@ def _cauchy(x: float, a: float, b: float, factor: float, rule: Any, out: Any) ->
             q2 = (7.0 * z * q3 - 4.0 * q4) / 3.0
             q1 = (5.0 * z * q2 - 3.0 * q3) / 2.0
             scale = q0 / (3.0 * z * q1 - 2.0 * q2)
-            q1, q2, q3, q4, q5, q6, q7 = (
-                q1 * scale,
-                q2 * scale,
-                q3 * scale,
-                q4 * scale,
-                q5 * scale,
-                q6 * scale,
-                q7 * scale,
-            )
+            q1, q2, q3, q4 = q1 * scale, q2 * scale, q3 * scale, q4 * scale
+            q5, q6, q7 = q5 * scale, q6 * scale, q7 * scale
     for q in range(8):
         out[q] += factor * (
-            q0 * rule[2, q]
-            + q1 * rule[3, q]
-            + q2 * rule[4, q]
-            + q3 * rule[5, q]
-            + q4 * rule[6, q]
-            + q5 * rule[7, q]
-            + q6 * rule[8, q]
-            + q7 * rule[9, q]
-        )
+            q0 * rule[2, q] + q1 * rule[3, q] + q2 * rule[4, q] + q3 * rule[5, q]
+            + q4 * rule[6, q] + q5 * rule[7, q] + q6 * rule[8, q] + q7 * rule[9, q]
+        )  # fmt: skip
 
 
 @jit()

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
+from mbfast._core.numba_private import counted, traced
 
 
 @jit(fastmath=FAST)
@@ -128,19 +129,9 @@ def near_stress(
 
 @jit(fastmath=FAST)
 def _dipole_at(
-    x: float,
-    y: float,
-    z: float,
-    sx: Any,
-    sy: Any,
-    sz: Any,
-    px: Any,
-    py: Any,
-    pz: Any,
-    first: Any,
-    second: Any,
-    square: float,
-) -> tuple[float, float, float]:
+    x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any,
+    first: Any, second: Any, square: float,
+) -> tuple[float, float, float]:  # fmt: skip
     """Near field at a point, given the smooth parts of D phi and D^2 phi."""
     hx = hy = hz = 0.0
     for j in range(sx.size):
@@ -182,6 +173,28 @@ def near_dipole(
                 out[a, i] += h[a]
 
 
+@traced
+def _add(w: Any, x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
+    """Add n elements of x from a on times w to those of y from b on."""
+    for k in counted(n):
+        y[b + k] = y[b + k] + w * x[a + k]
+
+
+@traced
+def _add_to_two(x: Any, v: Any, y: Any, a: Any, w: Any, b: Any, n: Any) -> None:
+    """Add n elements of x times v to those of y from a on, and times w to those of y from b on."""
+    for k in counted(n):
+        y[a + k] = y[a + k] + v * x[k]
+        y[b + k] = y[b + k] + w * x[k]
+
+
+@traced
+def _add_two(v: Any, x: Any, a: Any, w: Any, b: Any, y: Any, n: Any) -> None:
+    """Add n elements of x from a on times v, and those from b on times w, to y."""
+    for k in counted(n):
+        y[k] = y[k] + (v * x[a + k] + w * x[b + k])
+
+
 @jit(fastmath=FAST)
 def _weights(place: float, window: Any, weights: Any) -> int:
     """Fill weights with the window's values at the nodes around a place; return the first of these nodes."""
@@ -218,17 +231,10 @@ def spread(places: Any, values: Any, window: Any, start: int, stop: int, ny: int
         for p in range(max(-ix, 0), min(width, stop - start - ix)):
             first = (((ix + p) * ny + iy) * nz + iz) * m
             for q in range(0, width - 1, 2):  # two rows at a time: a short loop has its price
-                u, v = wx[p] * wy[q], wx[p] * wy[q + 1]
-                one = mesh[first + q * step : first + q * step + size]
-                other = mesh[first + (q + 1) * step : first + (q + 1) * step + size]
-                for k in range(size):
-                    one[k] += u * row[k]
-                    other[k] += v * row[k]
+                one, other = first + q * step, first + (q + 1) * step
+                _add_to_two(row, wx[p] * wy[q], mesh, one, wx[p] * wy[q + 1], other, size)
             if width % 2:
-                last = first + (width - 1) * step
-                u, one = wx[p] * wy[width - 1], mesh[last : last + size]
-                for k in range(size):
-                    one[k] += u * row[k]
+                _add(wx[p] * wy[width - 1], row, 0, mesh, first + (width - 1) * step, size)
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], int64, int64, float64[::1], float64[:, ::1])", fastmath=FAST)
@@ -245,16 +251,10 @@ def interpolate(places: Any, window: Any, ny: int, nz: int, mesh: Any, out: Any)
         for p in range(width):
             first = (((ix + p) * ny + iy) * nz + iz) * m
             for q in range(0, width - 1, 2):
-                u, v = wx[p] * wy[q], wx[p] * wy[q + 1]
-                one = mesh[first + q * step : first + q * step + size]
-                other = mesh[first + (q + 1) * step : first + (q + 1) * step + size]
-                for k in range(size):
-                    row[k] += u * one[k] + v * other[k]
+                one, other = first + q * step, first + (q + 1) * step
+                _add_two(wx[p] * wy[q], mesh, one, wx[p] * wy[q + 1], other, row, size)
             if width % 2:
-                last = first + (width - 1) * step
-                u, one = wx[p] * wy[width - 1], mesh[last : last + size]
-                for k in range(size):
-                    row[k] += u * one[k]
+                _add(wx[p] * wy[width - 1], mesh, first + (width - 1) * step, row, 0, size)
         out[i] = 0.0
         for p in range(width):
             for a in range(m):
@@ -267,25 +267,23 @@ def restrict(first: Any, weights: Any, fine: Any, start: int, stop: int, coarse:
 
     Node q meets the nodes from first[q] on with weights[q].
     """
+    row = fine.shape[2]
     for o in range(fine.shape[0]):
         for q in range(fine.shape[1]):
-            source = fine[o, q, start:stop]
+            a, b = (o * fine.shape[1] + q) * row + start, (o * coarse.shape[1] + first[q]) * row + start
             for p in range(weights.shape[1]):
-                w, target = weights[q, p], coarse[o, first[q] + p, start:stop]
-                for k in range(source.size):
-                    target[k] += w * source[k]
+                _add(weights[q, p], fine, a, coarse, b + p * row, stop - start)
 
 
 @jit("void(int64[::1], float64[:, ::1], float64[:, :, ::1], int64, int64, float64[:, :, ::1])", fastmath=FAST)
 def prolong(first: Any, weights: Any, coarse: Any, start: int, stop: int, fine: Any) -> None:
     """Add to the nodes of a mesh what those of a coarser one make there: the transpose of `restrict`."""
+    row = fine.shape[2]
     for o in range(fine.shape[0]):
         for q in range(fine.shape[1]):
-            target = fine[o, q, start:stop]
+            a, b = (o * fine.shape[1] + q) * row + start, (o * coarse.shape[1] + first[q]) * row + start
             for p in range(weights.shape[1]):
-                w, source = weights[q, p], coarse[o, first[q] + p, start:stop]
-                for k in range(target.size):
-                    target[k] += w * source[k]
+                _add(weights[q, p], coarse, b + p * row, fine, a, stop - start)
 
 
 @jit(

@@ -23,6 +23,13 @@ from mbfast.pairs._kernels.transforms import backward_address, call, forward_add
 _U: Any = np.uint64
 
 
+@traced
+def _copy(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
+    """Copy n elements of x from a on to those of y from b on."""
+    for v in counted(n):
+        y[b + v] = x[a + v]
+
+
 @jit(
     "void(int64, int64, float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], int64, float64[:, ::1], "
     "uint64[:, ::1], float64[::1], float64[:, :, :, ::1], int64)",
@@ -38,10 +45,11 @@ def _spread(
     times the sum of what is at the two places[c] of a block. Along x, width neighbours are the lanes of a block; the
     last block ends in zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
     """
-    m, blocks, row = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[3])
+    m, blocks, ny, row = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(out.shape[3])
     nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
     dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
-    work = np.zeros(m * row)
+    work = np.empty(m * row)
+    work[:] = 0.0
     for block in range(blocks):
         first = block * columns
         for j in range(_U(j0), _U(j1)):
@@ -57,9 +65,7 @@ def _spread(
                         work[b + i], work[b + lanes + i] = t * cos, t * sin
             call(there, work, out.shape[0], out.shape[3] // 2, passes, w)
             for k in range(m):
-                result = out[k, block, j]
-                for i in range(row):
-                    result[i] = work[k * row + i]
+                _copy(work, k * row, out, ((k * blocks + block) * ny + j) * row, row)
 
 
 @jit(
@@ -72,7 +78,7 @@ def _collect(
     out: Any, back: int,
 ) -> None:  # fmt: skip
     """Transform back rows [j0, j1) of what `spread` made, scaled, into out: each component to both of its places."""
-    m, blocks, row = _U(field.shape[0]), _U(field.shape[1]), _U(field.shape[3])
+    m, blocks, ny, row = _U(field.shape[0]), _U(field.shape[1]), _U(field.shape[2]), _U(field.shape[3])
     nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
     dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
     work = np.empty(m * row)
@@ -80,9 +86,7 @@ def _collect(
         first = block * columns
         for j in range(_U(j0), _U(j1)):
             for k in range(m):
-                given = field[k, block, j]
-                for i in range(row):
-                    work[k * row + i] = given[i]
+                _copy(field, ((k * blocks + block) * ny + j) * row, work, k * row, row)
             call(back, work, field.shape[0], field.shape[3] // 2, passes, w)
             for k in range(nz):
                 cos, sin = scale * turn[k, 0], scale * turn[k, 1]
@@ -190,6 +194,35 @@ def _signed(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, sign: Any, n: Any,
     _write_signed(x, a, a_, y, b, b_, sign, n, c, s)
 
 
+@traced
+def _add(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
+    """Add n elements of x from a on to those of y from b on."""
+    for v in counted(n):
+        y[b + v] = y[b + v] + x[a + v]
+
+
+@traced
+def _to_tile(
+    x: Any, a: Any, row_x: Any, width: Any, groups: Any, count: Any, filled: Any, y: Any, b: Any, row_y: Any
+) -> None:
+    """Turn `filled` rows of groups of `width` lanes into `count` rows of groups of eight lanes."""
+    for q in counted(groups):
+        for i in counted(count):
+            for v in counted(filled):
+                y[b + i * row_y + 8 * q + v] = x[a + q * width + i + v * row_x]
+
+
+@traced
+def _from_tile(
+    x: Any, a: Any, row_x: Any, width: Any, groups: Any, count: Any, filled: Any, y: Any, b: Any, row_y: Any
+) -> None:
+    """Undo `_to_tile`."""
+    for q in counted(groups):
+        for i in counted(count):
+            for v in counted(filled):
+                x[a + q * width + i + v * row_x] = y[b + i * row_y + 8 * q + v]
+
+
 @jit(fastmath=FAST)
 def _turned(r: float, i: float, c: float, s: float) -> tuple[float, float]:
     """(r + i I)(c + s I)."""
@@ -219,8 +252,8 @@ def _planes(
     # Rows are [real, imaginary][y, -y][component][lane]; in transforms along y lanes are values of x, and the reverse.
     half = _U(16) * components
     row_y, row_x = _U(4) * lanes, _U(2) * half
-    values = kernel.reshape(kernel.size)
-    tile = np.zeros(tiles * nx * row_x)
+    tile = np.empty(tiles * nx * row_x)
+    tile[:] = 0.0
     work = np.empty(max(my * row_y, mx * row_x))
     kept = np.empty(nx * row_x)
     matrix = np.empty(mx * elements * _U(8))
@@ -230,24 +263,20 @@ def _planes(
             count = min(width, nx - first)
             work[ny * row_y : my * row_y] = 0.0
             for j in range(ny):
-                given, b, c, s = field[k, block, j], j * row_y, turn_y[j, 0], turn_y[j, 1]
-                _turn(given, _U(0), lanes, work, b, b + _U(2) * lanes, lanes, c, s)
-                _turn(given, lanes, _U(0), work, b + lanes, b + _U(3) * lanes, lanes, c, s)
+                a, b, c, s = ((k * blocks + block) * ny + j) * _U(2) * lanes, j * row_y, turn_y[j, 0], turn_y[j, 1]
+                _turn(field, a, a + lanes, work, b, b + _U(2) * lanes, lanes, c, s)
+                _turn(field, a + lanes, a, work, b + lanes, b + _U(3) * lanes, lanes, c, s)
             call(there, work, my_, 2 * components_ * width_, passes_y, w_y)
             for t in range(tiles):
-                filled = min(_U(8), my - _U(8) * t)
-                for q in range(_U(4) * components):
-                    for i in range(count):
-                        a, b = _U(8) * t * row_y + q * width + i, (t * nx + first + i) * row_x + _U(8) * q
-                        for v in range(filled):
-                            tile[b + v] = work[a + v * row_y]
+                a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
+                _to_tile(work, a, row_y, width, _U(4) * components, count, filled, tile, b, row_x)
         for t in range(tiles):
             for kx in range(mx):
                 a, b = ((k * tiles + t) * mx + kx) * basis * _U(8), kx * elements * _U(8)
                 if components == _U(6):
-                    _stress_matrix(values, a, eight, factors[0], factors[1], matrix, b)
+                    _stress_matrix(kernel, a, eight, factors[0], factors[1], matrix, b)
                 else:
-                    _dipole_matrix(values, a, eight, matrix, b)
+                    _dipole_matrix(kernel, a, eight, matrix, b)
             for side in range(_U(2)):
                 sign = signs[side]
                 re, im = side * half, (_U(1) - side) * half
@@ -271,18 +300,13 @@ def _planes(
                         _signed(work, a, a + half, kept, a, a + half, sign, half, c, s)
                     else:
                         _signed(work, a, a + half, tile, b + half, b, sign, half, c, s)
-                        for v in range(row_x):
-                            tile[b + v] += kept[a + v]
+                        _add(kept, a, tile, b, row_x)
         for block in range(blocks):
             first = block * width
             count = min(width, nx - first)
             for t in range(tiles):
-                filled = min(_U(8), my - _U(8) * t)
-                for q in range(_U(4) * components):
-                    for i in range(count):
-                        a, b = _U(8) * t * row_y + q * width + i, (t * nx + first + i) * row_x + _U(8) * q
-                        for v in range(filled):
-                            work[a + v * row_y] = tile[b + v]
+                a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
+                _from_tile(work, a, row_y, width, _U(4) * components, count, filled, tile, b, row_x)
             call(back, work, my_, 2 * components_ * width_, passes_y, w_y)
             for j in range(ny):
                 a, result, c, s = j * row_y, field[k, block, j], turn_y[j, 0], -turn_y[j, 1]
@@ -294,20 +318,21 @@ def _planes(
 
 @jit(
     "void(float64[:, :, ::1], int64[:, ::1], int64, int64, float64[:, ::1], uint64[:, ::1], float64[::1], "
-    "float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, :, :, ::1], int64)",
+    "float64[:, ::1], uint64[:, ::1], float64[::1], float64[::1], int64)",
     fastmath=FAST,
 )
 def _kernel_plane(
     samples: Any, odd: Any, my: int, mx: int, turn_y: Any, passes_y: Any, w_y: Any,
     turn_x: Any, passes_x: Any, w_x: Any, out: Any, there: int,
 ) -> None:  # fmt: skip
-    """Transform samples (basis, ny, nx) of the kernel at offsets >= 0 along y and x into out (tiles, mx, basis, 8).
+    """Transform samples (basis, ny, nx) of the kernel at offsets >= 0 along y and x into out.
 
-    Half of the transform of the functions continued to negative offsets, even or odd (odd[0] along x, odd[1] along y),
-    divided by i for the odd ones; the rows of turn as those of `planes`, but the first, of offset 0, halved.
+    out, (tiles, mx, basis, 8) without axes, gets half of the transform of the functions continued to negative offsets,
+    even or odd (odd[0] along x, odd[1] along y), divided by i for the odd ones; the rows of turn are those of `planes`,
+    but the first, of offset 0, is halved.
     """
     basis, ny, nx = samples.shape
-    lanes, width = basis * 8, out.shape[3]
+    lanes = basis * 8
     work = np.empty(max(my, mx) * 2 * lanes)
     row = 2 * lanes
     for first in range(0, nx, 8):
@@ -321,12 +346,12 @@ def _kernel_plane(
                     work[at + lanes] = samples[b, j, first + i] * turn_y[j, 1]
         call(there, work, my, lanes, passes_y, w_y)
         for k in range(my):
+            a, to = k * row, ((k // 8) * mx + first) * lanes + k % 8
             for i in range(count):
                 for b in range(basis):
-                    out[k // width, first + i, b, k % width] = work[k * row + odd[1, b] * lanes + 8 * b + i]
-    flat, step = out.reshape(out.size), basis * width
-    for t in range(out.shape[0]):
-        _kernel_lines(flat, t * mx * step, step, mx, odd[0], turn_x, passes_x, w_x, there)
+                    out[to + i * lanes + 8 * b] = work[a + odd[1, b] * lanes + 8 * b + i]
+    for start in range(0, out.size, mx * lanes):
+        _kernel_lines(out, start, lanes, mx, odd[0], turn_x, passes_x, w_x, there)
 
 
 @jit(
@@ -338,7 +363,8 @@ def _kernel_lines(
 ) -> None:
     """Transform m rows (basis, 8), from start on and step apart, the first of which are samples, as `kernel_plane`."""
     lanes = odd.size * 8
-    work = np.zeros(m * 2 * lanes)
+    work = np.empty(m * 2 * lanes)
+    work[:] = 0.0
     for j in range(turn.shape[0]):
         for lane in range(lanes):
             at = j * 2 * lanes + lane
@@ -348,9 +374,7 @@ def _kernel_lines(
     for k in range(m):
         for b in range(odd.size):
             at = k * 2 * lanes + odd[b] * lanes + 8 * b
-            to = start + k * step + 8 * b
-            for lane in range(8):
-                values[to + lane] = work[at + lane]
+            _copy(work, at, values, start + k * step + 8 * b, 8)
 
 
 def _with(kernel: Any, *addresses: Callable[[], int]) -> Callable[..., None]:
@@ -364,4 +388,10 @@ def _with(kernel: Any, *addresses: Callable[[], int]) -> Callable[..., None]:
 
 spread, collect = _with(_spread, forward_address), _with(_collect, backward_address)
 planes = _with(_planes, forward_address, backward_address)
-kernel_plane, kernel_lines = _with(_kernel_plane, forward_address), _with(_kernel_lines, forward_address)
+_plane, kernel_lines = _with(_kernel_plane, forward_address), _with(_kernel_lines, forward_address)
+
+
+def kernel_plane(*arguments: Any) -> None:
+    """`_kernel_plane`, with its last array as it is."""
+    *given, out = arguments
+    _plane(*given, out.reshape(-1))

@@ -155,20 +155,9 @@ def _within_cell(gb: Any, gc: Any, k: int, w: float, sign: int, m: Any, shifted:
     " float64[::1], float64[:,:,::1], float64[:,::1], float64, float64[:,::1])"
 )
 def convolution(
-    omega: Any,
-    sign: int,
-    fb: Any,
-    fc: Any,
-    fm: Any,
-    amplitude: Any,
-    exponent: Any,
-    rate: float,
-    gb: Any,
-    gc: Any,
-    rule: Any,
-    factor: float,
-    out: Any,
-) -> None:
+    omega: Any, sign: int, fb: Any, fc: Any, fm: Any, amplitude: Any, exponent: Any, rate: float, gb: Any, gc: Any,
+    rule: Any, factor: float, out: Any,
+) -> None:  # fmt: skip
     """Add integrals over y > 0 of products of f(y) and g(omega + sign y), for one or two functions on common breaks.
 
     f and g are stacks of p functions, fc and gc (p, n, 8). Added, times `factor`, is the integral of f_0 g_0 to out[0],
@@ -186,9 +175,8 @@ def convolution(
         end = min(fb[-1], 0.5 * w if sign < 0 else gb[-1] - w)
         if x >= end:
             continue
-        # j: the cell of f that the integral begins in, k: that of g
         j, k = 0, min(count_below(gb, w if sign > 0 else w - x, sign > 0) - 1, gb.size - 2)
-        terms[:] = 0.0
+        terms[:] = 0.0  # j is the cell of f that the integral begins in, k that of g
         if x >= fb[0]:
             j = min(count_below(fb, x, True) - 1, fb.size - 2)
         elif x > 0.0:  # just above the last break of g: the rest of the power law lies in its last cell
@@ -222,7 +210,6 @@ def convolution(
             g_end = w - gb[k] if sign < 0 else gb[k + 1] - w
             stop = min(f_end, g_end, end)
             if stop > x:
-                # here, not in a function of its own: LLVM would not inline it, and to pass the arrays takes longer
                 middle, half = 0.5 * (stop + x), 0.5 * (stop - x)
                 f1, g1 = 2.0 / (f_end - fb[j]), 2.0 / (gb[k + 1] - gb[k])
                 f0, g0 = (middle - fb[j]) * f1 - 1.0, (w + sign * middle - gb[k]) * g1 - 1.0

@@ -30,16 +30,8 @@ def _add_filtered(taps: Any, x: Any, first: int, out: Any) -> None:
         part = out[first + begin : first + end]
         t = 0
         while t + 8 <= taps.size:  # as many at a time as registers hold
-            a0, a1, a2, a3, a4, a5, a6, a7 = (
-                taps[t],
-                taps[t + 1],
-                taps[t + 2],
-                taps[t + 3],
-                taps[t + 4],
-                taps[t + 5],
-                taps[t + 6],
-                taps[t + 7],
-            )
+            a0, a1, a2, a3 = taps[t], taps[t + 1], taps[t + 2], taps[t + 3]
+            a4, a5, a6, a7 = taps[t + 4], taps[t + 5], taps[t + 6], taps[t + 7]
             x0, x1, x2, x3 = x[begin + t :], x[begin + t + 1 :], x[begin + t + 2 :], x[begin + t + 3 :]
             x4, x5, x6, x7 = x[begin + t + 4 :], x[begin + t + 5 :], x[begin + t + 6 :], x[begin + t + 7 :]
             for i in range(part.size):
