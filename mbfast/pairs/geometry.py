@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mbfast._core.validate import LARGEST, FloatArray, one_number, real_array, require_positive
 
 ROWS = 1 << 16  # rows looked at together, so that checks need little memory
+Tile: TypeAlias = tuple[int, int]
 _FEW = 256  # blocks that are told apart soonest one by one
 _SAMPLE = 1 << 15  # random positions that stand for more
 
@@ -34,7 +36,6 @@ class BlockLattice:
     Attributes
     ----------
     n_blocks : int
-        Their number.
     positions : ndarray, shape (n_blocks, 3)
         Block (i, j, k) is at (i, j, k) times the spacing (m).
 
@@ -66,9 +67,7 @@ class BlockLattice:
         if not exact or len(shape) != 3 or min(shape) < 0:
             raise ValueError(f"shape must be three whole numbers of blocks, got {self.shape!r}")
         object.__setattr__(self, "shape", shape)
-        spacing = one_number("spacing", self.spacing)
-        require_positive("spacing", np.asarray(spacing), unit="m")
-        object.__setattr__(self, "spacing", spacing)
+        object.__setattr__(self, "spacing", positive_number("spacing", self.spacing, unit="m"))
         if not isinstance(self.averaged, (bool, np.bool_)):
             raise TypeError(f"averaged must be True or False, got {self.averaged!r}")
         object.__setattr__(self, "averaged", bool(self.averaged))
@@ -80,7 +79,7 @@ class BlockLattice:
 
     @property
     def positions(self) -> FloatArray:
-        """Positions of the blocks, shape (n_blocks, 3), in m."""
+        """Block (i, j, k) is at (i, j, k) times the spacing: shape (n_blocks, 3), in m."""
         return np.ascontiguousarray(self.reduced(0, self.n_blocks).T) * self.spacing
 
     @property
@@ -122,10 +121,8 @@ class Cloud:
             low, high = np.minimum.reduce(piece).tolist(), np.maximum.reduce(piece).tolist()
             if not (all(x >= -LARGEST for x in low) and all(x <= LARGEST for x in high)):  # which a NaN is not
                 row, column = np.argwhere(~(abs(piece) <= LARGEST))[0]
-                raise ValueError(
-                    f"blocks must be at finite positions, at most {LARGEST:g} m from the origin, "
-                    f"got {piece[row, column]} in row {start + row}"
-                )
+                wanted = f"blocks must be at finite positions, at most {LARGEST:g} m from the origin"
+                raise ValueError(f"{wanted}, got {piece[row, column]} in row {start + row}")
             ends = [list(map(min, low, ends[0] or low)), list(map(max, high, ends[1] or high))]
         extent = max(map(operator.sub, ends[1], ends[0]), default=0.0)
         # a power of two: changing the unit is exact
@@ -174,12 +171,11 @@ class Cloud:
             yield mixed
 
 
-@dataclass(frozen=True)
-class Anywhere:
+class Anywhere(Cloud):
     """A number of blocks whose positions are not known, evenly spread over a cube: what predictions are made for."""
 
-    n_blocks: int
-    averaged = False
+    def __init__(self, n_blocks: int) -> None:
+        self.n_blocks = n_blocks
 
     def spread(self) -> tuple[FloatArray, FloatArray]:
         """As that of `BlockLattice`."""
@@ -189,6 +185,18 @@ class Anywhere:
 def _evenly(n: int, sides: FloatArray) -> tuple[FloatArray, FloatArray]:
     extent = sides / sides.max()
     return np.random.default_rng(0).random((min(n, _SAMPLE), 3)) * extent, extent
+
+
+def cut(n: int, size: int) -> list[Tile]:
+    """Return the ranges of at most so many that n blocks are worked on in."""
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def positive_number(name: str, value: ArrayLike, *, unit: str) -> float:
+    """Return one positive physical quantity, or raise a TypeError or a ValueError."""
+    number = one_number(name, value)
+    require_positive(name, np.asarray(number), unit=unit)
+    return number
 
 
 def as_blocks(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:

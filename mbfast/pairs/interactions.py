@@ -16,19 +16,11 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import (
-    LARGEST,
-    SMALLEST,
-    FloatArray,
-    float_array,
-    one_number,
-    require_choice,
-    require_finite,
-    require_positive,
-)
+from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_choice, require_finite
 from mbfast._core.voigt import PLACES
 from mbfast.glasses import Glass, elastic_parameter, medium
 from mbfast.kernels import dipole, stress
+from mbfast.pairs.geometry import positive_number
 
 Form = Literal["corrected", "joffrin-levelut"]
 
@@ -69,23 +61,19 @@ class Interaction(ABC):
 
     @property
     @abstractmethod
-    def prefactor(self) -> float:
-        """SI value of the reduced interaction."""
+    def prefactor(self) -> float: ...
 
     @property
     @abstractmethod
-    def coefficients(self) -> tuple[float, ...]:
-        """Trailing arguments of the kernels."""
+    def coefficients(self) -> tuple[float, ...]: ...
 
     @property
     @abstractmethod
-    def parts(self) -> tuple[float, float]:
-        """Coefficients of the second derivatives of 1/r and of the fourth ones of r."""
+    def parts(self) -> tuple[float, float]: ...
 
     @property
     @abstractmethod
-    def alpha(self) -> float:
-        """Parameter of the averages over directions."""
+    def alpha(self) -> float: ...
 
     @abstractmethod
     def uniform_field(self, condition: str) -> tuple[float, float]:
@@ -121,8 +109,7 @@ class Interaction(ABC):
             If the last axis of r is not 3, or a displacement is zero, not finite, or outside these limits.
         """
         n, x = _displacements(r)
-        made = self._structure
-        return made.scaled(self.prefactor, made.at(*_products(n, n)), x)
+        return self._structure.scaled(self.prefactor, self._structure.at(*_products(n, n)), x)
 
     def tensor_change(self, r: ArrayLike, dr: ArrayLike) -> FloatArray:
         """First-order change of the tensor when the displacements r become r + dr: (2.17) or (5.3).
@@ -139,22 +126,18 @@ class Interaction(ABC):
 
         Raises
         ------
-        TypeError
-            If r or dr does not consist of real numbers.
-        ValueError
-            If the last axis of r or dr is not 3, a number is not finite, or a displacement is zero or outside the
-            limits of `tensor`.
+        TypeError, ValueError
+            For an r that `tensor` refuses, and a dr that is not of such an array or not finite.
         """
         n, x = _displacements(r)
-        v = _vectors("dr", dr) / x
-        made = self._structure
+        change, made = _vectors("dr", dr), self._structure
+        require_finite("dr", change)
+        v = change / x
         along = np.add.reduce(n * v, axis=-1, keepdims=True)
         second, fourth = _products(n, n)
         moved, moved_twice = _products(n, v)
-        change = made.at(moved, moved_twice, constant=0.0) - along * (
-            3.0 * made.constant + made.at(5.0 * second, 7.0 * fourth, constant=0.0)
-        )
-        return made.scaled(self.prefactor, change, x)
+        stretched = 3.0 * made.constant + made.at(5.0 * second, 7.0 * fourth, constant=0.0)
+        return made.scaled(self.prefactor, made.at(moved, moved_twice, constant=0.0) - along * stretched, x)
 
 
 class _Structure(NamedTuple):
@@ -197,10 +180,8 @@ class TensorInteraction(Interaction):
         # C e = -tau, C = lambda tr + 2 mu, 2 h = e, in units of -1/(8 pi mu)
         alpha = self.alpha
         if self.form != "corrected" or alpha <= 0.25:
-            raise ValueError(
-                "macroscopic must be clamped for form='joffrin-levelut', and where c_l^2 <= 4/3 c_t^2, as there is no "
-                f"medium at rest: got 'stress-free' for {self!r}"
-            )
+            clamped = "clamped for form='joffrin-levelut', and where c_l^2 <= 4/3 c_t^2, as there is no medium at rest"
+            raise ValueError(f"macroscopic must be {clamped}: got 'stress-free' for {self!r}")
         return 2.0 * math.pi, -2.0 * math.pi * (2.0 * alpha - 1.0) / (4.0 * alpha - 1.0)
 
     def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:  # noqa: ARG002
@@ -258,11 +239,6 @@ class StressInteraction(TensorInteraction):
     form : {"corrected", "joffrin-levelut"}
         Lambda of (2.15), or that of Joffrin and Levelut (A1), which is not symmetric in i and j.
 
-    Attributes
-    ----------
-    alpha : float
-        1 - c_t^2/c_l^2.
-
     Raises
     ------
     TypeError
@@ -275,11 +251,7 @@ class StressInteraction(TensorInteraction):
     .. math:: \Lambda_{ijkl}(r) = -\frac{\tilde\Lambda_{ijkl}(n)}{8\pi\rho c_t^2 r^3},
 
     half of the symmetrised second derivative of Kelvin's Green function (times -1 twice: two moments attract as two
-    sources do). Only the part symmetric in i, j and in k, l meets a stress moment.
-
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.13)-(2.17), (A1), (A15).
+    sources do), by (2.14)-(2.17) and (A15). Only the part symmetric in i, j and in k, l meets a stress moment.
 
     Examples
     --------
@@ -296,7 +268,7 @@ class StressInteraction(TensorInteraction):
 
     def __post_init__(self) -> None:
         for name in ("density", "c_l", "c_t"):
-            object.__setattr__(self, name, _number(name, getattr(self, name)))
+            object.__setattr__(self, name, positive_number(name, getattr(self, name), unit=""))
         if self.c_l < self.c_t:
             raise ValueError(f"c_l must not be below c_t, got c_l = {self.c_l:g} and c_t = {self.c_t:g} m/s")
         require_choice("form", self.form, get_args(Form))
@@ -341,11 +313,9 @@ class DipoleInteraction(VectorInteraction):
 
     Notes
     -----
-    .. math:: \mu_{ij}(r) = \frac{\delta_{ij} - 3 n_i n_j}{8\pi\varepsilon r^3}
+    The tensor (5.2), and its change (5.3), are those of
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (5.1)-(5.3).
+    .. math:: \mu_{ij}(r) = \frac{\delta_{ij} - 3 n_i n_j}{8\pi\varepsilon r^3}
 
     Examples
     --------
@@ -358,7 +328,7 @@ class DipoleInteraction(VectorInteraction):
     permittivity: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "permittivity", _number("permittivity", self.permittivity))
+        object.__setattr__(self, "permittivity", positive_number("permittivity", self.permittivity, unit=""))
 
     @property
     def prefactor(self) -> float:
@@ -380,18 +350,10 @@ def check_stress(value: object) -> StressInteraction:
     return value
 
 
-def _number(name: str, value: float) -> float:
-    number = one_number(name, value)
-    require_positive(name, np.asarray(number), unit="")
-    return number
-
-
 def _vectors(name: str, value: ArrayLike) -> FloatArray:
     array = float_array(name, value)
     if array.ndim == 0 or array.shape[-1] != 3:
         raise ValueError(f"{name} must have shape (..., 3), got {array.shape}")
-    if name == "dr":
-        require_finite(name, array)
     return array
 
 

@@ -22,7 +22,7 @@ from mbfast.pairs.fields import PairField
 from mbfast.pairs.geometry import Anywhere, BlockLattice
 from mbfast.pairs.interactions import DipoleInteraction, Interaction, StressInteraction
 from mbfast.pairs.lattice import LatticeField
-from mbfast.pairs.problem import EXACT, Boundary, PairProblem, check_rtol
+from mbfast.pairs.problem import EXACT, Boundary, PairProblem
 
 Kind: TypeAlias = Literal["stress", "dipole"]
 Name: TypeAlias = Literal["direct", "fft", "ewald"]
@@ -43,10 +43,9 @@ class Prediction:
     Attributes
     ----------
     method : {"direct", "fft", "ewald"}
-    seconds : float
-        Set-up included, with all threads; from speeds measured on this machine, good to a factor of two or so.
-    memory : float
-        Bytes, moments and field included.
+    seconds, memory : float
+        Set-up included, with all threads, from speeds measured on this machine, good to a factor of two or so; bytes,
+        moments and field included.
     why_not : str
         Why the method cannot be taken, or nothing.
     """
@@ -58,14 +57,9 @@ class Prediction:
 
 
 def predict(
-    shape: tuple[int, ...] | int,
-    kind: Kind = "stress",
-    *,
-    rtol: float | None = None,
-    boundary: Boundary = "open",
-    images: int | None = None,
-    averaged: bool = False,
-) -> tuple[Prediction, ...]:
+    shape: tuple[int, ...] | int, kind: Kind = "stress", *, rtol: float | None = None, boundary: Boundary = "open",
+    images: int | None = None, averaged: bool = False,
+) -> tuple[Prediction, ...]:  # fmt: skip
     """Predict time and memory of every method for one field on this machine.
 
     Parameters
@@ -76,10 +70,8 @@ def predict(
         Of the moments.
     rtol : float, optional
         What "ewald" is to reach; None: 1e-12, as for ``method="auto"``.
-    boundary : {"open", "periodic"}
-        Periodic: with `images` shells of images, or, by "ewald", all of them.
-    images : int, optional
-        Shells of explicit images.
+    boundary, images
+        As in `pair_field`: periodic, with `images` shells of images, or, by "ewald", all of them.
     averaged : bool
         Whether blocks are cubes, on a lattice.
 
@@ -121,7 +113,7 @@ def hypothetical(
     whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side >= 0 for side in sides)
     if not whole or len(sides) not in (1, 3):
         raise ValueError(f"shape must be three whole numbers of blocks, or one, got {shape!r}")
-    tolerance = EXACT if rtol is None else check_rtol(rtol)
+    tolerance = EXACT if rtol is None else rtol
     lattice = BlockLattice(sides if len(sides) > 1 else (1, 1, 1), 1.0, averaged=averaged)
     problem = PairProblem.of(_MATERIALS[kind], lattice, boundary=boundary, images=images, rtol=tolerance)
     return problem if len(sides) > 1 else replace(problem, geometry=Anywhere(int(sides[0])))

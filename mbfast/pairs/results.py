@@ -57,8 +57,7 @@ class PairResult:
     def of(cls, summed: PairField, moments: Moments, field: FloatArray) -> Self:
         """Return the result of a method for moments whose field it computed."""
         problem = summed.problem
-        places = problem.placed
-        lattice = problem.lattice
+        places, lattice = problem.geometry, problem.lattice
         size = summed.rtol * max(float(np.abs(field).max(initial=0.0)), summed.unit * moments.unit)
         inputs = {
             "version": mbfast.__version__,
@@ -66,9 +65,7 @@ class PairResult:
             "lattice": None if lattice is None else asdict(lattice),
             "boundary": problem.boundary,
             "cell": None if problem.cell is None else (problem.cell * places.unit).tolist(),
-            "images": problem.images,
-            "image_shape": problem.image_shape,
-            "macroscopic": problem.macroscopic,
+            **{name: getattr(problem, name) for name in ("images", "image_shape", "macroscopic")},
         }
         positions = lattice.positions if lattice is not None else places.reduced(0, places.n_blocks).T * places.unit
         rows = moments.rows().reshape(moments.shape)
@@ -84,17 +81,9 @@ class PairResult:
         return replace(self, inputs={**self.inputs, **inputs})
 
     def save(self, file: str | os.PathLike[str] | BinaryIO) -> None:
-        """Write an .npz archive of all attributes and of the energy, whole or not at all.
+        """Write an .npz archive of all attributes and of the energy, whole or not at all; an OSError if it cannot be.
 
-        Parameters
-        ----------
-        file : str, path-like or binary stream
-            Where it goes, whatever its suffix.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
+        The file is a path, whatever its suffix, or a binary stream.
         """
         arrays = {name: getattr(self, name) for name in (*_ARRAYS, *_NUMBERS, "energy", "method")}
         save_result(file, "pair-sum", arrays, self.inputs, compress=False)  # random numbers do not compress
