@@ -286,10 +286,10 @@ def _offsets(shape: tuple[int, int, int], piece: Tile) -> tuple[FloatArray, Floa
 
 def _pairs(cloud: Cloud, tile: Tile, term: Callable[[FloatArray, FloatArray], float]) -> float:
     """Sum the term over the pairs of the blocks of a tile with later ones."""
-    first, start = cloud.reduced(*tile), tile[0]
+    first, start = cloud.reduced(tile), tile[0]
     parts = []
     for j0, j1 in cut(cloud.n_blocks - start, ROWS):
-        later = cloud.reduced(start + j0, start + j1)
+        later = cloud.reduced((start + j0, start + j1))
         for i in range(first.shape[1]):
             d = later[:, max(i + 1 - j0, 0) :] - first[:, i : i + 1]
             parts.append(term(d, np.ones(d.shape[1])))

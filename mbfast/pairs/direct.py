@@ -84,14 +84,14 @@ class DirectField(PairField):
         self._afford(self.estimate(problem))
         self._shifts, self._scale = problem.shifts, problem.scale
         self._targets = self._tiles()
-        self._places = problem.geometry.reduced(0, self._n) if self._n <= _SOURCES else None
+        self._places = problem.geometry.reduced() if self._n <= _SOURCES else None
         self._tensors = self._of_offsets(workers) if problem.geometry.averaged else None
         self.nbytes = nbytes_of(self._places, self._tensors, self._shifts)
 
-    def _reduced(self, start: int, stop: int) -> FloatArray:
+    def _reduced(self, tile: Tile) -> FloatArray:
         if self._places is None:
-            return self.problem.geometry.reduced(start, stop)
-        return self._places if stop - start == self._n else np.ascontiguousarray(self._places[:, start:stop])
+            return self.problem.geometry.reduced(tile)
+        return self._places if tile == (0, self._n) else np.ascontiguousarray(self._places[:, slice(*tile)])
 
     def _tiles(self) -> list[Tile]:
         """Ranges of targets; they depend on N alone, and so do the sums' rounding errors."""
@@ -121,10 +121,10 @@ class DirectField(PairField):
     def _piece(self, piece: Tile, moments: Moments, scale: float) -> Callable[[Tile], FloatArray]:
         """Return what gives the field (components, m) of a piece of the sources at a tile of targets."""
         kernels, coefficients = self.interaction.kernels, self.interaction.coefficients
-        positions, sources = self._reduced(*piece), moments.components(*piece)
+        positions, sources = self._reduced(piece), moments.components(*piece)
 
         def points(tile: Tile) -> FloatArray:
-            targets = self._reduced(*tile)
+            targets = self._reduced(tile)
             field = np.zeros((len(sources), targets.shape[1]))
             for shift in self._shifts:
                 moved = targets + shift[:, None] if len(self._shifts) > 1 else targets
@@ -148,7 +148,7 @@ class DirectField(PairField):
         result = np.zeros((self._n, components, components))
 
         def add(tile: Tile) -> None:
-            offsets, some = self.problem.geometry.reduced(*tile).T, slice(*tile)
+            offsets, some = self.problem.geometry.reduced(tile).T, slice(*tile)
             for shift in self._shifts:
                 tensors = averaged_tensors(self.interaction, offsets + shift)
                 if tile[0] == 0 and not shift.any():
@@ -168,7 +168,7 @@ class DirectField(PairField):
 
         def below(tile: Tile, first: int, positions: FloatArray, sources: FloatArray) -> float:
             own = moments.components(*tile)
-            return float(kernels.energy(*tile, self._reduced(*tile), own, first, positions, sources, *coefficients))
+            return float(kernels.energy(*tile, self._reduced(tile), own, first, positions, sources, *coefficients))
 
         parts: list[float] = []
         pieces = cut(self._n, _SOURCES)
@@ -176,6 +176,6 @@ class DirectField(PairField):
         with tiles.counter(progress, sum(len(targets) for targets, _ in work), "energy") as advance:
             for targets, piece in work:
                 sources = moments.components(*piece)
-                sums = partial(below, first=piece[0], positions=self._reduced(*piece), sources=sources)
+                sums = partial(below, first=piece[0], positions=self._reduced(piece), sources=sources)
                 parts += tiles.run(sums, targets, threads=workers, advance=advance)
         return 2.0 * math.fsum(parts) * (self._scale * moments.unit) * moments.unit + 0.0  # no negative zero

@@ -141,8 +141,8 @@ class EwaldField(PairField):
         self.rtol, self.nbytes, self.cost = _rtol(problem), 0, Cost(0.0, SPARE)
         if not n:
             return
-        positions, box, images = problem.geometry.reduced(0, n).T, problem.cell, np.empty((0, 3), dtype=np.int64)
-        positions = np.ascontiguousarray(positions)
+        positions = np.ascontiguousarray(problem.geometry.reduced().T)
+        box, images = problem.cell, np.empty((0, 3), dtype=np.int64)
         if box is not None:
             fractions = positions @ np.linalg.inv(box)
             turns = np.floor(fractions)

@@ -40,7 +40,9 @@ class PairField(ABC):
     method : str
         Its name in `pair_field`.
     problem : PairProblem
-        The checked arguments; among them `interaction` and `boundary`.
+        The checked arguments.
+    interaction, boundary
+        Two of them, as given.
     rtol : float
         Error that the method is held to, relative to the largest field; see its Notes.
     unit : float
@@ -54,6 +56,8 @@ class PairField(ABC):
 
     method: ClassVar[str]
     problem: PairProblem
+    interaction: Interaction
+    boundary: Boundary
     rtol = ROUNDING
     unit = 0.0
     nbytes: int
@@ -71,7 +75,8 @@ class PairField(ABC):
         reason = self.why_not(problem)
         if reason:
             raise ValueError(reason)
-        self.problem, self._n = problem, problem.n_blocks
+        self.problem, self.interaction, self.boundary = problem, problem.interaction, problem.boundary
+        self._n = problem.n_blocks
         self._set_up(workers)
 
     def _afford(self, cost: Cost) -> None:
@@ -104,16 +109,6 @@ class PairField(ABC):
     @abstractmethod
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         """Fill out, of the shape of the moments, with the field."""
-
-    @property
-    def interaction(self) -> Interaction:
-        """The interaction, as given."""
-        return self.problem.interaction
-
-    @property
-    def boundary(self) -> Boundary:
-        """The boundary condition, as given."""
-        return self.problem.boundary
 
     def __call__(
         self, moments: ArrayLike, *, out: FloatArray | None = None, threads: int | None = None,
@@ -171,7 +166,7 @@ class PairField(ABC):
         Raises
         ------
         TypeError, ValueError
-            For the moments and threads that the field refuses.
+            For the moments and threads that `__call__` refuses.
         """
         return self.energy_of(self.problem.moments(moments), threads, progress)
 
@@ -195,7 +190,7 @@ class PairField(ABC):
         Raises
         ------
         TypeError, ValueError
-            If threads is not a whole number of at least 1.
+            For the threads that `__call__` refuses.
         """
         from scipy.sparse.linalg import LinearOperator  # noqa: PLC0415
 

@@ -80,7 +80,7 @@ class BlockLattice:
     @property
     def positions(self) -> FloatArray:
         """Block (i, j, k) is at (i, j, k) times the spacing: shape (n_blocks, 3), in m."""
-        return np.ascontiguousarray(self.reduced(0, self.n_blocks).T) * self.spacing
+        return np.ascontiguousarray(self.reduced().T) * self.spacing
 
     @property
     def unit(self) -> float:
@@ -92,9 +92,10 @@ class BlockLattice:
         """The axes that stand for the blocks in arrays of moments."""
         return self.shape
 
-    def reduced(self, start: int, stop: int) -> FloatArray:
-        """Positions of the blocks [start, stop) in units of the spacing, shape (3, stop - start)."""
-        return np.array(np.unravel_index(np.arange(start, stop), self.shape), dtype=np.float64)
+    def reduced(self, tile: Tile | None = None) -> FloatArray:
+        """Positions of the blocks of a tile, or of all, in units of the spacing, shape (3, blocks)."""
+        blocks = np.arange(*(tile or (0, self.n_blocks)))
+        return np.array(np.unravel_index(blocks, self.shape), dtype=np.float64)
 
     def spread(self) -> tuple[FloatArray, FloatArray]:
         """Return positions (few, 3) that stand for all in cost models, and the extent (3,), the longest side 1."""
@@ -129,13 +130,14 @@ class Cloud:
         self.unit = 2.0 ** max(math.frexp(extent)[1], -120) if extent > 0.0 else 1.0
         self._refuse_coincident()
 
-    def reduced(self, start: int, stop: int) -> FloatArray:
-        """Positions of the blocks [start, stop) in units of `unit`, shape (3, stop - start)."""
-        return np.array(self._positions[start:stop].T, dtype=np.float64, order="C") / self.unit
+    def reduced(self, tile: Tile | None = None) -> FloatArray:
+        """Positions of the blocks of a tile, or of all, in units of `unit`, shape (3, blocks)."""
+        rows = self._positions if tile is None else self._positions[slice(*tile)]
+        return np.array(rows.T, dtype=np.float64, order="C") / self.unit
 
     def spread(self) -> tuple[FloatArray, FloatArray]:
         """Return the positions (N, 3) from zero on, and the extent (3,), in units of its longest side."""
-        places = self.reduced(0, self.n_blocks).T
+        places = self.reduced().T
         places = places - places.min(axis=0)
         extent = places.max(axis=0)
         longest = float(extent.max()) or 1.0

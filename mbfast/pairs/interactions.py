@@ -81,7 +81,18 @@ class Interaction(ABC):
 
     @abstractmethod
     def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:
-        """Return what a wave of a strain (3, 3) and a polarization u is contracted with, and how (`kernels.phase`)."""
+        """Return what is contracted with the tensor in a wave: a strain, or u u for vectors.
+
+        Parameters
+        ----------
+        strain, u
+            The wave's strain (3, 3), and its polarization (3,).
+
+        Returns
+        -------
+        tuple
+            The six components, and the coefficients of `mbfast.kernels.displacements.phase`.
+        """
 
     @property
     @abstractmethod
@@ -185,7 +196,6 @@ class TensorInteraction(Interaction):
         return 2.0 * math.pi, -2.0 * math.pi * (2.0 * alpha - 1.0) / (4.0 * alpha - 1.0)
 
     def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:  # noqa: ARG002
-        """Return the strain's six components, and the coefficients."""
         return np.array([strain[i, j] for i, j in PLACES]), (*self.coefficients, 0.0)
 
     @functools.cached_property
@@ -222,8 +232,7 @@ class VectorInteraction(Interaction):
         return (0.0, 0.0) if condition == self.conditions[0] else (4.0 * math.pi / 3.0, 0.0)
 
     def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:  # noqa: ARG002
-        """Return u u, of trace 1, and the coefficients of 1 - 3 (n.u)^2."""
-        return np.array([u[i] * u[j] for i, j in PLACES]), (1.0, 0.0, 0.0, -3.0)
+        return np.array([u[i] * u[j] for i, j in PLACES]), (1.0, 0.0, 0.0, -3.0)  # of 1 - 3 (n.u)^2: u u has trace 1
 
 
 @dataclass(frozen=True)
@@ -275,7 +284,17 @@ class StressInteraction(TensorInteraction):
 
     @classmethod
     def of(cls, glass: Glass | str, density: float | None = None) -> StressInteraction:
-        """Return the interaction in a glass (or the one of that name): see `mbfast.glasses.medium`, also for errors."""
+        """Return the interaction in a glass, or the one of that name.
+
+        Parameters
+        ----------
+        glass, density
+            As of `mbfast.glasses.medium`, also for errors.
+
+        Returns
+        -------
+        StressInteraction
+        """
         return cls(*medium(glass, density))
 
     @property

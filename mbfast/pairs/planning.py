@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -166,7 +167,10 @@ def refuse_memory(method: str, problem: PairProblem) -> None:
 
 @functools.cache
 def _speed(name: str) -> float:
-    """Return one of `_MEASUREMENTS`, from the cache if it is there: what is not asked for need not be compiled."""
+    """Return `_measured` of a method and a number of components, from the cache if it is there.
+
+    What is not asked for need not be compiled.
+    """
     folder = jit.all_kernels()[0].cache_folder
     file = None if folder is None else folder / "speeds.json"
     key = f"{jit.target()[0]}, {usable_cores()} threads, 2"
@@ -178,7 +182,7 @@ def _speed(name: str) -> float:
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         pass
     if name not in known:
-        known[name] = _MEASUREMENTS[name]()
+        known[name] = _measured(*name.split())
         if file is not None:
             with contextlib.suppress(OSError):  # measured again by the next process
                 partial = file.with_name(f".{file.name}.{os.getpid()}")
@@ -187,14 +191,9 @@ def _speed(name: str) -> float:
     return known[name]
 
 
-def measure() -> None:
-    """Measure all speeds that are not known."""
-    for name in _MEASUREMENTS:
-        _speed(name)
-
-
-def _measured(method: str, material: Interaction) -> float:
+def _measured(method: str, components: str) -> float:
     """Return how long a field takes here, with all threads, over what its cost says."""
+    material = next(material for material in _MATERIALS.values() if str(material.components) == components)
     rng, shape = np.random.default_rng(0), (48, 48, 48)
     n = {"direct": 4096, "ewald": 20_000}.get(method, 0)
     problem = PairProblem.of(material, rng.random((n, 3)) if n else BlockLattice(shape, 1.0))
@@ -207,8 +206,7 @@ def _measured(method: str, material: Interaction) -> float:
     return min(times[1:]) / METHODS[method].estimate(problem).seconds
 
 
-_MEASUREMENTS: dict[str, Callable[[], float]] = {
-    f"{method} {material.components}": functools.partial(_measured, method, material)
-    for method in METHODS
-    for material in _MATERIALS.values()
-}
+def measure() -> None:
+    """Measure all speeds that are not known."""
+    for method, material in itertools.product(METHODS, _MATERIALS.values()):
+        _speed(f"{method} {material.components}")

@@ -176,7 +176,7 @@ def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
     """Raise a ValueError if a block is, up to rounding, at an image of another one."""
     from scipy.spatial import cKDTree  # noqa: PLC0415
 
-    places = cloud.reduced(0, cloud.n_blocks).T @ np.linalg.inv(vectors)
+    places = cloud.reduced().T @ np.linalg.inv(vectors)
     rounding = 16.0 * float(np.finfo(np.float64).eps) * max(1.0, float(np.abs(places).max(initial=0.0)))
     pairs = cKDTree((places - np.floor(places)) % 1.0, boxsize=[1.0, 1.0, 1.0]).query_pairs(rounding)
     if pairs:
