@@ -128,9 +128,19 @@ def near_stress(
 
 @jit(fastmath=FAST)
 def _dipole_at(
-    x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any, first: Any, second: Any,
+    x: float,
+    y: float,
+    z: float,
+    sx: Any,
+    sy: Any,
+    sz: Any,
+    px: Any,
+    py: Any,
+    pz: Any,
+    first: Any,
+    second: Any,
     square: float,
-) -> tuple[float, float, float]:  # fmt: skip
+) -> tuple[float, float, float]:
     """Near field at a point, given the smooth parts of D phi and D^2 phi."""
     hx = hy = hz = 0.0
     for j in range(sx.size):
