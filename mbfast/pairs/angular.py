@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from mbfast._core.validate import one_number, require_choice, require_finite
+from mbfast._core.validate import one_number, require_choice, require_finite, require_flag
 from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.pairs.interactions import Form
 
@@ -46,12 +46,6 @@ def squared_change(form: str, alpha: float, x: float | None) -> tuple[float, flo
         for table in tables
     )
     return a, b
-
-
-def check_coherent(coherent: bool) -> None:
-    """Raise a TypeError if it is not True or False."""
-    if not isinstance(coherent, bool | np.bool_):
-        raise TypeError(f"coherent must be True or False, got {coherent!r}")
 
 
 def angular_coefficients(
@@ -105,7 +99,7 @@ def angular_coefficients(
     require_choice("form", form, (*get_args(Form), "dipole"))
     require_choice("polarization", polarization, POLARIZATIONS)
     require_choice("moment_change", moment_change, get_args(MomentChange))
-    check_coherent(coherent)
+    require_flag("coherent", coherent)
     if moment_change != "none":
         if form != "dipole":
             wanted = "none for stress (how T changes is not known)"

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from mbfast._core import tiles, validate
 from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_choice, require_finite
 from mbfast.kernels import displacements
-from mbfast.pairs.angular import MomentChange, check_coherent, squared_change
-from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, Tile, as_blocks, cut, positive_number
+from mbfast.pairs.angular import MomentChange, squared_change
+from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, Tile, as_blocks, cut
 from mbfast.pairs.interactions import Interaction, check_interaction
 
 
@@ -68,7 +68,7 @@ def lattice_sum(
     if not isinstance(geometry, BlockLattice):
         if spacing is None:
             raise ValueError("spacing must be given for positions, got None")
-        scale = geometry.unit / positive_number("spacing", spacing, unit="m")
+        scale = geometry.unit / validate.positive_number("spacing", spacing, unit="m")
     elif spacing is not None:
         raise ValueError("spacing is known for a lattice, got one")
     return _average(geometry, lambda d, w: float(displacements.inverse_power(d * scale, w, exponent)), threads)
@@ -190,7 +190,7 @@ def strain_coupling_sum(
     if moment_change is None:
         moment_change = interaction.moment_changes[0]  # type: ignore[assignment]
     require_choice("moment_change", moment_change, interaction.moment_changes)
-    check_coherent(coherent)
+    validate.require_flag("coherent", coherent)
     a, b = squared_change(interaction.form, interaction.alpha, x)
     kernel: Any = displacements.strain_coupling
     how: tuple[object, ...] = a, b

@@ -28,9 +28,10 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core.validate import FloatArray, real_array
 from mbfast._core.voigt import NAMES
@@ -41,9 +42,6 @@ INDICES = (
     *("xxxx", "yyyy", "zzzz", "yyzz", "xxzz", "xxyy", "xxyz", "xyyz", "xyzz"),
     *("yyyz", "yzzz", "xxxz", "xzzz", "xxxy", "xyyy"),
 )  # in the order of the kernel
-_ODD = np.array(
-    [[name.count(axis) % 2 == 1 for axis in "xyz"] for name in INDICES]
-)  # with x, with y and with z, (15, 3)
 _NEAR = 24  # largest offset in the table
 _FARTHEST = 1e15  # below it whole numbers plus a half are doubles
 _PIECE = 1 << 12
@@ -56,6 +54,11 @@ _ORBITS = (
     ((0.5467459503406660759416,) * 3, 0.1021368802120874984705),
     ((0.5333454569355122959527,) * 2 + (0.0,), 0.3491576176389857259662),
 )
+
+
+def odd_along(names: Iterable[str]) -> NDArray[np.bool_]:
+    """Which components, by their indices, change their sign with x, with y and with z, (n, 3)."""
+    return np.array([[name.count(axis) % 2 == 1 for axis in "xyz"] for name in names])
 
 
 def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray:
@@ -150,7 +153,7 @@ def averaged_derivatives(d: FloatArray) -> FloatArray:
     result[:, ~near] = _far(d[:, ~near])
     if near.any():
         x, y, z = np.abs(d[:, near]).astype(np.int64)
-        mirrored = np.logical_xor.reduce(_ODD[:, :, None] & (d[:, near] < 0.0), axis=1)
+        mirrored = np.logical_xor.reduce(odd_along(INDICES)[:, :, None] & (d[:, near] < 0.0), axis=1)
         result[:, near] = np.where(mirrored, -1.0, 1.0) * _table()[:, x, y, z]
     return result
 
@@ -204,10 +207,11 @@ def _table() -> FloatArray:
 
 def _refined(table: FloatArray) -> FloatArray:
     """Averages (15, n, n, n) at offsets d >= 0 from those at 2 d + s, (15, 2 n, 2 n, 2 n)."""
+    odd = odd_along(INDICES)
     for axis in range(3):
         t = np.moveaxis(table, axis + 1, 1)
         even, above = t[:, 0::2], t[:, 1::2]
-        mirrored = np.where(_ODD[:, axis], -1.0, 1.0)[:, None, None, None] * above[:, :1]
+        mirrored = np.where(odd[:, axis], -1.0, 1.0)[:, None, None, None] * above[:, :1]
         below = np.concatenate([mirrored, above[:, :-1]], axis=1)
         table = np.moveaxis(even + 0.5 * (below + above), 1, axis + 1)  # eight, in all, times the weights
     return table

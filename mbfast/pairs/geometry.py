@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core.validate import LARGEST, FloatArray, one_number, real_array, require_positive
+from mbfast._core.validate import LARGEST, FloatArray, positive_number, real_array, require_flag
 
 ROWS = 1 << 16  # rows looked at together, so that checks need little memory
 Tile: TypeAlias = tuple[int, int]
@@ -68,8 +68,7 @@ class BlockLattice:
             raise ValueError(f"shape must be three whole numbers of blocks, got {self.shape!r}")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "spacing", positive_number("spacing", self.spacing, unit="m"))
-        if not isinstance(self.averaged, (bool, np.bool_)):
-            raise TypeError(f"averaged must be True or False, got {self.averaged!r}")
+        require_flag("averaged", self.averaged)
         object.__setattr__(self, "averaged", bool(self.averaged))
 
     @property
@@ -192,13 +191,6 @@ def _evenly(n: int, sides: FloatArray) -> tuple[FloatArray, FloatArray]:
 def cut(n: int, size: int) -> list[Tile]:
     """Return the ranges of at most so many that n blocks are worked on in."""
     return [(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def positive_number(name: str, value: ArrayLike, *, unit: str) -> float:
-    """Return one positive physical quantity, or raise a TypeError or a ValueError."""
-    number = one_number(name, value)
-    require_positive(name, np.asarray(number), unit=unit)
-    return number
 
 
 def as_blocks(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:

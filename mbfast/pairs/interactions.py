@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mbfast._core import validate
 from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_choice, require_finite
 from mbfast._core.voigt import PLACES
 from mbfast.glasses import Glass, elastic_parameter, medium
 from mbfast.kernels import dipole, stress
-from mbfast.pairs.geometry import positive_number
 
 Form = Literal["corrected", "joffrin-levelut"]
 
@@ -277,7 +277,7 @@ class StressInteraction(TensorInteraction):
 
     def __post_init__(self) -> None:
         for name in ("density", "c_l", "c_t"):
-            object.__setattr__(self, name, positive_number(name, getattr(self, name), unit=""))
+            object.__setattr__(self, name, validate.positive_number(name, getattr(self, name), unit=""))
         if self.c_l < self.c_t:
             raise ValueError(f"c_l must not be below c_t, got c_l = {self.c_l:g} and c_t = {self.c_t:g} m/s")
         require_choice("form", self.form, get_args(Form))
@@ -347,7 +347,7 @@ class DipoleInteraction(VectorInteraction):
     permittivity: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "permittivity", positive_number("permittivity", self.permittivity, unit=""))
+        object.__setattr__(self, "permittivity", validate.positive_number("permittivity", self.permittivity, unit=""))
 
     @property
     def prefactor(self) -> float:

@@ -9,9 +9,10 @@ import numpy as np
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
+from mbfast._core.voigt import NAMES, PLACES
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs._kernels import lattice as kernels
-from mbfast.pairs.cubes import INDICES, averaged_derivatives
+from mbfast.pairs.cubes import INDICES, averaged_derivatives, odd_along
 from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
@@ -227,17 +228,10 @@ _FUNCTIONS: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     3: (("xx", "yy", "yz", "xz", "xy"), ()),
 }
 # Along which axes components and functions are odd; and the columns of moments that a component is the mean of.
-_YZ, _XZ, _XY = (False, True, True), (True, False, True), (True, True, False)
-_ODD_COMPONENTS = {6: np.array([(False,) * 3] * 3 + [_YZ, _XZ, _XY]), 3: np.eye(3, dtype=bool)}
-_ODD_FUNCTIONS = {
-    6: np.array([(False,) * 3] * 5 + [_YZ] * 3 + [_XZ] * 3 + [_XY] * 3),
-    3: np.array([(False,) * 3] * 2 + [_YZ, _XZ, _XY]),
-}
-_PLACES = {
-    9: np.array([(0, 0), (4, 4), (8, 8), (5, 7), (2, 6), (1, 3)]),
-    6: np.repeat(np.arange(6)[:, None], 2, axis=1),
-    3: np.repeat(np.arange(3)[:, None], 2, axis=1),
-}
+_ODD_COMPONENTS = {6: odd_along(NAMES), 3: odd_along("xyz")}
+_ODD_FUNCTIONS = {components: odd_along(second + fourth) for components, (second, fourth) in _FUNCTIONS.items()}
+_PLACES = {width: np.repeat(np.arange(width)[:, None], 2, axis=1) for width in (3, 6)}
+_PLACES[9] = np.array([(3 * i + j, 3 * j + i) for i, j in PLACES])
 
 
 def _aligned(shape: tuple[int, ...]) -> FloatArray:

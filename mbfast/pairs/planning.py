@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -120,9 +119,9 @@ def hypothetical(
     return problem if len(sides) > 1 else replace(problem, geometry=Anywhere(int(sides[0])))
 
 
-def predictions(problem: PairProblem, names: Collection[Name] = get_args(Name)) -> tuple[Prediction, ...]:
+def predictions(problem: PairProblem) -> tuple[Prediction, ...]:
     """Return what the methods would take for a problem on this machine, the fastest possible first."""
-    found = []
+    found, names = [], get_args(Name)
     for name in names:
         if name == LatticeField.method and problem.lattice is None:
             continue

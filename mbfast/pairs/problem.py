@@ -38,33 +38,18 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class PairProblem:
-    """A checked pair sum without its moments.
-
-    Attributes
-    ----------
-    interaction : Interaction
-    geometry : BlockLattice or Cloud
-        Where the blocks are, in units of ``geometry.unit``.
-    boundary : {"open", "periodic"}
-    cell : ndarray, shape (3, 3), or None
-        Periods as rows, in units of the geometry; None if open.
-    images : int or None
-        Shells of explicit images; None for all of them, or none if open.
-    image_shape : {"cubic", "spherical"}
-    macroscopic : str or None
-        What holds the periodic body; None for the interaction's first condition, or if open.
-    rtol : float or None
-        What was asked for; None for the method's own.
-    """
+    """A checked pair sum without its moments."""
 
     interaction: Interaction
-    geometry: BlockLattice | Cloud
+    geometry: BlockLattice | Cloud  # where the blocks are, in units of its `unit`
     boundary: Boundary = "open"
-    cell: FloatArray | None = None
-    images: int | None = None
+    cell: FloatArray | None = None  # (3, 3), periods as rows, in units of the geometry; None if open
+    images: int | None = None  # shells of explicit images; None for all of them, or none if open
     image_shape: ImageShape = "cubic"
-    macroscopic: str | None = None
-    rtol: float | None = None
+    macroscopic: str | None = (
+        None  # what holds the periodic body; None for the interaction's first condition, or if open
+    )
+    rtol: float | None = None  # what was asked for; None for the method's own
 
     @classmethod
     def of(
