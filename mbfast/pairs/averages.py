@@ -126,8 +126,8 @@ def phase_sum(
     """
     geometry, k, directions = _in_a_wave(interaction, blocks, wavevector, polarization)
     k_reduced = k * geometry.unit
-    strains = [0.5 * (np.outer(k, u) + np.outer(u, k)) / np.linalg.norm(k) for u in directions]
-    terms = [interaction.wave_terms(strain, u) for strain, u in zip(strains, directions, strict=True)]
+    size = np.linalg.norm(k)
+    terms = [interaction.wave_terms(0.5 * (np.outer(k, u) + np.outer(u, k)) / size, u) for u in directions]
     waves = [(strain, np.array(coefficients)) for strain, coefficients in terms]
 
     def term(d: FloatArray, weights: FloatArray) -> float:

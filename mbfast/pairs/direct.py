@@ -32,10 +32,8 @@ class DirectField(PairField):
 
     Parameters
     ----------
-    interaction, blocks, boundary, cell, images, image_shape
-        As in `pair_field`; sums are over explicit images, and positions are copied.
-    threads : int, optional
-        Of the set-up. None: as many as this process may use.
+    interaction, blocks, boundary, cell, images, image_shape, threads
+        As in `pair_field`; sums are over explicit images, positions are copied, threads are those of the set-up.
 
     Attributes
     ----------

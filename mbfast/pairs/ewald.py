@@ -43,7 +43,7 @@ class EwaldField(PairField):
     rtol : float
         From 1e-12 to 0.01: the error of any component at any block relative to the largest field; see Notes.
     threads : int, optional
-        Of the set-up. None: as many as this process may use. No result depends on it, to the last bit.
+        As in `pair_field`, of the set-up.
 
     Attributes
     ----------

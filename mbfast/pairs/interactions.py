@@ -138,7 +138,7 @@ class Interaction(ABC):
         Raises
         ------
         TypeError, ValueError
-            For an r that `tensor` refuses, and a dr that is not of such an array or not finite.
+            For an r that `tensor` refuses, or a dr that is no such array of finite numbers.
         """
         n, x = _displacements(r)
         change, made = _vectors("dr", dr), self._structure

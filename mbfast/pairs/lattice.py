@@ -34,21 +34,14 @@ class LatticeField(PairField):
 
     Parameters
     ----------
-    interaction : Interaction
-        As in `pair_field`.
-    lattice : BlockLattice
-        Where the blocks are, points or cubes.
-    boundary, images, image_shape
-        As in `pair_field`: explicit images if periodic, the very sum of ``pair_field(..., method="direct")``.
-    threads : int, optional
-        Of the set-up. None: as many as this process may use.
+    interaction, lattice, boundary, images, image_shape, threads
+        As in `pair_field`, the blocks being points or cubes on a `BlockLattice`; with explicit images if periodic, the
+        very sum of ``pair_field(..., method="direct")``; threads are those of the set-up.
 
     Attributes
     ----------
-    interaction, boundary, cost
-        As of every `PairField`.
-    lattice : BlockLattice
-        As given.
+    interaction, lattice, boundary, cost
+        As given, and as of every `PairField`.
     rtol : float
         1e-13: errors relative to the largest field, which are rounding alone.
     nbytes : int

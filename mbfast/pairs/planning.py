@@ -6,7 +6,6 @@ import contextlib
 import functools
 import itertools
 import json
-import os
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
@@ -14,6 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from mbfast._core import jit
+from mbfast._core.archive import write_files
 from mbfast._core.machine import available_memory, usable_cores
 from mbfast._core.validate import require_choice
 from mbfast.pairs.direct import DirectField
@@ -121,8 +121,8 @@ def hypothetical(
 
 def predictions(problem: PairProblem) -> tuple[Prediction, ...]:
     """Return what the methods would take for a problem on this machine, the fastest possible first."""
-    found, names = [], get_args(Name)
-    for name in names:
+    found = []
+    for name in get_args(Name):
         if name == LatticeField.method and problem.lattice is None:
             continue
         cost = METHODS[name].estimate(problem)
@@ -184,9 +184,7 @@ def _speed(name: str) -> float:
         known[name] = _measured(*name.split())
         if file is not None:
             with contextlib.suppress(OSError):  # measured again by the next process
-                partial = file.with_name(f".{file.name}.{os.getpid()}")
-                partial.write_text(json.dumps({"key": key, "seconds": known}), encoding="utf-8")
-                partial.replace(file)
+                write_files({file: json.dumps({"key": key, "seconds": known}).encode()})
     return known[name]
 
 
