@@ -72,7 +72,7 @@ class DirectField(PairField):
     @classmethod
     def estimate(cls, problem: PairProblem) -> Cost:
         """Count all pairs."""
-        n, components, averaged_ = problem.n_blocks, problem.interaction.components, problem.geometry.averaged
+        components, n, averaged_ = problem.interaction.components, problem.geometry.n_blocks, problem.geometry.averaged
         seconds = _PAIR[components] * n * n * problem.copies * (_CUBES if averaged_ else 1.0)
         memory = 8.0 * n * (2 * components + 3) + SPARE + 24.0 * problem.copies
         return Cost(seconds, memory + (8.0 * (components**2 + 8) * n if averaged_ else 0.0))
@@ -81,7 +81,7 @@ class DirectField(PairField):
         problem = self.problem
         self._afford(self.estimate(problem))
         self._shifts, self._scale = problem.shifts, problem.scale
-        self._targets = self._tiles()
+        self._targets, self._sources = self._tiles(), cut(self._n, _SOURCES)
         self._places = problem.geometry.reduced() if self._n <= _SOURCES else None
         self._tensors = self._of_offsets(workers) if problem.geometry.averaged else None
         self.nbytes = nbytes_of(self._places, self._tensors, self._shifts)
@@ -105,12 +105,11 @@ class DirectField(PairField):
         def add(tile: Tile, field: Callable[[Tile], FloatArray]) -> None:
             result[slice(*tile)] += as_rows(field(tile), moments.width)
 
-        pieces = cut(self._n, _SOURCES)
-        fields = (self._piece(piece, moments, self._scale * moments.unit) for piece in pieces)
-        if len(self._targets) * len(pieces) == 1 and progress is False:  # what few blocks would wait for
+        fields = (self._piece(piece, moments, self._scale * moments.unit) for piece in self._sources)
+        if len(self._targets) * len(self._sources) == 1 and progress is False:  # what few blocks would wait for
             add(self._targets[0], next(fields))
         else:
-            with tiles.counter(progress, len(self._targets) * len(pieces), "field") as advance:
+            with tiles.counter(progress, len(self._targets) * len(self._sources), "field") as advance:
                 for field in fields:
                     tiles.run(partial(add, field=field), self._targets, threads=workers, advance=advance)
         if result is not target:
@@ -169,8 +168,7 @@ class DirectField(PairField):
             return float(kernels.energy(*tile, self._reduced(tile), own, first, positions, sources, *coefficients))
 
         parts: list[float] = []
-        pieces = cut(self._n, _SOURCES)
-        work = [([tile for tile in self._targets if tile[0] < piece[1] - 1], piece) for piece in pieces]
+        work = [([tile for tile in self._targets if tile[0] < piece[1] - 1], piece) for piece in self._sources]
         with tiles.counter(progress, sum(len(targets) for targets, _ in work), "energy") as advance:
             for targets, piece in work:
                 sources = moments.components(*piece)

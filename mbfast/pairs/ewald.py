@@ -129,7 +129,7 @@ class EwaldField(PairField):
     @classmethod
     def estimate(cls, problem: PairProblem) -> Cost:
         """Ask the cost model of its parts about blocks so spread."""
-        n, components = problem.n_blocks, problem.interaction.components
+        n, components = problem.geometry.n_blocks, problem.interaction.components
         if not n:
             return Cost(0.0, SPARE)
         sample, lengths = problem.geometry.spread()

@@ -76,7 +76,7 @@ class PairField(ABC):
         if reason:
             raise ValueError(reason)
         self.problem, self.interaction, self.boundary = problem, problem.interaction, problem.boundary
-        self._n = problem.n_blocks
+        self._n = problem.geometry.n_blocks
         self._set_up(workers)
 
     def _afford(self, cost: Cost) -> None:

@@ -1,5 +1,6 @@
 """What interacts: the tensors of stress moments (2.14)-(2.17) and of electric dipoles (5.2), (5.3), as data for sums.
 
+Equations, here and in the other modules of pair sums, are those of D. Zhou and A. J. Leggett, arXiv:1510.05528.
 Methods of summation ask an interaction for data, never for its class: how many components a moment has, the prefactor,
 the coefficients of the compiled sums, and which derivatives of r make its tensor. A new interaction is a small class
 below `TensorInteraction` or `VectorInteraction` that says its prefactor; every method then takes it.

@@ -138,14 +138,15 @@ def auto_method(problem: PairProblem) -> tuple[Name, PairProblem, str]:
     run: few blocks are summed directly; all images by Ewald; for what is left the costs decide, seconds on a reference
     machine.
     """
-    few = _FEW_ANYWHERE if problem.lattice is None else _FEW
-    every_image = problem.boundary == "periodic" and problem.images is None and not problem.geometry.averaged
-    if not every_image and (problem.n_blocks <= few or (problem.lattice is None and problem.images is not None)):
+    anywhere, explicit = problem.lattice is None, problem.images is not None
+    few = problem.geometry.n_blocks <= (_FEW_ANYWHERE if anywhere else _FEW)
+    every_image = problem.boundary == "periodic" and not explicit and not problem.geometry.averaged
+    if not every_image and (few or (anywhere and explicit)):
         return "direct", problem, "few blocks, or explicit images of positions"
     exact = problem if problem.rtol is not None else replace(problem, rtol=EXACT)
     if every_image:
         return "ewald", exact, "periodic, all images"
-    candidates: tuple[Name, ...] = ("direct", "ewald") if problem.lattice is None else ("direct", "fft")
+    candidates: tuple[Name, ...] = ("direct", "ewald") if anywhere else ("direct", "fft")
     costs = {name: METHODS[name].estimate(exact).seconds for name in candidates if not METHODS[name].why_not(exact)}
     best = min(costs, key=costs.__getitem__, default=candidates[0])
     return best, exact, ", ".join(f"{name} {cost:.2g} s" for name, cost in costs.items()) + " on a reference machine"

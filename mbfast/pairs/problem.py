@@ -86,11 +86,6 @@ class PairProblem:
         return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance)  # type: ignore[arg-type]
 
     @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return self.geometry.n_blocks
-
-    @property
     def lattice(self) -> BlockLattice | None:
         """The lattice the blocks are on, if they are."""
         return self.geometry if isinstance(self.geometry, BlockLattice) else None
@@ -103,7 +98,7 @@ class PairProblem:
     @functools.cached_property
     def shifts(self) -> FloatArray:
         """Displacements of the explicit images, the cell itself among them, in units of the geometry, (n, 3)."""
-        if self.cell is None or self.images is None or not self.n_blocks:
+        if self.cell is None or self.images is None or not self.geometry.n_blocks:
             return np.zeros((1, 3))
         reach, radius = self.images, math.inf
         if self.image_shape == "spherical":  # a vector of length L has no coordinate beyond L times that of the inverse

@@ -80,9 +80,10 @@ def pair_field(
         threads are no whole numbers.
     ValueError
         If method, boundary, image_shape or macroscopic is unknown; blocks or moments have another shape or are not
-        finite; blocks coincide; stress moments are not symmetric; cell is no box with a volume, or images no number of
-        at least 0; cell, images or macroscopic are missing, or given where they have no meaning; rtol is below 1e-12 or
-        above 0.01; threads is below 1; the method cannot take what is asked for, such as positions by "fft".
+        finite; blocks coincide, up to periods; stress moments are not symmetric; cell is no box with a volume, or
+        images no number of at least 0; cell, images or macroscopic are missing, or given where they have no meaning;
+        rtol is below 1e-12 or above 0.01; threads is below 1; the method cannot take what is asked for, such as
+        positions by "fft".
     MemoryError
         If the method would not fit into memory; the message says what would.
 
