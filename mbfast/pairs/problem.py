@@ -19,6 +19,7 @@ Boundary = Literal["open", "periodic"]
 ImageShape = Literal["cubic", "spherical"]
 Macroscopic = Literal["clamped", "stress-free", "tin-foil", "vacuum"]
 
+_BOUNDARIES, _IMAGE_SHAPES = get_args(Boundary), get_args(ImageShape)
 EXACT = 1e-12  # what "auto" asks of a method where no rtol is given, as of a direct sum
 EWALD_RTOL = 1e-6  # what an Ewald sum reaches where no rtol is given
 ROUNDING = 1e-13  # errors of direct and lattice sums, relative to the largest field: tests hold them to it
@@ -59,8 +60,8 @@ class PairProblem:
     ) -> PairProblem:  # fmt: skip
         """Check the arguments of `pair_field`; a TypeError or ValueError names the one that is wrong."""
         checked = check_interaction(interaction)
-        require_choice("boundary", boundary, get_args(Boundary))
-        require_choice("image_shape", image_shape, get_args(ImageShape))
+        require_choice("boundary", boundary, _BOUNDARIES)
+        require_choice("image_shape", image_shape, _IMAGE_SHAPES)
         tolerance = None if rtol is None else _check_rtol(rtol)
         if boundary == "open":
             if cell is not None or images is not None:
