@@ -40,6 +40,19 @@ def one_number(name: str, value: ArrayLike) -> float:
     return float(array)
 
 
+def positive_number(name: str, value: ArrayLike, *, unit: str) -> float:
+    """Return one positive physical quantity as a Python float: the errors of `one_number` and `require_positive`."""
+    number = one_number(name, value)
+    require_positive(name, np.asarray(number), unit=unit)
+    return number
+
+
+def require_flag(name: str, value: object) -> None:
+    """Raise a TypeError if `value` is not True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
 def require_choice(name: str, value: object, choices: Collection[object]) -> None:
     """Raise a ValueError that lists the choices if `value` is not one of them."""
     if value not in choices:

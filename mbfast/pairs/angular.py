@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from mbfast._core.validate import one_number, require_choice, require_finite
-from mbfast._core.voigt import Polarization
+from mbfast._core.validate import one_number, require_choice, require_finite, require_flag
+from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.pairs.interactions import Form
 
 MomentChange = Literal["none", "gradient", "strain"]
@@ -49,12 +49,9 @@ def squared_change(form: str, alpha: float, x: float | None) -> tuple[float, flo
 
 
 def angular_coefficients(
-    form: Form | Literal["dipole"],
-    polarization: Polarization,
-    *,
-    moment_change: MomentChange = "none",
+    form: Form | Literal["dipole"], polarization: Polarization, *, moment_change: MomentChange = "none",
     coherent: bool = True,
-) -> Coefficients:
+) -> Coefficients:  # fmt: skip
     r"""Coefficients C[p][q] of P_a(alpha, x) = sum over p, q of C[p][q] alpha^p x^q, exactly.
 
     Parameters
@@ -93,29 +90,20 @@ def angular_coefficients(
     C[0][0]/((8 pi epsilon)^2 r^6). The brackets printed in (3.5) are 5/24 of those of Joffrin and Levelut's form; the
     numbers 94 and 53 of (5.8) are 5 C[0][0] for moment_change="strain", coherent=False.
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (3.5), (5.4), (5.8).
-
     Examples
     --------
     >>> import mbfast
     >>> mbfast.angular_coefficients("dipole", "longitudinal", moment_change="gradient")
     ((Fraction(46, 5),),)
     """
-    for name, value, known in (
-        ("form", form, (*get_args(Form), "dipole")),
-        ("polarization", polarization, get_args(Polarization)),
-        ("moment_change", moment_change, get_args(MomentChange)),
-    ):
-        require_choice(name, value, known)
-    if not isinstance(coherent, bool | np.bool_):
-        raise TypeError(f"coherent must be True or False, got {coherent!r}")
+    require_choice("form", form, (*get_args(Form), "dipole"))
+    require_choice("polarization", polarization, POLARIZATIONS)
+    require_choice("moment_change", moment_change, get_args(MomentChange))
+    require_flag("coherent", coherent)
     if moment_change != "none":
         if form != "dipole":
-            raise ValueError(
-                f"moment_change must be none for stress (how T changes is not known), got {moment_change!r}"
-            )
+            wanted = "none for stress (how T changes is not known)"
+            raise ValueError(f"moment_change must be {wanted}, got {moment_change!r}")
         return ((Fraction(_DIPOLE_FIFTHS[moment_change, bool(coherent)][polarization], 5),),)
     # averages of (k.n)^2 and of (k.n)^2 (u.n)^2 for u along and across k
     second, fourth = Fraction(1, 3), Fraction(1, 5) if polarization == "longitudinal" else Fraction(1, 15)

@@ -5,24 +5,16 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core import tiles
-from mbfast._core.validate import (
-    LARGEST,
-    SMALLEST,
-    FloatArray,
-    float_array,
-    one_number,
-    require_choice,
-    require_finite,
-    require_positive,
-)
+from mbfast._core import tiles, validate
+from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_choice, require_finite
 from mbfast.kernels import displacements
 from mbfast.pairs.angular import MomentChange, squared_change
-from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, as_blocks
+from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, Tile, as_blocks, cut
 from mbfast.pairs.interactions import Interaction, check_interaction
 
 
@@ -69,30 +61,23 @@ def lattice_sum(
     6.9457
     8.0216
     """
-    exponent = one_number("power", power)
+    exponent = validate.one_number("power", power)
     require_finite("power", np.asarray(exponent))
     geometry = _centres(blocks)
     scale = 1.0
-    if isinstance(geometry, BlockLattice):
-        if spacing is not None:
-            raise ValueError("spacing is known for a lattice, got one")
-    else:
+    if not isinstance(geometry, BlockLattice):
         if spacing is None:
             raise ValueError("spacing must be given for positions, got None")
-        length = one_number("spacing", spacing)
-        require_positive("spacing", np.asarray(length), unit="m")
-        scale = geometry.unit / length
+        scale = geometry.unit / validate.positive_number("spacing", spacing, unit="m")
+    elif spacing is not None:
+        raise ValueError("spacing is known for a lattice, got one")
     return _average(geometry, lambda d, w: float(displacements.inverse_power(d * scale, w, exponent)), threads)
 
 
 def phase_sum(
-    interaction: Interaction,
-    blocks: BlockLattice | ArrayLike,
-    wavevector: ArrayLike,
-    polarization: str | ArrayLike,
-    *,
-    threads: int | None = None,
-) -> float:
+    interaction: Interaction, blocks: BlockLattice | ArrayLike, wavevector: ArrayLike, polarization: str | ArrayLike,
+    *, threads: int | None = None,
+) -> float:  # fmt: skip
     """N^-1 sum over ordered pairs of Lambda_ijkl e_ij e_kl cos(k.x): the sum in (3.7).
 
     Parameters
@@ -139,12 +124,10 @@ def phase_sum(
     -2.2069
     -2.6871
     """
-    check_interaction(interaction)
-    geometry = _centres(blocks)
-    k, directions = _wave(wavevector, polarization)
+    geometry, k, directions = _in_a_wave(interaction, blocks, wavevector, polarization)
     k_reduced = k * geometry.unit
-    strains = [0.5 * (np.outer(k, u) + np.outer(u, k)) / np.linalg.norm(k) for u in directions]
-    terms = [interaction.wave_terms(strain, u) for strain, u in zip(strains, directions, strict=True)]
+    size = np.linalg.norm(k)
+    terms = [interaction.wave_terms(0.5 * (np.outer(k, u) + np.outer(u, k)) / size, u) for u in directions]
     waves = [(strain, np.array(coefficients)) for strain, coefficients in terms]
 
     def term(d: FloatArray, weights: FloatArray) -> float:
@@ -154,28 +137,16 @@ def phase_sum(
 
 
 def strain_coupling_sum(
-    interaction: Interaction,
-    blocks: BlockLattice | ArrayLike,
-    wavevector: ArrayLike,
-    polarization: str | ArrayLike,
-    x: float | None = None,
-    *,
-    moment_change: MomentChange | None = None,
-    coherent: bool = True,
+    interaction: Interaction, blocks: BlockLattice | ArrayLike, wavevector: ArrayLike, polarization: str | ArrayLike,
+    x: float | None = None, *, moment_change: MomentChange | None = None, coherent: bool = True,
     threads: int | None = None,
-) -> float:
+) -> float:  # fmt: skip
     r"""N^-1 sum over ordered pairs of M M* X X: what a wave's change of the interaction absorbs, the sum in (3.5).
 
     Parameters
     ----------
-    interaction : Interaction
-        What is changed.
-    blocks : BlockLattice or array_like, shape (N, 3)
-        A finite lattice, summed over offsets, or positions (m), summed over pairs.
-    wavevector : array_like, shape (3,)
-        k (1/m), not zero.
-    polarization : {"longitudinal", "transverse"} or array_like, shape (3,)
-        As in `phase_sum`.
+    interaction, blocks, wavevector, polarization
+        As in `phase_sum`; the interaction is what is changed.
     x : float, optional
         Im chi~_l/Im chi~_t - 2; wanted for stress, without meaning for dipoles.
     moment_change : {"none", "gradient", "strain"}, optional
@@ -194,22 +165,16 @@ def strain_coupling_sum(
     Raises
     ------
     TypeError
-        If interaction is no Interaction, blocks, wavevector or polarization do not consist of real numbers, or threads
-        is no whole number.
+        For the arguments that `phase_sum` refuses; if x is no number, or coherent is not True or False.
     ValueError
-        If blocks have another shape, are not finite, coincide or are cubes; wavevector is no vector from 1e-35 to 1e35
-        1/m long; polarization is unknown or no unit vector; threads is below 1; x is missing for stress, given for
-        dipoles, or not finite; moment_change is unknown or not for this interaction.
+        For the arguments that `phase_sum` refuses; if x is missing for stress, given for dipoles, or not finite;
+        moment_change is unknown or not for this interaction.
 
     Notes
     -----
-    M is the change of Lambda when block s moves by u A exp(ik.x_s), without the limit of long waves:
-    |u_s - u_s'| = 2 A |sin(k.(x_s - x_s')/2)|. In that limit, and with the directions averaged, the sum is
+    M is the change of Lambda (2.17), or of mu (5.3)-(5.8), when block s moves by u A exp(ik.x_s), without the limit of
+    long waves: |u_s - u_s'| = 2 A |sin(k.(x_s - x_s')/2)|. In that limit, and with the directions averaged, the sum is
     S_6 P_a(alpha, x)/(8 pi rho c_t^2 L^3)^2, with S_6 = ``lattice_sum(blocks, 6)`` and `angular_coefficients`.
-
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.17), (3.5), (5.3)-(5.8).
 
     Examples
     --------
@@ -220,26 +185,20 @@ def strain_coupling_sum(
     >>> print(f"{value * (cube.spacing**3 / silica.prefactor) ** 2:.1f}")
     613.5
     """
-    check_interaction(interaction)
-    geometry = _centres(blocks)
-    k, directions = _wave(wavevector, polarization)
+    geometry, k, directions = _in_a_wave(interaction, blocks, wavevector, polarization)
     k_reduced = k * geometry.unit
     if moment_change is None:
         moment_change = interaction.moment_changes[0]  # type: ignore[assignment]
     require_choice("moment_change", moment_change, interaction.moment_changes)
-    if not isinstance(coherent, bool | np.bool_):
-        raise TypeError(f"coherent must be True or False, got {coherent!r}")
+    validate.require_flag("coherent", coherent)
     a, b = squared_change(interaction.form, interaction.alpha, x)
+    kernel: Any = displacements.strain_coupling
+    how: tuple[object, ...] = a, b
+    if moment_change != "none":
+        kernel, how = displacements.dipole_strain_coupling, (moment_change == "strain", coherent)
 
     def term(d: FloatArray, weights: FloatArray) -> float:
-        if moment_change == "none":
-            parts = (displacements.strain_coupling(d, weights, k_reduced, u, a, b) for u in directions)
-        else:
-            symmetric = moment_change == "strain"
-            parts = (
-                displacements.dipole_strain_coupling(d, weights, k_reduced, u, symmetric, coherent) for u in directions
-            )
-        return math.fsum(parts) / len(directions)
+        return math.fsum(kernel(d, weights, k_reduced, u, *how) for u in directions) / len(directions)
 
     return _average(geometry, term, threads) * (interaction.prefactor / geometry.unit**3) ** 2
 
@@ -269,8 +228,15 @@ def _centres(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:
     return geometry
 
 
+def _in_a_wave(
+    interaction: object, blocks: BlockLattice | ArrayLike, wavevector: ArrayLike, polarization: str | ArrayLike
+) -> tuple[BlockLattice | Cloud, FloatArray, list[FloatArray]]:
+    """Check all four; return where the blocks are, the wavevector and the polarizations to average over."""
+    check_interaction(interaction)
+    return _centres(blocks), *_wave(wavevector, polarization)
+
+
 def _wave(wavevector: ArrayLike, polarization: str | ArrayLike) -> tuple[FloatArray, list[FloatArray]]:
-    """Check k, and return it with the polarizations to average over."""
     k = float_array("wavevector", wavevector)
     require_finite("wavevector", k)
     if k.shape != (3,) or not SMALLEST <= np.linalg.norm(k) <= LARGEST:
@@ -301,31 +267,30 @@ def _average(
         return 0.0
     if isinstance(geometry, BlockLattice):
         shape = geometry.shape
-        starts = range(0, shape[0] * (2 * shape[1] - 1) * (2 * shape[2] - 1), ROWS)
-        parts = tiles.run(lambda start: term(*_offsets(shape, start)), starts, threads=workers)
+        pieces = cut(shape[0] * (2 * shape[1] - 1) * (2 * shape[2] - 1), ROWS)
+        parts = tiles.run(lambda piece: term(*_offsets(shape, piece)), pieces, threads=workers)
     else:
-        parts = tiles.run(lambda start: _pairs(geometry, start, term), range(0, n - 1, 64), threads=workers)
+        parts = tiles.run(lambda tile: _pairs(geometry, tile, term), cut(n, 64), threads=workers)
     return 2.0 * math.fsum(parts) / n
 
 
-def _offsets(shape: tuple[int, int, int], start: int) -> tuple[FloatArray, FloatArray]:
-    """Offsets of one of each pair d, -d, (3, n), and how many pairs of blocks have them, (n,): a piece from `start`."""
+def _offsets(shape: tuple[int, int, int], piece: Tile) -> tuple[FloatArray, FloatArray]:
+    """Offsets of one of each pair d, -d, (3, n), and how many pairs of blocks have them, (n,): a piece of them."""
     grid = (shape[0], 2 * shape[1] - 1, 2 * shape[2] - 1)
-    x, y, z = np.unravel_index(np.arange(start, min(start + ROWS, math.prod(grid))), grid)
+    x, y, z = np.unravel_index(np.arange(*piece), grid)
     y, z = y - (shape[1] - 1), z - (shape[2] - 1)
     upper = (x > 0) | (y > 0) | ((y == 0) & (z > 0))
     d = np.array([x[upper], y[upper], z[upper]], dtype=np.float64)
     return d, np.prod(np.array(shape)[:, None] - np.abs(d), axis=0)
 
 
-def _pairs(cloud: Cloud, start: int, term: Callable[[FloatArray, FloatArray], float]) -> float:
-    """Sum the term over the pairs of blocks [start, start + 64) with later ones."""
-    n = cloud.n_blocks
-    first = cloud.reduced(start, min(start + 64, n))
+def _pairs(cloud: Cloud, tile: Tile, term: Callable[[FloatArray, FloatArray], float]) -> float:
+    """Sum the term over the pairs of the blocks of a tile with later ones."""
+    first, start = cloud.reduced(tile), tile[0]
     parts = []
-    for j0 in range(start, n, ROWS):
-        later = cloud.reduced(j0, min(j0 + ROWS, n))
+    for j0, j1 in cut(cloud.n_blocks - start, ROWS):
+        later = cloud.reduced((start + j0, start + j1))
         for i in range(first.shape[1]):
-            d = later[:, max(start + i + 1 - j0, 0) :] - first[:, i : i + 1]
+            d = later[:, max(i + 1 - j0, 0) :] - first[:, i : i + 1]
             parts.append(term(d, np.ones(d.shape[1])))
     return math.fsum(parts)

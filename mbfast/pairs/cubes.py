@@ -28,6 +28,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,8 +56,13 @@ _ORBITS = (
 )
 
 
+def odd_along(names: Iterable[str]) -> NDArray[np.bool_]:
+    """Which components, by their indices, change their sign with x, with y and with z, (n, 3)."""
+    return np.array([[name.count(axis) % 2 == 1 for axis in "xyz"] for name in names])
+
+
 def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray:
-    r"""Tensors between two cubes of side 1, averaged over both, without the prefactor.
+    """Tensors between two cubes of side 1, averaged over both, without the prefactor.
 
     Parameters
     ----------
@@ -71,7 +77,7 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
         Stress: K with plain components in the order xx, yy, zz, yz, xz, xy, so that Lambda_ijkl = prefactor/side^3
         K[ij, kl] and h_ij = sum over all nine kl of Lambda_ijkl T_kl, that is K @ (T * [1, 1, 1, 2, 2, 2]). For Joffrin
         and Levelut's form its part symmetric in i, j and k, l. Dipoles: mu_ij = prefactor/side^3 K[i, j], K being 4 pi
-        times Newell's tensor.
+        times the tensor of A. J. Newell, W. Williams and D. J. Dunlop, J. Geophys. Res. 98, 9551 (1993).
 
     Raises
     ------
@@ -85,10 +91,6 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
     Errors are below 3e-14 of the largest component, near or far. What comes for an offset does not depend, to the last
     bit, on the others. At offset zero this is the average over one cube and itself, in the sense of distributions,
     contact term included: for dipoles 4 pi/3 times the unit matrix, of trace 4 pi.
-
-    References
-    ----------
-    A. J. Newell, W. Williams and D. J. Dunlop, J. Geophys. Res. 98, 9551 (1993), for dipoles.
 
     Examples
     --------
@@ -151,21 +153,15 @@ def averaged_derivatives(d: FloatArray) -> FloatArray:
     result[:, ~near] = _far(d[:, ~near])
     if near.any():
         x, y, z = np.abs(d[:, near]).astype(np.int64)
-        mirrored = np.logical_xor.reduce(_odd()[:, :, None] & (d[:, near] < 0.0), axis=1)
+        mirrored = np.logical_xor.reduce(odd_along(INDICES)[:, :, None] & (d[:, near] < 0.0), axis=1)
         result[:, near] = np.where(mirrored, -1.0, 1.0) * _table()[:, x, y, z]
     return result
-
-
-def _odd() -> NDArray[np.bool_]:
-    """Which components change their sign with x, with y and with z, (15, 3)."""
-    return np.array([[name.count(axis) % 2 == 1 for axis in "xyz"] for name in INDICES])
 
 
 @functools.cache
 def _rule() -> tuple[FloatArray, FloatArray]:
     """Points (3, 33) and weights (33,) of the sum far away."""
-    points: list[tuple[float, ...]] = []
-    weights: list[float] = []
+    points, weights = [], []
     for representative, weight in _ORBITS:
         signed = itertools.product(*({x, -x} for x in representative))
         orbit = sorted({place for signs in signed for place in itertools.permutations(signs)})
@@ -211,7 +207,7 @@ def _table() -> FloatArray:
 
 def _refined(table: FloatArray) -> FloatArray:
     """Averages (15, n, n, n) at offsets d >= 0 from those at 2 d + s, (15, 2 n, 2 n, 2 n)."""
-    odd = _odd()
+    odd = odd_along(INDICES)
     for axis in range(3):
         t = np.moveaxis(table, axis + 1, 1)
         even, above = t[:, 0::2], t[:, 1::2]

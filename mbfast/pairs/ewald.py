@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,15 +33,8 @@ class EwaldField(PairField):
 
     Parameters
     ----------
-    interaction : Interaction
-        `StressInteraction`, `DipoleInteraction` or one of your own.
-    blocks : BlockLattice or array_like, shape (N, 3)
-        Where the blocks are (m).
-    boundary : {"open", "periodic"}
-        "open": these blocks in free space. "periodic": them and all images of them.
-    cell : array_like, shape (3,) or (3, 3), optional
-        Period along each axis, or three vectors as rows (m), of any angles; wanted for periodic positions, known for a
-        lattice.
+    interaction, blocks, boundary, cell
+        As in `pair_field`; if periodic, of these blocks and all images of them, in cells of any angles.
     macroscopic : {"clamped", "stress-free", "tin-foil", "vacuum"}, optional
         What holds the periodic body, as the sum over images does not say. Stress: no strain on average, the default, or
         no stress on average, where the body deforms as its moments, and its moduli, want it to. Dipoles: no electric
@@ -52,35 +43,23 @@ class EwaldField(PairField):
     rtol : float
         From 1e-12 to 0.01: the error of any component at any block relative to the largest field; see Notes.
     threads : int, optional
-        Of the set-up. None: as many as this process may use. No result depends on it, to the last bit.
+        As in `pair_field`, of the set-up.
 
     Attributes
     ----------
-    interaction, boundary, rtol
-        As given.
+    interaction, boundary, rtol, nbytes, cost
+        As of every `PairField`.
     unit : float
-        The field relative to which errors are below `rtol` where all fields are smaller than it, for moments of size 1.
-    nbytes : int
-        Memory held (bytes).
-    cost : Cost
-        Predicted seconds on one core of a reference machine, and memory.
+        Prefactor/d^3, d the mean distance of blocks: the field relative to which errors are below `rtol` where all
+        fields are smaller than it, for moments of size 1.
 
     Raises
     ------
-    TypeError
-        If interaction is no Interaction, blocks, cell or rtol do not consist of real numbers, or threads is no whole
-        number.
+    TypeError, MemoryError
+        For the arguments that `pair_field` refuses.
     ValueError
-        If blocks have another shape, are not finite, or coincide, up to periods; blocks are cubes; boundary is unknown;
-        cell or macroscopic are missing, not as described, or given with an open boundary; the body is to be stress-free
-        and has Joffrin and Levelut's form, which no elastic medium has, or c_l^2 <= 4/3 c_t^2, and so no bulk modulus;
-        rtol is below 1e-12 or above 0.01; threads is below 1.
-    MemoryError
-        If it would not fit into memory.
-
-    See Also
-    --------
-    pair_field : the same by ``method="ewald"``, once.
+        For the arguments that `pair_field` refuses, if blocks are cubes, and if the body is to be stress-free and has
+        Joffrin and Levelut's form, which no elastic medium has, or c_l^2 <= 4/3 c_t^2, and so no bulk modulus.
 
     Notes
     -----
@@ -130,16 +109,10 @@ class EwaldField(PairField):
     method = "ewald"
 
     def __init__(
-        self,
-        interaction: Interaction,
-        blocks: BlockLattice | ArrayLike,
-        *,
-        boundary: Boundary = "open",
-        cell: ArrayLike | None = None,
-        macroscopic: Macroscopic | None = None,
-        rtol: float = EWALD_RTOL,
+        self, interaction: Interaction, blocks: BlockLattice | ArrayLike, *, boundary: Boundary = "open",
+        cell: ArrayLike | None = None, macroscopic: Macroscopic | None = None, rtol: float = EWALD_RTOL,
         threads: int | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         options = {"boundary": boundary, "cell": cell, "macroscopic": macroscopic, "rtol": rtol}
         self._make(PairProblem.of(interaction, blocks, **options), threads)  # type: ignore[arg-type]
 
@@ -149,16 +122,14 @@ class EwaldField(PairField):
         if problem.geometry.averaged:
             return "blocks must be points for Ewald sums, got averaged=True: method='fft' takes cubes"
         if problem.images is not None:
-            return (
-                f"images are summed explicitly by method='direct' and method='fft', got {problem.images} with "
-                f"method={cls.method!r}, which sums over all of them"
-            )
+            got = f"got {problem.images} with method={cls.method!r}, which sums over all of them"
+            return f"images are summed explicitly by method='direct' and method='fft', {got}"
         return ""
 
     @classmethod
     def estimate(cls, problem: PairProblem) -> Cost:
         """Ask the cost model of its parts about blocks so spread."""
-        n, components = problem.n_blocks, problem.interaction.components
+        n, components = problem.geometry.n_blocks, problem.interaction.components
         if not n:
             return Cost(0.0, SPARE)
         sample, lengths = problem.geometry.spread()
@@ -166,22 +137,30 @@ class EwaldField(PairField):
         return _cost(plan, n, components, n / len(sample))
 
     def _set_up(self, workers: int) -> None:
-        problem, geometry = self.problem, self.problem.placed
-        self._n = n = problem.n_blocks
-        self._plan: Plan | None = None
+        n, problem, interaction = self._n, self.problem, self.interaction
+        self.rtol, self.nbytes, self.cost = _rtol(problem), 0, Cost(0.0, SPARE)
         if not n:
             return
-        positions = np.ascontiguousarray(geometry.reduced(0, n).T)
-        interaction, box = self.interaction, problem.cell
-        components, tolerance = interaction.components, self.rtol
-        b, c2 = interaction.parts
+        positions = np.ascontiguousarray(problem.geometry.reduced().T)
+        box, images = problem.cell, np.empty((0, 3), dtype=np.int64)
         if box is not None:
             fractions = positions @ np.linalg.inv(box)
             turns = np.floor(fractions)
             fractions -= turns
             positions = positions - turns @ box
-            plan = choose(fractions @ box, np.linalg.norm(box, axis=1), tolerance, components=components, periodic=True)
-            self._require_memory(_cost(plan, n, components, 1.0))
+            inside, lengths, volume = fractions @ box, np.linalg.norm(box, axis=1), abs(float(np.linalg.det(box)))
+        else:
+            inside = positions - positions.min(axis=0)
+            lengths = inside.max(axis=0)
+            volume = float(np.prod(np.maximum(lengths, lengths.max() / n))) or 1.0
+            box = np.diag(np.where(lengths > 0.0, lengths, 1.0))
+            fractions = inside / np.diag(box)
+        self.unit = abs(problem.scale) * n / volume
+        components, periodic = interaction.components, problem.cell is not None
+        self._plan = plan = choose(inside, lengths, self.rtol, components=components, periodic=periodic)
+        self._afford(_cost(plan, n, components, 1.0))
+        b, c2 = interaction.parts
+        if periodic:
             reach = np.ceil(plan.cutoff * np.linalg.norm(np.linalg.inv(box), axis=0) * (1.0 + 1e-9)).astype(np.int64)
             images = np.array(list(np.ndindex(*(2 * reach + 1)))) - reach
             images = images[images.any(axis=1)]
@@ -189,62 +168,26 @@ class EwaldField(PairField):
             uniform = interaction.uniform_field(problem.macroscopic or interaction.conditions[0])
             volume = abs(float(np.linalg.det(box / plan.cutoff)))
         else:
-            inside = positions - positions.min(axis=0)
-            extent = inside.max(axis=0)
-            plan = choose(inside, extent, tolerance, components=components, periodic=False)
-            self._require_memory(_cost(plan, n, components, 1.0))
-            box, images = np.diag(np.where(extent > 0.0, extent, 1.0)), np.empty((0, 3), dtype=np.int64)
-            fractions = inside / np.diag(box)
-            self._far = OpenFar(inside / plan.cutoff, extent / plan.cutoff, plan, workers)
+            self._far = OpenFar(inside / plan.cutoff, lengths / plan.cutoff, plan, workers)
             # what undoes the uniform field of the polynomials in `cut_biharmonic` and `cut_harmonic`
             uniform, volume = (b - c2, -0.5 * c2), self._far.radius**3
-        self._plan = plan
         self._near = Near(positions, fractions, box, images, plan.cutoff)
         profile, orders = plan.profile(), _KERNELS[components][2]
-        self._polynomials = polynomials(profile, orders, plan.cutoff, 0.05 * tolerance)
+        self._polynomials = polynomials(profile, orders, plan.cutoff, 0.05 * self.rtol)
         # the smooth part's field of a block at itself, and the uniform field of all blocks
         zero = float(derivative(profile, orders[0], np.zeros(1))[0])
         self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if profile.flat else (-zero, 0.0)
         self._uniform = uniform[0] / volume, uniform[1] / volume
-
-    @property
-    def rtol(self) -> float:
-        """Error relative to the largest field, or to `unit`; see Notes."""
-        return _rtol(self.problem)
-
-    @property
-    def unit(self) -> float:
-        """Prefactor/d^3, d the mean distance of blocks: the field of a moment of size 1 there."""
-        geometry, cell = self.problem.placed, self.problem.cell
-        if not self._n:
-            return 0.0
-        if cell is None:
-            places = geometry.reduced(0, self._n)
-            extent = places.max(axis=1) - places.min(axis=1)
-            volume = float(np.prod(np.maximum(extent, extent.max() / self._n))) or 1.0
-        else:
-            volume = abs(float(np.linalg.det(cell)))
-        return abs(self.problem.scale) * self._n / volume
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held (bytes)."""
-        return nbytes_of(self._far, self._near, self._polynomials) if self._n else 0
-
-    @property
-    def cost(self) -> Cost:
-        """What one field takes, set-up included, by constants that do not depend on this machine."""
-        plan = self._plan
-        return Cost(0.0, SPARE) if plan is None else _cost(plan, self._n, self.interaction.components, 1.0)
+        self.nbytes = nbytes_of(self._far, self._near, self._polynomials)
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
-        assert self._plan is not None  # there are blocks
         rows = np.ascontiguousarray(moments.components(0, self._n).T)
         near, modes, orders = _KERNELS[self.interaction.components]
         parts = self.interaction.parts if len(orders) > 2 else ()
         field = _isotropic(*self._uniform, rows.sum(axis=0)[None]) - _isotropic(*self._self, rows)
         with tiles.counter(progress, 1, "field") as advance:
-            self._far.add(partial(_multiply, modes, parts), rows, field, workers)
+            # without coefficients of the biharmonic part that part's factors are not wanted either
+            self._far.add(lambda *given: modes(*(given if parts else given[:-1]), *parts), rows, field, workers)
             field *= self._plan.cutoff**-3.0
             self._near.add(near, rows, self._polynomials, parts, field, workers)
             advance()
@@ -262,11 +205,6 @@ def _cost(plan: Plan, n: int, components: int, each: float) -> Cost:
     memory = 30.0 * components * math.prod(plan.shapes[0]) * each + n * (50.0 * components + 250.0)
     ends = 8.0 * n * (2 * components + 3) + SPARE
     return Cost(1e-9 * _SET_UP * plan.cost * each, ends + memory)
-
-
-def _multiply(kernel: Callable[..., Any], parts: tuple[float, ...], *arguments: FloatArray) -> None:
-    """Multiply modes; without coefficients of the biharmonic part that part's factors are not wanted either."""
-    kernel(*(arguments if parts else arguments[:-1]), *parts)
 
 
 def _isotropic(equal: float, trace: float, moments: FloatArray) -> FloatArray:

@@ -23,18 +23,10 @@ SPARE = 5e7  # bytes that every method may take unasked
 
 
 class Cost(NamedTuple):
-    """What a field takes, by the constants written down in its method.
+    """What a field takes, set-up included, by constants that do not depend on this machine."""
 
-    Attributes
-    ----------
-    seconds : float
-        On one core of an AMD EPYC of the third generation (Zen 3), set-up included.
-    memory : float
-        Bytes, set-up, moments and field included.
-    """
-
-    seconds: float
-    memory: float
+    seconds: float  # on one core of an AMD EPYC of the third generation (Zen 3)
+    memory: float  # bytes, moments and field included
 
 
 class PairField(ABC):
@@ -49,10 +41,27 @@ class PairField(ABC):
         Its name in `pair_field`.
     problem : PairProblem
         The checked arguments.
+    interaction, boundary
+        Two of them, as given.
+    rtol : float
+        Error that the method is held to, relative to the largest field; see its Notes.
+    unit : float
+        The field below which errors are no longer relative to the largest one, for moments of size 1; 0 where they
+        always are.
+    nbytes : int
+        Memory held (bytes).
+    cost : Cost
+        What one field takes: seconds on one core of a reference machine, set-up included, and memory.
     """
 
     method: ClassVar[str]
     problem: PairProblem
+    interaction: Interaction
+    boundary: Boundary
+    rtol = ROUNDING
+    unit = 0.0
+    nbytes: int
+    cost: Cost
 
     @classmethod
     def of(cls, problem: PairProblem, *, threads: int | None = None) -> Self:
@@ -66,20 +75,27 @@ class PairField(ABC):
         reason = self.why_not(problem)
         if reason:
             raise ValueError(reason)
-        self.problem = problem
+        self.problem, self.interaction, self.boundary = problem, problem.interaction, problem.boundary
+        self._n = problem.geometry.n_blocks
         self._set_up(workers)
 
-    def _require_memory(self, cost: Cost) -> None:
-        """Raise a MemoryError, with the numbers, for what does not fit."""
+    def _afford(self, cost: Cost) -> None:
+        """Take note of the cost; raise a MemoryError, with the numbers, for what does not fit."""
+        self.cost = cost
         if cost.memory > 2.0 * SPARE and cost.memory > available_memory():
             from mbfast.pairs.planning import refuse_memory  # noqa: PLC0415
 
             refuse_memory(self.method, self.problem)
 
     @classmethod
-    @abstractmethod
     def why_not(cls, problem: PairProblem) -> str:
-        """Say why the method cannot take a problem, or nothing."""
+        """Say why the method cannot take a problem, or nothing: here, of methods that sum over explicit images."""
+        if problem.boundary == "open" or problem.images is not None:
+            return ""
+        if problem.macroscopic is not None:
+            got = f"got {problem.macroscopic!r} with method={cls.method!r}"
+            return f"macroscopic is for sums over all images, by method='ewald', {got}"
+        return f"images must be a whole number >= 0 of shells for method={cls.method!r} if periodic, got None"
 
     @classmethod
     @abstractmethod
@@ -88,62 +104,25 @@ class PairField(ABC):
 
     @abstractmethod
     def _set_up(self, workers: int) -> None:
-        """Compute what does not depend on the moments."""
+        """Compute what does not depend on the moments: `nbytes`, by `_afford` the cost, and what it wants itself."""
 
     @abstractmethod
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         """Fill out, of the shape of the moments, with the field."""
 
-    @property
-    def interaction(self) -> Interaction:
-        """The interaction, as given."""
-        return self.problem.interaction
-
-    @property
-    def boundary(self) -> Boundary:
-        """The boundary condition, as given."""
-        return self.problem.boundary
-
-    @property
-    def rtol(self) -> float:
-        """Error that the method is held to, relative to the largest field; see its Notes."""
-        return ROUNDING
-
-    @property
-    def unit(self) -> float:
-        """The field below which errors are no longer relative to the largest one; 0 where they always are."""
-        return 0.0
-
-    @property
-    @abstractmethod
-    def nbytes(self) -> int:
-        """Memory held (bytes)."""
-
-    @property
-    def cost(self) -> Cost:
-        """What one field takes, set-up included, by constants that do not depend on this machine."""
-        return self.estimate(self.problem)
-
     def __call__(
-        self,
-        moments: ArrayLike,
-        *,
-        out: FloatArray | None = None,
-        threads: int | None = None,
+        self, moments: ArrayLike, *, out: FloatArray | None = None, threads: int | None = None,
         progress: tiles.Progress = False,
-    ) -> FloatArray:
+    ) -> FloatArray:  # fmt: skip
         """Field of all other blocks at each block, h_s = sum over s' of Lambda(x_s - x_s') : T_s'.
 
         Parameters
         ----------
-        moments : array_like
-            Stress moments (J), (N, 3, 3), symmetric, or (N, 6) in the order xx, yy, zz, yz, xz, xy; dipoles (C m),
-            (N, 3). On a lattice its shape stands in place of N.
+        moments
+            As in `pair_field`.
         out : ndarray, optional
             Where the field goes: float64, C-contiguous, of the shape of `moments`; it may be `moments` itself.
-        threads : int, optional
-            None: as many as this process may use. The result does not depend on it, to the last bit.
-        progress : bool or callable
+        threads, progress
             As in `pair_field`.
 
         Returns
@@ -187,7 +166,7 @@ class PairField(ABC):
         Raises
         ------
         TypeError, ValueError
-            For the moments and threads that the field refuses.
+            For the moments and threads that `__call__` refuses.
         """
         return self.energy_of(self.problem.moments(moments), threads, progress)
 
@@ -211,13 +190,13 @@ class PairField(ABC):
         Raises
         ------
         TypeError, ValueError
-            If threads is not a whole number of at least 1.
+            For the threads that `__call__` refuses.
         """
         from scipy.sparse.linalg import LinearOperator  # noqa: PLC0415
 
         workers = tiles.check_threads(threads)
         layout = LAYOUTS[self.interaction.components][-1]
-        shape = (*self.problem.placed.leading, *layout)
+        shape = (*self.problem.geometry.leading, *layout)
 
         def apply(vector: FloatArray) -> FloatArray:
             moments = np.reshape(np.asarray(vector, dtype=np.float64), shape)
@@ -229,7 +208,7 @@ class PairField(ABC):
         return LinearOperator((size, size), matvec=apply, rmatvec=apply, dtype=np.float64)
 
     def _facts(self) -> dict[str, str]:
-        geometry, images = self.problem.placed, self.problem.images
+        geometry, images = self.problem.geometry, self.problem.images
         boundary = self.boundary if images is None else f"{self.boundary}, {images} shells of images"
         if self.boundary == "periodic" and images is None:
             boundary += f", {self.problem.macroscopic or self.interaction.conditions[0]}"
@@ -242,21 +221,18 @@ class PairField(ABC):
         }
 
     def __repr__(self) -> str:
-        facts = self._facts()
-        return (
-            f"<{type(self).__name__}: {facts['interaction']}, {facts['blocks']} blocks, {facts['boundary']}, "
-            f"rtol {facts['rtol']}, {facts['memory']}>"
-        )
+        interaction, blocks, boundary, rtol, memory = self._facts().values()
+        return f"<{type(self).__name__}: {interaction}, {blocks} blocks, {boundary}, rtol {rtol}, {memory}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in self._facts().items())
         return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
 
 
-def nbytes_of(*arrays: Any) -> int:
+def nbytes_of(*items: Any) -> int:
     """Return the bytes of arrays, of lists of them, and of the arrays that objects hold."""
     total = 0
-    for item in arrays:
+    for item in items:
         if isinstance(item, np.ndarray):
             total += item.nbytes
         elif isinstance(item, list | tuple):

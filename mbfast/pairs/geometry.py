@@ -6,13 +6,15 @@ import math
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core.validate import LARGEST, FloatArray, one_number, real_array, require_positive
+from mbfast._core.validate import LARGEST, FloatArray, positive_number, real_array, require_flag
 
 ROWS = 1 << 16  # rows looked at together, so that checks need little memory
+Tile: TypeAlias = tuple[int, int]
 _FEW = 256  # blocks that are told apart soonest one by one
 _SAMPLE = 1 << 15  # random positions that stand for more
 
@@ -34,7 +36,6 @@ class BlockLattice:
     Attributes
     ----------
     n_blocks : int
-        Their number.
     positions : ndarray, shape (n_blocks, 3)
         Block (i, j, k) is at (i, j, k) times the spacing (m).
 
@@ -66,11 +67,8 @@ class BlockLattice:
         if not exact or len(shape) != 3 or min(shape) < 0:
             raise ValueError(f"shape must be three whole numbers of blocks, got {self.shape!r}")
         object.__setattr__(self, "shape", shape)
-        spacing = one_number("spacing", self.spacing)
-        require_positive("spacing", np.asarray(spacing), unit="m")
-        object.__setattr__(self, "spacing", spacing)
-        if not isinstance(self.averaged, (bool, np.bool_)):
-            raise TypeError(f"averaged must be True or False, got {self.averaged!r}")
+        object.__setattr__(self, "spacing", positive_number("spacing", self.spacing, unit="m"))
+        require_flag("averaged", self.averaged)
         object.__setattr__(self, "averaged", bool(self.averaged))
 
     @property
@@ -80,8 +78,8 @@ class BlockLattice:
 
     @property
     def positions(self) -> FloatArray:
-        """Positions of the blocks, shape (n_blocks, 3), in m."""
-        return np.ascontiguousarray(self.reduced(0, self.n_blocks).T) * self.spacing
+        """Block (i, j, k) is at (i, j, k) times the spacing: shape (n_blocks, 3), in m."""
+        return np.ascontiguousarray(self.reduced().T) * self.spacing
 
     @property
     def unit(self) -> float:
@@ -93,9 +91,10 @@ class BlockLattice:
         """The axes that stand for the blocks in arrays of moments."""
         return self.shape
 
-    def reduced(self, start: int, stop: int) -> FloatArray:
-        """Positions of the blocks [start, stop) in units of the spacing, shape (3, stop - start)."""
-        return np.array(np.unravel_index(np.arange(start, stop), self.shape), dtype=np.float64)
+    def reduced(self, tile: Tile | None = None) -> FloatArray:
+        """Positions of the blocks of a tile, or of all, in units of the spacing, shape (3, blocks)."""
+        blocks = np.arange(*(tile or (0, self.n_blocks)))
+        return np.array(np.unravel_index(blocks, self.shape), dtype=np.float64)
 
     def spread(self) -> tuple[FloatArray, FloatArray]:
         """Return positions (few, 3) that stand for all in cost models, and the extent (3,), the longest side 1."""
@@ -122,23 +121,22 @@ class Cloud:
             low, high = np.minimum.reduce(piece).tolist(), np.maximum.reduce(piece).tolist()
             if not (all(x >= -LARGEST for x in low) and all(x <= LARGEST for x in high)):  # which a NaN is not
                 row, column = np.argwhere(~(abs(piece) <= LARGEST))[0]
-                raise ValueError(
-                    f"blocks must be at finite positions, at most {LARGEST:g} m from the origin, "
-                    f"got {piece[row, column]} in row {start + row}"
-                )
+                wanted = f"blocks must be at finite positions, at most {LARGEST:g} m from the origin"
+                raise ValueError(f"{wanted}, got {piece[row, column]} in row {start + row}")
             ends = [list(map(min, low, ends[0] or low)), list(map(max, high, ends[1] or high))]
         extent = max(map(operator.sub, ends[1], ends[0]), default=0.0)
         # a power of two: changing the unit is exact
         self.unit = 2.0 ** max(math.frexp(extent)[1], -120) if extent > 0.0 else 1.0
         self._refuse_coincident()
 
-    def reduced(self, start: int, stop: int) -> FloatArray:
-        """Positions of the blocks [start, stop) in units of `unit`, shape (3, stop - start)."""
-        return np.array(self._positions[start:stop].T, dtype=np.float64, order="C") / self.unit
+    def reduced(self, tile: Tile | None = None) -> FloatArray:
+        """Positions of the blocks of a tile, or of all, in units of `unit`, shape (3, blocks)."""
+        rows = self._positions if tile is None else self._positions[slice(*tile)]
+        return np.array(rows.T, dtype=np.float64, order="C") / self.unit
 
     def spread(self) -> tuple[FloatArray, FloatArray]:
         """Return the positions (N, 3) from zero on, and the extent (3,), in units of its longest side."""
-        places = self.reduced(0, self.n_blocks).T
+        places = self.reduced().T
         places = places - places.min(axis=0)
         extent = places.max(axis=0)
         longest = float(extent.max()) or 1.0
@@ -174,12 +172,11 @@ class Cloud:
             yield mixed
 
 
-@dataclass(frozen=True)
-class Anywhere:
+class Anywhere(Cloud):
     """A number of blocks whose positions are not known, evenly spread over a cube: what predictions are made for."""
 
-    n_blocks: int
-    averaged = False
+    def __init__(self, n_blocks: int) -> None:
+        self.n_blocks = n_blocks
 
     def spread(self) -> tuple[FloatArray, FloatArray]:
         """As that of `BlockLattice`."""
@@ -189,6 +186,11 @@ class Anywhere:
 def _evenly(n: int, sides: FloatArray) -> tuple[FloatArray, FloatArray]:
     extent = sides / sides.max()
     return np.random.default_rng(0).random((min(n, _SAMPLE), 3)) * extent, extent
+
+
+def cut(n: int, size: int) -> list[Tile]:
+    """Return the ranges of at most so many that n blocks are worked on in."""
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def as_blocks(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:

@@ -1,5 +1,6 @@
 """What interacts: the tensors of stress moments (2.14)-(2.17) and of electric dipoles (5.2), (5.3), as data for sums.
 
+Equations, here and in the other modules of pair sums, are those of D. Zhou and A. J. Leggett, arXiv:1510.05528.
 Methods of summation ask an interaction for data, never for its class: how many components a moment has, the prefactor,
 the coefficients of the compiled sums, and which derivatives of r make its tensor. A new interaction is a small class
 below `TensorInteraction` or `VectorInteraction` that says its prefactor; every method then takes it.
@@ -16,16 +17,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import (
-    LARGEST,
-    SMALLEST,
-    FloatArray,
-    float_array,
-    one_number,
-    require_choice,
-    require_finite,
-    require_positive,
-)
+from mbfast._core import validate
+from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_choice, require_finite
 from mbfast._core.voigt import PLACES
 from mbfast.glasses import Glass, elastic_parameter, medium
 from mbfast.kernels import dipole, stress
@@ -69,23 +62,19 @@ class Interaction(ABC):
 
     @property
     @abstractmethod
-    def prefactor(self) -> float:
-        """SI value of the reduced interaction."""
+    def prefactor(self) -> float: ...
 
     @property
     @abstractmethod
-    def coefficients(self) -> tuple[float, ...]:
-        """Trailing arguments of the kernels."""
+    def coefficients(self) -> tuple[float, ...]: ...
 
     @property
     @abstractmethod
-    def parts(self) -> tuple[float, float]:
-        """Coefficients of the second derivatives of 1/r and of the fourth ones of r."""
+    def parts(self) -> tuple[float, float]: ...
 
     @property
     @abstractmethod
-    def alpha(self) -> float:
-        """Parameter of the averages over directions."""
+    def alpha(self) -> float: ...
 
     @abstractmethod
     def uniform_field(self, condition: str) -> tuple[float, float]:
@@ -93,7 +82,18 @@ class Interaction(ABC):
 
     @abstractmethod
     def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:
-        """Return what a wave of a strain (3, 3) and a polarization u is contracted with, and how (`kernels.phase`)."""
+        """Return what is contracted with the tensor in a wave: a strain, or u u for vectors.
+
+        Parameters
+        ----------
+        strain, u
+            The wave's strain (3, 3), and its polarization (3,).
+
+        Returns
+        -------
+        tuple
+            The six components, and the coefficients of `mbfast.kernels.displacements.phase`.
+        """
 
     @property
     @abstractmethod
@@ -121,8 +121,7 @@ class Interaction(ABC):
             If the last axis of r is not 3, or a displacement is zero, not finite, or outside these limits.
         """
         n, x = _displacements(r)
-        made = self._structure
-        return made.scaled(self.prefactor, made.at(*_products(n, n)), x)
+        return self._structure.scaled(self.prefactor, self._structure.at(*_products(n, n)), x)
 
     def tensor_change(self, r: ArrayLike, dr: ArrayLike) -> FloatArray:
         """First-order change of the tensor when the displacements r become r + dr: (2.17) or (5.3).
@@ -139,22 +138,18 @@ class Interaction(ABC):
 
         Raises
         ------
-        TypeError
-            If r or dr does not consist of real numbers.
-        ValueError
-            If the last axis of r or dr is not 3, a number is not finite, or a displacement is zero or outside the
-            limits of `tensor`.
+        TypeError, ValueError
+            For an r that `tensor` refuses, or a dr that is no such array of finite numbers.
         """
         n, x = _displacements(r)
-        v = _vectors("dr", dr) / x
-        made = self._structure
+        change, made = _vectors("dr", dr), self._structure
+        require_finite("dr", change)
+        v = change / x
         along = np.add.reduce(n * v, axis=-1, keepdims=True)
         second, fourth = _products(n, n)
         moved, moved_twice = _products(n, v)
-        change = made.at(moved, moved_twice, constant=0.0) - along * (
-            3.0 * made.constant + made.at(5.0 * second, 7.0 * fourth, constant=0.0)
-        )
-        return made.scaled(self.prefactor, change, x)
+        stretched = 3.0 * made.constant + made.at(5.0 * second, 7.0 * fourth, constant=0.0)
+        return made.scaled(self.prefactor, made.at(moved, moved_twice, constant=0.0) - along * stretched, x)
 
 
 class _Structure(NamedTuple):
@@ -197,14 +192,11 @@ class TensorInteraction(Interaction):
         # C e = -tau, C = lambda tr + 2 mu, 2 h = e, in units of -1/(8 pi mu)
         alpha = self.alpha
         if self.form != "corrected" or alpha <= 0.25:
-            raise ValueError(
-                "macroscopic must be clamped for form='joffrin-levelut', and where c_l^2 <= 4/3 c_t^2, as there is no "
-                f"medium at rest: got 'stress-free' for {self!r}"
-            )
+            clamped = "clamped for form='joffrin-levelut', and where c_l^2 <= 4/3 c_t^2, as there is no medium at rest"
+            raise ValueError(f"macroscopic must be {clamped}: got 'stress-free' for {self!r}")
         return 2.0 * math.pi, -2.0 * math.pi * (2.0 * alpha - 1.0) / (4.0 * alpha - 1.0)
 
     def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:  # noqa: ARG002
-        """Return the strain's six components, and the coefficients."""
         return np.array([strain[i, j] for i, j in PLACES]), (*self.coefficients, 0.0)
 
     @functools.cached_property
@@ -241,8 +233,7 @@ class VectorInteraction(Interaction):
         return (0.0, 0.0) if condition == self.conditions[0] else (4.0 * math.pi / 3.0, 0.0)
 
     def wave_terms(self, strain: FloatArray, u: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:  # noqa: ARG002
-        """Return u u, of trace 1, and the coefficients of 1 - 3 (n.u)^2."""
-        return np.array([u[i] * u[j] for i, j in PLACES]), (1.0, 0.0, 0.0, -3.0)
+        return np.array([u[i] * u[j] for i, j in PLACES]), (1.0, 0.0, 0.0, -3.0)  # of 1 - 3 (n.u)^2: u u has trace 1
 
 
 @dataclass(frozen=True)
@@ -258,11 +249,6 @@ class StressInteraction(TensorInteraction):
     form : {"corrected", "joffrin-levelut"}
         Lambda of (2.15), or that of Joffrin and Levelut (A1), which is not symmetric in i and j.
 
-    Attributes
-    ----------
-    alpha : float
-        1 - c_t^2/c_l^2.
-
     Raises
     ------
     TypeError
@@ -275,11 +261,7 @@ class StressInteraction(TensorInteraction):
     .. math:: \Lambda_{ijkl}(r) = -\frac{\tilde\Lambda_{ijkl}(n)}{8\pi\rho c_t^2 r^3},
 
     half of the symmetrised second derivative of Kelvin's Green function (times -1 twice: two moments attract as two
-    sources do). Only the part symmetric in i, j and in k, l meets a stress moment.
-
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.13)-(2.17), (A1), (A15).
+    sources do), by (2.14)-(2.17) and (A15). Only the part symmetric in i, j and in k, l meets a stress moment.
 
     Examples
     --------
@@ -296,14 +278,24 @@ class StressInteraction(TensorInteraction):
 
     def __post_init__(self) -> None:
         for name in ("density", "c_l", "c_t"):
-            object.__setattr__(self, name, _number(name, getattr(self, name)))
+            object.__setattr__(self, name, validate.positive_number(name, getattr(self, name), unit=""))
         if self.c_l < self.c_t:
             raise ValueError(f"c_l must not be below c_t, got c_l = {self.c_l:g} and c_t = {self.c_t:g} m/s")
         require_choice("form", self.form, get_args(Form))
 
     @classmethod
     def of(cls, glass: Glass | str, density: float | None = None) -> StressInteraction:
-        """Return the interaction in a glass (or the one of that name): see `mbfast.glasses.medium`, also for errors."""
+        """Return the interaction in a glass, or the one of that name.
+
+        Parameters
+        ----------
+        glass, density
+            As of `mbfast.glasses.medium`, also for errors.
+
+        Returns
+        -------
+        StressInteraction
+        """
         return cls(*medium(glass, density))
 
     @property
@@ -341,11 +333,9 @@ class DipoleInteraction(VectorInteraction):
 
     Notes
     -----
-    .. math:: \mu_{ij}(r) = \frac{\delta_{ij} - 3 n_i n_j}{8\pi\varepsilon r^3}
+    The tensor (5.2), and its change (5.3), are those of
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (5.1)-(5.3).
+    .. math:: \mu_{ij}(r) = \frac{\delta_{ij} - 3 n_i n_j}{8\pi\varepsilon r^3}
 
     Examples
     --------
@@ -358,7 +348,7 @@ class DipoleInteraction(VectorInteraction):
     permittivity: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "permittivity", _number("permittivity", self.permittivity))
+        object.__setattr__(self, "permittivity", validate.positive_number("permittivity", self.permittivity, unit=""))
 
     @property
     def prefactor(self) -> float:
@@ -380,18 +370,10 @@ def check_stress(value: object) -> StressInteraction:
     return value
 
 
-def _number(name: str, value: float) -> float:
-    number = one_number(name, value)
-    require_positive(name, np.asarray(number), unit="")
-    return number
-
-
 def _vectors(name: str, value: ArrayLike) -> FloatArray:
     array = float_array(name, value)
     if array.ndim == 0 or array.shape[-1] != 3:
         raise ValueError(f"{name} must have shape (..., 3), got {array.shape}")
-    if name == "dr":
-        require_finite(name, array)
     return array
 
 

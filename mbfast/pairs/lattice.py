@@ -9,12 +9,12 @@ import numpy as np
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
+from mbfast._core.voigt import NAMES, PLACES
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs._kernels import lattice as kernels
-from mbfast.pairs.cubes import INDICES, averaged_derivatives
-from mbfast.pairs.direct import need_images
+from mbfast.pairs.cubes import INDICES, averaged_derivatives, odd_along
 from mbfast.pairs.fields import SPARE, Cost, PairField
-from mbfast.pairs.geometry import BlockLattice
+from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments
 from mbfast.pairs.problem import Boundary, ImageShape, PairProblem
@@ -30,53 +30,34 @@ _SECONDS = {6: (34e-9, 15.5e-9), 3: (8e-9, 10e-9)}
 class LatticeField(PairField):
     r"""Fields on a lattice by Fourier transforms, set up once and applied many times, in O(N log N).
 
+    `pair_field` does the same for one set of moments, and by the direct sum.
+
     Parameters
     ----------
-    interaction : Interaction
-        `StressInteraction`, `DipoleInteraction` or one of your own.
-    lattice : BlockLattice
-        Where the blocks are, points or cubes.
-    boundary : {"open", "periodic"}
-        "open": these blocks and no others. "periodic": the blocks and explicit images of them, the block's own
-        included, the very sum of ``pair_field(..., method="direct")``.
-    images : int, optional
-        Shells of images, >= 0; wanted if periodic.
-    image_shape : {"cubic", "spherical"}
-        As in `pair_field`.
-    threads : int, optional
-        Of the set-up. None: as many as this process may use.
+    interaction, lattice, boundary, images, image_shape, threads
+        As in `pair_field`, the blocks being points or cubes on a `BlockLattice`; with explicit images if periodic, the
+        very sum of ``pair_field(..., method="direct")``; threads are those of the set-up.
 
     Attributes
     ----------
-    interaction, lattice, boundary
-        As given.
+    interaction, lattice, boundary, cost
+        As given, and as of every `PairField`.
     rtol : float
         1e-13: errors relative to the largest field, which are rounding alone.
     nbytes : int
         Memory held after the first use (bytes), 112 + 96 a block for stress and 40 + 48 for dipoles, somewhat more
         where a side is no product of 2, 3 and 5.
-    cost : Cost
-        Predicted seconds on one core of a reference machine, and memory.
 
     Raises
     ------
-    TypeError
-        If interaction is no Interaction, lattice is no BlockLattice, or threads is no whole number.
-    ValueError
-        If boundary or image_shape is unknown; images is missing if periodic, is given if open, or is no whole number of
-        at least 0; threads is below 1.
-    MemoryError
-        If it would not fit into memory.
-
-    See Also
-    --------
-    pair_field : the same for one set of moments, and by the direct sum.
-    mbfast.kernels.lattice : the compiled transforms.
+    TypeError, ValueError, MemoryError
+        For the arguments that `pair_field` refuses, and for a lattice that is no BlockLattice.
 
     Notes
     -----
     The field is a convolution with a kernel whose transform is kept: 14 functions, the fourth derivatives of r that the
-    21 different elements of Lambda follow from (5 for the 6 of mu), at frequencies of one sign along each axis.
+    21 different elements of Lambda follow from, by (A14), or 5 for the 6 of mu, at frequencies of one sign along each
+    axis.
 
     Results equal those of the direct sum up to rounding errors, some 1e-15 of the largest field, and do not depend on
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its
@@ -86,10 +67,6 @@ class LatticeField(PairField):
     Lines of 128, on a core with AVX2, ran at 25 Gflop/s (5 n log2 n each), with FFTW at 17 to 24, MKL 17, ducc0 13,
     SciPy 9. A field of stress on 128^3 blocks took 0.23 of the time of the 12 bare transforms of the padded box by
     SciPy, 0.28 of ducc0's, 0.28 to 0.33 of FFTW's; the set-up takes twice as long as a field.
-
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.13)-(2.16), (5.1), (5.2), (A14).
 
     Examples
     --------
@@ -105,15 +82,9 @@ class LatticeField(PairField):
     method = "fft"
 
     def __init__(
-        self,
-        interaction: Interaction,
-        lattice: BlockLattice,
-        *,
-        boundary: Boundary = "open",
-        images: int | None = None,
-        image_shape: ImageShape = "cubic",
-        threads: int | None = None,
-    ) -> None:
+        self, interaction: Interaction, lattice: BlockLattice, *, boundary: Boundary = "open",
+        images: int | None = None, image_shape: ImageShape = "cubic", threads: int | None = None,
+    ) -> None:  # fmt: skip
         if not isinstance(lattice, BlockLattice):
             raise TypeError(f"lattice must be a BlockLattice, got {type(lattice).__name__}")
         problem = PairProblem.of(interaction, lattice, boundary=boundary, images=images, image_shape=image_shape)
@@ -124,7 +95,7 @@ class LatticeField(PairField):
         """Refuse positions, and sums over all images."""
         if problem.lattice is None:
             return f"blocks must be a BlockLattice for method={cls.method!r}, got positions"
-        return need_images(cls.method, problem)
+        return super().why_not(problem)
 
     @classmethod
     def estimate(cls, problem: PairProblem) -> Cost:
@@ -133,18 +104,19 @@ class LatticeField(PairField):
         if lattice is None or not lattice.n_blocks:
             return Cost(0.0, SPARE)
         padded = math.prod(transform_length(side) for side in lattice.shape)
-        ends = 8.0 * problem.n_blocks * (2 * components + 3) + SPARE + 24.0 * problem.copies
+        ends = 8.0 * problem.geometry.n_blocks * (2 * components + 3) + SPARE + 24.0 * problem.copies
         seconds = sum(_SECONDS[components]) * padded * math.log2(max(padded, 2))
         return Cost(seconds, ends + padded * (208.0 if components > 3 else 88.0))
 
     def _set_up(self, workers: int) -> None:
-        lattice, interaction = self.lattice, self.interaction
-        self._require_memory(self.estimate(self.problem))
+        assert self.problem.lattice is not None  # nothing else is taken
+        lattice, components = self.problem.lattice, self.interaction.components
+        self.lattice = lattice
+        self._afford(self.estimate(self.problem))
         # The shortest axis is the one padded most, the longest one is cut into the planes that threads share.
         self._order = sorted(range(3), key=lambda axis: lattice.shape[axis])
         self._axes = tuple(_Axis(lattice.shape[axis]) for axis in self._order)
-        components = interaction.components
-        harmonic, biharmonic = interaction.parts
+        harmonic, biharmonic = self.interaction.parts
         self._factors = np.array([harmonic, 0.5 * biharmonic])
         # of the components where x, y is turned to -x, -y; what is transformed in their place has both signs turned
         x, y = np.where(_ODD_COMPONENTS[components], -1.0, 1.0)[:, self._order[:2]].T
@@ -153,18 +125,31 @@ class LatticeField(PairField):
         self._width = math.ceil(self._axes[0].n / blocks)
         self._shape = (self._axes[2].m, blocks, self._axes[1].n, 2 * components * self._width)
         self._spare: list[FloatArray] = []
-        self._kernel = _kernel(interaction, lattice, self.problem.shifts, self._order, self._axes, workers)
+        self._kernel = self._transformed_kernel(workers)
+        self.nbytes = self._kernel.nbytes + 8 * math.prod(self._shape)
 
-    @property
-    def lattice(self) -> BlockLattice:
-        """The lattice, as given."""
-        assert self.problem.lattice is not None  # nothing else is taken
-        return self.problem.lattice
+    def _transformed_kernel(self, workers: int) -> FloatArray:
+        """Transform of the basis functions, (mz, tiles of y, mx, functions, 8)."""
+        x, y, z = self._axes
+        odd = np.ascontiguousarray(_ODD_FUNCTIONS[self.interaction.components][:, self._order].T, dtype=np.int64)
+        kernel = _aligned((z.m, math.ceil(y.m / 8), x.m, odd.shape[1], 8))
+        shifts, backwards = self.problem.shifts, [1 + axis for axis in reversed(self._order)]
 
-    @property
-    def nbytes(self) -> int:
-        """Memory held after the first use (bytes)."""
-        return self._kernel.nbytes + 8 * math.prod(self._shape)
+        def plane(k: int) -> None:
+            samples = offset_tensors(self.interaction, self.lattice, shifts, self._order[2], k)
+            samples = np.ascontiguousarray(samples.transpose(0, *backwards)[:, 0])
+            kernels.kernel_plane(samples, odd, y.m, x.m, *y.halved_tables, *x.halved_tables, kernel[k])
+
+        def lines(tile: int) -> None:
+            step = kernel[0, 0, 0].size
+            for start in range(tile * x.m * step, (tile + 1) * x.m * step, step):
+                kernels.kernel_lines(flat, start, kernel[0].size, z.m, odd[2], *z.halved_tables)
+
+        flat = kernel.reshape(-1)
+        if self._n:
+            tiles.run(plane, range(z.n), threads=workers)
+            tiles.run(lines, range(kernel.shape[1]), threads=workers)
+        return kernel
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         x, y, z = self._axes
@@ -183,17 +168,18 @@ class LatticeField(PairField):
         except IndexError:
             field = _aligned(self._shape)
 
-        def spread(tile: tuple[int, int]) -> None:
+        def spread(tile: Tile) -> None:
             kernels.spread(*tile, source, axes, places, weights, width, *z.tables, field)
 
-        def planes(tile: tuple[int, int]) -> None:
+        def planes(tile: Tile) -> None:
             matrices = self._kernel, self._factors, self._signs
             kernels.planes(*tile, field, *matrices, components, width, y.m, x.m, *y.tables, *x.tables)
 
-        def collect(tile: tuple[int, int]) -> None:
+        def collect(tile: Tile) -> None:
             kernels.collect(*tile, field, axes, places, scale, width, *z.tables, target)
 
-        parts = [(work, _cut(n, workers)) for work, n in ((spread, y.n), (planes, z.m), (collect, y.n))]
+        share = max(_TILES, 4 * workers)
+        parts = [(work, cut(n, math.ceil(n / share))) for work, n in ((spread, y.n), (planes, z.m), (collect, y.n))]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
             for work, pieces in parts:
                 tiles.run(work, pieces, threads=workers if out.size > _SMALL else 1, advance=advance)
@@ -228,63 +214,17 @@ def offset_tensors(
     return np.stack([*g, *(of[axes] for axes in fourth)]).reshape(-1, *offsets.shape[1:])
 
 
-# What the tensors of six and of three components are made of: some of G, and some of F.
+# Of what the tensors of six and of three components are made: some of G, and some of F.
+_FOURTH = ("yyzz", "xxzz", "xxyy", "xxyz", "yyyz", "yzzz", "xxxz", "xyyz", "xzzz", "xxxy", "xyyy", "xyzz")
 _FUNCTIONS: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    6: (
-        ("xx", "yy"),
-        ("yyzz", "xxzz", "xxyy", "xxyz", "yyyz", "yzzz", "xxxz", "xyyz", "xzzz", "xxxy", "xyyy", "xyzz"),
-    ),
+    6: (("xx", "yy"), _FOURTH),
     3: (("xx", "yy", "yz", "xz", "xy"), ()),
 }
-
-
 # Along which axes components and functions are odd; and the columns of moments that a component is the mean of.
-_YZ, _XZ, _XY = (False, True, True), (True, False, True), (True, True, False)
-_ODD_COMPONENTS = {6: np.array([(False,) * 3] * 3 + [_YZ, _XZ, _XY]), 3: np.eye(3, dtype=bool)}
-_ODD_FUNCTIONS = {
-    6: np.array([(False,) * 3] * 5 + [_YZ] * 3 + [_XZ] * 3 + [_XY] * 3),
-    3: np.array([(False,) * 3] * 2 + [_YZ, _XZ, _XY]),
-}
-_PLACES = {
-    9: np.array([(0, 0), (4, 4), (8, 8), (5, 7), (2, 6), (1, 3)]),
-    6: np.repeat(np.arange(6)[:, None], 2, axis=1),
-    3: np.repeat(np.arange(3)[:, None], 2, axis=1),
-}
-
-
-def _kernel(
-    interaction: Interaction,
-    lattice: BlockLattice,
-    shifts: FloatArray,
-    order: list[int],
-    axes: tuple[_Axis, ...],
-    workers: int,
-) -> FloatArray:
-    """Transform of the basis functions, (mz, tiles of y, mx, functions, 8)."""
-    x, y, z = axes
-    odd = np.ascontiguousarray(_ODD_FUNCTIONS[interaction.components][:, order].T, dtype=np.int64)
-    kernel = _aligned((z.m, math.ceil(y.m / 8), x.m, odd.shape[1], 8))
-
-    def plane(k: int) -> None:
-        samples = offset_tensors(interaction, lattice, shifts, order[2], k)
-        samples = np.ascontiguousarray(samples.transpose(0, *(1 + axis for axis in reversed(order)))[:, 0])
-        kernels.kernel_plane(samples, odd, y.m, x.m, *y.halved_tables, *x.halved_tables, kernel[k])
-
-    def lines(tile: int) -> None:
-        step = kernel[0, 0, 0].size
-        for start in range(tile * x.m * step, (tile + 1) * x.m * step, step):
-            kernels.kernel_lines(flat, start, kernel[0].size, z.m, odd[2], *z.halved_tables)
-
-    flat = kernel.reshape(-1)
-    if lattice.n_blocks:
-        tiles.run(plane, range(z.n), threads=workers)
-        tiles.run(lines, range(kernel.shape[1]), threads=workers)
-    return kernel
-
-
-def _cut(n: int, workers: int) -> list[tuple[int, int]]:
-    size = math.ceil(n / max(_TILES, 4 * workers))
-    return [(start, min(start + size, n)) for start in range(0, n, size)]
+_ODD_COMPONENTS = {6: odd_along(NAMES), 3: odd_along("xyz")}
+_ODD_FUNCTIONS = {components: odd_along(second + fourth) for components, (second, fourth) in _FUNCTIONS.items()}
+_PLACES = {width: np.repeat(np.arange(width)[:, None], 2, axis=1) for width in (3, 6)}
+_PLACES[9] = np.array([(3 * i + j, 3 * j + i) for i, j in PLACES])
 
 
 def _aligned(shape: tuple[int, ...]) -> FloatArray:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
-import os
 import time
-from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from mbfast._core import jit
+from mbfast._core.archive import write_files
 from mbfast._core.machine import available_memory, usable_cores
 from mbfast._core.validate import require_choice
 from mbfast.pairs.direct import DirectField
@@ -22,7 +22,7 @@ from mbfast.pairs.fields import PairField
 from mbfast.pairs.geometry import Anywhere, BlockLattice
 from mbfast.pairs.interactions import DipoleInteraction, Interaction, StressInteraction
 from mbfast.pairs.lattice import LatticeField
-from mbfast.pairs.problem import EXACT, Boundary, PairProblem, check_rtol
+from mbfast.pairs.problem import EXACT, Boundary, PairProblem
 
 Kind: TypeAlias = Literal["stress", "dipole"]
 Name: TypeAlias = Literal["direct", "fft", "ewald"]
@@ -43,10 +43,9 @@ class Prediction:
     Attributes
     ----------
     method : {"direct", "fft", "ewald"}
-    seconds : float
-        Set-up included, with all threads; from speeds measured on this machine, good to a factor of two or so.
-    memory : float
-        Bytes, moments and field included.
+    seconds, memory : float
+        Set-up included, with all threads, from speeds measured on this machine, good to a factor of two or so; bytes,
+        moments and field included.
     why_not : str
         Why the method cannot be taken, or nothing.
     """
@@ -58,14 +57,9 @@ class Prediction:
 
 
 def predict(
-    shape: tuple[int, ...] | int,
-    kind: Kind = "stress",
-    *,
-    rtol: float | None = None,
-    boundary: Boundary = "open",
-    images: int | None = None,
-    averaged: bool = False,
-) -> tuple[Prediction, ...]:
+    shape: tuple[int, ...] | int, kind: Kind = "stress", *, rtol: float | None = None, boundary: Boundary = "open",
+    images: int | None = None, averaged: bool = False,
+) -> tuple[Prediction, ...]:  # fmt: skip
     """Predict time and memory of every method for one field on this machine.
 
     Parameters
@@ -76,10 +70,8 @@ def predict(
         Of the moments.
     rtol : float, optional
         What "ewald" is to reach; None: 1e-12, as for ``method="auto"``.
-    boundary : {"open", "periodic"}
-        Periodic: with `images` shells of images, or, by "ewald", all of them.
-    images : int, optional
-        Shells of explicit images.
+    boundary, images
+        As in `pair_field`: periodic, with `images` shells of images, or, by "ewald", all of them.
     averaged : bool
         Whether blocks are cubes, on a lattice.
 
@@ -121,16 +113,16 @@ def hypothetical(
     whole = all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side >= 0 for side in sides)
     if not whole or len(sides) not in (1, 3):
         raise ValueError(f"shape must be three whole numbers of blocks, or one, got {shape!r}")
-    tolerance = EXACT if rtol is None else check_rtol(rtol)
+    tolerance = EXACT if rtol is None else rtol
     lattice = BlockLattice(sides if len(sides) > 1 else (1, 1, 1), 1.0, averaged=averaged)
     problem = PairProblem.of(_MATERIALS[kind], lattice, boundary=boundary, images=images, rtol=tolerance)
     return problem if len(sides) > 1 else replace(problem, geometry=Anywhere(int(sides[0])))
 
 
-def predictions(problem: PairProblem, names: Collection[Name] = get_args(Name)) -> tuple[Prediction, ...]:
+def predictions(problem: PairProblem) -> tuple[Prediction, ...]:
     """Return what the methods would take for a problem on this machine, the fastest possible first."""
     found = []
-    for name in names:
+    for name in get_args(Name):
         if name == LatticeField.method and problem.lattice is None:
             continue
         cost = METHODS[name].estimate(problem)
@@ -146,14 +138,15 @@ def auto_method(problem: PairProblem) -> tuple[Name, PairProblem, str]:
     run: few blocks are summed directly; all images by Ewald; for what is left the costs decide, seconds on a reference
     machine.
     """
-    few = _FEW_ANYWHERE if problem.lattice is None else _FEW
-    every_image = problem.boundary == "periodic" and problem.images is None and not problem.geometry.averaged
-    if not every_image and (problem.n_blocks <= few or (problem.lattice is None and problem.images is not None)):
+    anywhere, explicit = problem.lattice is None, problem.images is not None
+    few = problem.geometry.n_blocks <= (_FEW_ANYWHERE if anywhere else _FEW)
+    every_image = problem.boundary == "periodic" and not explicit and not problem.geometry.averaged
+    if not every_image and (few or (anywhere and explicit)):
         return "direct", problem, "few blocks, or explicit images of positions"
     exact = problem if problem.rtol is not None else replace(problem, rtol=EXACT)
     if every_image:
         return "ewald", exact, "periodic, all images"
-    candidates: tuple[Name, ...] = ("direct", "ewald") if problem.lattice is None else ("direct", "fft")
+    candidates: tuple[Name, ...] = ("direct", "ewald") if anywhere else ("direct", "fft")
     costs = {name: METHODS[name].estimate(exact).seconds for name in candidates if not METHODS[name].why_not(exact)}
     best = min(costs, key=costs.__getitem__, default=candidates[0])
     return best, exact, ", ".join(f"{name} {cost:.2g} s" for name, cost in costs.items()) + " on a reference machine"
@@ -174,7 +167,10 @@ def refuse_memory(method: str, problem: PairProblem) -> None:
 
 @functools.cache
 def _speed(name: str) -> float:
-    """Return one of `_MEASUREMENTS`, from the cache if it is there: what is not asked for need not be compiled."""
+    """Return `_measured` of a method and a number of components, from the cache if it is there.
+
+    What is not asked for need not be compiled.
+    """
     folder = jit.all_kernels()[0].cache_folder
     file = None if folder is None else folder / "speeds.json"
     key = f"{jit.target()[0]}, {usable_cores()} threads, 2"
@@ -186,23 +182,16 @@ def _speed(name: str) -> float:
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         pass
     if name not in known:
-        known[name] = _MEASUREMENTS[name]()
+        known[name] = _measured(*name.split())
         if file is not None:
             with contextlib.suppress(OSError):  # measured again by the next process
-                partial = file.with_name(f".{file.name}.{os.getpid()}")
-                partial.write_text(json.dumps({"key": key, "seconds": known}), encoding="utf-8")
-                partial.replace(file)
+                write_files({file: json.dumps({"key": key, "seconds": known}).encode()})
     return known[name]
 
 
-def measure() -> None:
-    """Measure all speeds that are not known."""
-    for name in _MEASUREMENTS:
-        _speed(name)
-
-
-def _measured(method: str, material: Interaction) -> float:
+def _measured(method: str, components: str) -> float:
     """Return how long a field takes here, with all threads, over what its cost says."""
+    material = next(material for material in _MATERIALS.values() if str(material.components) == components)
     rng, shape = np.random.default_rng(0), (48, 48, 48)
     n = {"direct": 4096, "ewald": 20_000}.get(method, 0)
     problem = PairProblem.of(material, rng.random((n, 3)) if n else BlockLattice(shape, 1.0))
@@ -215,8 +204,7 @@ def _measured(method: str, material: Interaction) -> float:
     return min(times[1:]) / METHODS[method].estimate(problem).seconds
 
 
-_MEASUREMENTS: dict[str, Callable[[], float]] = {
-    f"{method} {material.components}": functools.partial(_measured, method, material)
-    for method in METHODS
-    for material in _MATERIALS.values()
-}
+def measure() -> None:
+    """Measure all speeds that are not known."""
+    for method, material in itertools.product(METHODS, _MATERIALS.values()):
+        _speed(f"{method} {material.components}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core.validate import FloatArray, float_array, one_number, require_choice
-from mbfast.pairs.geometry import Anywhere, BlockLattice, Cloud, as_blocks
+from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks
 from mbfast.pairs.interactions import Interaction, check_interaction
 from mbfast.pairs.moments import Moments
 
@@ -20,69 +20,56 @@ ImageShape = Literal["cubic", "spherical"]
 Macroscopic = Literal["clamped", "stress-free", "tin-foil", "vacuum"]
 
 _BOUNDARIES, _IMAGE_SHAPES = get_args(Boundary), get_args(ImageShape)
-
 EXACT = 1e-12  # what "auto" asks of a method where no rtol is given, as of a direct sum
 EWALD_RTOL = 1e-6  # what an Ewald sum reaches where no rtol is given
 ROUNDING = 1e-13  # errors of direct and lattice sums, relative to the largest field: tests hold them to it
 _LEAST, _MOST = 1e-12, 1e-2
 
 
+class Options(TypedDict, total=False):
+    """The arguments of `pair_field` that say more of the problem than what interacts and where."""
+
+    boundary: Boundary
+    cell: ArrayLike | None
+    images: int | None
+    image_shape: ImageShape
+    macroscopic: Macroscopic | None
+    rtol: float | None
+
+
 @dataclass(frozen=True)
 class PairProblem:
-    """A checked pair sum without its moments.
-
-    Attributes
-    ----------
-    interaction : Interaction
-    geometry : BlockLattice, Cloud or Anywhere
-        Where the blocks are, in units of ``geometry.unit``.
-    boundary : {"open", "periodic"}
-    cell : ndarray, shape (3, 3), or None
-        Periods as rows, in units of the geometry; None if open.
-    images : int or None
-        Shells of explicit images; None for all of them, or none if open.
-    image_shape : {"cubic", "spherical"}
-    macroscopic : str or None
-        What holds the periodic body; None for the interaction's first condition, or if open.
-    rtol : float or None
-        What was asked for; None for the method's own.
-    """
+    """A checked pair sum without its moments."""
 
     interaction: Interaction
-    geometry: BlockLattice | Cloud | Anywhere
+    geometry: BlockLattice | Cloud  # where the blocks are, in units of its `unit`
     boundary: Boundary = "open"
-    cell: FloatArray | None = None
-    images: int | None = None
+    cell: FloatArray | None = None  # (3, 3), periods as rows, in units of the geometry; None if open
+    images: int | None = None  # shells of explicit images; None for all of them, or none if open
     image_shape: ImageShape = "cubic"
-    macroscopic: str | None = None
-    rtol: float | None = None
+    macroscopic: str | None = (
+        None  # what holds the periodic body; None for the interaction's first condition, or if open
+    )
+    rtol: float | None = None  # what was asked for; None for the method's own
 
     @classmethod
     def of(
-        cls,
-        interaction: object,
-        blocks: BlockLattice | ArrayLike,
-        *,
-        boundary: str = "open",
-        cell: ArrayLike | None = None,
-        images: int | None = None,
-        image_shape: str = "cubic",
-        macroscopic: str | None = None,
-        rtol: float | None = None,
-    ) -> PairProblem:
+        cls, interaction: object, blocks: BlockLattice | ArrayLike, *, boundary: str = "open",
+        cell: ArrayLike | None = None, images: int | None = None, image_shape: str = "cubic",
+        macroscopic: str | None = None, rtol: float | None = None,
+    ) -> PairProblem:  # fmt: skip
         """Check the arguments of `pair_field`; a TypeError or ValueError names the one that is wrong."""
         checked = check_interaction(interaction)
         require_choice("boundary", boundary, _BOUNDARIES)
         require_choice("image_shape", image_shape, _IMAGE_SHAPES)
-        tolerance = None if rtol is None else check_rtol(rtol)
+        tolerance = None if rtol is None else _check_rtol(rtol)
         if boundary == "open":
             if cell is not None or images is not None:
                 got = " and ".join(name for name, value in (("cell", cell), ("images", images)) if value is not None)
                 raise ValueError(f"cell and images belong to boundary='periodic', got {got} with boundary='open'")
             if macroscopic is not None:
-                raise ValueError(
-                    f"macroscopic belongs to boundary='periodic', got {macroscopic!r} with boundary='open'"
-                )
+                got = f"got {macroscopic!r} with boundary='open'"
+                raise ValueError(f"macroscopic belongs to boundary='periodic', {got}")
             return cls(checked, as_blocks(blocks), rtol=tolerance)
         if images is not None and (isinstance(images, bool) or not isinstance(images, int | np.integer) or images < 0):
             raise ValueError(f"images must be a whole number >= 0 of shells, or None for all of them, got {images!r}")
@@ -93,16 +80,11 @@ class PairProblem:
                 raise ValueError(f"macroscopic is for sums over all images, got {got}")
             checked.uniform_field(macroscopic)
         geometry = as_blocks(blocks)
-        vectors = cell_vectors(geometry, cell)
+        vectors = _cell_vectors(geometry, cell)
         if images != 0 and isinstance(geometry, Cloud) and geometry.n_blocks:
             _refuse_coincident_images(geometry, vectors)
         shells = None if images is None else int(images)
         return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance)  # type: ignore[arg-type]
-
-    @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return self.geometry.n_blocks
 
     @property
     def lattice(self) -> BlockLattice | None:
@@ -112,22 +94,14 @@ class PairProblem:
     @property
     def scale(self) -> float:
         """SI value of a reduced field of unit moments."""
-        return self.interaction.prefactor / self.placed.unit**3
-
-    @property
-    def placed(self) -> BlockLattice | Cloud:
-        """The geometry, whose positions are known."""
-        if isinstance(self.geometry, Anywhere):
-            raise TypeError("blocks at unknown positions have no field")
-        return self.geometry
+        return self.interaction.prefactor / self.geometry.unit**3
 
     @functools.cached_property
     def shifts(self) -> FloatArray:
         """Displacements of the explicit images, the cell itself among them, in units of the geometry, (n, 3)."""
-        if self.cell is None or self.images is None or not self.n_blocks:
+        if self.cell is None or self.images is None or not self.geometry.n_blocks:
             return np.zeros((1, 3))
-        reach = self.images
-        radius = math.inf
+        reach, radius = self.images, math.inf
         if self.image_shape == "spherical":  # a vector of length L has no coordinate beyond L times that of the inverse
             heights = 1.0 / np.linalg.norm(np.linalg.inv(self.cell), axis=0)
             radius = reach * abs(float(np.linalg.det(self.cell))) ** (1 / 3)
@@ -137,9 +111,7 @@ class PairProblem:
         planes = []
         for first in steps:
             shifts = np.stack([np.full(second.size, first), second, third], axis=-1) @ self.cell
-            planes.append(
-                shifts[np.linalg.norm(shifts, axis=1) <= radius * (1 + 1e-12)] if radius < math.inf else shifts
-            )
+            planes.append(shifts[np.linalg.norm(shifts, axis=1) <= radius * (1 + 1e-12)])
         return np.concatenate(planes)
 
     @property
@@ -149,20 +121,19 @@ class PairProblem:
 
     def moments(self, moments: ArrayLike) -> Moments:
         """Return checked moments of these blocks."""
-        return Moments(moments, self.placed.leading, self.interaction.components)
+        return Moments(moments, self.geometry.leading, self.interaction.components)
 
 
-def check_rtol(rtol: float) -> float:
+def _check_rtol(rtol: float) -> float:
     """Return a tolerance, or raise a TypeError or a ValueError."""
     tolerance = one_number("rtol", rtol)
     if not _LEAST <= tolerance <= _MOST:
-        raise ValueError(
-            f"rtol must be from {_LEAST:g}, the least that rounding allows, to {_MOST:g}, got {tolerance:g}"
-        )
+        limits = f"from {_LEAST:g}, the least that rounding allows, to {_MOST:g}"
+        raise ValueError(f"rtol must be {limits}, got {tolerance:g}")
     return tolerance
 
 
-def cell_vectors(geometry: BlockLattice | Cloud, cell: ArrayLike | None) -> FloatArray:
+def _cell_vectors(geometry: BlockLattice | Cloud, cell: ArrayLike | None) -> FloatArray:
     """Return the periods as rows, in units of the geometry, shape (3, 3)."""
     if isinstance(geometry, BlockLattice):
         if cell is not None:
@@ -186,7 +157,7 @@ def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
     """Raise a ValueError if a block is, up to rounding, at an image of another one."""
     from scipy.spatial import cKDTree  # noqa: PLC0415
 
-    places = cloud.reduced(0, cloud.n_blocks).T @ np.linalg.inv(vectors)
+    places = cloud.reduced().T @ np.linalg.inv(vectors)
     rounding = 16.0 * float(np.finfo(np.float64).eps) * max(1.0, float(np.abs(places).max(initial=0.0)))
     pairs = cKDTree((places - np.floor(places)) % 1.0, boxsize=[1.0, 1.0, 1.0]).query_pairs(rounding)
     if pairs:

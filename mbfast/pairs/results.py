@@ -18,7 +18,7 @@ from mbfast.pairs.fields import PairField
 from mbfast.pairs.moments import Moments
 
 _ARRAYS = ("field", "energies", "positions", "moments")
-_NUMBERS = ("rtol", "error")
+_SCALARS = {"method": str, "rtol": float, "error": float}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,7 @@ class PairResult:
     def of(cls, summed: PairField, moments: Moments, field: FloatArray) -> Self:
         """Return the result of a method for moments whose field it computed."""
         problem = summed.problem
-        places = problem.placed
-        lattice = problem.lattice
+        places, lattice = problem.geometry, problem.lattice
         size = summed.rtol * max(float(np.abs(field).max(initial=0.0)), summed.unit * moments.unit)
         inputs = {
             "version": mbfast.__version__,
@@ -66,11 +65,9 @@ class PairResult:
             "lattice": None if lattice is None else asdict(lattice),
             "boundary": problem.boundary,
             "cell": None if problem.cell is None else (problem.cell * places.unit).tolist(),
-            "images": problem.images,
-            "image_shape": problem.image_shape,
-            "macroscopic": problem.macroscopic,
+            **{name: getattr(problem, name) for name in ("images", "image_shape", "macroscopic")},
         }
-        positions = lattice.positions if lattice is not None else places.reduced(0, places.n_blocks).T * places.unit
+        positions = lattice.positions if lattice is not None else places.reduced().T * places.unit
         rows = moments.rows().reshape(moments.shape)
         return cls(field, moments.products(field), positions, rows, summed.method, summed.rtol, size, inputs)
 
@@ -84,19 +81,11 @@ class PairResult:
         return replace(self, inputs={**self.inputs, **inputs})
 
     def save(self, file: str | os.PathLike[str] | BinaryIO) -> None:
-        """Write an .npz archive of all attributes and of the energy, whole or not at all.
+        """Write an .npz archive of all attributes and of the energy, whole or not at all; an OSError if it cannot be.
 
-        Parameters
-        ----------
-        file : str, path-like or binary stream
-            Where it goes, whatever its suffix.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
+        The file is a path, whatever its suffix, or a binary stream.
         """
-        arrays = {name: getattr(self, name) for name in (*_ARRAYS, *_NUMBERS, "energy", "method")}
+        arrays = {name: getattr(self, name) for name in (*_ARRAYS, *_SCALARS, "energy")}
         save_result(file, "pair-sum", arrays, self.inputs, compress=False)  # random numbers do not compress
 
     @classmethod
@@ -119,7 +108,7 @@ class PairResult:
         ValueError
             If it is damaged, incomplete, no saved pair sum, or of a later format; the message names the file.
         """
-        content, inputs = load_result(Path(file), "pair-sum", (*_ARRAYS, *_NUMBERS, "method"))
-        field, energies, positions, moments = (content[name] for name in _ARRAYS)
-        rtol, error = (float(content[name]) for name in _NUMBERS)
-        return cls(field, energies, positions, moments, str(content["method"]), rtol, error, inputs)
+        content, inputs = load_result(Path(file), "pair-sum", (*_ARRAYS, *_SCALARS))
+        values: dict[str, Any] = {name: content[name] for name in _ARRAYS}
+        values.update({name: kind(content[name]) for name, kind in _SCALARS.items()})
+        return cls(**values, inputs=inputs)

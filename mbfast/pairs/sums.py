@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal, get_args
+from typing import Literal, Unpack, get_args
 
 from numpy.typing import ArrayLike
 
@@ -14,30 +14,20 @@ from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments
 from mbfast.pairs.planning import METHODS, auto_method
-from mbfast.pairs.problem import Boundary, ImageShape, Macroscopic, PairProblem
+from mbfast.pairs.problem import Boundary, ImageShape, Macroscopic, Options, PairProblem
 from mbfast.pairs.results import PairResult
 
 Method = Literal["auto", "direct", "fft", "ewald"]
-
 _METHODS = get_args(Method)
 _log = logging.getLogger("mbfast")
 
 
 def pair_field(
-    interaction: Interaction,
-    blocks: BlockLattice | ArrayLike,
-    moments: ArrayLike,
-    *,
-    method: Method = "auto",
-    boundary: Boundary = "open",
-    cell: ArrayLike | None = None,
-    images: int | None = None,
-    image_shape: ImageShape = "cubic",
-    macroscopic: Macroscopic | None = None,
-    rtol: float | None = None,
-    threads: int | None = None,
-    progress: tiles.Progress = False,
-) -> FloatArray:
+    interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
+    boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
+    image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
+    threads: int | None = None, progress: tiles.Progress = False,
+) -> FloatArray:  # fmt: skip
     r"""Field of all other blocks at each block, h_s = sum over s' != s of Lambda(x_s - x_s') : T_s'.
 
     Parameters
@@ -90,31 +80,23 @@ def pair_field(
         threads are no whole numbers.
     ValueError
         If method, boundary, image_shape or macroscopic is unknown; blocks or moments have another shape or are not
-        finite; blocks coincide; stress moments are not symmetric; cell, images or macroscopic are missing, not as
-        described, or given where they have no meaning; rtol is below 1e-12 or above 0.01; threads is below 1; the
-        method cannot take what is asked for, such as positions by "fft".
+        finite; blocks coincide, up to periods; stress moments are not symmetric; cell is no box with a volume, or
+        images no number of at least 0; cell, images or macroscopic are missing, or given where they have no meaning;
+        rtol is below 1e-12 or above 0.01; threads is below 1; the method cannot take what is asked for, such as
+        positions by "fft".
     MemoryError
         If the method would not fit into memory; the message says what would.
 
-    See Also
-    --------
-    pair_energy : the energy sum over s of T_s : h_s.
-    LatticeField, EwaldField : fields of many sets of moments on one lattice, or at the same positions.
-    mbfast.kernels.stress, mbfast.kernels.dipole : the compiled sums.
-
     Notes
     -----
-    For Joffrin and Levelut's form, whose tensor is not symmetric, this is the symmetric part of the field. Relative
-    rounding errors are of the order of 1e-15. Memory beyond the arguments and the result: below 50 MB with open
-    boundaries; on an averaged lattice 350 bytes a block more, for the tensors and the moments.
+    The compiled sums are those of `mbfast.kernels.stress` and `mbfast.kernels.dipole`. For Joffrin and Levelut's form,
+    whose tensor is not symmetric, this is the symmetric part of the field. Relative rounding errors are of the order of
+    1e-15. Memory beyond the arguments and the result: below 50 MB with open boundaries; on an averaged lattice 350
+    bytes a block more, for the tensors and the moments.
 
     On an averaged lattice, ``BlockLattice(..., averaged=True)``, Lambda is the average over the two cubes, to
     3e-14 of its largest component. Of that, points at the centres miss, at faces that touch, about 1 (stress, silica)
     or 0.18 (dipoles), n cubes apart about 0.6/n^2 or 0.4/n^4.
-
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.13)-(2.16), (5.1), (5.2).
 
     Examples
     --------
@@ -131,32 +113,22 @@ def pair_field(
         interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
         macroscopic=macroscopic, rtol=rtol,
     )  # fmt: skip
-    workers = tiles.check_threads(threads)
-    summed, checked = _prepared(problem, moments, method, workers)
+    summed, checked, workers = _prepared(problem, moments, method, threads)
     return summed.field_of(checked, None, workers, progress)
 
 
 def pair_energy(
-    interaction: Interaction,
-    blocks: BlockLattice | ArrayLike,
-    moments: ArrayLike,
-    *,
-    method: Method = "auto",
-    boundary: Boundary = "open",
-    cell: ArrayLike | None = None,
-    images: int | None = None,
-    image_shape: ImageShape = "cubic",
-    macroscopic: Macroscopic | None = None,
-    rtol: float | None = None,
-    threads: int | None = None,
-    progress: tiles.Progress = False,
-) -> float:
+    interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
+    threads: int | None = None, progress: tiles.Progress = False, **options: Unpack[Options],
+) -> float:  # fmt: skip
     """Energy of the interaction, the sum over ordered pairs (2.13): E = sum over s of T_s : h_s.
 
     Parameters
     ----------
-    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
-        As in `pair_field`.
+    interaction, blocks, moments, method, threads, progress
+        As in `pair_field`. With open boundaries "direct" computes each pair once.
+    options
+        boundary, cell, images, image_shape, macroscopic, rtol, as in `pair_field`.
 
     Returns
     -------
@@ -168,10 +140,6 @@ def pair_energy(
     TypeError, ValueError, MemoryError
         For the arguments that `pair_field` refuses.
 
-    Notes
-    -----
-    With open boundaries "direct" computes each pair once.
-
     Examples
     --------
     Two dipoles of 1 debye, head to tail, 5 nm apart:
@@ -182,27 +150,20 @@ def pair_energy(
     >>> print(f"{energy:.4g}")
     -1.6e-24
     """
-    problem = PairProblem.of(
-        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol,
-    )  # fmt: skip
-    workers = tiles.check_threads(threads)
-    summed, checked = _prepared(problem, moments, method, workers)
+    summed, checked, workers = _prepared(PairProblem.of(interaction, blocks, **options), moments, method, threads)
     return summed.energy_of(checked, workers, progress)
 
 
 def pair_sum(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
-    threads: int | None = None, progress: tiles.Progress = False, **options: Any,
+    threads: int | None = None, progress: tiles.Progress = False, **options: Unpack[Options],
 ) -> PairResult:  # fmt: skip
     """Field, energies and energy at once, with what made them: method, rtol and estimated error.
 
     Parameters
     ----------
-    interaction, blocks, moments, method, threads, progress
-        As in `pair_field`.
-    options
-        boundary, cell, images, image_shape, macroscopic, rtol, as in `pair_field`.
+    interaction, blocks, moments, method, threads, progress, options
+        As in `pair_energy`.
 
     Returns
     -------
@@ -221,14 +182,15 @@ def pair_sum(
     >>> print(f"{result.energy:.4g} J by {result.method}, {result.rtol:g}")
     -1.6e-24 J by direct, 1e-13
     """
-    problem = PairProblem.of(interaction, blocks, **options)
-    workers = tiles.check_threads(threads)
-    summed, checked = _prepared(problem, moments, method, workers)
+    summed, checked, workers = _prepared(PairProblem.of(interaction, blocks, **options), moments, method, threads)
     return PairResult.of(summed, checked, summed.field_of(checked, None, workers, progress))
 
 
-def _prepared(problem: PairProblem, moments: ArrayLike, method: Method, workers: int) -> tuple[PairField, Moments]:
+def _prepared(
+    problem: PairProblem, moments: ArrayLike, method: Method, threads: int | None
+) -> tuple[PairField, Moments, int]:
     """Check what is left, and set the method up."""
+    workers = tiles.check_threads(threads)
     require_choice("method", method, _METHODS)
     checked = problem.moments(moments)
     if method == "auto":
@@ -236,4 +198,4 @@ def _prepared(problem: PairProblem, moments: ArrayLike, method: Method, workers:
         _log.info("auto takes %s: %s", method, why)
     summed = METHODS[method].of(problem, threads=workers)
     _log.info("pair sum by %r", summed)
-    return summed, checked
+    return summed, checked, workers

@@ -20,18 +20,15 @@ from mbfast.pairs._ewald import fft as _fft
 from mbfast.pairs._ewald.plan import Plan, Shape
 from mbfast.pairs._ewald.profile import IntArray, Window, cut_biharmonic, cut_harmonic
 from mbfast.pairs._kernels import ewald as kernels
+from mbfast.pairs.geometry import Tile
 
 Factors: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 """From k^2 to the factors of the harmonic and the biharmonic part."""
 
-
 _ROWS = 1 << 13  # blocks of a tile of the mesh
-
-
 _CUBE = 8  # nodes along its side
-
-
 _COLUMNS = 1 << 12  # numbers of a tile of a mesh's rows
+_AXES = (1, 0, 2)  # of transfers to coarser meshes, the fastest first: no long rows, and not yet the short ones
 
 
 class _Points:
@@ -77,8 +74,8 @@ class _Points:
 class _Modes:
     """A convolution on a mesh: transformed, multiplied mode by mode, transformed back.
 
-    Parameters: the box's vectors, its rows; nodes along each; factors of the modes; the window, and the steps, along
-    each axis, of the meshes it was used on, as its effect there is to be undone.
+    The rows of box are its vectors, shape the nodes along each; steps are, along each axis, those of the meshes that
+    the window was used on, as its effect there is to be undone.
     """
 
     def __init__(
@@ -118,19 +115,19 @@ class _Modes:
             rows[:, :mz] = mesh[i]
             modes[i, :my] = _fft.real(rows, 1)
             modes[i, my:] = 0.0
-            _fft.forward(modes[i])
+            _fft.turn(modes[i], forward=True)
 
         def through(j: int) -> None:
             pencil = np.zeros((nx, 1, *modes.shape[2:]), dtype=np.complex128)
             pencil[:mx] = modes[:, j : j + 1]
-            _fft.forward(pencil)
+            _fft.turn(pencil, forward=True)
             factors = self._harmonic[:, j : j + 1], self._biharmonic[:, j : j + 1]
             multiply(pencil, self._k[0], self._k[1][j : j + 1], self._k[2], *factors)
-            _fft.backward(pencil)
+            _fft.turn(pencil, forward=False)
             modes[:, j : j + 1] = pencil[:mx]
 
         def back(i: int) -> None:
-            _fft.backward(modes[i])
+            _fft.turn(modes[i], forward=False)
             mesh[i] = _fft.real_backward(modes[i, :my], 1, nz)[:, :mz]
 
         tiles.run(forth, range(mx), threads=workers)
@@ -202,45 +199,35 @@ class OpenFar:
         if octave == len(self._transfers):
             self._modes[octave].apply(multiply, mesh, workers)
             return
-        fine = [mesh]
+        fine, transfers = [mesh], self._transfers[octave]
         for axis in _AXES:
-            fine.append(_restrict(axis, *self._transfers[octave][axis], fine[-1], workers))
+            first, weights = transfers[axis]
+            shape = list(fine[-1].shape)
+            shape[axis] = int(first[-1]) + weights.shape[1]
+            fine.append(np.zeros(shape))
+            _transfer(kernels.restrict, axis, transfers[axis], fine[-2], fine[-1], workers)
         coarse = fine[-1]
         fine[1:] = [np.zeros(part.shape) for part in fine[1:-1]]  # zeroed when touched, by the threads
         self._convolve(octave + 1, multiply, coarse, workers)
         self._modes[octave].apply(multiply, mesh, workers)
         for axis in reversed(_AXES):
-            _prolong(axis, *self._transfers[octave][axis], coarse, fine[-1], workers)
+            _transfer(kernels.prolong, axis, transfers[axis], coarse, fine[-1], workers)
             coarse = fine.pop()
 
 
-_AXES = (1, 0, 2)  # the fastest first: no long rows, and not yet the short ones
-
-
-def _restrict(axis: int, first: IntArray, weights: FloatArray, mesh: FloatArray, workers: int) -> FloatArray:
-    """Return what the nodes of a mesh make on one that is coarser along an axis."""
-    result = np.zeros((*mesh.shape[:axis], int(first[-1]) + weights.shape[1], *mesh.shape[axis + 1 :]))
-    _transfer(kernels.restrict, axis, first, weights, mesh, result, workers)
-    return result
-
-
-def _prolong(axis: int, first: IntArray, weights: FloatArray, mesh: FloatArray, fine: FloatArray, workers: int) -> None:
-    """Add to a mesh what the nodes of one that is coarser along an axis make on it."""
-    _transfer(kernels.prolong, axis, first, weights, mesh, fine, workers)
-
-
 def _transfer(
-    kernel: Callable[..., None], axis: int, first: IntArray, weights: FloatArray, source: FloatArray,
-    target: FloatArray, workers: int,
+    kernel: Callable[..., None], axis: int, how: tuple[IntArray, FloatArray], source: FloatArray, target: FloatArray,
+    workers: int,
 ) -> None:  # fmt: skip
+    """Add to a mesh what the nodes of one that is finer or coarser along an axis make on it."""
     outer = math.prod(source.shape[:axis])
     source, target = (mesh.reshape(outer, mesh.shape[axis], -1) for mesh in (source, target))
     columns = source.shape[2]
     width, rows = (_COLUMNS, 1) if outer == 1 else (columns, max(1, (1 << 16) // (columns * source.shape[1])))
     pieces = [(o, k) for o in range(0, outer, rows) for k in range(0, columns, width)]
 
-    def work(tile: tuple[int, int]) -> None:
+    def work(tile: Tile) -> None:
         some = slice(tile[0], tile[0] + rows)
-        kernel(first, weights, source[some], tile[1], min(tile[1] + width, columns), target[some])
+        kernel(*how, source[some], tile[1], min(tile[1] + width, columns), target[some])
 
     tiles.run(work, pieces, threads=workers)

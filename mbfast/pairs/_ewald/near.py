@@ -11,6 +11,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald.plan import Shape
 from mbfast.pairs._ewald.profile import IntArray
+from mbfast.pairs.geometry import Tile
 
 _PAIRS = 1 << 22  # pairs of a tile of near ones
 _REACH = 2  # cells that the radius spans
@@ -58,27 +59,19 @@ class Near:
         self._pieces = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
 
     def add(
-        self,
-        kernel: Callable[..., None],
-        moments: FloatArray,
-        polynomials: FloatArray,
-        coefficients: tuple[float, ...],
-        out: FloatArray,
-        workers: int,
-    ) -> None:
+        self, kernel: Callable[..., None], moments: FloatArray, polynomials: FloatArray,
+        coefficients: tuple[float, ...], out: FloatArray, workers: int,
+    ) -> None:  # fmt: skip
         """Add to out (N, m) the near field of moments (N, m)."""
         sources = np.ascontiguousarray(moments[self._owners].T)
 
-        def work(piece: tuple[int, int]) -> None:
+        def work(piece: Tile) -> None:
             ends = self._ends[piece[0] : piece[1] + 1]
             some = slice(ends[0], ends[-1])
             part = np.zeros((moments.shape[1], int(ends[-1] - ends[0])))
-            targets = np.ascontiguousarray(self._targets[:, some])
+            these = self._cells[slice(*piece)], ends - ends[0], np.ascontiguousarray(self._targets[:, some])
             around = self._low, self._high, self._starts, self._positions, sources
-            kernel(
-                self._cells[slice(*piece)], ends - ends[0], targets, *around,
-                polynomials, self._most, self._square, *coefficients, part,
-            )  # fmt: skip
+            kernel(*these, *around, polynomials, self._most, self._square, *coefficients, part)
             out[self._order[some]] += part.T
 
         tiles.run(work, self._pieces, threads=workers)
@@ -95,9 +88,7 @@ def _columns(steps: FloatArray, shape: Shape, radius: float) -> tuple[IntArray, 
         gap = np.linalg.norm(np.maximum(np.abs(offsets) - 1, 0) @ steps, axis=-1)
     near = gap < radius
     first, last = np.argmax(near, axis=2), 2 * _REACH - np.argmax(near[:, :, ::-1], axis=2)
-    base = np.ravel_multi_index((around[:, None] + _REACH, around[None, :] + _REACH), shape[:2]) - (
-        _REACH * shape[1] + _REACH
-    )
+    base = around[:, None] * shape[1] + around
     some = near.any(axis=2)
     low, high = base * shape[2] + first - _REACH, base * shape[2] + last - _REACH
     return low[some].astype(np.int64), high[some].astype(np.int64)

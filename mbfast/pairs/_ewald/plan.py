@@ -87,7 +87,7 @@ def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, component
             hopeless = False
             if best is not None and near + far > best.cost:
                 continue
-            shapes: tuple[Shape, ...] = (tuple(_fft.good_length(int(count)) for count in nodes),)
+            shapes: tuple[Shape, ...] = (tuple(_fft.good_length(float(count)) for count in nodes),)
             if not periodic:
                 shapes = _octaves(lengths / cutoff, step, width)
             cost = near + components * (n * width**3 * _WEIGHT + sum(map(math.prod, shapes)) * _NODE)
@@ -129,15 +129,12 @@ def _octaves(extent: FloatArray, step: float, width: int) -> tuple[Shape, ...]:
     for octave in range(40):
         h, radius = step * 2.0**octave, 2.0**octave
         far = float(np.linalg.norm(extent)) + 2.0 * radius  # where the cut-off potential, smoothed, ends
-        last = tuple(_length(max((a + far) / h, n)) for a, n in zip(extent, met, strict=True))
+        last = tuple(_fft.good_length(max((a + far) / h, n)) for a, n in zip(extent, met, strict=True))
         if not best or sum(map(math.prod, [*shapes, last])) < sum(map(math.prod, best)):
             best = (*shapes, last)
-        shapes.append(tuple(_length(max((a + 2.0 * radius) / h, n)) for a, n in zip(extent, met, strict=True)))
+        ends = zip(extent, met, strict=True)
+        shapes.append(tuple(_fft.good_length(max((a + 2.0 * radius) / h, n)) for a, n in ends))
         met = [(n - 1) // 2 + width for n in met]
         if sum(map(math.prod, shapes)) > sum(map(math.prod, best)):
             break
     return best
-
-
-def _length(least: float) -> int:
-    return int(_fft.good_length(math.ceil(least)))

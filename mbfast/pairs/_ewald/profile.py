@@ -16,7 +16,6 @@ from mbfast._core.validate import FloatArray
 
 IntArray: TypeAlias = NDArray[np.int64]
 
-
 _POINTS, _GAUSS = legendre.leggauss(256)  # exact to rounding for waves of up to 200 radians a unit
 
 
@@ -47,8 +46,7 @@ class Profile:
         waves = np.cos(angle)
         if self.flat:
             waves += 0.5 * angle * np.sin(angle)
-        values: FloatArray = waves @ (_GAUSS * self(_POINTS))
-        return values
+        return np.asarray(waves @ (_GAUSS * self(_POINTS)))
 
     def band(self) -> Callable[[FloatArray], FloatArray]:
         """Return the transform as a function of k^2 that is quick on large arrays, and zero beyond the band."""
@@ -72,8 +70,7 @@ def _bessel(n: int, x: FloatArray) -> FloatArray:
         series += term
         term = term * -0.5 * x * x / (k * (2 * (n + k) + 1))
     safe = np.where(small, 1.0, x)
-    values: FloatArray = np.where(small, series, scipy.special.spherical_jn(n, safe) / safe**n)
-    return values
+    return np.where(small, series, scipy.special.spherical_jn(n, safe) / safe**n)
 
 
 def derivative(profile: Profile, order: int, r: FloatArray) -> FloatArray:
@@ -81,8 +78,7 @@ def derivative(profile: Profile, order: int, r: FloatArray) -> FloatArray:
     k = 0.5 * profile.c * (_POINTS + 1.0)
     transform = profile.transform(k) * (-2.0 / k**2 if profile.flat else 1.0)  # over 4 pi/k^2
     weights = 0.5 * profile.c * _GAUSS * transform * k ** (2 * order)
-    values: FloatArray = (-1.0) ** order * 2.0 / math.pi * (_bessel(order, np.multiply.outer(r, k)) @ weights)
-    return values
+    return np.asarray((-1.0) ** order * 2.0 / math.pi * (_bessel(order, np.multiply.outer(r, k)) @ weights))
 
 
 def polynomials(profile: Profile, orders: tuple[int, ...], cutoff: float, error: float) -> FloatArray:
