@@ -43,10 +43,8 @@ class Glass:
         Coupling constants of tunnelling systems to longitudinal and transverse strain (J).
     c_l, c_t : float
         Longitudinal and transverse sound velocity (m/s).
-    density : float or None
-        Mass density (kg/m^3), None where no source was found.
-    density_source : str or None
-        Where the density is from.
+    density, density_source : float, str, or None
+        Mass density (kg/m^3) and where it is from; None where no source was found.
     printed : PrintedRow
         The cells the numbers were made from.
     """
@@ -108,10 +106,9 @@ def medium(
     ----------
     glass : str or Glass, optional
         One of `load_glasses`, by its name or itself.
-    density : float, optional
-        Mass density (kg/m^3): wanted without a glass; with one, it replaces that of the table.
-    c_l, c_t : float, optional
-        Longitudinal and transverse sound velocity (m/s): wanted without a glass, and not with one.
+    density, c_l, c_t : float, optional
+        Mass density (kg/m^3) and sound velocities (m/s): wanted without a glass; with one, a density replaces that of
+        the table, and velocities are refused.
     called : callable
         What the user of the caller knows an argument by, for messages.
 
@@ -199,15 +196,13 @@ def load_glasses(
         file, table = Path(path), os.fspath(path)
     with naming(table), file.open("r", encoding="utf-8-sig") as lines:
         glasses = _read(Table(lines))
-    if names is None:
-        return tuple(glasses.values())
     if isinstance(names, str):
         raise TypeError(f"names must be an iterable of glass names, got the string {names!r}")
-    names = tuple(names)
-    for name in names:
+    chosen = tuple(glasses if names is None else names)
+    for name in chosen:
         if name not in glasses:
             raise ValueError(f"unknown glass {name!r}: {table} has {', '.join(glasses)}")
-    return tuple(glasses[name] for name in names)
+    return tuple(glasses[name] for name in chosen)
 
 
 def _read(table: Table) -> dict[str, Glass]:

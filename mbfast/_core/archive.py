@@ -58,11 +58,8 @@ def save_result(
     The file has the name given, whatever its suffix, and is written whole or not at all; a stream is written into.
     Equal results make equal bytes. `inputs` has "version", that of the package which computed the result.
     """
-    described = {
-        "format": f"mbfast {kind} {FORMAT}",
-        "version": inputs.get("version", "unknown"),
-        "inputs": json.dumps(inputs, ensure_ascii=False),
-    }
+    described = {"format": f"mbfast {kind} {FORMAT}", "version": inputs.get("version", "unknown")}
+    described["inputs"] = json.dumps(inputs, ensure_ascii=False)
 
     def write(stream: BinaryIO) -> None:
         (np.savez_compressed if compress else np.savez)(stream, **arrays, **described)

@@ -37,11 +37,7 @@ _SCHEMA: dict[str, dict[str, Any]] = {
     "output": {"data": "flow.npz", "figures": str},
 }
 # what each kind of spectrum takes
-_KINDS = {
-    "constant": ("longitudinal", "transverse"),
-    "tunnelling": ("tunnelling_l", "tunnelling_t"),
-    "file": ("file",),
-}
+_KINDS = {"constant": ("longitudinal", "transverse"), "tunnelling": ("tunnelling_l", "tunnelling_t"), "file": ("file",)}
 _OF_NODES = ("omega_min", "omega_c", "nodes")
 
 
@@ -92,16 +88,12 @@ class FlowConfig:
 
     Attributes
     ----------
-    path : Path
-        The file.
-    text : str
-        Its content.
+    path, text : Path, str
+        The file and its content.
     values : dict of dict
         Sections and keys, defaults filled in.
-    interaction : StressInteraction
-        The material.
-    spectrum : Spectrum
-        What the flow starts from.
+    interaction, spectrum : StressInteraction, Spectrum
+        The material, and what the flow starts from.
     """
 
     path: Path
@@ -122,13 +114,7 @@ class FlowConfig:
         return None if folder is None else self.path.parent / str(folder)
 
     def run(self, *, threads: int | None = None) -> Flow:
-        """Run the flow; its `inputs` have the text of the file as "config".
-
-        Raises
-        ------
-        ValueError
-            If values do not make a flow: the message names file, line and key.
-        """
+        """Run the flow, whose `inputs` then have the text as "config"; a ValueError names file, line and key."""
         with _Source(self.path, self.text).locating():
             run = flow(self.spectrum, self.interaction, **self.values["flow"], threads=threads)
         return dataclasses.replace(run, inputs={**run.inputs, "config": self.text})
@@ -190,11 +176,11 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
                 raise source.error(section, key, f"unknown key; there are {', '.join(_SCHEMA[section])}")
             with source.locating(section, key):
                 _check(_SCHEMA[section][key], value)
-    defaults = {
+    values = {
         section: {key: None if isinstance(known, type) else known for key, known in keys.items()}
+        | document.get(section, {})
         for section, keys in _SCHEMA.items()
     }
-    values = {section: keys | document.get(section, {}) for section, keys in defaults.items()}
     try:
         constants = medium(**values["material"])
     except MediumError as error:

@@ -62,13 +62,12 @@ class AbsorptionRates:
     @property
     def total(self) -> Moduli:
         """(3.8)."""
-        parts = (self.first, self.second, self.third, self.interaction, self.dipole)
-        return Moduli(*(np.sum(of_one, axis=0) for of_one in zip(*parts, strict=True)))
+        return Moduli(*np.sum([self.first, self.second, self.third, self.interaction, self.dipole], axis=0))
 
     @property
     def cutoff_length(self) -> Moduli:
         """L_c of changed couplings and moments."""
-        return self._length(Moduli(*(a + b for a, b in zip(self.second, self.third, strict=True))))
+        return self._length(Moduli(*map(np.add, self.second, self.third)))
 
     @property
     def dipole_cutoff_length(self) -> Moduli:
@@ -77,10 +76,9 @@ class AbsorptionRates:
 
     def _length(self, irrelevant: Moduli) -> Moduli:
         # what falls as L^-3 per volume, over what does not
-        size = self.block_size[..., None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            pairs = zip(irrelevant, self.interaction, strict=True)
-            return Moduli(*(size * np.cbrt(np.abs(term) / np.abs(relevant)) for term, relevant in pairs))
+            ratios = map(np.divide, irrelevant, self.interaction)
+            return Moduli(*(self.block_size[..., None] * np.cbrt(np.abs(ratio)) for ratio in ratios))
 
 
 def absorption_rates(
@@ -203,12 +201,8 @@ def absorption_rates(
     if electric is not None:
         given["dielectric"] = electric[..., 0]
     shape = broadcast_shape(**given)
-    omega = spectrum.omega
-    if at is not None:
-        omega = float_array("at", at)
-        if omega.ndim != 1:
-            raise ValueError(f"at must have shape (m,), got {omega.shape}")
-        require_positive("at", omega, unit="rad/s")
+    spectrum.grid.targets("at", at)  # refuses what are no frequencies, before any work
+    omega = spectrum.omega if at is None else float_array("at", at)
     full, size = (*shape, omega.size), sizes[..., None]
     integrals, errors = _integrals(terms, spectrum, full, at, threads)
     increments = terms.increments(omega, size, integrals)
@@ -225,30 +219,18 @@ def absorption_rates(
     def rate(increment: FloatArray, volume: float = terms.n0**3) -> Moduli:
         return Moduli(*(-volume * factor * np.broadcast_to(part, full) for part in increment))
 
-    second, third, relevant = (rate(increment) for increment in increments)
-    return AbsorptionRates(
-        form=form,
-        omega=omega.copy(),
-        block_size=np.broadcast_to(sizes, shape).copy(),
-        n0=terms.n0,
-        single=rate(integrals.chi, 1.0),
-        first=rate(integrals.chi),
-        second=second,
-        third=third,
-        interaction=relevant,
-        dipole=rate(dipole),
-        error=rate(-error),
-    )
+    size_of_all = np.broadcast_to(sizes, shape).copy()
+    single, first, *rest = rate(integrals.chi, 1.0), rate(integrals.chi), *map(rate, (*increments, dipole, -error))
+    return AbsorptionRates(form, omega.copy(), size_of_all, terms.n0, single, first, *rest)
 
 
 def _electric(spectrum: Spectrum, dielectric: ArrayLike | None, permittivity: float | None) -> FloatArray | None:
     """Return Im chi~/epsilon (..., n) of the dipoles, or None where there are none."""
     if dielectric is None and permittivity is None:
         return None
-    if permittivity is None:
-        raise ValueError("permittivity must be given with dielectric, got None")
-    if dielectric is None:
-        raise ValueError("dielectric must be given with permittivity, got None")
+    if dielectric is None or permittivity is None:
+        missing, there = ("dielectric", "permittivity") if dielectric is None else ("permittivity", "dielectric")
+        raise ValueError(f"{missing} must be given with {there}, got None")
     epsilon = one_number("permittivity", permittivity)
     require_positive("permittivity", np.asarray(epsilon), unit="F/m")
     samples = rows("dielectric", dielectric, spectrum.omega.size)

@@ -24,12 +24,7 @@ _OF_SUMS: dict[str, Callable[[FloatArray, FloatArray, FloatArray], FloatArray]] 
 
 
 def self_consistent_ratio(
-    c_l: ArrayLike,
-    c_t: ArrayLike,
-    *,
-    form: RatioForm = "printed",
-    n0: float | None = None,
-    waves: float | None = None,
+    c_l: ArrayLike, c_t: ArrayLike, *, form: RatioForm = "printed", n0: float | None = None, waves: float | None = None
 ) -> FloatArray | np.float64:
     r"""Meissner-Berret ratio sqrt(Im chi~_l/Im chi~_t) of a sample whose absorption is v: the solution of (4.5).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -49,52 +48,26 @@ class Terms(ABC):
 
     The rate of a term is -2 (N0 L)^3 A^2 k^2 omega (1 - exp(-hbar omega/k_B T)) times its increment, as (3.1) says. A
     subclass is a form of the terms: what is abstract here, and the class attributes. `Terms.of` checks the arguments.
-
-    Parameters
-    ----------
-    interaction : StressInteraction
-        The material.
-    n0 : float
-        Blocks along a side of the super block.
-    k_l, k_t : float
-        K_l and K_t of (3.6).
-
-    Attributes
-    ----------
-    name : str
-        What `form=` calls it.
-    largest_side : float
-        The largest n0.
-    responding : bool
-        Whether the real part is that of the response, the transform of Im chi, or the transform of Im chi~ (4.3).
-    mixed : bool
-        Whether (3.5) takes the convolution of Im chi~_l with Im chi~_t, or x = Im chi~_l/Im chi~_t - 2 times that of t.
-    scale : float
-        What multiplies `brackets` in the second term.
     """
 
     interaction: StressInteraction
-    n0: float
-    k_l: float
+    n0: float  # blocks along a side of the super block
+    k_l: float  # K_l and K_t of (3.6)
     k_t: float
 
-    name: ClassVar[str]
-    largest_side: ClassVar[float] = 1e15
-    responding: ClassVar[bool] = False
-    mixed: ClassVar[bool] = False
-    scale: ClassVar[float]
+    name: ClassVar[str]  # what `form=` calls it
+    largest_side: ClassVar[float] = 1e15  # the largest n0
+    responding: ClassVar[bool] = (
+        False  # the real part: of the response, the transform of Im chi, or that of Im chi~ (4.3)
+    )
+    mixed: ClassVar[bool] = (
+        False  # (3.5) takes the convolution of l with t, or x = Im chi~_l/Im chi~_t - 2 times that of t
+    )
+    scale: ClassVar[float]  # what multiplies `brackets` in the second term
 
     @classmethod
     def of(cls, interaction: StressInteraction, n0: float, k_l: float, k_t: float) -> Self:
-        """Return the terms of checked arguments.
-
-        Raises
-        ------
-        TypeError
-            If `interaction` is not a StressInteraction, or another argument is not one real number.
-        ValueError
-            If n0 is not above 1 or is above the form's `largest_side`, or k_l or k_t is negative or not finite.
-        """
+        """Return the terms, or raise the TypeError or ValueError that names a bad argument."""
         check_stress(interaction)
         side, changes = cls.check_n0(n0), {"k_l": one_number("k_l", k_l), "k_t": one_number("k_t", k_t)}
         for name, value in changes.items():
@@ -150,10 +123,6 @@ class Terms(ABC):
     @abstractmethod
     def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:
         """Return the term (3.7), shape (2, ..., m)."""
-
-    def with_n0(self, n0: float) -> Self:
-        """Return the same for a super block of other size."""
-        return dataclasses.replace(self, n0=n0)
 
     @cached_property
     def moduli(self) -> FloatArray:
@@ -224,9 +193,8 @@ class PrintedTerms(Terms):
         """Raise a ValueError where a spectrum has not the sign of absorption, or Im chi~_t is zero."""
         super().require_signs(spectrum)
         if not (spectrum.transverse < 0.0).all():
-            raise ValueError(
-                "spectrum must have Im chi~_t < 0 at every node in the printed form, which divides by it, got 0"
-            )
+            wanted = "Im chi~_t < 0 at every node in the printed form, which divides by it"
+            raise ValueError(f"spectrum must have {wanted}, got 0")
 
     def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:  # noqa: ARG002
         """Return the term (3.7), shape (2, ..., m)."""
