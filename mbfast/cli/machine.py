@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 @command
 def plan(
-    blocks: Annotated[
-        str, typer.Option(metavar="N or N1xN2xN3", help="Anywhere, or of a lattice.", show_default=False)
-    ],
+    blocks: Annotated[str, typer.Option(metavar="N or N1xN2xN3", help="Blocks anywhere, or of a lattice.")],
     kind: Annotated[str, typer.Option(metavar="KIND", help="stress or dipole.")] = "stress",
     rtol: Annotated[float | None, typer.Option(help="What ewald is to reach; by default what auto asks for.")] = None,
     boundary: Annotated[str, typer.Option(help="open or periodic.")] = "open",
@@ -93,9 +91,7 @@ def info() -> None:
 
 @command
 def warmup(
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Processes that compile; usable cores by default.")
-    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Processes at once; usable cores by default.")] = None,
 ) -> None:
     """Compile all kernels and keep them in the cache, so that the first call of each is fast; measure speeds for plan.
 

@@ -13,7 +13,7 @@ from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.terms import Integrals, RateForm, Terms, fill_jumps, terms_of
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.grid import FrequencyGrid, rows
+from mbfast.spectra.grid import Estimate, FrequencyGrid, rows
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.spectrum import Spectrum
 from mbfast.spectra.thermal import absorbed_fraction
@@ -247,26 +247,21 @@ def _integrals(
     if terms.mixed:
         lt = spectrum.convolve("longitudinal", "transverse", at=at, threads=threads)
     thermal = absorbed_fraction(spectrum.omega, spectrum.temperature)
-    both = [
-        _real_part(terms.real_samples(samples, thermal), terms.real_grid(spectrum), at, threads)
-        for samples in (spectrum.longitudinal, spectrum.transverse)
-    ]
-    estimates = [*both, tt, lt]
+    both = [terms.real_samples(samples, thermal) for samples in (spectrum.longitudinal, spectrum.transverse)]
+    estimates = [*(_real_part(samples, terms.real_grid(spectrum), at, threads) for samples in both), tt, lt]
     chi = spectrum(spectrum.omega if at is None else at)
     l, t, *values = (np.broadcast_to(part, full) for part in (*chi, *(value for value, _ in estimates)))  # noqa: E741
     found = Integrals(np.stack([l, t]), np.stack(values[:2]), *values[2:])
     return found, [np.asarray(error)[..., None] for _, error in estimates]
 
 
-def _real_part(
-    samples: FloatArray, grid: FrequencyGrid, at: ArrayLike | None, threads: int | None
-) -> tuple[FloatArray, FloatArray | np.float64]:
+def _real_part(samples: FloatArray, grid: FrequencyGrid, at: ArrayLike | None, threads: int | None) -> Estimate:
     transform = partial(kramers_kronig, grid, samples, threads=threads)
     value, error = transform(at=at)
     if at is None:
-        return fill_jumps(value), error
+        return Estimate(fill_jumps(value), error)
     if np.isinf(value).any():
         nodes, points = grid.omega, np.asarray(at, dtype=np.float64)
         moved = np.select([points == nodes[0], points == nodes[-1]], [nodes[1], nodes[-2]], points)
         value = np.where(np.isinf(value), transform(at=moved).value, value)
-    return value, error
+    return Estimate(value, error)

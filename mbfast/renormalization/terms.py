@@ -23,6 +23,7 @@ from mbfast.spectra.grid import FrequencyGrid
 from mbfast.spectra.spectrum import Spectrum
 
 RateForm: TypeAlias = Literal["printed", "derived"]
+Size: TypeAlias = FloatArray | float
 
 
 class Integrals(NamedTuple):
@@ -57,12 +58,8 @@ class Terms(ABC):
 
     name: ClassVar[str]  # what `form=` calls it
     largest_side: ClassVar[float] = 1e15  # the largest n0
-    responding: ClassVar[bool] = (
-        False  # the real part: of the response, the transform of Im chi, or that of Im chi~ (4.3)
-    )
-    mixed: ClassVar[bool] = (
-        False  # (3.5) takes the convolution of l with t, or x = Im chi~_l/Im chi~_t - 2 times that of t
-    )
+    responding: ClassVar[bool] = False  # the real part is the transform of Im chi, that of the response, not of Im chi~
+    mixed: ClassVar[bool] = False  # (3.5) takes the convolution lt, not Im chi~_l/Im chi~_t - 2 times tt
     scale: ClassVar[float]  # what multiplies `brackets` in the second term
 
     @classmethod
@@ -121,7 +118,7 @@ class Terms(ABC):
         """Coefficients of the dipoles' term (5.8), of l and of t."""
 
     @abstractmethod
-    def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
         """Return the term (3.7), shape (2, ..., m)."""
 
     @cached_property
@@ -144,9 +141,7 @@ class Terms(ABC):
     def _third(self) -> FloatArray:
         return -0.5 * self._common * np.array([self.k_l, self.k_t])
 
-    def increments(
-        self, omega: FloatArray, size: FloatArray | float, given: Integrals
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def increments(self, omega: FloatArray, size: Size, given: Integrals) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the second, third and interaction terms (2, ..., m) at L = `size`."""
         (l, t), volume = given.chi, np.asarray(size) ** 3  # noqa: E741
         at_zero, linear, third = (_like(part, given.chi) for part in (*self._second.T, self._third))
@@ -156,9 +151,7 @@ class Terms(ABC):
             second = (at_zero + linear * (l / t - 2.0)) * given.tt
         return second / volume, third * given.tt / volume, self.relevant(omega, size, given)
 
-    def uncertainty(
-        self, omega: FloatArray, size: FloatArray | float, chi: FloatArray, errors: Sequence[FloatArray | float]
-    ) -> FloatArray:
+    def uncertainty(self, omega: FloatArray, size: Size, chi: FloatArray, errors: Sequence[Size]) -> FloatArray:
         """Return what errors of Re chi_l, Re chi_t, tt and lt do to the sum of the increments, (2, ..., m)."""
         total = np.zeros_like(chi)
         for number, error in enumerate(errors):  # the increments are linear in each
@@ -196,7 +189,7 @@ class PrintedTerms(Terms):
             wanted = "Im chi~_t < 0 at every node in the printed form, which divides by it"
             raise ValueError(f"spectrum must have {wanted}, got 0")
 
-    def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:  # noqa: ARG002
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:  # noqa: ARG002
         """Return the term (3.7), shape (2, ..., m)."""
         result: FloatArray = -2.0 * self.pairs / _like(self.moduli, given.chi) * given.chi * given.real
         return result
@@ -233,14 +226,14 @@ class DerivedTerms(Terms):
         l, t = (angular_coefficients("dipole", name, moment_change="gradient")[0][0] for name in POLARIZATIONS)  # noqa: E741
         return float(l) / (16.0 * math.pi**3), float(t) / (16.0 * math.pi**3)
 
-    def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
         """Return the term (3.7), shape (2, ..., m), of the stresses that the strain of a wave induces."""
         (l, t), (real_l, real_t) = given.chi, given.real  # noqa: E741
         along, mixed, across = self.phases(omega, size)
         of_l = 16.0 * along * t * real_t + 8.0 * mixed * (t * real_l + real_t * l - 4.0 * t * real_t)
         return np.stack(np.broadcast_arrays(of_l, 16.0 * across * t * real_t))
 
-    def phases(self, omega: FloatArray, size: FloatArray | float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def phases(self, omega: FloatArray, size: Size) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return N^-1 sum L^3 Lambda cos(k.x) (1/Pa), averaged over directions of k: see `contracted`."""
         shape = np.broadcast_shapes(omega.shape, np.shape(size))
         sums = []
