@@ -190,18 +190,18 @@ def load_glasses(
     (5800.0, '1.63')
     """
     if path is None:
-        table = "mbfast/data/glasses.csv"
+        label = "mbfast/data/glasses.csv"
         file: Traversable = importlib.resources.files("mbfast").joinpath("data/glasses.csv")
     else:
-        file, table = Path(path), os.fspath(path)
-    with naming(table), file.open("r", encoding="utf-8-sig") as lines:
+        file, label = Path(path), os.fspath(path)
+    with naming(label), file.open("r", encoding="utf-8-sig") as lines:
         glasses = _read(Table(lines))
     if isinstance(names, str):
         raise TypeError(f"names must be an iterable of glass names, got the string {names!r}")
     chosen = tuple(glasses if names is None else names)
     for name in chosen:
         if name not in glasses:
-            raise ValueError(f"unknown glass {name!r}: {table} has {', '.join(glasses)}")
+            raise ValueError(f"unknown glass {name!r}: {label} has {', '.join(glasses)}")
     return tuple(glasses[name] for name in chosen)
 
 

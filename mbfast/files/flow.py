@@ -38,7 +38,6 @@ _SCHEMA: dict[str, dict[str, Any]] = {
 }
 # what each kind of spectrum takes
 _KINDS = {"constant": ("longitudinal", "transverse"), "tunnelling": ("tunnelling_l", "tunnelling_t"), "file": ("file",)}
-_OF_NODES = ("omega_min", "omega_c", "nodes")
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,16 @@ class _Source:
 
     def error(self, section: str, key: str | None, message: str) -> ValueError:
         """Return an error at a key; its line is that of the key or, where it is missing, of its section."""
-        name, found, current = f"{section}.{key}" if key else section, None, ""
+        lines: dict[str, int] = {}
+        current = ""
         for number, line in enumerate(self.text.splitlines(), 1):
             header = re.match(r"\s*\[\s*([\w.-]+)\s*\]", line)
-            if header:
-                current = header[1]
-                if current == section and found is None:
-                    found = number
             entry = re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)
-            full = ".".join(filter(None, (current, entry[1]))) if entry else ""
-            if full == name:
-                found = number
-                break
+            current = header[1] if header else current
+            if header or entry:
+                lines.setdefault(".".join(filter(None, (current, entry[1] if entry else ""))), number)
+        name = f"{section}.{key}" if key else section
+        found = lines.get(name, lines.get(section))
         place = name if found is None else f"line {found}: {name}"
         return LocatedError(f"{self.path}: {place}: {message}")
 
@@ -208,12 +205,12 @@ def _check_keys(source: _Source, given: Mapping[str, Any]) -> None:
         got = f", got {given['kind']!r}" if "kind" in given else ""
         raise source.error("spectrum", "kind", f"one of {', '.join(_KINDS)} is wanted{got}")
     wanted = _KINDS[given["kind"]]
-    others = [key for kind, keys in _KINDS.items() if kind != given["kind"] for key in keys]
     for key in wanted:
         if key not in given:
             raise source.error("spectrum", key, f"wanted, beside {', '.join(wanted)}")
-    for key in (*others, *(_OF_NODES if given["kind"] == "file" else ())):
-        if key in given:
+    of_nodes = () if given["kind"] == "file" else ("omega_min", "omega_c", "nodes")
+    for key in given:
+        if key not in ("kind", "temperature", *wanted, *of_nodes):
             raise source.error("spectrum", key, f"not wanted here, beside kind = {given['kind']!r}")
 
 
