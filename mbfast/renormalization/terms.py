@@ -127,24 +127,17 @@ class Terms(ABC):
         return self.interaction.density * np.array([[self.interaction.c_l], [self.interaction.c_t]]) ** 2
 
     @cached_property
-    def _common(self) -> float:
-        return float(units.HBAR * self.pairs / (math.pi**3 * self.moduli[1, 0] ** 2))
-
-    @cached_property
-    def _second(self) -> FloatArray:
-        # (2, 2): of l and t, at x = 0 and linear in x
-        alpha = self.interaction.alpha
+    def _coefficients(self) -> FloatArray:
+        # (3, 2): of the second term at x = 0 and linear in x, and of the third; of l and t
+        common, alpha = float(units.HBAR * self.pairs / (math.pi**3 * self.moduli[1, 0] ** 2)), self.interaction.alpha
         polynomials = [[np.polyval(column[::-1], alpha) for column in table.T] for table in self.brackets]
-        return -self.scale * self._common * np.array(polynomials)
-
-    @cached_property
-    def _third(self) -> FloatArray:
-        return -0.5 * self._common * np.array([self.k_l, self.k_t])
+        second = -self.scale * common * np.array(polynomials)
+        return np.vstack([second.T, -0.5 * common * np.array([self.k_l, self.k_t])])
 
     def increments(self, omega: FloatArray, size: Size, given: Integrals) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the second, third and interaction terms (2, ..., m) at L = `size`."""
         (l, t), volume = given.chi, np.asarray(size) ** 3  # noqa: E741
-        at_zero, linear, third = (_like(part, given.chi) for part in (*self._second.T, self._third))
+        at_zero, linear, third = (_like(part, given.chi) for part in self._coefficients)
         if self.mixed:
             second = (at_zero - 2.0 * linear) * given.tt + linear * given.lt
         else:
