@@ -68,7 +68,8 @@ def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> F
     >>> print(f"{mbfast.cutoff_length(silica.modulus_t, 1e7, 1e15):.3g} m")
     5.65e-11 m
     """
-    return _evaluate(kernels.cutoff_length, kernels.modulus_factor, modulus=modulus, omega=omega, omega_c=omega_c)
+    given = {"modulus": modulus, "omega": omega, "omega_c": omega_c}
+    return _evaluate(kernels.cutoff_length, kernels.modulus_factor, given)
 
 
 def dipole_cutoff_length(
@@ -129,13 +130,16 @@ def dipole_cutoff_length(
     >>> print(f"{mbfast.dipole_cutoff_length(4 * math.pi * 6e-3, 3.7, 1e7, 2510 * 6500**2, 1e7, 1e15):.3g} m")
     1.36e-09 m
     """
-    material = {"dielectric": dielectric, "permittivity": permittivity, "stress": stress, "modulus": modulus}
-    return _evaluate(kernels.dipole_cutoff_length, kernels.dipole_factor, **material, omega=omega, omega_c=omega_c)
+    given = {"dielectric": dielectric, "permittivity": permittivity, "stress": stress, "modulus": modulus}
+    given["omega"], given["omega_c"] = omega, omega_c
+    return _evaluate(kernels.dipole_cutoff_length, kernels.dipole_factor, given)
 
 
-def _evaluate(fused: Callable[..., Any], factor: Callable[..., Any], **given: ArrayLike) -> FloatArray | np.float64:
+def _evaluate(
+    fused: Callable[..., Any], factor: Callable[..., Any], given: Mapping[str, ArrayLike]
+) -> FloatArray | np.float64:
     """Return the length: by one kernel, or as the product of what the material and the last two, frequencies, make."""
-    if all(type(value) in _PLAIN for value in given.values()):
+    if _PLAIN.issuperset(map(type, given.values())):
         with np.errstate(all="ignore"):
             length = compiled(fused)(*given.values())
         if not math.isnan(length):

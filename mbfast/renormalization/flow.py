@@ -99,7 +99,7 @@ class Flow:
     @property
     def cutoff_length(self) -> Moduli:
         """L_c (m), shape (..., n): where (3.5) + (3.6) equal (3.7), from the terms of the first step and their L^-3."""
-        second, third, relevant = (np.stack(term)[..., 0, :] for term in self.terms)
+        second, third, relevant = (np.stack([part[..., 0, :] for part in term]) for term in self.terms)
         with np.errstate(divide="ignore", invalid="ignore"):
             return Moduli(*(self.scales[..., :1] * np.cbrt(np.abs((second + third) / relevant))))
 
