@@ -88,9 +88,7 @@ def pairsum(
     macroscopic: Annotated[str | None, typer.Option(help="clamped, stress-free, tin-foil, vacuum; ewald only.")] = None,
     rtol: Annotated[float | None, typer.Option(help="Relative error that is allowed.")] = None,
     threads: Annotated[int | None, typer.Option(help="By default as many as this process may use.")] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's stem and -fields.npz.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's STEM-fields.npz.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Draw no progress bar.")] = False,
 ) -> None:
     """Fields and energies of blocks whose positions and moments are in a file: .npz, .npy, .csv or extended XYZ.

@@ -245,7 +245,8 @@ def flow(
     Raises
     ------
     TypeError
-        As in `absorption_rates`, or if `linear` is not a bool.
+        As in `absorption_rates`, for each element of an array; if start, stop or omega_c does not consist of real
+        numbers; or if `linear` is not a bool.
     ValueError
         As in `absorption_rates`, for the arguments of the same name; if start, stop or omega_c is not from 1e-35 to
         1e35, or stop is below start; if n0 is so small that a flow takes more than 100,000 steps; if `keep` is unknown;

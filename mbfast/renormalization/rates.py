@@ -219,9 +219,9 @@ def absorption_rates(
     def rate(increment: FloatArray, volume: float = terms.n0**3) -> Moduli:
         return Moduli(*(-volume * factor * np.broadcast_to(part, full) for part in increment))
 
-    size_of_all = np.broadcast_to(sizes, shape).copy()
-    single, first, *rest = rate(integrals.chi, 1.0), rate(integrals.chi), *map(rate, (*increments, dipole, -error))
-    return AbsorptionRates(form, omega.copy(), size_of_all, terms.n0, single, first, *rest)
+    # in the order of the fields
+    parts = [rate(integrals.chi, 1.0), *map(rate, (integrals.chi, *increments, dipole, -error))]
+    return AbsorptionRates(form, omega.copy(), np.broadcast_to(sizes, shape).copy(), terms.n0, *parts)
 
 
 def _electric(spectrum: Spectrum, dielectric: ArrayLike | None, permittivity: float | None) -> FloatArray | None:
