@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,10 +18,6 @@ _UNITS = {"dielectric": "", "permittivity": "", "stress": "Pa", "modulus": "Pa",
 _PLAIN = {float, np.float64}  # integers may be too large for a double
 
 
-@overload
-def cutoff_length(modulus: float, omega: float, omega_c: float) -> np.float64: ...
-@overload
-def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> FloatArray: ...
 def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> FloatArray | np.float64:
     r"""Scale at which stress-stress absorption by changed couplings equals the renormalization-relevant one.
 
@@ -72,26 +68,10 @@ def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> F
     >>> print(f"{mbfast.cutoff_length(silica.modulus_t, 1e7, 1e15):.3g} m")
     5.65e-11 m
     """
-    length = _of_numbers(kernels.cutoff_length, modulus, omega, omega_c)
-    if length is not None:
-        return length
-    material, frequencies = {"modulus": modulus}, {"omega": omega, "omega_c": omega_c}
-    return _evaluate(kernels.cutoff_length, kernels.modulus_factor, material, frequencies)
+    given = {"modulus": modulus, "omega": omega, "omega_c": omega_c}
+    return _evaluate(kernels.cutoff_length, kernels.modulus_factor, given)
 
 
-@overload
-def dipole_cutoff_length(
-    dielectric: float, permittivity: float, stress: float, modulus: float, omega: float, omega_c: float
-) -> np.float64: ...
-@overload
-def dipole_cutoff_length(
-    dielectric: ArrayLike,
-    permittivity: ArrayLike,
-    stress: ArrayLike,
-    modulus: ArrayLike,
-    omega: ArrayLike,
-    omega_c: ArrayLike,
-) -> FloatArray: ...
 def dipole_cutoff_length(
     dielectric: ArrayLike,
     permittivity: ArrayLike,
@@ -124,11 +104,8 @@ def dipole_cutoff_length(
 
     Raises
     ------
-    TypeError
-        If an argument does not consist of real numbers.
-    ValueError
-        If `dielectric` or `stress` is zero or not finite, if another argument is not positive and finite, if
-        ``omega >= omega_c`` anywhere, or if the shapes do not broadcast.
+    TypeError, ValueError
+        As `cutoff_length`, but `dielectric` and `stress` may be negative.
 
     Notes
     -----
@@ -153,37 +130,27 @@ def dipole_cutoff_length(
     >>> print(f"{mbfast.dipole_cutoff_length(4 * math.pi * 6e-3, 3.7, 1e7, 2510 * 6500**2, 1e7, 1e15):.3g} m")
     1.36e-09 m
     """
-    length = _of_numbers(kernels.dipole_cutoff_length, dielectric, permittivity, stress, modulus, omega, omega_c)
-    if length is not None:
-        return length
-    material = {"dielectric": dielectric, "permittivity": permittivity, "stress": stress, "modulus": modulus}
-    frequencies = {"omega": omega, "omega_c": omega_c}
-    return _evaluate(kernels.dipole_cutoff_length, kernels.dipole_factor, material, frequencies)
-
-
-def _of_numbers(fused: Callable[..., Any], *arguments: ArrayLike) -> np.float64 | None:
-    """Return the length if the arguments are plain numbers within the kernels' domain."""
-    for argument in arguments:
-        if type(argument) not in _PLAIN:
-            return None
-    with np.errstate(all="ignore"):
-        length = compiled(fused)(*arguments)
-    return None if math.isnan(length) else np.float64(length)
+    given = {"dielectric": dielectric, "permittivity": permittivity, "stress": stress, "modulus": modulus}
+    given["omega"], given["omega_c"] = omega, omega_c
+    return _evaluate(kernels.dipole_cutoff_length, kernels.dipole_factor, given)
 
 
 def _evaluate(
-    fused: Callable[..., Any],
-    factor: Callable[..., Any],
-    material: Mapping[str, ArrayLike],
-    frequencies: Mapping[str, ArrayLike],
+    fused: Callable[..., Any], factor: Callable[..., Any], given: Mapping[str, ArrayLike]
 ) -> FloatArray | np.float64:
-    arguments = {name: float_array(name, value) for name, value in {**material, **frequencies}.items()}
+    """Return the length: by one kernel, or as the product of what the material and the last two, frequencies, make."""
+    if _PLAIN.issuperset(map(type, given.values())):
+        with np.errstate(all="ignore"):
+            length = compiled(fused)(*given.values())
+        if not math.isnan(length):
+            return np.float64(length)
+    arguments = {name: float_array(name, value) for name, value in given.items()}
     broadcast_shape(**arguments)
     # The kernels run at full width on contiguous operands only, so what must be repeated is repeated in memory; where
     # the result is larger than either group of arguments (a grid), each factor is evaluated on its own group.
     groups = [
-        [np.ascontiguousarray(x).reshape(x.shape) for x in np.broadcast_arrays(*(arguments[name] for name in group))]
-        for group in (material, frequencies)
+        [np.ascontiguousarray(x).reshape(x.shape) for x in np.broadcast_arrays(*group)]
+        for group in (list(arguments.values())[:-2], (arguments["omega"], arguments["omega_c"]))
     ]
     with np.errstate(all="ignore"):
         if groups[0][0].shape == groups[1][0].shape:
@@ -205,9 +172,7 @@ def _refuse_bad(arguments: Mapping[str, FloatArray]) -> None:
         else:
             require_positive(name, array, unit=_UNITS[name])
     omega, omega_c = np.broadcast_arrays(arguments["omega"], arguments["omega_c"])
-    wrong = omega >= omega_c
-    if wrong.any():
-        first = np.unravel_index(np.argmax(wrong), wrong.shape)
-        raise ValueError(
-            f"omega must be below omega_c, got omega = {omega[first]:g} and omega_c = {omega_c[first]:g} rad/s"
-        )
+    wrong = np.flatnonzero(omega >= omega_c)
+    if wrong.size:
+        pair = f"omega = {omega.flat[wrong[0]]:g} and omega_c = {omega_c.flat[wrong[0]]:g}"
+        raise ValueError(f"omega must be below omega_c, got {pair} rad/s")

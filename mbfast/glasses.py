@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.resources
-import io
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from mbfast import units
+from mbfast._core.archive import naming
+from mbfast._core.tables import Table
 
 _REQUIRED = ("material", "gamma_l_eV", "gamma_t_eV", "c_l_km_s", "c_t_km_s")
 _OPTIONAL = ("mb_exp", "mb_theo", "deviation_percent", "density_g_cm3", "density_source")
@@ -43,10 +43,8 @@ class Glass:
         Coupling constants of tunnelling systems to longitudinal and transverse strain (J).
     c_l, c_t : float
         Longitudinal and transverse sound velocity (m/s).
-    density : float or None
-        Mass density (kg/m^3), None where no source was found.
-    density_source : str or None
-        Where the density is from.
+    density, density_source : float, str, or None
+        Mass density (kg/m^3) and where it is from; None where no source was found.
     printed : PrintedRow
         The cells the numbers were made from.
     """
@@ -108,10 +106,9 @@ def medium(
     ----------
     glass : str or Glass, optional
         One of `load_glasses`, by its name or itself.
-    density : float, optional
-        Mass density (kg/m^3): wanted without a glass; with one, it replaces that of the table.
-    c_l, c_t : float, optional
-        Longitudinal and transverse sound velocity (m/s): wanted without a glass, and not with one.
+    density, c_l, c_t : float, optional
+        Mass density (kg/m^3) and sound velocities (m/s): wanted without a glass; with one, a density replaces that of
+        the table, and velocities are refused.
     called : callable
         What the user of the caller knows an argument by, for messages.
 
@@ -193,101 +190,54 @@ def load_glasses(
     (5800.0, '1.63')
     """
     if path is None:
-        file = "mbfast/data/glasses.csv"
-        text = importlib.resources.files("mbfast").joinpath("data/glasses.csv").read_text(encoding="utf-8")
+        label = "mbfast/data/glasses.csv"
+        file: Traversable = importlib.resources.files("mbfast").joinpath("data/glasses.csv")
     else:
-        file = os.fspath(path)
-        try:
-            text = Path(path).read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
-    glasses = _parse(file, text)
-    if names is None:
-        return tuple(glasses.values())
+        file, label = Path(path), os.fspath(path)
+    with naming(label), file.open("r", encoding="utf-8-sig") as lines:
+        glasses = _read(Table(lines))
     if isinstance(names, str):
         raise TypeError(f"names must be an iterable of glass names, got the string {names!r}")
-    names = tuple(names)
-    for name in names:
+    chosen = tuple(glasses if names is None else names)
+    for name in chosen:
         if name not in glasses:
-            raise ValueError(f"unknown glass {name!r}: {file} has {', '.join(glasses)}")
-    return tuple(glasses[name] for name in names)
+            raise ValueError(f"unknown glass {name!r}: {label} has {', '.join(glasses)}")
+    return tuple(glasses[name] for name in chosen)
 
 
-def _parse(file: str, text: str) -> dict[str, Glass]:
-    reader = csv.DictReader(io.StringIO(text.lstrip(), newline=""), strict=True, skipinitialspace=True)
+def _read(table: Table) -> dict[str, Glass]:
+    table.require(_REQUIRED, f"{', '.join(_REQUIRED)}, and optional are {', '.join(_OPTIONAL)}", _OPTIONAL)
     glasses: dict[str, Glass] = {}
-    try:
-        _check_header(file, reader.fieldnames or ())
-        for row in reader:
-            where = f"{file}: row {reader.line_num}"
-            if None in row or None in row.values():
-                raise ValueError(f"{where}: {len(reader.fieldnames or ())} cells are wanted, as in the header")
-            glass = _glass(where, row)
-            if glass.name in glasses:
-                raise ValueError(f"{where}, column material: {glass.name!r} stands in the table twice")
-            glasses[glass.name] = glass
-    except csv.Error as error:
-        raise ValueError(f"{file}: row {reader.line_num + 1}: {error}") from None
+    for row in table:
+        glass = _glass(table, {column: cell.strip() for column, cell in zip(table.columns, row, strict=True)})
+        if glass.name in glasses:
+            raise table.error(f"{glass.name!r} stands in the table twice", "material")
+        glasses[glass.name] = glass
     if not glasses:
-        raise ValueError(f"{file}: row 2: at least one glass is wanted below the header")
+        raise ValueError("row 2: at least one glass is wanted below the header")
     return glasses
 
 
-def _check_header(file: str, header: Iterable[str]) -> None:
-    columns = list(header)
-    for column in _REQUIRED:
-        if column not in columns:
-            raise ValueError(f"{file}: row 1: column {column} is missing; wanted are {', '.join(_REQUIRED)}")
-    for column in columns:
-        if column not in _REQUIRED + _OPTIONAL:
-            raise ValueError(f"{file}: row 1: unknown column {column!r}; optional are {', '.join(_OPTIONAL)}")
-        if columns.count(column) > 1:
-            raise ValueError(f"{file}: row 1: column {column} stands there twice")
-
-
-def _glass(where: str, row: Mapping[str, str]) -> Glass:
-    cells = {column: cell.strip() for column, cell in row.items()}
-
-    def number(column: str, *, positive: bool = True) -> float:
-        cell = cells[column]
-        try:
-            if "_" in cell or not cell.isascii():  # float() takes 1_0 and the digits of other scripts
-                raise ValueError
-            value = float(cell)
-        except ValueError:
-            raise ValueError(f"{where}, column {column}: a number is wanted, got {cell!r}") from None
-        if not math.isfinite(value) or (positive and not 1e-12 <= value <= 1e12):
-            kind = "positive finite number, from 1e-12 to 1e12," if positive else "finite number"
-            raise ValueError(f"{where}, column {column}: a {kind} is wanted, got {cell!r}")
-        return value
-
-    def printed(column: str, *, positive: bool = True) -> str | None:
-        if cells.get(column):
-            number(column, positive=positive)
-            return cells[column]
-        return None
-
+def _glass(table: Table, cells: Mapping[str, str]) -> Glass:
     if not cells["material"]:
-        raise ValueError(f"{where}, column material: a name is wanted, got an empty cell")
-    row_as_printed = PrintedRow(
-        **{
-            column: printed(column, positive=column != "deviation_percent")
-            for column in (*_REQUIRED[1:], *_OPTIONAL[:-1])
-        }
-    )
-    c_l, c_t = (1e3 * number(column) for column in ("c_l_km_s", "c_t_km_s"))
+        raise table.error("a name is wanted, got an empty cell", "material")
+    numbers: dict[str, float] = {}
+    for column, cell in cells.items():
+        if column not in ("material", "density_source") and (cell or column in _REQUIRED):
+            numbers[column] = table.number(column, cell)
+            if column != "deviation_percent" and not 1e-12 <= numbers[column] <= 1e12:
+                raise table.error(f"a positive finite number, from 1e-12 to 1e12, is wanted, got {cell!r}", column)
+    c_l, c_t = 1e3 * numbers["c_l_km_s"], 1e3 * numbers["c_t_km_s"]
     if not 3 * c_l**2 > 4 * c_t**2:
-        raise ValueError(
-            f"{where}, column c_l_km_s: more than 2/sqrt(3) c_t is wanted (a positive bulk modulus), "
-            f"got c_l = {cells['c_l_km_s']} and c_t = {cells['c_t_km_s']} km/s"
-        )
+        wanted = "more than 2/sqrt(3) c_t is wanted (a positive bulk modulus)"
+        raise table.error(f"{wanted}, got c_l = {cells['c_l_km_s']} and c_t = {cells['c_t_km_s']} km/s", "c_l_km_s")
     return Glass(
         name=cells["material"],
-        gamma_l=number("gamma_l_eV") * units.EV,
-        gamma_t=number("gamma_t_eV") * units.EV,
+        gamma_l=numbers["gamma_l_eV"] * units.EV,
+        gamma_t=numbers["gamma_t_eV"] * units.EV,
         c_l=c_l,
         c_t=c_t,
-        density=None if row_as_printed.density_g_cm3 is None else number("density_g_cm3") * units.G_PER_CM3,
+        density=numbers["density_g_cm3"] * units.G_PER_CM3 if "density_g_cm3" in numbers else None,
         density_source=cells.get("density_source") or None,
-        printed=row_as_printed,
+        printed=PrintedRow(*(cells.get(field.name) or None for field in fields(PrintedRow))),
     )

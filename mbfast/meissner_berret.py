@@ -63,32 +63,19 @@ def meissner_berret_ratio(
     >>> print(round(mbfast.meissner_berret_ratio(c_l=5800, c_t=3800), 3))
     1.526
     """
-    given = {
-        name: float_array(name, value)
-        for name, value in {
-            "gamma_l": gamma_l,
-            "gamma_t": gamma_t,
-            "c_l": c_l,
-            "c_t": c_t,
-            "tunnelling_l": tunnelling_l,
-            "tunnelling_t": tunnelling_t,
-        }.items()
-        if value is not None
-    }
+    arguments = {"gamma_l": gamma_l, "gamma_t": gamma_t, "c_l": c_l, "c_t": c_t}
+    arguments |= {"tunnelling_l": tunnelling_l, "tunnelling_t": tunnelling_t}
+    given = {name: float_array(name, value) for name, value in arguments.items() if value is not None}
     for name, array in given.items():
         require_positive(name, array, unit="")
     broadcast_shape(**given)
-    match tuple(given):
-        case ("gamma_l", "gamma_t") | ("c_l", "c_t"):
-            longitudinal, transverse = given.values()
-            return np.divide(longitudinal, transverse)
-        case ("c_l", "c_t", "tunnelling_l", "tunnelling_t"):
-            strengths = np.sqrt(given["tunnelling_l"] / given["tunnelling_t"])
-            return np.multiply(strengths, given["c_l"] / given["c_t"])
-    raise TypeError(
-        "wanted are gamma_l and gamma_t, or c_l and c_t, or c_l, c_t, tunnelling_l and tunnelling_t; "
-        f"got {', '.join(given) or 'none of them'}"
-    )
+    names = tuple(given)
+    if names in {("gamma_l", "gamma_t"), ("c_l", "c_t")}:
+        return np.divide(*given.values())
+    if names == ("c_l", "c_t", "tunnelling_l", "tunnelling_t"):
+        return np.multiply(np.sqrt(given["tunnelling_l"] / given["tunnelling_t"]), given["c_l"] / given["c_t"])
+    wanted = "gamma_l and gamma_t, or c_l and c_t, or c_l, c_t, tunnelling_l and tunnelling_t"
+    raise TypeError(f"wanted are {wanted}; got {', '.join(given) or 'none of them'}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +141,6 @@ def fit_through_origin(x: ArrayLike, y: ArrayLike) -> OriginFit:
     slope = float(u @ v / (u @ u))
     deviation = v - slope * u
     stderr = float(np.sqrt(deviation @ deviation / (x.size - 1) / (u @ u)))
-    unit = float(scale_y / scale_x)
-    residuals = deviation * scale_y
+    unit, residuals = float(scale_y / scale_x), deviation * scale_y
     residuals.flags.writeable = False
     return OriginFit(slope * unit, stderr * unit, float(np.corrcoef(u, v)[0, 1]), residuals)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _new(width: float, height: float) -> tuple[Figure, Axes]:
+def _new(width: float = 7.0, height: float = 5.0) -> tuple[Figure, Axes]:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
@@ -57,25 +57,20 @@ def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str]
     x = np.asarray(meissner_berret_ratio(gamma_l=[g.gamma_l for g in glasses], gamma_t=[g.gamma_t for g in glasses]))
     y = np.asarray(meissner_berret_ratio(c_l=[g.c_l for g in glasses], c_t=[g.c_t for g in glasses]))
     kept = np.array([g.name not in exclude for g in glasses])
-    low, high = min(x.min(), y.min()) - 0.05, max(x.max(), y.max()) + 0.05
-    line = np.array([low, high])
-
-    figure, axes = _new(7, 5.6)
+    line = np.array([min(x.min(), y.min()) - 0.05, max(x.max(), y.max()) + 0.05])
+    figure, axes = _new(height=5.6)
     axes.plot(line, line, "--", color="0.5", label="theory: y = x")
-    fits = [(np.ones_like(kept), "C0", "-")]
-    if not kept.all():
-        fits.append((kept, "C3", "-."))
+    fits = [(np.ones_like(kept), "C0", "-"), *([] if kept.all() else [(kept, "C3", "-.")])]
     for chosen, colour, style in fits:
-        if chosen.sum() < 2 or not (np.ptp(x[chosen]) and np.ptp(y[chosen])):
-            continue  # no line to fit
-        fit = fit_through_origin(x[chosen], y[chosen])
-        label = f"{chosen.sum()} glasses: y = {fit.slope:.3f} x, r = {fit.pearson_r:.3f}"
-        axes.plot(line, fit.slope * line, style, color=colour, label=label)
+        if chosen.sum() >= 2 and np.ptp(x[chosen]) and np.ptp(y[chosen]):  # else there is no line to fit
+            fit = fit_through_origin(x[chosen], y[chosen])
+            label = f"{chosen.sum()} glasses: y = {fit.slope:.3f} x, r = {fit.pearson_r:.3f}"
+            axes.plot(line, fit.slope * line, style, color=colour, label=label)
     axes.plot(x[kept], y[kept], "o", color="k", markersize=5)
     axes.plot(x[~kept], y[~kept], "o", color="k", markersize=5, fillstyle="none")
-    for glass, at_x, at_y in zip(glasses, x, y, strict=True):
-        axes.annotate(glass.name, (at_x, at_y), xytext=(5, -3), textcoords="offset points", fontsize=8)
-    axes.set(xlim=(low, high), ylim=(low, high), xlabel=r"experiment: $\gamma_l/\gamma_t$", ylabel=r"theory: $c_l/c_t$")
+    for glass, point in zip(glasses, zip(x, y, strict=True), strict=True):
+        axes.annotate(glass.name, point, xytext=(5, -3), textcoords="offset points", fontsize=8)
+    axes.set(xlim=line, ylim=line, xlabel=r"experiment: $\gamma_l/\gamma_t$", ylabel=r"theory: $c_l/c_t$")
     axes.legend(loc="lower right", fontsize=9)
     return figure
 
@@ -97,7 +92,7 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
     ImportError
         If matplotlib is not installed.
     """
-    figure, axes = _new(7, 5)
+    figure, axes = _new()
     c = np.linspace(1.2, 2.15, 200)
     curves: tuple[tuple[RatioForm, str, str], ...] = (
         ("printed", "--", "(3.7) as printed: $c_l/c_t$"),
@@ -132,20 +127,17 @@ def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) 
     ImportError
         If matplotlib is not installed.
     """
-    figure, axes = _new(7, 5)
+    figure, axes = _new()
     silica = StressInteraction(2200.0, 5800.0, 3800.0)
     cubes = [BlockLattice((n, n, n), 1e-9) for n in sides]
     axes.plot(sides, np.log(sides), "k--", label=r"$\ln N_0$, as printed")
     axes.plot(sides, [lattice_sum(cube, 6) for cube in cubes], "o-", label=r"(3.5): $\sum (L/x)^6$")
     for polarization, marker in (("longitudinal", "s"), ("transverse", "^")):
-        for waves, style in ((1e-3, "-"), (1.0, ":")):
-            sums = [
-                phase_sum(silica, cube, [0, 0, 2 * np.pi * waves / (n * cube.spacing)], polarization)
-                * cube.spacing**3
-                / silica.prefactor
-                for n, cube in zip(sides, cubes, strict=True)
-            ]
-            length = "long" if waves < 1 else "one"
+        for length, waves, style in (("long", 1e-3, "-"), ("one", 1.0, ":")):
+            sums = []
+            for n, cube in zip(sides, cubes, strict=True):
+                k = [0, 0, 2 * np.pi * waves / (n * cube.spacing)]
+                sums.append(phase_sum(silica, cube, k, polarization) * cube.spacing**3 / silica.prefactor)
             axes.plot(sides, sums, marker + style, label=f"(3.7): {polarization}, {length} wave along [001]")
     axes.set(xscale="log", xlabel=r"$N_0$", ylabel="sum per block", ylim=(-4.0, 13.0))
     axes.legend(fontsize=8, loc="upper left")
@@ -179,36 +171,28 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
     require_positive("at", np.asarray(at, dtype=np.float64), unit="rad/s")
     figures: dict[str, Figure] = {}
     shades = np.linspace(0.85, 0.0, run.scales.size)
-    figures["spectra"], axes = _new(7, 5)
-    for samples, colour in ((run.longitudinal, 0), (run.transverse, 2)):
+    figures["spectra"], axes = _new()
+    for samples, name, colour in ((run.longitudinal, "l", 0), (run.transverse, "t", 2)):
         for values, shade, scale in zip(samples, shades, run.scales, strict=True):
             rgb = [shade] * 3
             rgb[colour] = max(shade, 0.6)
-            ends = scale in (run.scales[0], run.scales[-1])
-            name = "l" if colour == 0 else "t"
-            axes.plot(run.omega, -values, color=rgb, label=f"{name}, L = {scale:.2g} m" if ends else None)
-    axes.set(
-        xscale="log", yscale=_logarithmic(axes), xlabel=r"$\omega$ (rad/s)", ylabel=r"$-\mathrm{Im}\,\tilde\chi$ (Pa)"
-    )
+            label = f"{name}, L = {scale:.2g} m" if scale in (run.scales[0], run.scales[-1]) else None
+            axes.plot(run.omega, -values, color=rgb, label=label)
+    axes.set(xscale="log", yscale=_logarithmic(axes))
+    axes.set(xlabel=r"$\omega$ (rad/s)", ylabel=r"$-\mathrm{Im}\,\tilde\chi$ (Pa)")
     axes.legend(fontsize=9)
-    figures["ratio"], axes = _new(7, 5)
+    figures["ratio"], axes = _new()
     for number in np.linspace(0, run.omega.size - 1, 6).astype(int)[:-1]:
         axes.plot(run.scales, run.ratio[:, number], ".-", label=f"{run.omega[number]:.1e} rad/s")
     axes.set(xscale="log", xlabel="L (m)", ylabel=r"$\sqrt{\mathrm{Im}\,\tilde\chi_l/\mathrm{Im}\,\tilde\chi_t}$")
     axes.legend(fontsize=9)
-    figures["shares"], axes = _new(7, 5)
+    figures["shares"], axes = _new()
     node = int(np.argmin(np.abs(np.log(run.omega / at))))
     for label, term in zip(("(3.5)", "(3.6)", "(3.7)"), run.shares, strict=True):
         for values, style, name in zip(term, ("-", "--"), "lt", strict=True):
             axes.plot(run.scales[1:], np.abs(values[:, node]), style, marker=".", label=f"{label}, {name}")
-    title = f"of one step, at {run.omega[node]:.1e} rad/s"
-    axes.set(
-        xscale="log",
-        yscale=_logarithmic(axes),
-        xlabel="L after the step (m)",
-        ylabel="share of absorption",
-        title=title,
-    )
+    axes.set(xscale="log", yscale=_logarithmic(axes), title=f"of one step, at {run.omega[node]:.1e} rad/s")
+    axes.set(xlabel="L after the step (m)", ylabel="share of absorption")
     axes.legend(fontsize=9)
     return figures
 
@@ -237,11 +221,11 @@ def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: floa
     ImportError
         If matplotlib is not installed.
     """
-    figure, axes = _new(7, 5)
+    figure, axes = _new()
     known = [glass for glass in glasses if glass.density is not None]
     names = [glass.name for glass in known]
-    estimates = [float(cutoff_length(glass.modulus_t, omega, omega_c)) for glass in known]
-    axes.plot(names, np.array(estimates) / units.ANGSTROM, "ks", label="(4.4)")
+    estimates = np.array([cutoff_length(glass.modulus_t, omega, omega_c) for glass in known])
+    axes.plot(names, estimates / units.ANGSTROM, "ks", label="(4.4)")
     nodes = np.geomspace(1e5, omega_c, 32)
     for kelvin, marker in ((0.0, "o"), (1.0, "^"), (1e4, "v")):
         lengths = []

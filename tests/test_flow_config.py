@@ -77,8 +77,8 @@ def test_spectra_from_files(write, tmp_path, kind):
     if kind == "npz":
         np.savez(tmp_path / "s.npz", omega=omega, longitudinal=of_l, transverse=of_t, more="text")
     else:
-        rows = [",".join(map(repr, map(float, row))) for row in zip(of_t, omega, of_l, strict=True)]
-        write("transverse, omega, longitudinal\n" + "\n".join(rows) + "\n", "s.csv")
+        rows = [",".join([*map(repr, map(float, row)), "text"]) for row in zip(of_t, omega, of_l, strict=True)]
+        write("transverse, omega, longitudinal, more\n" + "\n".join(rows) + "\n", "s.csv")
     run = read_flow_config(write(MATERIAL + f'[spectrum]\nkind = "file"\nfile = "s.{kind}"\n')).run()
     assert np.array_equal(run.longitudinal[0], of_l)
     assert np.array_equal(run.omega, omega)
@@ -185,18 +185,28 @@ def test_a_flow_that_diverges_says_so(write):
         (MATERIAL + SPECTRUM + "[flow]\nform = 'own'\n", "line 9: flow.form: form must be one of printed, derived"),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.npz'\n", "x.npz: No such file or directory"),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.txt'\n", "x.txt: an .npz or .csv file is wanted"),
-        (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'run.toml.csv'\n", "run.toml.csv: rows of 2 numbers are wanted"),
-        (
-            MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'few.csv'\n",
-            "few.csv: longitudinal is missing; wanted are omega",
+        *(
+            (MATERIAL + f"[spectrum]\nkind = 'file'\nfile = '{file}'\n", f"{file}: {words}")
+            for file, words in {
+                "word.csv": "row 3, column longitudinal: a finite number is wanted, got 'x'",
+                "script.csv": "row 2, column transverse: a finite number is wanted, got '１'",
+                "short.csv": "row 2: 3 cells are wanted, as in the header, got 2",
+                "twice.csv": "row 1: column omega stands there twice",
+                "few.csv": "row 1: column longitudinal is missing; wanted are omega, longitudinal, transverse",
+                "few.npz": "longitudinal is missing; wanted are omega, longitudinal, transverse",
+            }.items()
         ),
     ],
 )
 def test_bad_files_name_line_and_key_and_write_nothing(write, tmp_path, text, words):
-    write("omega, transverse\n1,x\n", "run.toml.csv")
+    write("omega,longitudinal,transverse\n1,-1,-1\n2,x,-1\n", "word.csv")
+    write("omega,longitudinal,transverse\n1,-1,１\n", "script.csv")
+    write("omega,longitudinal,transverse\n1,-1\n", "short.csv")
+    write("omega,longitudinal,transverse,omega\n1,-1,-1,1\n", "twice.csv")
     write("omega, transverse\n1e5,-1\n", "few.csv")
     write("omega,longitudinal,transverse\n2e5,-1,-1\n1e5,-1,-1\n", "unsorted.csv")
     write("PK\x03\x04 damaged", "damaged.npz")
+    np.savez(tmp_path / "few.npz", omega=np.arange(1.0, 9.0))
     np.savez(tmp_path / "batch.npz", omega=np.arange(1.0, 9.0), longitudinal=-np.ones((2, 8)), transverse=-np.ones(8))
     before = sorted(tmp_path.iterdir())
     result = command(write(text))

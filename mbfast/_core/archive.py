@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -57,11 +58,8 @@ def save_result(
     The file has the name given, whatever its suffix, and is written whole or not at all; a stream is written into.
     Equal results make equal bytes. `inputs` has "version", that of the package which computed the result.
     """
-    described = {
-        "format": f"mbfast {kind} {FORMAT}",
-        "version": inputs.get("version", "unknown"),
-        "inputs": json.dumps(inputs, ensure_ascii=False),
-    }
+    described = {"format": f"mbfast {kind} {FORMAT}", "version": inputs.get("version", "unknown")}
+    described["inputs"] = json.dumps(inputs, ensure_ascii=False)
 
     def write(stream: BinaryIO) -> None:
         (np.savez_compressed if compress else np.savez)(stream, **arrays, **described)
@@ -72,44 +70,54 @@ def save_result(
         write(file)
 
 
+class LocatedError(ValueError):
+    """A message that says where."""
+
+
+@contextmanager
+def naming(file: object) -> Iterator[None]:
+    """Make a bad value a ValueError whose message begins with the name of the file it came from."""
+    try:
+        yield
+    except LocatedError:
+        raise
+    except UnicodeDecodeError as error:
+        raise LocatedError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
+    except (ValueError, TypeError) as error:
+        raise LocatedError(f"{file}: {error}") from None
+
+
 def load_result(file: Path, kind: str, names: Collection[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Return the named arrays of a saved result, and its inputs.
 
-    Raises
-    ------
-    OSError
-        If the file cannot be opened.
-    ValueError
-        If it is damaged, no result of this kind, incomplete, or of a later format than this version knows.
+    A ValueError if it is damaged, no result of this kind, incomplete, or of a later format than this version knows.
     """
     content = read_archive(file, {*names, "format", "version", "inputs"})
     label = str(content.get("format", "an archive without a format"))
     found = re.fullmatch(r"mbfast (\S+) (\d{1,9})", label)
-    if found is None or found[1] != kind:
-        raise ValueError(f"{file}: a saved {kind} of mbfast is wanted, got {label[:80]!r}")
-    if int(found[2]) > FORMAT:
-        writer = f"mbfast {content.get('version', 'of an unknown version')!s}"
-        raise ValueError(f"{file}: written by {writer} in format {found[2]}, this one reads formats up to {FORMAT}")
-    for name in (*names, "inputs"):
-        if name not in content:
-            raise ValueError(f"{file}: not a complete {kind}, {name} is missing")
-    try:
-        inputs = json.loads(str(content["inputs"]))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file}: its inputs are not JSON ({error})") from None
-    if not isinstance(inputs, dict):
-        raise ValueError(f"{file}: its inputs must be a JSON object, got {type(inputs).__name__}")
+    with naming(file):
+        if found is None or found[1] != kind:
+            raise ValueError(f"a saved {kind} of mbfast is wanted, got {label[:80]!r}")
+        if int(found[2]) > FORMAT:
+            writer = f"mbfast {content.get('version', 'of an unknown version')!s}"
+            raise ValueError(f"written by {writer} in format {found[2]}, this one reads formats up to {FORMAT}")
+        for name in (*names, "inputs"):
+            if name not in content:
+                raise ValueError(f"not a complete {kind}, {name} is missing")
+        try:
+            inputs = json.loads(str(content["inputs"]))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"its inputs are not JSON ({error})") from None
+        if not isinstance(inputs, dict):
+            raise ValueError(f"its inputs must be a JSON object, got {type(inputs).__name__}")
     return {name: content[name] for name in names}, inputs
 
 
 def read_archive(file: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
-    """Return the named arrays of an .npz file, those that are there; a ValueError if it is no such archive.
-
-    Pickled objects are refused, not loaded.
-    """
+    """Return the named arrays of an .npz file, those that are there; pickled objects are refused, not loaded."""
     with file.open("rb") as stream:
         try:
             with np.load(stream, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files if name in names}
         except Exception as error:  # of any type: what zip, its decompressors and NumPy's headers met on their way
-            raise ValueError(f"{file}: not a NumPy archive of numbers ({error})") from None
+            raise LocatedError(f"{file}: not a NumPy archive of numbers ({error})") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import operator
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +14,7 @@ from typing import TypeAlias, TypeVar
 from mbfast._core.machine import usable_cores
 
 T = TypeVar("T")
-
-
 R = TypeVar("R")
-
 
 Progress: TypeAlias = bool | Callable[[int, int], object]
 """Whether to draw a bar (where rich is installed), or a function to call with (tiles done, tiles in all)."""
@@ -78,14 +76,8 @@ def run(
 def counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[], object]]:
     """Yield a function to be called after each of `total` tiles."""
     if callable(progress):
-        done = 0
-
-        def count() -> None:
-            nonlocal done
-            done += 1
-            progress(done, total)
-
-        yield count
+        done = itertools.count(1)
+        yield lambda: progress(next(done), total)
         return
     if not progress or importlib.util.find_spec("rich") is None:
         yield lambda: None

@@ -7,18 +7,13 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import Annotated, ParamSpec
 
 import typer
 
 import mbfast
 
-if TYPE_CHECKING:
-    pass
-
-
 P = ParamSpec("P")
-
 
 app = typer.Typer(
     name="mbfast",

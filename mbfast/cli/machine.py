@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 @command
 def plan(
-    blocks: Annotated[
-        str, typer.Option(metavar="N or N1xN2xN3", help="Blocks anywhere, or of a lattice.", show_default=False)
-    ],
+    blocks: Annotated[str, typer.Option(metavar="N or N1xN2xN3", help="Blocks anywhere, or of a lattice.")],
     kind: Annotated[str, typer.Option(metavar="KIND", help="stress or dipole.")] = "stress",
     rtol: Annotated[float | None, typer.Option(help="What ewald is to reach; by default what auto asks for.")] = None,
     boundary: Annotated[str, typer.Option(help="open or periodic.")] = "open",
@@ -71,16 +69,15 @@ def info() -> None:
 
     Example: mbfast info
     """
-    from mbfast._core import jit as _jit  # noqa: PLC0415
-    from mbfast._core import machine  # noqa: PLC0415
+    from mbfast._core import jit, machine  # noqa: PLC0415
 
-    kernels = _jit.all_kernels()
+    kernels = jit.all_kernels()
     table = Table.grid("", "", padding=(0, 2))
     table.add_row("mbfast", mbfast.__version__)
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
     for package in ("numpy", "scipy", "numba", "llvmlite"):
         table.add_row(package, importlib.metadata.version(package))
-    processor, width = _jit.target()
+    processor, width = jit.target()
     table.add_row("processor", f"{processor}, vectors of up to {width} bits")
     table.add_row("threads", f"{machine.usable_cores()} of {os.cpu_count()} cores usable by this process")
     for folder in sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels}):
@@ -94,20 +91,17 @@ def info() -> None:
 
 @command
 def warmup(
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Processes that compile; as many as usable cores by default.")
-    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Processes at once; usable cores by default.")] = None,
 ) -> None:
     """Compile all kernels and keep them in the cache, so that the first call of each is fast; measure speeds for plan.
 
     Example: mbfast warmup
     """
     start = time.perf_counter()
-    from mbfast._core import jit as _jit  # noqa: PLC0415
-    from mbfast._core import machine  # noqa: PLC0415
+    from mbfast._core import jit, machine  # noqa: PLC0415
     from mbfast.pairs import planning  # noqa: PLC0415
 
-    kernels = _jit.all_kernels()
+    kernels = jit.all_kernels()
     keeps = all(kernel.cache_folder for kernel in kernels)  # else what another process compiles is lost
     compile_kernels(kernels, (processes or machine.usable_cores()) if keeps else 1)
     planning.measure()
@@ -140,16 +134,15 @@ def compile_kernels(kernels: Sequence[Kernel], processes: int) -> None:
 
 
 def _ignore_interrupts() -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all processes of a terminal: the first ends the others
+    # Ctrl-C reaches all processes of a terminal: the first ends the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _compile(names: list[str]) -> int:
     """Compile kernels in a process of their own; return their number."""
-    from mbfast._core import jit as _jit  # noqa: PLC0415
+    from mbfast._core import jit  # noqa: PLC0415
 
-    for kernel in _jit.all_kernels():
+    for kernel in jit.all_kernels():
         if kernel.name in names:
             kernel.compile()
     return len(names)

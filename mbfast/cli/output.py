@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -25,30 +26,27 @@ def print_table(table: Table) -> None:
     """Print a table, as wide as the terminal or, into a pipe or a file, as wide as it wants to be."""
     # Cells are text, not markup; into a pipe or a file nobody wants lines folded at 80 columns.
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    console = Console(
-        file=io.StringIO(),
-        force_terminal=terminal,
-        width=None if terminal else 200,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
+    plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=None if terminal else 200, **plain)
     console.print(table)
     echo(console.file.getvalue().rstrip("\n"))  # type: ignore[attr-defined]
 
 
-def rendered(figure: Figure, kind: str) -> bytes:
-    """Return the bytes of a figure, the same for the same figure; it keeps the layout of the first kind."""
+def figure_files(folder: Path | None, names: Iterable[str]) -> dict[Path, str]:
+    """Return the files that figures go to, and the name of the figure in each."""
+    return {} if folder is None else {folder / f"{name}.{kind}": name for name in names for kind in ("png", "svg")}
+
+
+def rendered(figure: Figure, file: Path) -> bytes:
+    """Return the bytes of a figure, the same for the same figure; it keeps the layout of the first kind of file."""
     from matplotlib import rc_context  # noqa: PLC0415
 
-    buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "mbfast"}):  # the same figure gives the same bytes
-        figure.savefig(buffer, format=kind, dpi=160, metadata=None if kind == "png" else {_DATES[kind]: None})
+    buffer, kind = io.BytesIO(), file.suffix.removeprefix(".")
+    dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with rc_context({"svg.hashsalt": "mbfast"}):  # as without dates, the same figure gives the same bytes
+        figure.savefig(buffer, format=kind, dpi=160, metadata=dates.get(kind))
     figure.set_layout_engine("none")  # a quarter of the time of every further kind
     return buffer.getvalue()
-
-
-_DATES = {"svg": "Date", "pdf": "CreationDate"}
 
 
 def check_writable(*files: Path | None) -> None:

@@ -13,9 +13,9 @@ import typer
 from rich.table import Table
 
 from mbfast import units
-from mbfast._core.archive import write_files
+from mbfast._core.archive import Content, write_files
 from mbfast.cli.command import command
-from mbfast.cli.output import check_writable, echo, print_table, rendered
+from mbfast.cli.output import check_writable, echo, figure_files, print_table, rendered
 from mbfast.glasses import load_glasses
 
 if TYPE_CHECKING:
@@ -24,26 +24,18 @@ if TYPE_CHECKING:
     from mbfast.audit import Record
 
 
-_FIGURES = (
-    *("figure1", "self_consistent_ratio", "lattice_sums", "cutoff_lengths"),
-    *("flow_spectra", "flow_ratio", "flow_shares"),
-)
-
-
+_FIGURES: tuple[str, ...] = ("figure1", "self_consistent_ratio", "lattice_sums", "cutoff_lengths")
+_FIGURES += ("flow_spectra", "flow_ratio", "flow_shares")
+_EQUATION_HELP = "Only these: 3.5, A16, table, 'fig. 1', 'sec. V'."
 _TABLE_HELP = "Table of glasses; without it the 13 of the paper."
 
 
 @command
 def reproduce(
     equation: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[EQUATION]...", help="Only these: 3.5, A16, table, 'fig. 1', 'sec. V'.", show_default=False
-        ),
+        list[str] | None, typer.Argument(metavar="[EQUATION]...", help=_EQUATION_HELP, show_default=False)
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Also write the records here.")
-    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the records.")] = None,
     figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here, as PNG and SVG.")] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Print the findings by part, in Markdown, alone.")] = False,
 ) -> None:
@@ -63,15 +55,11 @@ def reproduce(
     """
     from mbfast import audit  # noqa: PLC0415
 
-    images = {}
-    if figures is not None:
-        images = {(name, kind): figures / f"{name}.{kind}" for name in _FIGURES for kind in ("png", "svg")}
-    check_writable(json_file, *images.values())
+    images = figure_files(figures, _FIGURES)
+    check_writable(json_file, *images)
     records = audit.reproduce(equation or None)  # refuses what is no equation
-    outputs: dict[Path, bytes] = {}
-    if images:
-        drawn = _audit_figures(audit.EXCLUDED)
-        outputs |= {file: rendered(drawn[name], kind) for (name, kind), file in images.items()}
+    drawn = _audit_figures(audit.EXCLUDED) if images else {}
+    outputs: dict[Path, Content] = {file: rendered(drawn[name], file) for file, name in images.items()}
     found = list(records)
     if json_file is not None:
         text = json.dumps([record.as_dict() for record in found], indent=1, ensure_ascii=False)
@@ -89,16 +77,11 @@ def _print_records(records: Sequence[Record]) -> None:
     for heading in ("printed", "computed", "rel. diff.", "verdict", "finding"):
         table.add_column(heading, no_wrap=True)
     for record in records:
-        table.add_row(
-            record.equation,
-            record.quantity,
-            "" if record.printed is None else f"{record.printed.text} {record.unit}",
-            f"{record.computed:.5g}",
-            "" if record.relative_difference is None else f"{record.relative_difference:+.1e}",
-            record.verdict,
-            record.finding,
-            style="red" if record.verdict == "differs" else None,
-        )
+        printed = "" if record.printed is None else f"{record.printed.text} {record.unit}"
+        difference = "" if record.relative_difference is None else f"{record.relative_difference:+.1e}"
+        cells = (record.equation, record.quantity, printed, f"{record.computed:.5g}", difference)
+        style = "red" if record.verdict == "differs" else None
+        table.add_row(*cells, record.verdict, record.finding, style=style)
     print_table(table)
     for heading, wanted in (("What differs:", "differs"), ("Remarks:", "reproduced rounding")):
         noted = [record for record in records if record.verdict in wanted and record.note]
@@ -108,13 +91,12 @@ def _print_records(records: Sequence[Record]) -> None:
             shown = f" [{record.finding}: {record.cause.name}; {record.test}]" if record.cause else ""
             echo(f"  ({record.equation}) {record.quantity}: {record.note}{shown}")
     verdicts = Counter(record.verdict for record in records)
-    causes = {(record.finding, record.cause) for record in records if record.cause}
-    findings = []
-    for finding, words in (("slip of printing", "slips of printing"), ("does not follow", "do not follow")):
-        rows = sum(record.finding == finding for record in records)
-        findings.append(f"{rows} {words}, of {sum(of == finding for of, _ in causes)} causes")
+    findings = Counter(record.finding for record in records)
+    causes = Counter(finding for finding, _ in {(record.finding, record.cause) for record in records if record.cause})
     counts = f"{verdicts['reproduced']} reproduced, {verdicts['rounding']} rounding, {verdicts['differs']} differs"
-    echo(f"{len(records)} claims: {counts} ({'; '.join(findings)})")
+    slips = f"{findings['slip of printing']} slips of printing, of {causes['slip of printing']} causes"
+    others = f"{findings['does not follow']} do not follow, of {causes['does not follow']} causes"
+    echo(f"{len(records)} claims: {counts} ({slips}; {others})")
 
 
 @command
@@ -155,7 +137,7 @@ def ratio(
         from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
 
         image = meissner_berret_figure(glasses, exclude=excluded)
-        write_files({figure: rendered(image, figure.suffix.removeprefix("."))})
+        write_files({figure: rendered(image, figure)})
     print_table(table)
     echo(summary)
 
@@ -201,13 +183,11 @@ def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:
     from mbfast.renormalization.flow import flow as run  # noqa: PLC0415
     from mbfast.spectra.spectrum import Spectrum  # noqa: PLC0415
 
-    glasses = load_glasses()
-    silica = next(glass for glass in glasses if glass.name == "a-SiO2")
+    glasses, (silica,) = load_glasses(), load_glasses(names=["a-SiO2"])
     omega = np.geomspace(1e5, 1e15, 256)
     # the strength of section V, constant to omega_c
     of_l, of_t = (np.full(256, -np.pi * 2.76e-4 * modulus) for modulus in (silica.modulus_l, silica.modulus_t))
-    material = StressInteraction.of(silica)
-    flows = plotting.flow_figures(run(Spectrum(omega, of_l, of_t, 1.0), material))
+    flows = plotting.flow_figures(run(Spectrum(omega, of_l, of_t, 1.0), StressInteraction.of(silica)))
     return {
         "figure1": plotting.meissner_berret_figure(glasses, exclude=excluded),
         "self_consistent_ratio": plotting.self_consistent_figure(glasses),

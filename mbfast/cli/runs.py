@@ -12,7 +12,7 @@ from rich.table import Table
 
 from mbfast._core.archive import Content, write_files
 from mbfast.cli.command import command
-from mbfast.cli.output import check_writable, echo, print_table, rendered
+from mbfast.cli.output import check_writable, echo, figure_files, print_table, rendered
 from mbfast.glasses import medium
 
 if TYPE_CHECKING:
@@ -43,11 +43,8 @@ def flow(
     from mbfast.files.flow import read_flow_config  # noqa: PLC0415
 
     wanted = read_flow_config(config)
-    images = {}
-    if wanted.figures is not None:
-        names = ("spectra", "ratio", "shares")
-        images = {(name, kind): wanted.figures / f"{name}.{kind}" for name in names for kind in ("png", "svg")}
-    check_writable(wanted.data, *images.values())
+    images = figure_files(wanted.figures, ("spectra", "ratio", "shares"))
+    check_writable(wanted.data, *images)
     inputs = [config] + ([config.parent / name] if (name := wanted.values["spectrum"]["file"]) else [])
     if any(wanted.data.resolve() == file.resolve() for file in inputs):
         raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
@@ -57,7 +54,7 @@ def flow(
         from mbfast.plotting import flow_figures  # noqa: PLC0415
 
         drawn = flow_figures(result)
-        outputs |= {file: rendered(drawn[name], kind) for (name, kind), file in images.items()}
+        outputs |= {file: rendered(drawn[name], file) for file, name in images.items()}
     write_files(outputs)
     shown = int(np.argmin(np.abs(np.log(result.omega / 1e7))))
     table = Table("L (m)", "Im χ̃_l (Pa)", "Im χ̃_t (Pa)", "sqrt(l/t)")
@@ -84,20 +81,14 @@ def pairsum(
     form: Annotated[str | None, typer.Option(help="Of its tensor: corrected (default) or joffrin-levelut.")] = None,
     permittivity: Annotated[float | None, typer.Option(metavar="F/M", help="The medium of dipoles.")] = None,
     method: Annotated[str, typer.Option(help="auto, direct, fft or ewald.")] = "auto",
-    boundary: Annotated[
-        str | None, typer.Option(help="open or periodic; by default periodic if there is a cell.")
-    ] = None,
+    boundary: Annotated[str | None, typer.Option(help="open, or periodic: the default if there is a cell.")] = None,
     cell: Annotated[str | None, typer.Option(metavar="A,B,C", help="Periods (m), in place of the file's.")] = None,
     images: Annotated[int | None, typer.Option(help="Shells of images; direct and fft only.")] = None,
     image_shape: Annotated[str | None, typer.Option(help="cubic or spherical; direct and fft only.")] = None,
-    macroscopic: Annotated[
-        str | None, typer.Option(help="clamped, stress-free, tin-foil or vacuum; ewald only.")
-    ] = None,
+    macroscopic: Annotated[str | None, typer.Option(help="clamped, stress-free, tin-foil, vacuum; ewald only.")] = None,
     rtol: Annotated[float | None, typer.Option(help="Relative error that is allowed.")] = None,
     threads: Annotated[int | None, typer.Option(help="By default as many as this process may use.")] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's stem and -fields.npz, in this folder.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's STEM-fields.npz.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Draw no progress bar.")] = False,
 ) -> None:
     """Fields and energies of blocks whose positions and moments are in a file: .npz, .npy, .csv or extended XYZ.
@@ -117,9 +108,8 @@ def pairsum(
     if target.resolve() == file.resolve():
         raise ValueError(f"{target}: the output would replace the input")
     data = read_blocks(file)
-    given_medium = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t, "form": form}
-    given_medium["permittivity"] = permittivity
-    interaction, material = _medium(f"{file}: moments of {data.columns} numbers", data.columns, given_medium)
+    constants = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t, "form": form, "permittivity": permittivity}
+    interaction, material = _medium(f"{file}: moments of {data.columns} numbers", data.columns, constants)
     if boundary is None:
         boundary = "open" if cell is None and data.cell is None else "periodic"
     periods = _periods(cell) if cell is not None else data.cell if boundary == "periodic" else None
@@ -148,9 +138,8 @@ def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction
     if "permittivity" in present:
         raise ValueError(f"{what} are stress: --glass or all of --density, --c-l and --c-t are wanted, got {got}")
     form: Any = present.get("form", "corrected")
-    constants = {name: given[name] for name in ("glass", "density", "c_l", "c_t")}
     try:
-        density, c_l, c_t = medium(**constants, called=_option)
+        density, c_l, c_t = medium(*(given[name] for name in ("glass", "density", "c_l", "c_t")), called=_option)
     except ValueError as error:
         raise ValueError(f"{what} are stress: {error}") from None
     described = {"glass": given["glass"], "density": density, "c_l": c_l, "c_t": c_t, "form": form}

@@ -17,49 +17,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mbfast._core.archive import read_archive
+from mbfast._core.archive import LocatedError, naming, read_archive
+from mbfast._core.tables import Table
 from mbfast.glasses import MediumError, medium
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.flow import Flow, flow
 from mbfast.spectra.spectrum import Spectrum
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
 
-_NUMBER, _WHOLE, _TEXT, _FLAG = "a number", "a whole number", "a string", "true or false"
-_KIND_OF = {float: _NUMBER, str: _TEXT, bool: _FLAG}
+_WORDS = {float: "a number", int: "a whole number", str: "a string", bool: "true or false"}
 _DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(flow).parameters.items()}
 
-# section -> key -> (kind, default); ... where there is none
-_SCHEMA: dict[str, dict[str, tuple[str, Any]]] = {
-    "material": {"glass": (_TEXT, None), "density": (_NUMBER, None), "c_l": (_NUMBER, None), "c_t": (_NUMBER, None)},
-    "spectrum": {
-        "kind": (_TEXT, ...),
-        "longitudinal": (_NUMBER, None),
-        "transverse": (_NUMBER, None),
-        "tunnelling_l": (_NUMBER, None),
-        "tunnelling_t": (_NUMBER, None),
-        "file": (_TEXT, None),
-        "temperature": (_NUMBER, 0.0),
-        "omega_min": (_NUMBER, 1e5),
-        "omega_c": (_NUMBER, 1e15),
-        "nodes": (_WHOLE, 512),
-    },
-    "flow": {
-        name: (_KIND_OF[type(_DEFAULTS[name])], _DEFAULTS[name])
-        for name in ("start", "stop", "n0", "k_l", "k_t", "form", "linear")
-    },
-    "output": {"data": (_TEXT, "flow.npz"), "figures": (_TEXT, None)},
+# section -> key -> its default or, where there is none, its type
+_SCHEMA: dict[str, dict[str, Any]] = {
+    "material": {"glass": str, "density": float, "c_l": float, "c_t": float},
+    "spectrum": {"kind": str, "file": str, "temperature": 0.0, "omega_min": 1e5, "omega_c": 1e15, "nodes": 512}
+    | dict.fromkeys(("longitudinal", "transverse", "tunnelling_l", "tunnelling_t"), float),
+    "flow": {name: _DEFAULTS[name] for name in ("start", "stop", "n0", "k_l", "k_t", "form", "linear")},
+    "output": {"data": "flow.npz", "figures": str},
 }
 # what each kind of spectrum takes
-_KINDS = {
-    "constant": ("longitudinal", "transverse"),
-    "tunnelling": ("tunnelling_l", "tunnelling_t"),
-    "file": ("file",),
-}
-_OF_NODES = ("omega_min", "omega_c", "nodes")
-
-
-class _LocatedError(ValueError):
-    """An error that says where."""
+_KINDS = {"constant": ("longitudinal", "transverse"), "tunnelling": ("tunnelling_l", "tunnelling_t"), "file": ("file",)}
 
 
 @dataclass(frozen=True)
@@ -71,36 +49,33 @@ class _Source:
 
     def error(self, section: str, key: str | None, message: str) -> ValueError:
         """Return an error at a key; its line is that of the key or, where it is missing, of its section."""
-        found, current = None, ""
+        lines: dict[str, int] = {}
+        current = ""
         for number, line in enumerate(self.text.splitlines(), 1):
             header = re.match(r"\s*\[\s*([\w.-]+)\s*\]", line)
-            if header:
-                current = header[1]
-                if current == section and found is None:
-                    found = number
             entry = re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)
-            full = ".".join(filter(None, (current, entry[1]))) if entry else ""
-            if full == (f"{section}.{key}" if key else section):
-                found = number
-                break
+            current = header[1] if header else current
+            if header or entry:
+                lines.setdefault(".".join(filter(None, (current, entry[1] if entry else ""))), number)
         name = f"{section}.{key}" if key else section
-        line_number = "" if found is None else f"line {found}: "
-        return _LocatedError(f"{self.path}: {line_number}{name}: {message}")
+        found = lines.get(name, lines.get(section))
+        place = name if found is None else f"line {found}: {name}"
+        return LocatedError(f"{self.path}: {place}: {message}")
 
     @contextmanager
     def locating(self, section: str | None = None, key: str | None = None) -> Iterator[None]:
         """Add the place to messages of errors: that of the key given, or of the key that a message begins with."""
         try:
             yield
-        except _LocatedError:
-            raise
         except (ValueError, TypeError) as error:
+            if section is None and isinstance(error, LocatedError):
+                raise
             word = str(error).partition(" ")[0]
             for name, keys in _SCHEMA.items() if section is None else ():
                 if word in keys or word == name:
                     section, key = name, word if word in keys else None
             if section is None:
-                raise _LocatedError(f"{self.path}: {error}") from None
+                raise LocatedError(f"{self.path}: {error}") from None
             raise self.error(section, key, str(error)) from None
 
 
@@ -110,16 +85,12 @@ class FlowConfig:
 
     Attributes
     ----------
-    path : Path
-        The file.
-    text : str
-        Its content.
+    path, text : Path, str
+        The file and its content.
     values : dict of dict
         Sections and keys, defaults filled in.
-    interaction : StressInteraction
-        The material.
-    spectrum : Spectrum
-        What the flow starts from.
+    interaction, spectrum : StressInteraction, Spectrum
+        The material, and what the flow starts from.
     """
 
     path: Path
@@ -140,13 +111,7 @@ class FlowConfig:
         return None if folder is None else self.path.parent / str(folder)
 
     def run(self, *, threads: int | None = None) -> Flow:
-        """Run the flow; its `inputs` have the text of the file as "config".
-
-        Raises
-        ------
-        ValueError
-            If values do not make a flow: the message names file, line and key.
-        """
+        """Run the flow, whose `inputs` then have the text as "config"; a ValueError names file, line and key."""
         with _Source(self.path, self.text).locating():
             run = flow(self.spectrum, self.interaction, **self.values["flow"], threads=threads)
         return dataclasses.replace(run, inputs={**run.inputs, "config": self.text})
@@ -194,13 +159,9 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
     done 19
     """
     file = Path(path)
-    try:
+    with naming(file):  # not TOML, or a number of too many digits
         text = file.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
-    except ValueError as error:  # not TOML, or a number of too many digits
-        raise ValueError(f"{file}: {error}") from None
     source = _Source(file, text)
     for section, content in document.items():
         if section not in _SCHEMA:
@@ -211,9 +172,10 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
             if key not in _SCHEMA[section]:
                 raise source.error(section, key, f"unknown key; there are {', '.join(_SCHEMA[section])}")
             with source.locating(section, key):
-                _check_kind(_SCHEMA[section][key][0], value)
+                _check(_SCHEMA[section][key], value)
     values = {
-        section: {key: document.get(section, {}).get(key, default) for key, (_, default) in keys.items()}
+        section: {key: None if isinstance(known, type) else known for key, known in keys.items()}
+        | document.get(section, {})
         for section, keys in _SCHEMA.items()
     }
     try:
@@ -226,18 +188,14 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
         return FlowConfig(file, text, values, interaction, _spectrum(source, values["spectrum"], interaction))
 
 
-def _check_kind(kind: str, value: Any) -> None:
-    good = {
-        _NUMBER: isinstance(value, (int, float)) and not isinstance(value, bool),
-        _WHOLE: isinstance(value, int) and not isinstance(value, bool),
-        _TEXT: isinstance(value, str),
-        _FLAG: isinstance(value, bool),
-    }
-    if not good[kind]:
-        raise ValueError(f"{kind} is wanted, got {value!r}")
-    if kind == _NUMBER and not abs(value) <= 1e300:
+def _check(known: Any, value: Any) -> None:
+    """Check the type of a value by the default of its key, or by the type that stands for it."""
+    kind: Any = known if isinstance(known, type) else type(known)
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, (int, float) if kind is float else kind):
+        raise ValueError(f"{_WORDS[kind]} is wanted, got {value!r}")
+    if kind is float and not abs(value) <= 1e300:
         raise ValueError(f"a finite number is wanted, got {value if isinstance(value, float) else 'a huge one'}")
-    if kind == _TEXT and "\0" in value:
+    if kind is str and "\0" in str(value):
         raise ValueError(f"text without null characters is wanted, got {value!r}")
 
 
@@ -247,12 +205,12 @@ def _check_keys(source: _Source, given: Mapping[str, Any]) -> None:
         got = f", got {given['kind']!r}" if "kind" in given else ""
         raise source.error("spectrum", "kind", f"one of {', '.join(_KINDS)} is wanted{got}")
     wanted = _KINDS[given["kind"]]
-    others = [key for kind, keys in _KINDS.items() if kind != given["kind"] for key in keys]
     for key in wanted:
         if key not in given:
             raise source.error("spectrum", key, f"wanted, beside {', '.join(wanted)}")
-    for key in (*others, *(_OF_NODES if given["kind"] == "file" else ())):
-        if key in given:
+    of_nodes = () if given["kind"] == "file" else ("omega_min", "omega_c", "nodes")
+    for key in given:
+        if key not in ("kind", "temperature", *wanted, *of_nodes):
             raise source.error("spectrum", key, f"not wanted here, beside kind = {given['kind']!r}")
 
 
@@ -260,12 +218,9 @@ def _spectrum(source: _Source, given: Mapping[str, Any], material: StressInterac
     kelvin = check_temperature(given["temperature"])
     if given["kind"] == "file":
         file = source.path.parent / given["file"]
-        with source.locating("spectrum", "file"):
+        with source.locating("spectrum", "file"), naming(file):
             omega, l, t = _samples(file)  # noqa: E741
-            try:
-                return Spectrum(omega, l, t, kelvin)
-            except (ValueError, TypeError) as error:
-                raise ValueError(f"{file}: {error}") from None
+            return Spectrum(omega, l, t, kelvin)
     if not 0.0 < given["omega_min"] < given["omega_c"] < math.inf:
         raise ValueError(f"omega_min must be positive and below omega_c, got {given['omega_min']:g} rad/s")
     if not 2 <= given["nodes"] <= 100_000:
@@ -283,25 +238,17 @@ def _spectrum(source: _Source, given: Mapping[str, Any], material: StressInterac
 def _samples(file: Path) -> list[NDArray[Any]]:
     """Return omega, Im chi~_l and Im chi~_t of a file."""
     names = ("omega", "longitudinal", "transverse")
-    if file.suffix.lower() not in {".npz", ".csv"}:
-        raise ValueError(f"{file}: an .npz or .csv file is wanted")
-    content = read_archive(file, names) if file.suffix.lower() == ".npz" else _columns(file)
+    if file.suffix.lower() == ".csv":
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            table = Table(lines)
+            table.require(names, ", ".join(names), others=None)
+            return list(table.numbers(names).T)
+    if file.suffix.lower() != ".npz":
+        raise ValueError("an .npz or .csv file is wanted")
+    content = read_archive(file, names)
     for name in names:
         if name not in content:
-            raise ValueError(f"{file}: {name} is missing; wanted are {', '.join(names)}")
+            raise ValueError(f"{name} is missing; wanted are {', '.join(names)}")
         if content[name].ndim != 1:
-            raise ValueError(f"{file}: {name} must have shape (n,), got {content[name].shape}")
+            raise ValueError(f"{name} must have shape (n,), got {content[name].shape}")
     return [content[name] for name in names]
-
-
-def _columns(file: Path) -> dict[str, NDArray[Any]]:
-    try:
-        header, *lines = file.read_text(encoding="utf-8-sig").splitlines() or [""]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
-    columns = [cell.strip() for cell in header.split(",")]
-    try:
-        table = np.array([[float(cell) for cell in line.split(",")] for line in lines if line.strip()])
-        return dict(zip(columns, table.reshape(-1, len(columns)).T, strict=True))
-    except ValueError as error:
-        raise ValueError(f"{file}: rows of {len(columns)} numbers are wanted below the header ({error})") from None

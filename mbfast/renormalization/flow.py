@@ -37,20 +37,11 @@ class FlowTerms(NamedTuple):
     interaction: Moduli
 
 
-# arrays of a saved flow, and what they have behind its leading axes: n nodes, s scales
-_ARRAYS = {
-    "omega": "n",
-    "temperature": "",
-    "scales": "s",
-    "longitudinal": "sn",
-    "transverse": "sn",
-    "status": "",
-    "stopped_at": "",
-    "error_longitudinal": "",
-    "error_transverse": "",
-    **{f"{term}_{polarization}": "-n" for term in FlowTerms._fields for polarization in POLARIZATIONS},
-}
-_FIELDS = ("omega", "temperature", "scales", "longitudinal", "transverse", "status", "stopped_at")
+# arrays of a saved flow, and what they have behind its leading axes: n nodes, s scales, - steps
+_FIELDS = {"omega": "n", "temperature": "", "scales": "s", "longitudinal": "sn", "transverse": "sn"}
+_FIELDS |= {"status": "", "stopped_at": ""}
+_MODULI = {**dict.fromkeys(FlowTerms._fields, "-n"), "error": ""}
+_ARRAYS = _FIELDS | {f"{name}_{p}": axes for name, axes in _MODULI.items() for p in POLARIZATIONS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,28 +99,23 @@ class Flow:
     @property
     def cutoff_length(self) -> Moduli:
         """L_c (m), shape (..., n): where (3.5) + (3.6) equal (3.7), from the terms of the first step and their L^-3."""
-        first = FlowTerms(*(Moduli(*(part[..., 0, :] for part in term)) for term in self.terms))
+        second, third, relevant = (np.stack([part[..., 0, :] for part in term]) for term in self.terms)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return Moduli(
-                *(
-                    self.scales[..., :1] * np.cbrt(np.abs((second + third) / relevant))
-                    for second, third, relevant in zip(*first, strict=True)
-                )
-            )
+            return Moduli(*(self.scales[..., :1] * np.cbrt(np.abs((second + third) / relevant))))
 
     @property
     def shares(self) -> FlowTerms:
         """The terms as fractions of Im chi~ after the step."""
         after = (self.longitudinal[..., 1:, :], self.transverse[..., 1:, :])
         with np.errstate(divide="ignore", invalid="ignore"):
-            return FlowTerms(*(Moduli(*(a / b for a, b in zip(term, after, strict=True))) for term in self.terms))
+            return FlowTerms(*(Moduli(*map(np.divide, term, after)) for term in self.terms))
 
     @property
     def final(self) -> Moduli:
         """Im chi~_l and Im chi~_t (Pa), shape (..., n), at the last scale that each flow reached."""
         last = (~np.isnan(self.scales)).sum(axis=-1)[..., None, None] - 1
-        both = (self.longitudinal, self.transverse)
-        return Moduli(*(np.take_along_axis(samples, last, axis=-2)[..., 0, :] for samples in both))
+        both = np.stack([self.longitudinal, self.transverse])
+        return Moduli(*np.take_along_axis(both, last[None], axis=-2)[..., 0, :])
 
     def save(self, file: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the flow into an .npz archive, which `Flow.load` and `numpy.load` read.
@@ -151,8 +137,8 @@ class Flow:
         polarizations second_longitudinal, ... interaction_transverse, error_longitudinal, error_transverse. Strings
         are form, config (if there is one), version, format, and inputs (JSON).
         """
-        moduli = {**self.terms._asdict(), "error": self.error}
         arrays = {name: getattr(self, name) for name in (*_FIELDS, "ratio")}
+        moduli = {**self.terms._asdict(), "error": self.error}
         arrays |= {f"{name}_{p}": part for name, both in moduli.items() for p, part in both._asdict().items()}
         arrays |= {name: self.inputs[name] for name in ("form", "config") if name in self.inputs}
         archive.save_result(file, "flow", arrays, self.inputs)
@@ -237,11 +223,8 @@ def flow(
         The material.
     start, stop : array_like, shape (...)
         L_1 and R (m), R >= L_1.
-    n0 : array_like, shape (...)
-        Blocks along a side of a super block: above 1, not necessarily whole, at most 512 in the derived form. The last
-        step is a smaller one where R is no power of N0 times L_1.
-    k_l, k_t : array_like, shape (...)
-        K_l and K_t of (3.6).
+    n0, k_l, k_t : array_like, shape (...)
+        As in `absorption_rates`. The last step is one of a smaller n0 where R is no power of N0 times L_1.
     omega_c : array_like, shape (...), optional
         Frequencies (rad/s) to which the spectrum's last node is moved, the others in proportion.
     form : {"printed", "derived"}
@@ -251,7 +234,7 @@ def flow(
     keep : {"all", "ends"}
         Record every scale, or L_1 and the last one with the sum of the terms: for many flows at once.
     threads : int, optional
-        None: as many as this process may use, one flow each. The result does not depend on it.
+        As in `absorption_rates`, one flow each.
     progress : bool or callable
         Draw a bar (needs rich), or call ``progress(flows done, flows in all)``.
 
@@ -262,15 +245,12 @@ def flow(
     Raises
     ------
     TypeError
-        If `spectrum` is not a Spectrum, `interaction` does not consist of StressInteraction, `linear` is not a bool, or
-        another argument does not consist of real numbers.
+        As in `absorption_rates`, for each element of an array; if start, stop or omega_c does not consist of real
+        numbers; or if `linear` is not a bool.
     ValueError
-        If a sample of the spectrum is positive, or, in the printed form, one of Im chi~_t is zero; if start, stop or
-        omega_c is not from 1e-35 to 1e35, or stop is below start; if n0 is not above 1, is above 1e15 or, in the
-        derived form, above 512, or is so small that a flow takes more than 100,000 steps; if k_l or k_t is negative or
-        not finite; if `form` or `keep` is unknown; if shapes do not broadcast, or hold no flow; if threads is below 1;
-        if the power law of a spectrum below its nodes makes an integral infinite. A flow that diverges is no error: see
-        `Flow.status`.
+        As in `absorption_rates`, for the arguments of the same name; if start, stop or omega_c is not from 1e-35 to
+        1e35, or stop is below start; if n0 is so small that a flow takes more than 100,000 steps; if `keep` is unknown;
+        if shapes do not broadcast, or hold no flow. A flow that diverges is no error: see `Flow.status`.
 
     See Also
     --------
@@ -328,9 +308,8 @@ def flow(
         run = partial(run_member, linear=bool(linear), ends=keep == "ends")
         runs = tiles.run(run, members, threads=workers, advance=advance)
     inputs = {"version": __version__, "form": form, "linear": bool(linear), "keep": keep, "omega_c": None}
-    inputs |= {name: array.tolist() for name, array in arrays.items()} | {
-        "spectrum": {**spectrum.options, "degree": int(spectrum.degree)}
-    }
+    inputs |= {name: array.tolist() for name, array in arrays.items()}
+    inputs["spectrum"] = {**spectrum.options, "degree": int(spectrum.degree)}
     inputs["interaction"] = np.asarray(np.frompyfunc(asdict, 1, 1)(arrays["interaction"]), dtype=object).tolist()
     longitudinal, transverse = (_padded([run.spectra[:, a] for run in runs], shape) for a in range(2))
     terms = (Moduli(*(_padded([run.terms[:, i, a] for run in runs], shape) for a in range(2))) for i in range(3))

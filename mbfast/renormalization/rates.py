@@ -13,7 +13,7 @@ from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.terms import Integrals, RateForm, Terms, fill_jumps, terms_of
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.grid import FrequencyGrid, rows
+from mbfast.spectra.grid import Estimate, FrequencyGrid, rows
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.spectrum import Spectrum
 from mbfast.spectra.thermal import absorbed_fraction
@@ -62,13 +62,12 @@ class AbsorptionRates:
     @property
     def total(self) -> Moduli:
         """(3.8)."""
-        parts = (self.first, self.second, self.third, self.interaction, self.dipole)
-        return Moduli(*(np.sum(of_one, axis=0) for of_one in zip(*parts, strict=True)))
+        return Moduli(*np.sum([self.first, self.second, self.third, self.interaction, self.dipole], axis=0))
 
     @property
     def cutoff_length(self) -> Moduli:
         """L_c of changed couplings and moments."""
-        return self._length(Moduli(*(a + b for a, b in zip(self.second, self.third, strict=True))))
+        return self._length(Moduli(*map(np.add, self.second, self.third)))
 
     @property
     def dipole_cutoff_length(self) -> Moduli:
@@ -77,10 +76,9 @@ class AbsorptionRates:
 
     def _length(self, irrelevant: Moduli) -> Moduli:
         # what falls as L^-3 per volume, over what does not
-        size = self.block_size[..., None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            pairs = zip(irrelevant, self.interaction, strict=True)
-            return Moduli(*(size * np.cbrt(np.abs(term) / np.abs(relevant)) for term, relevant in pairs))
+            ratios = map(np.divide, irrelevant, self.interaction)
+            return Moduli(*(self.block_size[..., None] * np.cbrt(np.abs(ratio)) for ratio in ratios))
 
 
 def absorption_rates(
@@ -203,12 +201,8 @@ def absorption_rates(
     if electric is not None:
         given["dielectric"] = electric[..., 0]
     shape = broadcast_shape(**given)
-    omega = spectrum.omega
-    if at is not None:
-        omega = float_array("at", at)
-        if omega.ndim != 1:
-            raise ValueError(f"at must have shape (m,), got {omega.shape}")
-        require_positive("at", omega, unit="rad/s")
+    spectrum.grid.targets("at", at)  # refuses what are no frequencies, before any work
+    omega = spectrum.omega if at is None else float_array("at", at)
     full, size = (*shape, omega.size), sizes[..., None]
     integrals, errors = _integrals(terms, spectrum, full, at, threads)
     increments = terms.increments(omega, size, integrals)
@@ -225,30 +219,18 @@ def absorption_rates(
     def rate(increment: FloatArray, volume: float = terms.n0**3) -> Moduli:
         return Moduli(*(-volume * factor * np.broadcast_to(part, full) for part in increment))
 
-    second, third, relevant = (rate(increment) for increment in increments)
-    return AbsorptionRates(
-        form=form,
-        omega=omega.copy(),
-        block_size=np.broadcast_to(sizes, shape).copy(),
-        n0=terms.n0,
-        single=rate(integrals.chi, 1.0),
-        first=rate(integrals.chi),
-        second=second,
-        third=third,
-        interaction=relevant,
-        dipole=rate(dipole),
-        error=rate(-error),
-    )
+    # in the order of the fields
+    parts = [rate(integrals.chi, 1.0), *map(rate, (integrals.chi, *increments, dipole, -error))]
+    return AbsorptionRates(form, omega.copy(), np.broadcast_to(sizes, shape).copy(), terms.n0, *parts)
 
 
 def _electric(spectrum: Spectrum, dielectric: ArrayLike | None, permittivity: float | None) -> FloatArray | None:
     """Return Im chi~/epsilon (..., n) of the dipoles, or None where there are none."""
     if dielectric is None and permittivity is None:
         return None
-    if permittivity is None:
-        raise ValueError("permittivity must be given with dielectric, got None")
-    if dielectric is None:
-        raise ValueError("dielectric must be given with permittivity, got None")
+    if dielectric is None or permittivity is None:
+        missing, there = ("dielectric", "permittivity") if dielectric is None else ("permittivity", "dielectric")
+        raise ValueError(f"{missing} must be given with {there}, got None")
     epsilon = one_number("permittivity", permittivity)
     require_positive("permittivity", np.asarray(epsilon), unit="F/m")
     samples = rows("dielectric", dielectric, spectrum.omega.size)
@@ -265,26 +247,21 @@ def _integrals(
     if terms.mixed:
         lt = spectrum.convolve("longitudinal", "transverse", at=at, threads=threads)
     thermal = absorbed_fraction(spectrum.omega, spectrum.temperature)
-    both = [
-        _real_part(terms.real_samples(samples, thermal), terms.real_grid(spectrum), at, threads)
-        for samples in (spectrum.longitudinal, spectrum.transverse)
-    ]
-    estimates = [*both, tt, lt]
+    both = [terms.real_samples(samples, thermal) for samples in (spectrum.longitudinal, spectrum.transverse)]
+    estimates = [*(_real_part(samples, terms.real_grid(spectrum), at, threads) for samples in both), tt, lt]
     chi = spectrum(spectrum.omega if at is None else at)
     l, t, *values = (np.broadcast_to(part, full) for part in (*chi, *(value for value, _ in estimates)))  # noqa: E741
     found = Integrals(np.stack([l, t]), np.stack(values[:2]), *values[2:])
     return found, [np.asarray(error)[..., None] for _, error in estimates]
 
 
-def _real_part(
-    samples: FloatArray, grid: FrequencyGrid, at: ArrayLike | None, threads: int | None
-) -> tuple[FloatArray, FloatArray | np.float64]:
+def _real_part(samples: FloatArray, grid: FrequencyGrid, at: ArrayLike | None, threads: int | None) -> Estimate:
     transform = partial(kramers_kronig, grid, samples, threads=threads)
     value, error = transform(at=at)
     if at is None:
-        return fill_jumps(value), error
+        return Estimate(fill_jumps(value), error)
     if np.isinf(value).any():
         nodes, points = grid.omega, np.asarray(at, dtype=np.float64)
         moved = np.select([points == nodes[0], points == nodes[-1]], [nodes[1], nodes[-2]], points)
         value = np.where(np.isinf(value), transform(at=moved).value, value)
-    return value, error
+    return Estimate(value, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -16,20 +15,9 @@ from mbfast.renormalization.terms import DerivedTerms, contracted
 
 RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived"]
 
-# y = v_l/v_t of the forms with sums over blocks: of the three contractions of Lambda with the strains and stresses
-_OF_SUMS: dict[str, Callable[[FloatArray, FloatArray, FloatArray], FloatArray]] = {
-    "phase-sum": lambda along, mixed, across: across / along,  # noqa: ARG005
-    "derived": lambda along, mixed, across: (along - 2.0 * mixed) / (across - mixed),
-}
-
 
 def self_consistent_ratio(
-    c_l: ArrayLike,
-    c_t: ArrayLike,
-    *,
-    form: RatioForm = "printed",
-    n0: float | None = None,
-    waves: float | None = None,
+    c_l: ArrayLike, c_t: ArrayLike, *, form: RatioForm = "printed", n0: float | None = None, waves: float | None = None
 ) -> FloatArray | np.float64:
     r"""Meissner-Berret ratio sqrt(Im chi~_l/Im chi~_t) of a sample whose absorption is v: the solution of (4.5).
 
@@ -96,7 +84,7 @@ def self_consistent_ratio(
     ratio = velocities["c_l"] / velocities["c_t"]
     if (ratio < 1.0).any():
         raise ValueError(f"c_l must not be below c_t, got c_l/c_t = {ratio.min():g}")
-    if form not in _OF_SUMS:
+    if form == "printed":
         if n0 is not None or waves is not None:
             raise ValueError(f"n0 and waves must not be given in the {form} form, which does not depend on them")
         return ratio
@@ -111,8 +99,8 @@ def self_consistent_ratio(
         displacements.isotropic_phase(*cube_pairs(side), reduced.ravel(), out)
         of_l, of_t = np.moveaxis(out.reshape(2, *reduced.shape), 1, 0)
     alpha = 1.0 - ratio**-2.0
-    sums = contracted((1.0 - alpha, 6.0 * alpha - 3.0, alpha), of_l, of_t)
+    along, mixed, across = contracted((1.0 - alpha, 6.0 * alpha - 3.0, alpha), of_l, of_t)
     with np.errstate(divide="ignore", invalid="ignore"):
-        y = _OF_SUMS[form](*sums)
+        y = across / along if form == "phase-sum" else (along - 2.0 * mixed) / (across - mixed)
         result: FloatArray = np.where((y > 0.0) & np.isfinite(y), np.sqrt(y), np.nan)
     return result[()]

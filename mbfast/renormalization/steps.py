@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,7 +88,7 @@ class Member:
         """Return the terms of each step; the last one may be a smaller one."""
         steps = [self.terms] * (self.scales.size - 1)
         if steps:
-            steps[-1] = self.terms.with_n0(float(self.scales[-1] / self.scales[-2]))
+            steps[-1] = dataclasses.replace(self.terms, n0=float(self.scales[-1] / self.scales[-2]))
         return steps
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from mbfast.spectra.grid import FrequencyGrid
 from mbfast.spectra.spectrum import Spectrum
 
 RateForm: TypeAlias = Literal["printed", "derived"]
+Size: TypeAlias = FloatArray | float
 
 
 class Integrals(NamedTuple):
@@ -49,52 +49,22 @@ class Terms(ABC):
 
     The rate of a term is -2 (N0 L)^3 A^2 k^2 omega (1 - exp(-hbar omega/k_B T)) times its increment, as (3.1) says. A
     subclass is a form of the terms: what is abstract here, and the class attributes. `Terms.of` checks the arguments.
-
-    Parameters
-    ----------
-    interaction : StressInteraction
-        The material.
-    n0 : float
-        Blocks along a side of the super block.
-    k_l, k_t : float
-        K_l and K_t of (3.6).
-
-    Attributes
-    ----------
-    name : str
-        What `form=` calls it.
-    largest_side : float
-        The largest n0.
-    responding : bool
-        Whether the real part is that of the response, the transform of Im chi, or the transform of Im chi~ (4.3).
-    mixed : bool
-        Whether (3.5) takes the convolution of Im chi~_l with Im chi~_t, or x = Im chi~_l/Im chi~_t - 2 times that of t.
-    scale : float
-        What multiplies `brackets` in the second term.
     """
 
     interaction: StressInteraction
-    n0: float
-    k_l: float
+    n0: float  # blocks along a side of the super block
+    k_l: float  # K_l and K_t of (3.6)
     k_t: float
 
-    name: ClassVar[str]
-    largest_side: ClassVar[float] = 1e15
-    responding: ClassVar[bool] = False
-    mixed: ClassVar[bool] = False
-    scale: ClassVar[float]
+    name: ClassVar[str]  # what `form=` calls it
+    largest_side: ClassVar[float] = 1e15  # the largest n0
+    responding: ClassVar[bool] = False  # the real part is the transform of Im chi, that of the response, not of Im chi~
+    mixed: ClassVar[bool] = False  # (3.5) takes the convolution lt, not Im chi~_l/Im chi~_t - 2 times tt
+    scale: ClassVar[float]  # what multiplies `brackets` in the second term
 
     @classmethod
     def of(cls, interaction: StressInteraction, n0: float, k_l: float, k_t: float) -> Self:
-        """Return the terms of checked arguments.
-
-        Raises
-        ------
-        TypeError
-            If `interaction` is not a StressInteraction, or another argument is not one real number.
-        ValueError
-            If n0 is not above 1 or is above the form's `largest_side`, or k_l or k_t is negative or not finite.
-        """
+        """Return the terms, or raise the TypeError or ValueError that names a bad argument."""
         check_stress(interaction)
         side, changes = cls.check_n0(n0), {"k_l": one_number("k_l", k_l), "k_t": one_number("k_t", k_t)}
         for name, value in changes.items():
@@ -148,12 +118,8 @@ class Terms(ABC):
         """Coefficients of the dipoles' term (5.8), of l and of t."""
 
     @abstractmethod
-    def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
         """Return the term (3.7), shape (2, ..., m)."""
-
-    def with_n0(self, n0: float) -> Self:
-        """Return the same for a super block of other size."""
-        return dataclasses.replace(self, n0=n0)
 
     @cached_property
     def moduli(self) -> FloatArray:
@@ -161,35 +127,24 @@ class Terms(ABC):
         return self.interaction.density * np.array([[self.interaction.c_l], [self.interaction.c_t]]) ** 2
 
     @cached_property
-    def _common(self) -> float:
-        return float(units.HBAR * self.pairs / (math.pi**3 * self.moduli[1, 0] ** 2))
-
-    @cached_property
-    def _second(self) -> FloatArray:
-        # (2, 2): of l and t, at x = 0 and linear in x
-        alpha = self.interaction.alpha
+    def _coefficients(self) -> FloatArray:
+        # (3, 2): of the second term at x = 0 and linear in x, and of the third; of l and t
+        common, alpha = float(units.HBAR * self.pairs / (math.pi**3 * self.moduli[1, 0] ** 2)), self.interaction.alpha
         polynomials = [[np.polyval(column[::-1], alpha) for column in table.T] for table in self.brackets]
-        return -self.scale * self._common * np.array(polynomials)
+        second = -self.scale * common * np.array(polynomials)
+        return np.vstack([second.T, -0.5 * common * np.array([self.k_l, self.k_t])])
 
-    @cached_property
-    def _third(self) -> FloatArray:
-        return -0.5 * self._common * np.array([self.k_l, self.k_t])
-
-    def increments(
-        self, omega: FloatArray, size: FloatArray | float, given: Integrals
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def increments(self, omega: FloatArray, size: Size, given: Integrals) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the second, third and interaction terms (2, ..., m) at L = `size`."""
         (l, t), volume = given.chi, np.asarray(size) ** 3  # noqa: E741
-        at_zero, linear, third = (_like(part, given.chi) for part in (*self._second.T, self._third))
+        at_zero, linear, third = (_like(part, given.chi) for part in self._coefficients)
         if self.mixed:
             second = (at_zero - 2.0 * linear) * given.tt + linear * given.lt
         else:
             second = (at_zero + linear * (l / t - 2.0)) * given.tt
         return second / volume, third * given.tt / volume, self.relevant(omega, size, given)
 
-    def uncertainty(
-        self, omega: FloatArray, size: FloatArray | float, chi: FloatArray, errors: Sequence[FloatArray | float]
-    ) -> FloatArray:
+    def uncertainty(self, omega: FloatArray, size: Size, chi: FloatArray, errors: Sequence[Size]) -> FloatArray:
         """Return what errors of Re chi_l, Re chi_t, tt and lt do to the sum of the increments, (2, ..., m)."""
         total = np.zeros_like(chi)
         for number, error in enumerate(errors):  # the increments are linear in each
@@ -224,11 +179,10 @@ class PrintedTerms(Terms):
         """Raise a ValueError where a spectrum has not the sign of absorption, or Im chi~_t is zero."""
         super().require_signs(spectrum)
         if not (spectrum.transverse < 0.0).all():
-            raise ValueError(
-                "spectrum must have Im chi~_t < 0 at every node in the printed form, which divides by it, got 0"
-            )
+            wanted = "Im chi~_t < 0 at every node in the printed form, which divides by it"
+            raise ValueError(f"spectrum must have {wanted}, got 0")
 
-    def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:  # noqa: ARG002
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:  # noqa: ARG002
         """Return the term (3.7), shape (2, ..., m)."""
         result: FloatArray = -2.0 * self.pairs / _like(self.moduli, given.chi) * given.chi * given.real
         return result
@@ -265,14 +219,14 @@ class DerivedTerms(Terms):
         l, t = (angular_coefficients("dipole", name, moment_change="gradient")[0][0] for name in POLARIZATIONS)  # noqa: E741
         return float(l) / (16.0 * math.pi**3), float(t) / (16.0 * math.pi**3)
 
-    def relevant(self, omega: FloatArray, size: FloatArray | float, given: Integrals) -> FloatArray:
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
         """Return the term (3.7), shape (2, ..., m), of the stresses that the strain of a wave induces."""
         (l, t), (real_l, real_t) = given.chi, given.real  # noqa: E741
         along, mixed, across = self.phases(omega, size)
         of_l = 16.0 * along * t * real_t + 8.0 * mixed * (t * real_l + real_t * l - 4.0 * t * real_t)
         return np.stack(np.broadcast_arrays(of_l, 16.0 * across * t * real_t))
 
-    def phases(self, omega: FloatArray, size: FloatArray | float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def phases(self, omega: FloatArray, size: Size) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return N^-1 sum L^3 Lambda cos(k.x) (1/Pa), averaged over directions of k: see `contracted`."""
         shape = np.broadcast_shapes(omega.shape, np.shape(size))
         sums = []
