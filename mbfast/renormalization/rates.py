@@ -13,7 +13,7 @@ from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.terms import Integrals, RateForm, Terms, fill_jumps, terms_of
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.grid import Estimate, FrequencyGrid, rows
+from mbfast.spectra.grid import Estimate, FrequencyGrid, check_targets, rows
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.spectrum import Spectrum
 from mbfast.spectra.thermal import absorbed_fraction
@@ -201,7 +201,7 @@ def absorption_rates(
     if electric is not None:
         given["dielectric"] = electric[..., 0]
     shape = broadcast_shape(**given)
-    spectrum.grid.targets("at", at)  # refuses what are no frequencies, before any work
+    check_targets(spectrum.grid, "at", at)  # refuses what are no frequencies, before any work
     omega = spectrum.omega if at is None else float_array("at", at)
     full, size = (*shape, omega.size), sizes[..., None]
     integrals, errors = _integrals(terms, spectrum, full, at, threads)

@@ -183,12 +183,8 @@ class ConvolutionPlan:
 
         Parameters
         ----------
-        f, g, temperature
-            As in `convolve`.
-        out : ndarray, optional
-            Where the result goes: float64, C-contiguous, of the shape of the result.
-        threads
-            As in `convolve`.
+        f, g, temperature, out, threads
+            As in `convolve`; out: where the result goes, float64 and C-contiguous.
 
         Returns
         -------

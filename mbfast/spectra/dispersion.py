@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
-import scipy.fft
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, check_out, float_array, require_choice, require_finite
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
+from mbfast.spectra.circulant import Circulant, circulant
 from mbfast.spectra.grid import Estimate, FrequencyGrid, Stencils, Variable, check_targets, lagrange, rows
 from mbfast.spectra.tails import ROUNDING, Edge, Tail
 
 _CHUNK = 64  # frequencies in a tile
+
+
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
+
+
 _FEWEST_FOR_FFT = 96
+
+
 _SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
 
 
@@ -134,33 +140,6 @@ def kramers_kronig(
     return Estimate(plan(imag, known, threads=threads), plan.error(imag, threads=threads))
 
 
-class _Circulant(NamedTuple):
-    """Stencils times kernel as a product of Fourier transforms, and the columns of the nodes near the ends as they are.
-
-    On logarithmic nodes the kernel depends on the quotient of frequencies; on uniform ones it is a sum of functions of
-    the difference (`forward`) and of the sum (`mirrored`).
-    """
-
-    length: int
-    ends: int
-    forward: NDArray[np.complex128]
-    mirrored: NDArray[np.complex128] | None
-    columns: FloatArray
-
-    def apply(self, samples: FloatArray, out: FloatArray) -> None:
-        """Fill `out` with the integrals between the nodes."""
-        n, ends = samples.shape[1], self.ends
-        inner = samples.copy()
-        inner[:, :ends] = 0.0
-        inner[:, n - ends :] = 0.0
-        spectrum = np.fft.rfft(inner, self.length)
-        product = spectrum * self.forward
-        if self.mirrored is not None:
-            product += spectrum.conj() * self.mirrored
-        np.matmul(np.hstack([samples[:, :ends], samples[:, n - ends :]]), self.columns, out=out)
-        out += np.fft.irfft(product, self.length)[:, :n]
-
-
 class KramersKronigPlan:
     """What `kramers_kronig` can compute before the samples are known, to be used many times.
 
@@ -229,10 +208,10 @@ class KramersKronigPlan:
             raise ValueError(
                 f"method must be direct here: fft needs at=None and at least {fewest} logarithmic or uniform nodes"
             )
-        self._value: _Circulant | FloatArray | None = None
-        self._change: _Circulant | None = None  # the same for the next term, made when first asked for
+        self._value: Circulant | FloatArray | None = None
+        self._change: Circulant | None = None  # the same for the next term, made when first asked for
         if fits and (method == "fft" or (method == "auto" and nodes.size >= _FEWEST_FOR_FFT)):
-            self._value = _circulant(grid, grid.value, self._parity)
+            self._value = circulant(grid, grid.value, self._parity)
         elif _matrix and self._targets.size * nodes.size <= _LARGEST_MATRIX:
             self._value = np.zeros((self._targets.size, nodes.size))
             kernels.cauchy_matrix(self._targets, nodes, *grid.value, self._parity, RULE, self._value)
@@ -249,14 +228,8 @@ class KramersKronigPlan:
 
         Parameters
         ----------
-        imag
-            As in `kramers_kronig`.
-        known : array_like, shape (..., k), optional
-            The result at the anchors, wanted if there are some.
-        out : ndarray, optional
-            Where the result goes: float64, C-contiguous, of the shape of the result.
-        threads
-            As in `kramers_kronig`.
+        imag, known, out, threads
+            As in `kramers_kronig`; known (..., k): the result at the anchors; out: where the result goes.
 
         Returns
         -------
@@ -316,8 +289,8 @@ class KramersKronigPlan:
         """
         grid, (samples, shape) = self.grid, self._rows(imag)
         workers = tiles.check_threads(threads)
-        if isinstance(self._value, _Circulant) and self._change is None:
-            self._change = _circulant(grid, grid.error, self._parity)
+        if isinstance(self._value, Circulant) and self._change is None:
+            self._change = circulant(grid, grid.error, self._parity)
         changed = self._integrate(self._targets, self._change, grid.error, samples, workers)
         if self._anchors.size:
             at_anchors = self._integrate(self._anchors, None, grid.error, samples, workers)
@@ -369,7 +342,7 @@ class KramersKronigPlan:
     def _integrate(
         self,
         targets: FloatArray,
-        weights: _Circulant | FloatArray | None,
+        weights: Circulant | FloatArray | None,
         stencils: Stencils,
         samples: FloatArray,
         workers: int,
@@ -377,7 +350,7 @@ class KramersKronigPlan:
     ) -> FloatArray:
         """Return the integrals between the nodes (rows, m): by weights, or by the stencils that make them, for None."""
         out = np.empty((samples.shape[0], targets.size)) if out is None else out
-        if isinstance(weights, _Circulant):
+        if isinstance(weights, Circulant):
             weights.apply(samples, out)
         elif weights is not None:
             np.matmul(samples, weights.T, out=out)
@@ -420,45 +393,3 @@ class KramersKronigPlan:
         """Return Lagrange's polynomials in omega^2 of the anchors at the frequencies, odd ones for the inverse."""
         result = np.ascontiguousarray(lagrange(self._anchors**2, self._targets**2).T)
         return result * self._targets if self._parity < 0 else result
-
-
-def _circulant(grid: FrequencyGrid, stencils: Stencils, parity: int) -> _Circulant:
-    nodes, n, m = grid.nodes, grid.nodes.size, stencils.size
-    length = scipy.fft.next_fast_len(2 * n - 1, real=True)
-    middle = (n - 1) // 2
-    offset = middle - int(stencils.starts[middle])  # of a cell from the first node of its stencil
-    matrix = stencils.matrices[stencils.which[middle]]
-    # by the number of cells from a cell's beginning to the node: in units of the node, or of the cells
-    steps = np.arange(-(n + m), n + m + 1.0)
-    if grid.spacing == "log":
-        q = np.exp(-np.log(nodes[0]) / (n - 1))
-        forward = _table(np.ones(steps.size), q**-steps, q ** (1.0 - steps), parity) @ matrix
-    else:
-        forward = _table(steps, np.zeros(steps.size), np.ones(steps.size), 0) @ matrix
-    # node a is the r-th of the stencil of the cell a - r + offset
-    kernel = np.zeros(length)
-    for r in range(m):
-        column = forward[n + m + r - offset - (n - 1) :, r]
-        kernel[:n] += column[n - 1 : 2 * n - 1]
-        kernel[length - n + 1 :] += column[: n - 1]
-    mirrored = None
-    if grid.spacing != "log":
-        sums = np.arange(-m, 2.0 * n + m) + 2.0 * nodes[0] * (n - 1) / (nodes[-1] - nodes[0])
-        backward = parity * _table(-sums, np.zeros(sums.size), np.ones(sums.size), 0) @ matrix
-        reflected = np.zeros(length)
-        for r in range(m):
-            reflected[: 2 * n - 1] += backward[m - r + offset :, r][: 2 * n - 1]
-        mirrored = np.fft.rfft(reflected)
-    cells, columns = 2 * m, []
-    for begin, stop, shown in ((0, cells, slice(m)), (n - 1 - cells, n - 1, slice(-m, None))):
-        part = Stencils(stencils.starts[begin:stop] - begin, stencils.which[begin:stop].copy(), stencils.matrices)
-        block = np.zeros((n, cells + 1))
-        kernels.cauchy_matrix(nodes, nodes[begin : stop + 1].copy(), *part, parity, RULE, block)
-        columns.append(block[:, shown])
-    return _Circulant(length, m, np.fft.rfft(kernel), mirrored, np.ascontiguousarray(np.hstack(columns).T))
-
-
-def _table(omega: FloatArray, a: FloatArray, b: FloatArray, parity: int) -> FloatArray:
-    weights = np.empty((omega.size, 8))
-    kernels.cauchy_table(omega, a, b, parity, RULE, weights)
-    return weights
