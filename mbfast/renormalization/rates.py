@@ -201,8 +201,10 @@ def absorption_rates(
     if electric is not None:
         given["dielectric"] = electric[..., 0]
     shape = broadcast_shape(**given)
-    spectrum.grid.targets("at", at)  # refuses what are no frequencies, before any work
     omega = spectrum.omega if at is None else float_array("at", at)
+    if omega.ndim != 1:
+        raise ValueError(f"at must have shape (m,), got {omega.shape}")
+    require_positive("at", omega, unit="rad/s")
     full, size = (*shape, omega.size), sizes[..., None]
     integrals, errors = _integrals(terms, spectrum, full, at, threads)
     increments = terms.increments(omega, size, integrals)
