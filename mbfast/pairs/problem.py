@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Literal, TypedDict, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,17 +24,6 @@ EXACT = 1e-12  # what "auto" asks of a method where no rtol is given, as of a di
 EWALD_RTOL = 1e-6  # what an Ewald sum reaches where no rtol is given
 ROUNDING = 1e-13  # errors of direct and lattice sums, relative to the largest field: tests hold them to it
 _LEAST, _MOST = 1e-12, 1e-2
-
-
-class Options(TypedDict, total=False):
-    """The arguments of `pair_field` that say more of the problem than what interacts and where."""
-
-    boundary: Boundary
-    cell: ArrayLike | None
-    images: int | None
-    image_shape: ImageShape
-    macroscopic: Macroscopic | None
-    rtol: float | None
 
 
 @dataclass(frozen=True)

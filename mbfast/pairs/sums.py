@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal, Unpack, get_args
+from typing import Literal, get_args
 
 from numpy.typing import ArrayLike
 
@@ -14,7 +14,7 @@ from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments
 from mbfast.pairs.planning import METHODS, auto_method
-from mbfast.pairs.problem import Boundary, ImageShape, Macroscopic, Options, PairProblem
+from mbfast.pairs.problem import Boundary, ImageShape, Macroscopic, PairProblem
 from mbfast.pairs.results import PairResult
 
 Method = Literal["auto", "direct", "fft", "ewald"]
@@ -119,16 +119,16 @@ def pair_field(
 
 def pair_energy(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
-    threads: int | None = None, progress: tiles.Progress = False, **options: Unpack[Options],
+    boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
+    image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
+    threads: int | None = None, progress: tiles.Progress = False,
 ) -> float:  # fmt: skip
     """Energy of the interaction, the sum over ordered pairs (2.13): E = sum over s of T_s : h_s.
 
     Parameters
     ----------
-    interaction, blocks, moments, method, threads, progress
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
         As in `pair_field`. With open boundaries "direct" computes each pair once.
-    options
-        boundary, cell, images, image_shape, macroscopic, rtol, as in `pair_field`.
 
     Returns
     -------
@@ -150,20 +150,26 @@ def pair_energy(
     >>> print(f"{energy:.4g}")
     -1.6e-24
     """
-    summed, checked, workers = _prepared(PairProblem.of(interaction, blocks, **options), moments, method, threads)
+    problem = PairProblem.of(
+        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
+        macroscopic=macroscopic, rtol=rtol,
+    )  # fmt: skip
+    summed, checked, workers = _prepared(problem, moments, method, threads)
     return summed.energy_of(checked, workers, progress)
 
 
 def pair_sum(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
-    threads: int | None = None, progress: tiles.Progress = False, **options: Unpack[Options],
+    boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
+    image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
+    threads: int | None = None, progress: tiles.Progress = False,
 ) -> PairResult:  # fmt: skip
     """Field, energies and energy at once, with what made them: method, rtol and estimated error.
 
     Parameters
     ----------
-    interaction, blocks, moments, method, threads, progress, options
-        As in `pair_energy`.
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
+        As in `pair_field`.
 
     Returns
     -------
@@ -182,7 +188,11 @@ def pair_sum(
     >>> print(f"{result.energy:.4g} J by {result.method}, {result.rtol:g}")
     -1.6e-24 J by direct, 1e-13
     """
-    summed, checked, workers = _prepared(PairProblem.of(interaction, blocks, **options), moments, method, threads)
+    problem = PairProblem.of(
+        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
+        macroscopic=macroscopic, rtol=rtol,
+    )  # fmt: skip
+    summed, checked, workers = _prepared(problem, moments, method, threads)
     return PairResult.of(summed, checked, summed.field_of(checked, None, workers, progress))
 
 
