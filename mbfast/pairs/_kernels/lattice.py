@@ -229,6 +229,31 @@ def _turned(r: float, i: float, c: float, s: float) -> tuple[float, float]:
     return r * c - i * s, r * s + i * c
 
 
+@jit(fastmath=FAST)
+def _matrices(
+    kernel: Any, first: Any, eight: Any, mx: Any, components: Any, factors: Any, matrix: Any, elements: Any
+) -> None:
+    """Write the matrices of the mx values of x of a tile whose functions begin at `first`."""
+    for kx in range(mx):
+        a, b = first + kx * _U(kernel.shape[3]) * eight, kx * elements * _U(8)
+        if components == _U(6):
+            _stress_matrix(kernel, a, eight, factors[0], factors[1], matrix, b)
+        else:
+            _dipole_matrix(kernel, a, eight, matrix, b)
+
+
+@jit(fastmath=FAST)
+def _multiply_rows(work: Any, row_x: Any, eight: Any, mx: Any, components: Any, matrix: Any, elements: Any) -> None:
+    """Multiply the mx rows of a tile by its matrices."""
+    for kx in range(mx):
+        for part in range(_U(4)):  # real and imaginary, of y and -y
+            a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
+            if components == _U(6):
+                _multiply_six(work, a, eight, matrix, b)
+            else:
+                _multiply_three(work, a, eight, matrix, b)
+
+
 @jit(
     "void(int64, int64, float64[:, :, :, ::1], float64[:, :, :, :, ::1], float64[::1], float64[:, ::1], int64, int64, "
     "int64, int64, float64[:, ::1], uint64[:, ::1], float64[::1], float64[:, ::1], uint64[:, ::1], float64[::1], "
@@ -271,12 +296,7 @@ def _planes(
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
                 _to_tile(work, a, row_y, width, _U(4) * components, count, filled, tile, b, row_x)
         for t in range(tiles):
-            for kx in range(mx):
-                a, b = ((k * tiles + t) * mx + kx) * basis * _U(8), kx * elements * _U(8)
-                if components == _U(6):
-                    _stress_matrix(kernel, a, eight, factors[0], factors[1], matrix, b)
-                else:
-                    _dipole_matrix(kernel, a, eight, matrix, b)
+            _matrices(kernel, (k * tiles + t) * mx * basis * eight, eight, mx, components, factors, matrix, elements)
             for side in range(_U(2)):
                 sign = signs[side]
                 re, im = side * half, (_U(1) - side) * half
@@ -285,13 +305,7 @@ def _planes(
                     a, b = (t * nx + i) * row_x, i * row_x
                     _signed(tile, a + re, a + im, work, b, b + half, sign, half, turn_x[i, 0], turn_x[i, 1])
                 call(there, work, mx_, 16 * components_, passes_x, w_x)
-                for kx in range(mx):
-                    for part in range(_U(4)):  # real and imaginary, of y and -y
-                        a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
-                        if components == _U(6):
-                            _multiply_six(work, a, eight, matrix, b)
-                        else:
-                            _multiply_three(work, a, eight, matrix, b)
+                _multiply_rows(work, row_x, eight, mx, components, matrix, elements)
                 call(back, work, mx_, 16 * components_, passes_x, w_x)
                 for i in range(nx):
                     a, b = i * row_x, (t * nx + i) * row_x
