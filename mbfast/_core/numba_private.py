@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 
 PARTS = (
@@ -247,7 +248,7 @@ def traced(function: Callable[..., None]) -> Any:
     else, such as lists and branches, belongs to the writing. Arrays, which must be contiguous, have one axis there.
     """
     if numba.config.DISABLE_JIT:
-        return lambda *arguments: function(*[x.reshape(-1) if hasattr(x, "reshape") else x for x in arguments])
+        return lambda *arguments: function(*[x.reshape(-1) if isinstance(x, np.ndarray) else x for x in arguments])
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         arguments = []

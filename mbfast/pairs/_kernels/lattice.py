@@ -391,7 +391,7 @@ def _kernel_lines(
             _copy(work, at, values, start + k * step + 8 * b, 8)
 
 
-def _with(kernel: Any, *addresses: Callable[[], int]) -> Callable[..., None]:
+def _with(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
     """Return the kernel with its last arguments given: addresses, which nothing may keep that could be pickled."""
 
     def call_it(*arguments: Any) -> None:

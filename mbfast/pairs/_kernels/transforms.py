@@ -170,15 +170,15 @@ def backward(x: Any, m: int, lanes: int, passes: Any, w: Any) -> None:
 
 
 @functools.cache
-def forward_address() -> int:
+def forward_address() -> Any:
     """Address of `forward`, for `call`; of this process alone."""
-    return int(address(forward))
+    return address(forward)
 
 
 @functools.cache
-def backward_address() -> int:
+def backward_address() -> Any:
     """Address of `backward`."""
-    return int(address(backward))
+    return address(backward)
 
 
 call: Any = called_at(forward)
