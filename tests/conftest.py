@@ -32,7 +32,10 @@ def pytest_xdist_auto_num_workers(config):
 
 def pytest_sessionstart(session):
     """Compile all kernels before xdist starts its workers: each would compile the same ones at the same time."""
-    if not JIT_OFF and getattr(session.config.option, "numprocesses", None):
+    if not getattr(session.config.option, "numprocesses", None):
+        return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of each worker: they share the cores already
+    if not JIT_OFF:
         command = [sys.executable, "-P", "-m", "mbfast", "warmup"]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
         if done.returncode:

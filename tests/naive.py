@@ -5,6 +5,7 @@ import math
 
 import mpmath
 import numpy as np
+from scipy.special import erfc
 
 HBAR = 6.62607015e-34 / (2 * np.pi)  # J s, exact by definition of the SI
 
@@ -338,9 +339,10 @@ def coupled_response(couplings, positions, size, chi_l, chi_t, k, *, transverse)
     phases, change = np.exp(1j * positions @ k), 0.0
     for u in polarizations:
         strain = 0.5 * (np.outer(unit, u) + np.outer(u, unit))
-        stress = size**3 * np.einsum("ijkl,kl,s->sij", chi, strain, phases)
-        fields = np.tensordot(couplings, stress, axes=([1, 4, 5], [0, 1, 2]))  # (N, 3, 3)
-        change = change + size**3 * np.einsum("ij,s,ijkl,skl", strain, phases.conj(), chi, 2 * fields, optimize=True)
+        stress = size**3 * np.multiply.outer(phases, np.einsum("ijkl,kl->ij", chi, strain))
+        fields = np.einsum("stijkl,tkl->sij", couplings, stress)
+        summed = np.einsum("s,skl->kl", phases.conj(), 2 * fields)
+        change = change + size**3 * np.sum(strain * np.einsum("ijkl,kl->ij", chi, summed))
     return change / (n * size**3 * len(polarizations))
 
 
@@ -461,7 +463,7 @@ def sphere_of_images(interaction, positions, moments, vectors, radius):
             r = x - y - shifts
             distance = np.linalg.norm(r, axis=1)
             r = r[(distance > 1e-9 * spacing) & (distance < radius)]
-            edge = [0.5 * math.erfc(12 * (d / radius - 0.5)) for d in np.linalg.norm(r, axis=1)]
+            edge = 0.5 * erfc(12 * (np.linalg.norm(r, axis=1) / radius - 0.5))
             tensor = np.einsum("n,n...->...", edge, pair_tensor(interaction, r))
             if tensor.ndim == 4:
                 h = np.einsum("ijkl,kl", tensor, moments[t])

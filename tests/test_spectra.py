@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from materials import SILICA
 from numpy.testing import assert_allclose
@@ -180,6 +180,7 @@ def test_rule():
     assert_allclose(kernels.RULE[2:10] @ values, legendre, rtol=1e-12)
 
 
+@settings(max_examples=60)  # quadratures to 60 digits
 @given(st.floats(-3, 3), st.sampled_from([1, -1]), st.integers(0, 7))
 def test_cauchy_weights_are_legendre_functions(decade, side, n):
     # of P_n on -1...1: -2 Q_n(z), by mpmath
