@@ -172,7 +172,7 @@ def load_glasses(
     OSError
         If the file cannot be read.
     TypeError
-        If `names` is a string.
+        If `path` is no path, or `names` is a string.
     ValueError
         If the file is not such a table (the message names file, row and column; row 1 is the header), or a name is
         not in it.
@@ -192,8 +192,10 @@ def load_glasses(
     if path is None:
         label = "mbfast/data/glasses.csv"
         file: Traversable = importlib.resources.files("mbfast").joinpath("data/glasses.csv")
-    else:
+    elif isinstance(path, str | os.PathLike):
         file, label = Path(path), os.fspath(path)
+    else:
+        raise TypeError(f"path must be a path or None, got {path!r}")
     with naming(label), file.open("r", encoding="utf-8-sig") as lines:
         glasses = _read(Table(lines))
     if isinstance(names, str):

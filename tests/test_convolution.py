@@ -448,3 +448,29 @@ def test_pairs_are_both_convolutions(kelvin, nodes):
             (both[i], plan(factor * f, g, temperature=kelvin)),
         ):
             np.testing.assert_allclose(ours, other, rtol=1e-13)  # on other breaks
+
+
+@pytest.mark.parametrize("lowest", [1e-14, 1e-17, 1e-26])
+def test_a_node_far_below_the_others(lowest):
+    omega = np.append(lowest, np.geomspace(1.0, 1e3, 30))
+    result = mbfast.convolve(omega, np.ones(31), np.ones(31))
+    assert np.abs(result.value - omega).max() <= result.error < 1e-8 * omega[-1]
+
+
+def test_nothing_is_written_where_a_later_row_is_refused():
+    omega = np.arange(1.0, 65.0)
+    plan = mbfast.ConvolutionPlan(omega, method="fft")
+    samples = np.stack([omega * np.exp(-omega), omega**20 * np.exp(-omega)])
+    out = np.full(samples.shape, 7.0)
+    with pytest.raises(ValueError, match="method must be direct or auto"):
+        plan(samples, out=out)
+    assert (out == 7.0).all()
+    assert plan(samples[0], out=out[0]) is not None
+    assert np.array_equal(out[0], plan(samples[0]))
+
+
+def test_batches_of_nothing():
+    omega, f = np.geomspace(1.0, 1e3, 40), np.ones(40)
+    assert mbfast.convolve(omega, f, temperature=[]).value.shape == (0, 40)
+    plan = mbfast.ConvolutionPlan(omega)
+    assert [part.shape for part in plan.pair(f, np.ones((2, 0, 40)), temperature=1.0)] == [(2, 0, 40)] * 2

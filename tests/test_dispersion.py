@@ -364,3 +364,26 @@ def _power_above(s, z):
         a = -s / 2
         value = mpmath.re(mpmath.hyp2f1(1, a, a + 1, z**2)) / a / 2
         return float(2 / mpmath.pi * value)
+
+
+def test_known_may_be_the_result():
+    omega = np.geomspace(1.0, 1e3, 40)
+    plan = mbfast.KramersKronigPlan(omega, at=omega[[3, 9]], anchors=omega[[5, 20]])
+    samples, known = omega * np.exp(-omega / 30.0), np.array([1.0, 2.0])
+    wanted = plan(samples, known)
+    assert np.array_equal(plan(samples, known, out=known), wanted)
+
+
+def test_batches_of_nothing():
+    omega = np.geomspace(1.0, 1e3, 40)
+    assert mbfast.kramers_kronig(omega, np.zeros((0, 40))).value.shape == (0, 40)
+    assert mbfast.KramersKronigPlan(omega)(np.zeros((2, 0, 40))).shape == (2, 0, 40)
+
+
+@pytest.mark.parametrize("lowest", [1e-14, 1e-17, 1e-26])
+def test_a_node_far_below_the_others(lowest):
+    omega = np.append(lowest, np.geomspace(1.0, 1e3, 30))
+    at = np.sqrt(omega[:-1] * omega[1:])
+    transform = mbfast.kramers_kronig(omega, np.ones(31), at=at)
+    exact = (np.log(1e3 - at) + np.log(1e3 + at) - 2.0 * np.log(at)) / np.pi
+    assert np.abs(transform.value - exact).max() <= transform.error < 1e-8 * exact.max()

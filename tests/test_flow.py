@@ -299,6 +299,8 @@ def test_the_type_of_a_form_lists_the_table():
 
 def test_a_flow_of_no_steps():
     run = mbfast.flow(spectrum(), SILICA, start=1e-6, stop=1e-6)
+    with pytest.raises(ValueError, match="stop must be above start"):
+        _ = run.cutoff_length
     assert (run.status, run.scales.tolist(), run.terms.second.longitudinal.shape) == ("done", [1e-6], (0, 192))
 
 

@@ -414,3 +414,21 @@ def test_bad_levels_are_named(change, error, message):
 def test_bad_arguments_are_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("of_squares", [False, True])
+def test_matrices_in_single_precision(of_squares):
+    rng = np.random.default_rng(8)
+    unitary = np.linalg.qr(rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4)))[0].astype(np.complex64)
+    stress = np.einsum("in,cn,jn->ijc", unitary, rng.normal(size=(6, 4)).astype(np.float32), unitary.conj())
+    if of_squares:
+        stress = stress[..., [[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+    assert stress.dtype == np.complex64
+    omega = np.geomspace(1e9, 1e12, 8)
+    single = mbfast.susceptibility_from_levels(
+        [0.0, 1.0 * K_B, 2.0 * K_B, 5.0 * K_B], EV * stress, VOLUME, 1.0, omega, 1e10
+    )
+    assert np.isfinite(single.longitudinal).all()
+    stress[0, 1] += 1e-3
+    with pytest.raises(ValueError, match="stress must be Hermitian"):
+        mbfast.susceptibility_from_levels(np.zeros(4), EV * stress, VOLUME, 1.0, omega, 1e10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Collection
 from typing import Any, Protocol, TypeAlias
 
@@ -14,17 +15,42 @@ FloatArray: TypeAlias = NDArray[np.float64]
 SMALLEST, LARGEST = 1e-35, 1e35
 
 
-def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Return `value` as an array of whatever real type and layout it has; a TypeError if it has none."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be a plain array, got a masked one: fill it first")
+def plain_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return `value` as an array of whatever type it has; a TypeError if that would lose its units or its mask."""
+    if type(value) not in {np.ndarray, float, int}:
+        _refuse_what_is_lost(name, value)
     try:
-        array = np.asarray(value)
+        return np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be a rectangular array of real numbers, got a ragged nested sequence") from None
+
+
+def _refuse_what_is_lost(name: str, value: object) -> None:
+    if isinstance(value, list | tuple):
+        for element in value:
+            if type(element) not in {float, int}:
+                _refuse_what_is_lost(name, element)
+    elif isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array, got a masked one: fill it first")
+    elif hasattr(value, "to"):  # as the quantities of astropy, unyt and pint have
+        unit = getattr(value, "unit", getattr(value, "units", None))
+        if unit is not None:
+            kind = type(value).__name__
+            raise TypeError(f"{name} must be plain numbers in SI units, got {kind} in {str(unit) or '1'}: convert it")
+
+
+def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return `value` as an array of whatever real type and layout it has; a TypeError if it has none."""
+    array = plain_array(name, value)
+    if array.dtype.kind == "O" and all(_is_number(element) for element in array.flat):
+        array = array.astype(np.float64)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must consist of real numbers, got dtype {array.dtype}")
     return array
+
+
+def _is_number(element: object) -> bool:
+    return isinstance(element, numbers.Real) and not isinstance(element, bool)
 
 
 def float_array(name: str, value: ArrayLike) -> FloatArray:
@@ -55,7 +81,7 @@ def require_flag(name: str, value: object) -> None:
 
 def require_choice(name: str, value: object, choices: Collection[object]) -> None:
     """Raise a ValueError that lists the choices if `value` is not one of them."""
-    if value not in choices:
+    if not isinstance(value, str | numbers.Real | None) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")
 
 

@@ -43,7 +43,8 @@ class Moments:
             if piece.ndim == 3:
                 _refuse_asymmetric(piece, start, array.dtype)
             largest = max(largest, size)
-        self.unit = 2.0 ** math.frexp(largest)[1] if largest > 0.0 else 1.0  # a power of two: the change is exact
+        # a power of two: the change is exact; its inverse is a double
+        self.unit = 2.0 ** max(math.frexp(largest)[1], -1000) if largest > 0.0 else 1.0
 
     def components(self, start: int, stop: int) -> FloatArray:
         """Moments of the blocks [start, stop), shape (components, stop - start), C-contiguous."""

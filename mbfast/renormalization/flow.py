@@ -14,7 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from mbfast import __version__
 from mbfast._core import archive, tiles
 from mbfast._core.tiles import Progress
-from mbfast._core.validate import FloatArray, broadcast_shape, float_array, require_choice, require_positive
+from mbfast._core.validate import (
+    FloatArray,
+    broadcast_shape,
+    float_array,
+    require_choice,
+    require_flag,
+    require_positive,
+)
 from mbfast._core.voigt import POLARIZATIONS
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.steps import prepare, run_member
@@ -98,7 +105,12 @@ class Flow:
 
     @property
     def cutoff_length(self) -> Moduli:
-        """L_c (m), shape (..., n): where (3.5) + (3.6) equal (3.7), from the terms of the first step and their L^-3."""
+        """L_c (m), shape (..., n): where (3.5) + (3.6) equal (3.7), from the terms of the first step and their L^-3.
+
+        A ValueError if there is no step.
+        """
+        if self.scales.shape[-1] < 2:
+            raise ValueError("cutoff_length needs one step of the flow, got none: stop must be above start")
         second, third, relevant = (np.stack([part[..., 0, :] for part in term]) for term in self.terms)
         with np.errstate(divide="ignore", invalid="ignore"):
             return Moduli(*(self.scales[..., :1] * np.cbrt(np.abs((second + third) / relevant))))
@@ -286,8 +298,7 @@ def flow(
     """
     kind = terms_of(form)
     require_choice("keep", keep, ("all", "ends"))
-    if not isinstance(linear, (bool, np.bool_)):
-        raise TypeError(f"linear must be True or False, got {linear!r}")
+    require_flag("linear", linear)
     if not isinstance(spectrum, Spectrum):
         raise TypeError(f"spectrum must be a Spectrum, got {spectrum!r}")
     kind.require_signs(spectrum)

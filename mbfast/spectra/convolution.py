@@ -208,7 +208,10 @@ class ConvolutionPlan:
         out = check_out(out, (*shape, self._targets.size))
         if np.may_share_memory(out, samples):
             samples = samples.copy()
-        self._run(samples, rates, out.reshape(samples.shape[0], self._targets.size), workers)
+        result = np.empty_like(out) if self._only_fft else out  # a later row may not be for this method
+        self._run(samples, rates, result.reshape(samples.shape[0], self._targets.size), workers)
+        if result is not out:
+            np.copyto(out, result)
         return out
 
     def pair(
@@ -234,7 +237,8 @@ class ConvolutionPlan:
         shape, samples, rates = self._check(f, g, temperature)
         own, both = np.empty((2, samples.shape[0], self._targets.size))
         self._run(samples, rates, both, tiles.check_threads(threads), own=own)
-        return own.reshape(*shape, -1), both.reshape(*shape, -1)
+        of_targets = *shape, self._targets.size
+        return own.reshape(of_targets), both.reshape(of_targets)
 
     def error(
         self, f: ArrayLike, g: ArrayLike | None = None, *, temperature: ArrayLike = 0.0, threads: int | None = None

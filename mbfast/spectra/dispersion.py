@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core import tiles
-from mbfast._core.validate import FloatArray, check_out, float_array, require_choice, require_finite
+from mbfast._core.validate import FloatArray, check_out, float_array, require_choice, require_finite, require_flag
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
 from mbfast.spectra.circulant import Circulant, circulant
@@ -194,6 +194,7 @@ class KramersKronigPlan:
         _matrix: bool = True,
     ) -> None:
         self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
+        require_flag("inverse", inverse)
         self._parity, self._odd = (-1, 1) if inverse else (1, 0)
         require_choice("method", method, ("auto", "direct", "fft"))
         nodes = grid.nodes
@@ -247,6 +248,8 @@ class KramersKronigPlan:
         out = check_out(out, (*shape, self._targets.size))
         if np.may_share_memory(out, samples):
             samples = samples.copy()
+        if np.may_share_memory(out, given):
+            given = given.copy()
         flat = out.reshape(samples.shape[0], self._targets.size)
         low, high = tails = self._tails(samples)
         steps = []
@@ -301,7 +304,7 @@ class KramersKronigPlan:
         missed = np.minimum(1500.0 * np.divide(effect, size, out=np.zeros_like(size), where=size > 0.0), 16.0)
         errors = _SAFETY * effect * (1.0 + missed)
         errors += _ROUGH * grid.roughness(samples).max(axis=1)
-        errors += 16.0 * ROUNDING * (1.0 - np.log(grid.nodes[0])) * size
+        errors += 2.0 * ROUNDING * max(grid.lebesgue, 8.0) * (1.0 - np.log(grid.nodes[0])) * size
         low, high = self._tails(samples)
         for end, tail, margin in (
             (grid.low, low, low.exponent + 2.0 - self._odd),

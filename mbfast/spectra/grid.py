@@ -266,13 +266,13 @@ def _stencils(x: FloatArray, spacing: str, logarithmic: bool, size: int) -> Sten
         which, shown = np.arange(cells), np.arange(cells)
     else:  # a cell's matrix depends on its place in its stencil alone
         _, shown, which = np.unique(np.arange(cells) - starts, return_index=True, return_inverse=True)
-    stencil = x[starts[shown, None] + np.arange(size)]
+    nodes = x[starts[shown, None] + np.arange(size)]
     a, b = x[shown, None], x[shown + 1, None]
-    points, stencil = 0.5 * (b - a) * (1.0 + _LOBATTO), stencil - a
+    points, stencil = 0.5 * (b - a) * (1.0 + _LOBATTO), nodes - a
     points[:, -1:] = b - a  # exactly
     if logarithmic:
         # of what is close to a, and of what is far
-        near, far = np.log1p(stencil / a), np.log((stencil + a) / a)
+        near, far = np.log1p(np.maximum(stencil / a, -0.5)), np.log(nodes / a)
         points, stencil = np.log1p(points / a), np.where(np.abs(stencil) < 0.5 * a, near, far)
     matrices = lagrange(stencil, points)
     # through values at points that include the ends, so that cells join; then by values at Gauss points

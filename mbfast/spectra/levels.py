@@ -14,10 +14,12 @@ from mbfast._core.validate import (
     FloatArray,
     float_array,
     one_number,
+    plain_array,
     real_array,
     require_bounded,
     require_choice,
     require_finite,
+    require_flag,
     require_positive,
 )
 from mbfast._core.voigt import PLACES
@@ -145,6 +147,7 @@ def susceptibility_from_levels(
     kelvin = check_temperature(temperature)
     require_choice("shape", shape, get_args(LineShape))
     require_choice("components", components, ("isotropic", "tensor"))
+    require_flag("reduced", reduced)
     frequencies, width = _frequencies(omega, shape, broadening)
     histogram, sorting = shape == "histogram", np.argsort(frequencies, kind="stable")
     results = np.zeros((kelvin.size, 2 if components == "isotropic" else 21, frequencies.size - histogram))
@@ -204,17 +207,17 @@ def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -
 
 def _stress(stress: ArrayLike, n: int) -> tuple[FloatArray, FloatArray]:
     """Return real and imaginary parts of the matrices, (6, n, n) each."""
-    if isinstance(stress, np.ma.MaskedArray):
-        raise TypeError("stress must be a plain array, got a masked one: fill it first")
-    given = np.asarray(stress)
+    given = plain_array("stress", stress)
     if given.dtype.kind != "c":
-        given = real_array("stress", stress)
+        given = real_array("stress", given)
     matrices = given.astype(np.complex128)
     if matrices.shape not in ((n, n, 3, 3), (n, n, 6)):
         raise ValueError(f"stress must have shape ({n}, {n}, 3, 3) or ({n}, {n}, 6), got {matrices.shape}")
     if not np.abs(matrices).max(initial=0.0) <= LARGEST:
         raise ValueError(f"stress must be finite, with magnitudes up to {LARGEST:g} J")
-    tolerance = 1e-12 * np.abs(matrices).max(initial=0.0)
+    # some eps of the type that they were computed in
+    eps = float(np.finfo(given.dtype).eps) if given.dtype.kind in "fc" else 0.0
+    tolerance = max(500.0 * eps, 1e-12) * np.abs(matrices).max(initial=0.0)
     if matrices.ndim == 4:
         if np.abs(matrices - matrices.swapaxes(2, 3)).max(initial=0.0) > tolerance:
             raise ValueError("stress must be symmetric in its last two axes")

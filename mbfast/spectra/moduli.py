@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, broadcast_shape, float_array
+from mbfast._core.validate import FloatArray, broadcast_shape, float_array, require_bounded
 from mbfast._core.voigt import WEIGHTS
 
 
@@ -41,7 +41,7 @@ def isotropic_tensor(longitudinal: ArrayLike, transverse: ArrayLike) -> FloatArr
     TypeError
         If a modulus does not consist of real numbers.
     ValueError
-        If the two do not broadcast.
+        If a modulus is not finite, or above 1e35 in magnitude, or the two do not broadcast.
 
     Notes
     -----
@@ -55,6 +55,8 @@ def isotropic_tensor(longitudinal: ArrayLike, transverse: ArrayLike) -> FloatArr
     3.0 1.0 1.0
     """
     chi_l, chi_t = float_array("longitudinal", longitudinal), float_array("transverse", transverse)
+    require_bounded("longitudinal", chi_l)
+    require_bounded("transverse", chi_t)
     broadcast_shape(longitudinal=chi_l, transverse=chi_t)
     d = np.eye(3)
     pairs = np.einsum("ik,jl->ijkl", d, d) + np.einsum("il,jk->ijkl", d, d)
@@ -81,7 +83,7 @@ def isotropic_moduli(tensor: ArrayLike) -> Moduli:
     TypeError
         If `tensor` does not consist of real numbers.
     ValueError
-        If its last axes are neither (3, 3, 3, 3) nor (6, 6).
+        If its last axes are neither (3, 3, 3, 3) nor (6, 6), or an element is not finite, or above 1e35 in magnitude.
 
     Examples
     --------
@@ -91,6 +93,7 @@ def isotropic_moduli(tensor: ArrayLike) -> Moduli:
     3 1
     """
     c = float_array("tensor", tensor)
+    require_bounded("tensor", c)
     if c.ndim >= 4 and c.shape[-4:] == (3, 3, 3, 3):
         return moduli_of_invariants(np.einsum("...iikk->...", c), np.einsum("...ijij->...", c))
     if c.ndim < 2 or c.shape[-2:] != (6, 6):

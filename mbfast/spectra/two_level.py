@@ -19,6 +19,7 @@ from mbfast._core.validate import (
     require_bounded,
     require_choice,
     require_finite,
+    require_flag,
     require_positive,
 )
 from mbfast._core.voigt import POLARIZATIONS, Polarization
@@ -98,6 +99,7 @@ def ttls_susceptibility(
     w, kelvin, states, gamma, top = _checked(
         omega=omega, temperature=temperature, density=density, coupling=coupling, cutoff=cutoff
     )
+    require_flag("reduced", reduced)
     if (w >= top).any():
         raise ValueError("omega must be below cutoff")
     if (units.K_B * kelvin * _COLD > units.HBAR * top).any():

@@ -1,0 +1,137 @@
+"""What no function may take silently, over the arguments of all: units, masks, flags and choices; and what it may."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from materials import DIPOLES, SILICA
+
+import mbfast
+
+OMEGA = np.geomspace(1e6, 1e10, 40)
+SAMPLES = -OMEGA * np.exp(-OMEGA / 1e9)
+LATTICE = mbfast.BlockLattice((2, 1, 1), 5e-9)
+STRESSES = np.zeros((2, 1, 1, 6))
+POSITIONS, MOMENTS = [[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+
+
+class Quantity(np.ndarray):
+    """As the quantities of astropy: an array with a unit."""
+
+    unit = "nm"
+
+    def to(self, _unit):
+        raise AssertionError("nothing is to be converted")
+
+
+class Measure:
+    """As the quantities of pint: no array, but it converts itself to one, without its unit."""
+
+    units = "nanometer"
+
+    def __init__(self, magnitude):
+        self.magnitude = magnitude
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.magnitude, dtype)
+
+    def to(self, _unit):
+        raise AssertionError("nothing is to be converted")
+
+
+QUANTITIES = {
+    "array": lambda values: np.array(values, float).view(Quantity),
+    "object": Measure,
+    "inside a list": lambda values: [Measure(value) for value in values] if np.ndim(values) else Measure(values),
+}
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES.values(), ids=QUANTITIES)
+def test_units_are_refused(quantity):
+    for name, call in {
+        "blocks": lambda: mbfast.pair_energy(DIPOLES, quantity(POSITIONS), MOMENTS),
+        "moments": lambda: mbfast.pair_field(DIPOLES, POSITIONS, quantity(MOMENTS)),
+        "spacing": lambda: mbfast.BlockLattice((2, 1, 1), quantity(5.0)),
+        "omega": lambda: mbfast.convolve(quantity(OMEGA), SAMPLES),
+        "temperature": lambda: mbfast.convolve(OMEGA, SAMPLES, temperature=quantity(1.0)),
+        "imag": lambda: mbfast.kramers_kronig(OMEGA, quantity(SAMPLES)),
+        "density": lambda: mbfast.StressInteraction(quantity(2200.0), 5800.0, 3800.0),
+        "coupling": lambda: mbfast.cutoff_length(quantity(1e9), 1e7, 1e13),
+        "stress": lambda: mbfast.susceptibility_from_levels([0.0, 1e-24], quantity(np.zeros((2, 2, 6))), 1e-25, 1.0,
+                                                            OMEGA, 1e8),
+    }.items():  # fmt: skip
+        with pytest.raises(TypeError, match=r"must be plain numbers in SI units, got .* in n") as refused:
+            call()
+        assert name in str(refused.value) or name == "coupling"
+
+
+def test_masks_inside_sequences_are_refused():
+    masked = np.ma.masked_array([0.0, 0.0, 1.0], mask=[False, True, False])
+    with pytest.raises(TypeError, match="blocks must be a plain array, got a masked one"):
+        mbfast.pair_field(DIPOLES, [masked, [1.0, 2.0, 3.0]], MOMENTS)
+    with pytest.raises(TypeError, match="moments must be a plain array, got a masked one"):
+        mbfast.pair_field(DIPOLES, POSITIONS, ([1.0, 0.0, 0.0], masked))
+
+
+def test_objects_that_are_numbers_are_numbers():
+    wanted = mbfast.pair_field(DIPOLES, POSITIONS, MOMENTS)
+    objects = np.array(MOMENTS, dtype=object)
+    objects[0, 0] = Fraction(1)
+    np.testing.assert_array_equal(mbfast.pair_field(DIPOLES, POSITIONS, objects), wanted)
+    for wrong in ("1.0", None, True, 1j):
+        objects[0, 0] = wrong
+        with pytest.raises(TypeError, match="moments must consist of real numbers, got dtype object"):
+            mbfast.pair_field(DIPOLES, POSITIONS, objects)
+
+
+CHOICES = {
+    "method": (mbfast.pair_field, (SILICA, LATTICE, STRESSES)),
+    "boundary": (mbfast.pair_field, (SILICA, LATTICE, STRESSES)),
+    "image_shape": (mbfast.pair_field, (SILICA, LATTICE, STRESSES)),
+    "interpolation": (mbfast.convolve, (OMEGA, SAMPLES)),
+    "form": (mbfast.flow, (mbfast.Spectrum(OMEGA, SAMPLES, SAMPLES, 1.0), SILICA)),
+    "keep": (mbfast.flow, (mbfast.Spectrum(OMEGA, SAMPLES, SAMPLES, 1.0), SILICA)),
+    "components": (
+        mbfast.susceptibility_from_levels,
+        ([0.0, 1e-24], np.zeros((2, 2, 6)), 1e-25, 1.0, OMEGA, 1e8),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("wrong", [np.array(["auto", "open"]), ["auto"], {}, 0, "Auto"], ids=repr)
+def test_choices(name, wrong):
+    function, arguments = CHOICES[name]
+    with pytest.raises(ValueError, match=f"{name} must be one of .*, got "):
+        function(*arguments, **{name: wrong})
+
+
+FLAGS = {
+    "inverse": (mbfast.kramers_kronig, (OMEGA, SAMPLES)),
+    "linear": CHOICES["keep"],
+    "reduced": CHOICES["components"],
+    "averaged": (mbfast.BlockLattice, ((2, 1, 1), 5e-9)),
+}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize("wrong", ["yes", 1, None, np.array([True, False])], ids=repr)
+def test_flags(name, wrong):
+    function, arguments = FLAGS[name]
+    with pytest.raises(TypeError, match=f"{name} must be True or False, got "):
+        function(*arguments, **{name: wrong})
+
+
+def test_a_path_that_is_none():
+    with pytest.raises(TypeError, match="path must be a path or None, got 5"):
+        mbfast.load_glasses(5)
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-300, 1e-150, 1e149])
+@pytest.mark.parametrize("method", ["direct", "fft", "ewald"])
+def test_moments_of_any_size(scale, method):
+    moments = np.array([[[[1.0, 0.0, 0.0]]], [[[0.0, 2.0, 1.0]]]])
+    field = mbfast.pair_field(DIPOLES, LATTICE, scale * moments, method=method)
+    wanted = mbfast.pair_field(DIPOLES, LATTICE, moments, method="direct")
+    # below 1e-308 the moments themselves are rounded to multiples of 5e-324, which is all of the first scale
+    np.testing.assert_allclose(field, scale * wanted, rtol=0.0, atol=1e-5 * np.abs(scale * wanted).max())
