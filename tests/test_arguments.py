@@ -1,4 +1,4 @@
-"""What no function may take silently, over the arguments of all: units, masks, flags and choices; and what it may."""
+"""What no function may take silently: units, masks, wrong flags and choices; and what no call may depend on."""
 
 from fractions import Fraction
 
@@ -135,3 +135,23 @@ def test_moments_of_any_size(scale, method):
     wanted = mbfast.pair_field(DIPOLES, LATTICE, moments, method="direct")
     # below 1e-308 the moments themselves are rounded to multiples of 5e-324, which is all of the first scale
     np.testing.assert_allclose(field, scale * wanted, rtol=0.0, atol=1e-5 * np.abs(scale * wanted).max())
+
+
+@pytest.mark.parametrize("method", ["direct", "fft", "ewald"])
+def test_sums_do_not_depend_on_the_error_state_of_the_caller(method):
+    lattice, moments = mbfast.BlockLattice((3, 3, 3), 5e-9), np.full((3, 3, 3, 3), 1e-300)
+    moments[1] = 1e-310
+    expected = mbfast.pair_sum(DIPOLES, lattice, moments, method=method)
+    with np.errstate(all="raise"):
+        result = mbfast.pair_sum(DIPOLES, lattice, moments, method=method)
+        assert result.energy == mbfast.pair_energy(DIPOLES, lattice, moments, method=method)
+    assert np.array_equal(result.field, expected.field)
+
+
+def test_levels_do_not_depend_on_the_error_state_of_the_caller():
+    system = mbfast.TwoLevelSystem(asymmetry=1e-20, tunnelling=1e-24, gamma_l=1e-19, gamma_t=1e-19)
+    omega = np.geomspace(1e5, 1e15, 20)
+    with np.errstate(all="raise"):
+        for shape in ("lorentzian", "gaussian"):
+            mbfast.susceptibility_from_levels([0.0, 1e-20], np.ones((2, 2, 6)), 1e-25, 1e-3, omega, 1e9, shape=shape)
+        system.absorption_rate(omega, 1e-9, 1e-3, 1e9, "longitudinal")

@@ -88,6 +88,16 @@ def test_kernels_take_the_same_hbar():
     assert set(re.findall(r"1\.05457\d*e-34", text)) == {repr(units.HBAR)}
 
 
+def control_groups(tmp_path, monkeypatch, groups, files):
+    """Pretend that these are the control groups of this process, and these the files of them."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "own").write_text(groups, encoding="utf-8")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_OWN_GROUPS", tmp_path / "own")
+
+
 @pytest.mark.parametrize(
     ("groups", "files", "quota"),
     [
@@ -100,15 +110,60 @@ def test_kernels_take_the_same_hbar():
     ],
 )
 def test_cores_respect_the_quota_of_the_control_group(tmp_path, monkeypatch, groups, files, quota):
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "own").write_text(groups, encoding="utf-8")
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    monkeypatch.setattr(machine, "_OWN_GROUPS", tmp_path / "own")
+    control_groups(tmp_path, monkeypatch, groups, files)
     machine._quota.cache_clear()
     try:
         assert machine._quota() == quota
         assert 1 <= machine.usable_cores() <= max(1, math.ceil(min(quota, 1e6)))
     finally:
         machine._quota.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "left"),
+    [
+        ("0::/\n", {"memory.max": "max\n", "memory.current": "5\n"}, math.inf),
+        ("0::/a\n", {"a/memory.max": "1000\n", "a/memory.current": "600\n"}, 400.0),
+        (
+            "0::/a/b\n",
+            {
+                "a/memory.max": "1000\n", "a/memory.current": "600\n", "a/memory.stat": "anon 100\ninactive_file 50\n",
+                "a/b/memory.max": "2000\n", "a/b/memory.current": "500\n",
+            },
+            450.0,
+        ),
+        (
+            "5:cpu:/\n4:memory:/j\n",
+            {"memory/j/memory.limit_in_bytes": "1000\n", "memory/j/memory.usage_in_bytes": "700\n"},
+            300.0,
+        ),
+        ("0::/\n", {"memory.max": "1000\n", "memory.current": "1200\n"}, -200.0),
+    ],
+)  # fmt: skip
+def test_memory_respects_the_limits_of_the_control_groups(tmp_path, monkeypatch, groups, files, left):
+    control_groups(tmp_path, monkeypatch, groups, files)
+    assert machine._left_by_groups() == left
+    assert 0.0 <= machine.available_memory() <= max(left, 0.0)
+
+
+def test_memory_respects_slurm(monkeypatch):
+    for name in ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    assert machine._left_by_slurm() == math.inf
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "4000")
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "3")
+    assert 0.0 < 12000 * 2.0**20 - machine._left_by_slurm() < 8e9  # this process itself
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1")
+    assert machine.available_memory() == 0.0
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "all of it")
+    assert machine._left_by_slurm() == math.inf
+
+
+def test_memory_respects_the_address_space(run_python):
+    code = """
+import resource
+from mbfast._core.machine import available_memory
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
+print(available_memory() < 8 << 30)
+"""
+    assert run_python(code) == "True\n"

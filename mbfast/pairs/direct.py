@@ -156,6 +156,7 @@ class DirectField(PairField):
         tiles.run(add, cut(self._n, ROWS), threads=workers)
         return result
 
+    @np.errstate(under="ignore")
     def energy_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
         """Return the energy; that of points with open boundaries computes each pair once."""
         if self.boundary == "periodic" or self._tensors is not None:

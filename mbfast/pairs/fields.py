@@ -140,6 +140,7 @@ class PairField(ABC):
         """
         return self.field_of(self.problem.moments(moments), out, threads, progress)
 
+    @np.errstate(under="ignore")  # of tiny moments: nothing may depend on what the caller has set
     def field_of(
         self, moments: Moments, out: FloatArray | None, threads: int | None, progress: tiles.Progress
     ) -> FloatArray:
@@ -170,6 +171,7 @@ class PairField(ABC):
         """
         return self.energy_of(self.problem.moments(moments), threads, progress)
 
+    @np.errstate(under="ignore")
     def energy_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
         """Return the energy of moments that are checked already."""
         return moments.contract(self.field_of(moments, None, threads, progress)) + 0.0  # no negative zero

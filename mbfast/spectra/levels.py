@@ -60,6 +60,7 @@ def susceptibility_from_levels(
 ) -> FloatArray: ...
 
 
+@np.errstate(under="ignore")  # of occupations: nothing may depend on what the caller has set
 def susceptibility_from_levels(
     energies: ArrayLike,
     stress: ArrayLike,

@@ -303,6 +303,7 @@ class TwoLevelSystem:
         d, m = (self.diagonal, self.off_diagonal) if basis == "energy" else (1.0, 0.0)
         return 0.5 * gamma * np.array([[d, m], [m, -d]])
 
+    @np.errstate(under="ignore")  # far from the line
     def absorption_rate(
         self,
         omega: ArrayLike,
