@@ -12,7 +12,11 @@ def main() -> None:
             raise
         sys.stderr.write(f"mbfast: the command line needs {error.name}: pip install 'mbfast[cli]'\n")
         sys.exit(2)
-    app()
+    try:
+        app()
+    except OSError as error:  # of writing the help, to a full disk for one; commands catch their own
+        sys.stderr.write(f"mbfast: {error.strerror}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -359,7 +359,7 @@ def damaged():
         ("x.xyz", "nonsense\n", "x.xyz: not extended XYZ (XYZError("),
         ("x.xyz", "", "x.xyz: one frame is wanted, got 0"),
         ("x.xyz", XYZ.format(pbc="F F F").replace("1e-30", "0"), "x.xyz: moments are all zero: in SI units they"),
-        ("x.xyz", lambda: b"\xff\xfe", "x.xyz: not extended XYZ (UnicodeDecodeError("),
+        ("x.xyz", lambda: b"\xff\xfe", "x.xyz: not a UTF-8 text file ("),
         ("x.xyz", 2 * XYZ.format(pbc="F F F"), "x.xyz: one frame is wanted, got 2"),
         ("x.xyz", "1\n\nH 0 0 0\n", "x.xyz: moments is missing; for each atom there are numbers, positions"),
         ("x.xyz", XYZ.format(pbc="T T F"), "x.xyz: pbc must be true along all three axes or along none, got [True, "),
@@ -466,3 +466,17 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
     with pytest.raises(ImportError, match=r"extended XYZ files need ase: pip install 'mbfast\[ase\]'"):
         read_blocks("x.xyz")
     refused(("x.xyz", *MEDIUM[3]), "extended XYZ files need ase: pip install 'mbfast[ase]'")
+
+
+def test_atoms_that_no_file_of_this_size_can_hold():
+    Path("many.xyz").write_text("99999999999\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"many.xyz: 99999999999 atoms are announced in a file of 51 bytes"):
+        read_blocks("many.xyz")
+
+
+@pytest.mark.parametrize("header", ["{'descr': '<f8', 'fortran_order': False, 'shape': (", "[" * 5000, "1 +", "\x00"])
+def test_damaged_headers_of_arrays(header):
+    text = header.encode().ljust(5100) + b"\n"
+    Path("damaged.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(48))
+    with pytest.raises(ValueError, match=r"damaged.npy: not a NumPy array of numbers"):
+        read_blocks("damaged.npy")

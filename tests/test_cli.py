@@ -271,3 +271,36 @@ def test_figures_without_matplotlib_say_what_to_install(invoke, tmp_path, monkey
     assert result.exit_code == 2
     assert result.stderr == "mbfast reproduce: figures need matplotlib: pip install 'mbfast[plot]'\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_read_or_written_is_one_line(tmp_path):
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 3000, encoding="utf-8")
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    for arguments, message in (
+        (["flow", "deep.toml"], "mbfast flow: deep.toml: nested too deeply"),
+        (["pairsum", "loop.csv", "--glass", "a-SiO2"], "mbfast pairsum: "),
+        (["plan", "--blocks", f"{10**20}x1x1"], "mbfast plan: shape must be of at most 2**62 blocks, got "),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "mbfast", *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8",
+            check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(message)
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")
+def test_help_to_a_full_disk():
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "mbfast", "--help"], stdout=full, stderr=subprocess.PIPE, encoding="utf-8",
+            check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "mbfast: No space left on device\n")
+
+
+def test_plan_of_more_blocks_than_any_machine_can_hold(invoke):
+    result = invoke("plan", "--blocks", "1000000000000001x1x1")
+    assert result.exit_code == 0
+    assert "does not fit" in result.stdout

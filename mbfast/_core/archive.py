@@ -83,6 +83,8 @@ def naming(file: object) -> Iterator[None]:
         raise
     except UnicodeDecodeError as error:
         raise LocatedError(f"{file}: not a UTF-8 text file ({error.reason} at byte {error.start})") from None
+    except RecursionError:
+        raise LocatedError(f"{file}: nested too deeply") from None
     except (ValueError, TypeError) as error:
         raise LocatedError(f"{file}: {error}") from None
 

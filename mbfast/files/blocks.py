@@ -138,7 +138,9 @@ def _from_npy(file: Path) -> BlockData:
     try:
         with file.open("rb") as stream:
             table = real_array("the array", np.lib.format.read_array(stream, allow_pickle=False))
-    except (ValueError, TypeError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # of any type: what NumPy met in a damaged header
         raise ValueError(f"not a NumPy array of numbers ({error})") from None
     if table.ndim != 2 or table.shape[1] not in (6, 9):
         raise ValueError(f"6 or 9 columns are wanted, {_WANTED}, got shape {table.shape}")
@@ -160,6 +162,11 @@ def _from_xyz(file: Path) -> BlockData:
     except ImportError:
         raise ImportError("extended XYZ files need ase: pip install 'mbfast[ase]'") from None
     with file.open(encoding="utf-8") as stream:  # not by name: ase takes what follows an @ in it for a frame's number
+        if file.is_file():  # not a pipe
+            announced = stream.readline(100).strip()
+            if announced.isdecimal() and int(announced) > file.stat().st_size:  # ase would make room for all
+                raise ValueError(f"{announced} atoms are announced in a file of {file.stat().st_size} bytes")
+            stream.seek(0)
         try:
             frames = read(stream, index=":", format="extxyz")
         except Exception as error:  # of any type: what the parser met on its way

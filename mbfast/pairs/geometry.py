@@ -44,7 +44,8 @@ class BlockLattice:
     TypeError
         If the spacing is not one real number, or averaged is not True or False.
     ValueError
-        If the shape is not three whole numbers >= 0, or the spacing is not positive (1e-35 to 1e35 m).
+        If the shape is not three whole numbers >= 0, or of more than 2**62 blocks, or the spacing is not positive
+        (1e-35 to 1e35 m).
 
     Examples
     --------
@@ -66,6 +67,8 @@ class BlockLattice:
             exact, shape = False, ()
         if not exact or len(shape) != 3 or min(shape) < 0:
             raise ValueError(f"shape must be three whole numbers of blocks, got {self.shape!r}")
+        if max(*shape, math.prod(shape)) > 2**62:  # whole numbers of C hold them, and lengths of transforms
+            raise ValueError(f"shape must be of at most 2**62 blocks, got {self.shape!r}")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "spacing", positive_number("spacing", self.spacing, unit="m"))
         require_flag("averaged", self.averaged)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
+import scipy.fft
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
@@ -259,7 +259,8 @@ class _Axis:
 
 def transform_length(n: int) -> int:
     """Return the length of the transforms along an axis of n blocks: the next product of 2, 3 and 5."""
-    return next(m for m in itertools.count(max(n, 1)) if math.prod(_radices(m)) == m)
+    length: int = scipy.fft.next_fast_len(max(n, 1), real=True)
+    return length
 
 
 def _radices(m: int) -> list[int]:
