@@ -340,7 +340,7 @@ SPOILT = np.where(np.arange(12).reshape(4, 3) == 7, np.nan, GOOD[0])
     [
         (GOOD[0][:, :2], GOOD[1], {}, ValueError, r"blocks must be an \(N, 3\) array.*got shape \(4, 2\)"),
         (GOOD[0] * 1j, GOOD[1], {}, TypeError, "blocks must consist of real numbers, got dtype complex128"),
-        (GOOD[0].astype(object), GOOD[1], {}, TypeError, "blocks must consist of real numbers, got dtype object"),
+        (GOOD[0].astype(str), GOOD[1], {}, TypeError, "blocks must consist of real numbers, got dtype <U"),
         ([[1, 2, 3], [4]], GOOD[1], {}, ValueError, "ragged"),
         (SPOILT, GOOD[1], {}, ValueError, "blocks must be at finite positions, .* got nan in row 2"),
         (GOOD[0][[0, 1, 2, 1]], GOOD[1], {}, ValueError, r"blocks 1 and 3 coincide at \("),
