@@ -15,7 +15,7 @@ from mbfast._core import tiles
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
 # The same examples on every run and machine; `--hypothesis-profile=explore` looks for new ones.
-settings.register_profile("mbfast", deadline=None, derandomize=True, max_examples=30 if JIT_OFF else 200)
+settings.register_profile("mbfast", deadline=None, derandomize=True, max_examples=15 if JIT_OFF else 200)
 settings.register_profile("explore", parent=settings.get_profile("mbfast"), derandomize=False)
 settings.load_profile("mbfast")
 
