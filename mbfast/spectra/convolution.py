@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from mbfast import units
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, check_out, require_choice
+from mbfast.spectra._kernels.uniform import STEEPEST
 from mbfast.spectra.direct import DirectConvolution
 from mbfast.spectra.grid import RANGE, Estimate, FrequencyGrid, Variable, batch, check_targets, rows
 from mbfast.spectra.tails import ROUNDING, Edge
@@ -208,10 +209,7 @@ class ConvolutionPlan:
         out = check_out(out, (*shape, self._targets.size))
         if np.may_share_memory(out, samples):
             samples = samples.copy()
-        result = np.empty_like(out) if self._only_fft else out  # a later row may not be for this method
-        self._run(samples, rates, result.reshape(samples.shape[0], self._targets.size), workers)
-        if result is not out:
-            np.copyto(out, result)
+        self._run(samples, rates, out.reshape(samples.shape[0], self._targets.size), workers)
         return out
 
     def pair(
@@ -305,7 +303,10 @@ class ConvolutionPlan:
         """Do what `DirectConvolution.run` does, by the better method."""
         why = "else the integral diverges at zero frequency"
         low = self.grid.low.tail(samples, over=-1.0, why=why)
-        if self._fft is not None and np.isinf(rates).all():
+        suits = np.isinf(rates).all() and (low.exponent <= STEEPEST).all()
+        if self._only_fft and not suits:  # before anything is written
+            raise ValueError(f"method must be direct or auto at T > 0 and for exponents above {STEEPEST:g}, got fft")
+        if self._fft is not None and suits:
             wanted = [(samples, out)] + ([] if own is None else [(samples[:, :1], own)])
             done = [
                 self._fft.run(list(functions), result, change=change)
@@ -314,8 +315,6 @@ class ConvolutionPlan:
             ]
             if all(done):
                 return
-        if self._only_fft:
-            raise ValueError("method must be direct or auto at T > 0 and for exponents above 16, got fft")
         self._direct.run(samples, low, rates, out, workers, own=own, change=change)
 
     def _edge_uncertainty(self, samples: FloatArray) -> FloatArray:

@@ -7,6 +7,8 @@ import numpy as np
 
 from mbfast._core.jit import FAST, jit
 
+STEEPEST = 16.0  # exponent of a power law below the nodes that the rules integrate to rounding errors
+
 
 @jit("void(float64[::1], float64[::1], float64[::1])", fastmath=FAST)
 def causal_product(f: Any, g: Any, out: Any) -> None:
@@ -111,7 +113,7 @@ def extend(
     """Fill out with the samples between those that polynomials through the first and the last make of them, and zeros.
 
     `tail` gets amplitude and exponent of the power law below the first node: `edge`, or for NaN that of the first two
-    samples. Whether all magnitudes are up to `largest` and the exponent between -1 and 16 is returned.
+    samples. Whether all magnitudes are up to `largest` and the exponent between -1 and `STEEPEST` is returned.
     """
     ghosts, m, n = low.shape[0], low.shape[1], samples.size
     tail[0], tail[1] = samples[0], edge
@@ -122,7 +124,7 @@ def extend(
             if not ratio > 0.0:
                 return False
             tail[1] = np.log(ratio) / log_ratio
-    if not -1.0 < tail[1] <= 16.0:
+    if not -1.0 < tail[1] <= STEEPEST:
         return False
     good = True
     for i in range(n):
