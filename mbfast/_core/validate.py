@@ -73,6 +73,13 @@ def positive_number(name: str, value: ArrayLike, *, unit: str) -> float:
     return number
 
 
+def finite_number(name: str, value: ArrayLike) -> float:
+    """Return one number as a Python float: the errors of `one_number` and `require_finite`."""
+    number = one_number(name, value)
+    require_finite(name, np.asarray(number))
+    return number
+
+
 def require_flag(name: str, value: object) -> None:
     """Raise a TypeError if `value` is not True or False."""
     if not isinstance(value, bool | np.bool_):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal, TypeAlias, get_args
 
-import numpy as np
-
-from mbfast._core.validate import one_number, require_choice, require_finite, require_flag
+from mbfast._core.validate import finite_number, require_choice, require_flag
 from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.pairs.interactions import Form
 
@@ -39,8 +37,7 @@ def squared_change(form: str, alpha: float, x: float | None) -> tuple[float, flo
         raise ValueError("x = Im chi~_l/Im chi~_t - 2 must be given for stress, got None")
     if not needed and x is not None:
         raise ValueError(f"x belongs to stress, got {x!r} for dipoles")
-    ratio = 0.0 if x is None else one_number("x", x)
-    require_finite("x", np.asarray(ratio))
+    ratio = 0.0 if x is None else finite_number("x", x)
     a, b = (
         sum(float(c) * alpha**p * ratio**q for p, row in enumerate(table) for q, c in enumerate(row))
         for table in tables

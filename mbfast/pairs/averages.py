@@ -61,8 +61,7 @@ def lattice_sum(
     6.9457
     8.0216
     """
-    exponent = validate.one_number("power", power)
-    require_finite("power", np.asarray(exponent))
+    exponent = validate.finite_number("power", power)
     geometry = _centres(blocks)
     scale = 1.0
     if not isinstance(geometry, BlockLattice):

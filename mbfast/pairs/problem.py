@@ -36,9 +36,7 @@ class PairProblem:
     cell: FloatArray | None = None  # (3, 3), periods as rows, in units of the geometry; None if open
     images: int | None = None  # shells of explicit images; None for all of them, or none if open
     image_shape: ImageShape = "cubic"
-    macroscopic: str | None = (
-        None  # what holds the periodic body; None for the interaction's first condition, or if open
-    )
+    macroscopic: str | None = None  # what holds the periodic body; None: the interaction's first condition, or open
     rtol: float | None = None  # what was asked for; None for the method's own
 
     @classmethod

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, Shaped, broadcast_shape, float_array, one_number, require_positive
+from mbfast._core.validate import FloatArray, Shaped, broadcast_shape, float_array, positive_number, require_positive
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.terms import Integrals, RateForm, Terms, fill_jumps, terms_of
 from mbfast.spectra.convolution import convolve
@@ -193,9 +193,8 @@ def absorption_rates(
         raise TypeError(f"spectrum must be a Spectrum, got {spectrum!r}")
     terms = terms_of(form).of(interaction, n0, k_l, k_t)
     terms.require_signs(spectrum)
-    sizes, amplitude = float_array("block_size", block_size), one_number("strain", strain)
+    sizes, amplitude = float_array("block_size", block_size), positive_number("strain", strain, unit="")
     require_positive("block_size", sizes, unit="m")
-    require_positive("strain", np.asarray(amplitude), unit="")
     given: dict[str, Shaped] = {"block_size": sizes, "spectrum": spectrum}
     electric = _electric(spectrum, dielectric, permittivity)
     if electric is not None:
@@ -231,8 +230,7 @@ def _electric(spectrum: Spectrum, dielectric: ArrayLike | None, permittivity: fl
     if dielectric is None or permittivity is None:
         missing, there = ("dielectric", "permittivity") if dielectric is None else ("permittivity", "dielectric")
         raise ValueError(f"{missing} must be given with {there}, got None")
-    epsilon = one_number("permittivity", permittivity)
-    require_positive("permittivity", np.asarray(epsilon), unit="F/m")
+    epsilon = positive_number("permittivity", permittivity, unit="F/m")
     samples = rows("dielectric", dielectric, spectrum.omega.size)
     if (samples > 0.0).any():
         raise ValueError(f"dielectric must have Im chi~ <= 0 (absorption), got {samples.max():g}")

@@ -8,7 +8,14 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, broadcast_shape, float_array, one_number, require_choice, require_positive
+from mbfast._core.validate import (
+    FloatArray,
+    broadcast_shape,
+    float_array,
+    positive_number,
+    require_choice,
+    require_positive,
+)
 from mbfast.kernels import displacements
 from mbfast.pairs.averages import cube_pairs
 from mbfast.renormalization.terms import DerivedTerms, contracted
@@ -92,8 +99,7 @@ def self_consistent_ratio(
         raise ValueError(f"n0 and waves must be given both or not at all, got {n0!r} and {waves!r}")
     of_l = of_t = np.array([4.0 * math.pi / 3.0, 8.0 * math.pi / 15.0]).reshape(2, *(1,) * ratio.ndim)
     if n0 is not None and waves is not None:
-        side, number = DerivedTerms.check_n0(n0), one_number("waves", waves)
-        require_positive("waves", np.asarray(number), unit="wavelengths")
+        side, number = DerivedTerms.check_n0(n0), positive_number("waves", waves, unit="wavelengths")
         reduced = 2.0 * math.pi * number / side * np.stack([1.0 / ratio, np.ones_like(ratio)])
         out = np.empty((2, reduced.size))
         displacements.isotropic_phase(*cube_pairs(side), reduced.ravel(), out)

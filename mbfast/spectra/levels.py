@@ -13,14 +13,13 @@ from mbfast._core.validate import (
     LARGEST,
     FloatArray,
     float_array,
-    one_number,
     plain_array,
+    positive_number,
     real_array,
     require_bounded,
     require_choice,
     require_finite,
     require_flag,
-    require_positive,
 )
 from mbfast._core.voigt import PLACES
 from mbfast.kernels import levels as kernels
@@ -143,8 +142,7 @@ def susceptibility_from_levels(
     -8.325e+09 0.465882
     """
     w, re, im = _levels(energies, stress)
-    box = one_number("volume", volume)
-    require_positive("volume", np.asarray(box), unit="m^3")
+    box = positive_number("volume", volume, unit="m^3")
     kelvin = check_temperature(temperature)
     require_choice("shape", shape, get_args(LineShape))
     require_choice("components", components, ("isotropic", "tensor"))
@@ -201,9 +199,7 @@ def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -
         return frequencies, 0.0
     if broadening is None:
         raise ValueError(f"broadening must be given for a {shape}, got None")
-    width = one_number("broadening", broadening)
-    require_positive("broadening", np.asarray(width), unit="rad/s")
-    return frequencies, width
+    return frequencies, positive_number("broadening", broadening, unit="rad/s")
 
 
 def _stress(stress: ArrayLike, n: int) -> tuple[FloatArray, FloatArray]:

@@ -14,8 +14,10 @@ from mbfast._core.validate import (
     LARGEST,
     FloatArray,
     broadcast_shape,
+    finite_number,
     float_array,
     one_number,
+    positive_number,
     require_bounded,
     require_choice,
     require_finite,
@@ -347,9 +349,7 @@ class TwoLevelSystem:
         frequencies = float_array("omega", omega)
         require_finite("omega", frequencies)
         rate = float(inverse_thermal_frequency(check_temperature(one_number("temperature", temperature))))
-        amplitude, width = one_number("strain", strain), one_number("broadening", broadening)
-        require_finite("strain", np.asarray(amplitude))
-        require_positive("broadening", np.asarray(width), unit="rad/s")
+        amplitude, width = finite_number("strain", strain), positive_number("broadening", broadening, unit="rad/s")
         energies, states = np.linalg.eigh(self.hamiltonian(basis))
         element = states[:, 0] @ self.coupling(polarization, basis) @ states[:, 1]
         gap = (energies[1] - energies[0]) / units.HBAR
