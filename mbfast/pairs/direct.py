@@ -74,7 +74,7 @@ class DirectField(PairField):
         """Count all pairs."""
         components, n, averaged_ = problem.interaction.components, problem.geometry.n_blocks, problem.geometry.averaged
         seconds = _PAIR[components] * n * n * problem.copies * (_CUBES if averaged_ else 1.0)
-        memory = 8.0 * n * (2 * components + 3) + SPARE + 24.0 * problem.copies
+        memory = 8.0 * n * (2 * components + 3) + SPARE + 80.0 * problem.copies
         return Cost(seconds, memory + (8.0 * (components**2 + 8) * n if averaged_ else 0.0))
 
     def _set_up(self, workers: int) -> None:

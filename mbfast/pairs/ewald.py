@@ -16,7 +16,7 @@ from mbfast.pairs._ewald.plan import Plan, choose
 from mbfast.pairs._ewald.profile import derivative, polynomials
 from mbfast.pairs._kernels import ewald as kernels
 from mbfast.pairs.fields import SPARE, Cost, PairField, nbytes_of
-from mbfast.pairs.geometry import BlockLattice
+from mbfast.pairs.geometry import BlockLattice, reduced_cell
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, as_rows
 from mbfast.pairs.problem import EWALD_RTOL, Boundary, Macroscopic, PairProblem
@@ -50,8 +50,8 @@ class EwaldField(PairField):
     interaction, boundary, rtol, nbytes, cost
         As of every `PairField`.
     unit : float
-        Prefactor/d^3, d the mean distance of blocks: the field relative to which errors are below `rtol` where all
-        fields are smaller than it, for moments of size 1.
+        Prefactor/d^3, d^3 the volume of a block among its neighbours: the field relative to which errors are below
+        `rtol` where all fields are smaller than it, for moments of size 1, the root mean square of their norms.
 
     Raises
     ------
@@ -75,10 +75,15 @@ class EwaldField(PairField):
     oversampling, as the split ends before its aliases matter. In free space each octave of distance has a mesh of its
     own. Radius, modes and mesh are what costs least.
 
-    Parameters are chosen so that the root mean square error is below half of rtol times the field that a root mean
-    square moment makes at the mean distance d of blocks, prefactor/d^3. Typical fields are five such units, and random
-    positions have close pairs that exceed it by orders of magnitude, so errors are usually far below rtol. Only if
-    moments are such that all fields nearly cancel, rtol is relative to that unit, not to them.
+    Parameters are chosen so that no plane wave of moments has an error of half of rtol times the field that a moment of
+    the wave's root mean square makes at the distance d, prefactor/d^3, d^3 the volume of a block among its neighbours:
+    constants are those of the worst waves found on lattices. Moments without order have errors of a tenth of this, and
+    fields of five such units and more, so errors are usually far below rtol. Only if moments are such that all fields
+    nearly cancel, rtol is relative to that unit, not to them.
+
+    Up to some thousand blocks in free space, less where rtol is large, are all near: a direct sum. Cells are reduced
+    as by Minkowski, so that all cells of one lattice give one answer in one time, and images are found by the distances
+    of opposite faces: slabs, chains and sheared cells cost what their blocks and their volume say.
 
     Without its mean, k = 0, the field is that of the clamped or tin-foil body. With tau the sum of all moments over
     the cell's volume, sums over spheres of images converge to it plus the mean of the above over directions,
@@ -132,8 +137,9 @@ class EwaldField(PairField):
         n, components = problem.geometry.n_blocks, problem.interaction.components
         if not n:
             return Cost(0.0, SPARE)
-        sample, lengths = problem.geometry.spread()
-        plan = choose(sample, lengths, _rtol(problem), components=components, periodic=problem.boundary == "periodic")
+        sample = problem.geometry.sample()
+        box, fractions, _ = _placed(problem, sample)
+        plan = _plan(problem, box, fractions)
         return _cost(plan, n, components, n / len(sample))
 
     def _set_up(self, workers: int) -> None:
@@ -141,43 +147,31 @@ class EwaldField(PairField):
         self.rtol, self.nbytes, self.cost = _rtol(problem), 0, Cost(0.0, SPARE)
         if not n:
             return
-        positions = np.ascontiguousarray(problem.geometry.reduced().T)
-        box, images = problem.cell, np.empty((0, 3), dtype=np.int64)
-        if box is not None:
-            fractions = positions @ np.linalg.inv(box)
-            turns = np.floor(fractions)
-            fractions -= turns
-            positions = positions - turns @ box
-            inside, lengths, volume = fractions @ box, np.linalg.norm(box, axis=1), abs(float(np.linalg.det(box)))
-        else:
-            inside = positions - positions.min(axis=0)
-            lengths = inside.max(axis=0)
-            volume = float(np.prod(np.maximum(lengths, lengths.max() / n))) or 1.0
-            box = np.diag(np.where(lengths > 0.0, lengths, 1.0))
-            fractions = inside / np.diag(box)
-        self.unit = abs(problem.scale) * n / volume
-        components, periodic = interaction.components, problem.cell is not None
-        self._plan = plan = choose(inside, lengths, self.rtol, components=components, periodic=periodic)
+        box, fractions, positions = _placed(problem, problem.geometry.reduced().T)
+        self._plan = plan = _plan(problem, box, fractions)
+        self.unit = abs(problem.scale) * plan.density / plan.cutoff**3
+        components, orders = interaction.components, _KERNELS[interaction.components][2]
         self._afford(_cost(plan, n, components, 1.0))
-        b, c2 = interaction.parts
-        if periodic:
-            reach = np.ceil(plan.cutoff * np.linalg.norm(np.linalg.inv(box), axis=0) * (1.0 + 1e-9)).astype(np.int64)
-            images = np.array(list(np.ndindex(*(2 * reach + 1)))) - reach
-            images = images[images.any(axis=1)]
-            self._far: PeriodicFar | OpenFar = PeriodicFar(fractions, box / plan.cutoff, plan, workers)
-            uniform = interaction.uniform_field(problem.macroscopic or interaction.conditions[0])
-            volume = abs(float(np.linalg.det(box / plan.cutoff)))
-        else:
-            self._far = OpenFar(inside / plan.cutoff, lengths / plan.cutoff, plan, workers)
-            # what undoes the uniform field of the polynomials in `cut_biharmonic` and `cut_harmonic`
-            uniform, volume = (b - c2, -0.5 * c2), self._far.radius**3
-        self._near = Near(positions, fractions, box, images, plan.cutoff)
-        profile, orders = plan.profile(), _KERNELS[components][2]
-        self._polynomials = polynomials(profile, orders, plan.cutoff, 0.05 * self.rtol)
-        # the smooth part's field of a block at itself, and the uniform field of all blocks
-        zero = float(derivative(profile, orders[0], np.zeros(1))[0])
-        self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if profile.flat else (-zero, 0.0)
-        self._uniform = uniform[0] / volume, uniform[1] / volume
+        inside, periodic = fractions @ box / plan.cutoff, problem.boundary == "periodic"
+        self._near = Near(positions, fractions, box, plan.reach * plan.cutoff, periodic=periodic)
+        self._far: PeriodicFar | OpenFar | None = None
+        self._polynomials, self._self, self._uniform = np.zeros((len(orders), 4)), (0.0, 0.0), (0.0, 0.0)
+        if plan.shapes:
+            b, c2 = interaction.parts
+            if periodic:
+                self._far = PeriodicFar(fractions, box / plan.cutoff, plan, workers)
+                uniform = interaction.uniform_field(problem.macroscopic or interaction.conditions[0])
+                volume = abs(float(np.linalg.det(box / plan.cutoff)))
+            else:
+                self._far = OpenFar(inside, inside.max(axis=0), plan, workers)
+                # what undoes the uniform field of the polynomials in `cut_biharmonic` and `cut_harmonic`
+                uniform, volume = (b - c2, -0.5 * c2), self._far.radius**3
+            profile = plan.profile()
+            self._polynomials = polynomials(profile, orders, plan.cutoff, plan.reach, 2e-3 * self.rtol)
+            # the smooth part's field of a block at itself, and the uniform field of all blocks
+            zero = float(derivative(profile, orders[0], np.zeros(1))[0])
+            self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if profile.flat else (-zero, 0.0)
+            self._uniform = uniform[0] / volume, uniform[1] / volume
         self.nbytes = nbytes_of(self._far, self._near, self._polynomials)
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
@@ -187,7 +181,8 @@ class EwaldField(PairField):
         field = _isotropic(*self._uniform, rows.sum(axis=0)[None]) - _isotropic(*self._self, rows)
         with tiles.counter(progress, 1, "field") as advance:
             # without coefficients of the biharmonic part that part's factors are not wanted either
-            self._far.add(lambda *given: modes(*(given if parts else given[:-1]), *parts), rows, field, workers)
+            if self._far is not None:
+                self._far.add(lambda *given: modes(*(given if parts else given[:-1]), *parts), rows, field, workers)
             field *= self._plan.cutoff**-3.0
             self._near.add(near, rows, self._polynomials, parts, field, workers)
             advance()
@@ -199,10 +194,31 @@ def _rtol(problem: PairProblem) -> float:
     return EWALD_RTOL if problem.rtol is None else problem.rtol
 
 
+def _placed(problem: PairProblem, positions: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return a box, its vectors as rows; positions (N, 3) as fractions of them; and the positions as they are taken."""
+    if problem.cell is not None:
+        box = reduced_cell(problem.cell)
+        fractions = positions @ np.linalg.inv(box)
+        turns = np.floor(fractions)
+        return box, fractions - turns, positions - turns @ box
+    inside = positions - positions.min(axis=0)
+    extent = inside.max(axis=0)
+    sides = np.where(extent > 0.0, extent, 1e-3 * (extent.max() or 1.0))
+    return np.diag(sides), inside / sides, positions
+
+
+def _plan(problem: PairProblem, box: FloatArray, fractions: FloatArray) -> Plan:
+    b, c2 = problem.interaction.parts
+    strength = max(abs(b), abs(c2), abs(b - c2))  # of shear or plane waves, of pressure, of longitudinal ones
+    options = {"components": problem.interaction.components, "strength": strength}
+    return choose(fractions @ box, box, _rtol(problem), **options, periodic=problem.boundary == "periodic")  # type: ignore[arg-type]
+
+
 def _cost(plan: Plan, n: int, components: int, each: float) -> Cost:
     """Return what a plan of one block of `each` takes for n of them."""
-    # measured: two meshes and their modes, the blocks in the order of the cells
-    memory = 30.0 * components * math.prod(plan.shapes[0]) * each + n * (50.0 * components + 250.0)
+    # measured: two meshes, their edges included, and their modes; the blocks and images in the order of the cells
+    nodes, edged = (math.prod(side + more for side in plan.shapes[0]) if plan.shapes else 0 for more in (0, plan.width))
+    memory = components * each * (14.0 * nodes + 16.0 * edged) + n * (1.0 + plan.images) * (50.0 * components + 250.0)
     ends = 8.0 * n * (2 * components + 3) + SPARE
     return Cost(1e-9 * _SET_UP * plan.cost * each, ends + memory)
 

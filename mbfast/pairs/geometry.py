@@ -99,8 +99,8 @@ class BlockLattice:
         blocks = np.arange(*(tile or (0, self.n_blocks)))
         return np.array(np.unravel_index(blocks, self.shape), dtype=np.float64)
 
-    def spread(self) -> tuple[FloatArray, FloatArray]:
-        """Return positions (few, 3) that stand for all in cost models, and the extent (3,), the longest side 1."""
+    def sample(self) -> FloatArray:
+        """Return positions (few, 3) that stand for all in cost models, in units of `unit`."""
         return _evenly(self.n_blocks, np.array(self.shape, dtype=np.float64))
 
 
@@ -137,13 +137,9 @@ class Cloud:
         rows = self._positions if tile is None else self._positions[slice(*tile)]
         return np.array(rows.T, dtype=np.float64, order="C") / self.unit
 
-    def spread(self) -> tuple[FloatArray, FloatArray]:
-        """Return the positions (N, 3) from zero on, and the extent (3,), in units of its longest side."""
-        places = self.reduced().T
-        places = places - places.min(axis=0)
-        extent = places.max(axis=0)
-        longest = float(extent.max()) or 1.0
-        return places / longest, extent / longest
+    def sample(self) -> FloatArray:
+        """Return the positions (N, 3), in units of `unit`."""
+        return self.reduced().T
 
     def _refuse_coincident(self) -> None:
         if self.n_blocks <= _FEW and len(set(map(tuple, self._positions.tolist()))) == self.n_blocks:
@@ -181,14 +177,30 @@ class Anywhere(Cloud):
     def __init__(self, n_blocks: int) -> None:
         self.n_blocks = n_blocks
 
-    def spread(self) -> tuple[FloatArray, FloatArray]:
+    def sample(self) -> FloatArray:
         """As that of `BlockLattice`."""
         return _evenly(self.n_blocks, np.ones(3))
 
 
-def _evenly(n: int, sides: FloatArray) -> tuple[FloatArray, FloatArray]:
-    extent = sides / sides.max()
-    return np.random.default_rng(0).random((min(n, _SAMPLE), 3)) * extent, extent
+def _evenly(n: int, sides: FloatArray) -> FloatArray:
+    return np.random.default_rng(0).random((min(n, _SAMPLE), 3)) * sides
+
+
+def reduced_cell(cell: FloatArray) -> FloatArray:
+    """Return vectors, as rows, of the lattice of a cell, reduced as by Minkowski: as short as can be."""
+    vectors = cell[np.argsort(np.linalg.norm(cell, axis=1), kind="stable")]
+    while True:
+        a, b, c = vectors
+        b = b - np.rint(a @ b / (a @ a)) * a
+        if b @ b < a @ a:
+            vectors = np.array([b, a, c])
+            continue
+        # what is nearest to c of the plane's lattice is at one of the four corners around
+        i, j = np.floor(np.linalg.lstsq(np.array([a, b]).T, c, rcond=None)[0])
+        rest = min((c - m * a - n * b for m in (i, i + 1.0) for n in (j, j + 1.0)), key=np.linalg.norm)
+        vectors = np.array(sorted([a, b, rest], key=np.linalg.norm))
+        if not np.linalg.norm(rest) < (1.0 - 1e-12) * np.linalg.norm(c):
+            return vectors
 
 
 def cut(n: int, size: int) -> list[Tile]:

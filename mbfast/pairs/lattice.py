@@ -104,7 +104,7 @@ class LatticeField(PairField):
         if lattice is None or not lattice.n_blocks:
             return Cost(0.0, SPARE)
         padded = math.prod(transform_length(side) for side in lattice.shape)
-        ends = 8.0 * problem.geometry.n_blocks * (2 * components + 3) + SPARE + 24.0 * problem.copies
+        ends = 8.0 * problem.geometry.n_blocks * (2 * components + 3) + SPARE + 80.0 * problem.copies
         seconds = sum(_SECONDS[components]) * padded * math.log2(max(padded, 2))
         return Cost(seconds, ends + padded * (208.0 if components > 3 else 88.0))
 

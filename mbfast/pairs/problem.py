@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core.validate import FloatArray, float_array, one_number, require_choice
-from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks
+from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks, reduced_cell
 from mbfast.pairs.interactions import Interaction, check_interaction
 from mbfast.pairs.moments import Moments
 
@@ -88,23 +88,32 @@ class PairProblem:
         """Displacements of the explicit images, the cell itself among them, in units of the geometry, (n, 3)."""
         if self.cell is None or self.images is None or not self.geometry.n_blocks:
             return np.zeros((1, 3))
-        reach, radius = self.images, math.inf
-        if self.image_shape == "spherical":  # a vector of length L has no coordinate beyond L times that of the inverse
-            heights = 1.0 / np.linalg.norm(np.linalg.inv(self.cell), axis=0)
-            radius = reach * abs(float(np.linalg.det(self.cell))) ** (1 / 3)
-            reach = math.ceil(radius / heights.min())
-        steps = np.arange(-reach, reach + 1)
-        second, third = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
+        vectors, reach, radius = self._images
+        steps = [np.arange(-most, most + 1.0) for most in reach]
+        first, second = (grid.ravel()[:, None] for grid in np.meshgrid(*steps[:2], indexing="ij"))
         planes = []
-        for first in steps:
-            shifts = np.stack([np.full(second.size, first), second, third], axis=-1) @ self.cell
+        for third in steps[2]:
+            shifts = first * vectors[0] + second * vectors[1] + third * vectors[2]
             planes.append(shifts[np.linalg.norm(shifts, axis=1) <= radius * (1 + 1e-12)])
         return np.concatenate(planes)
 
     @property
     def copies(self) -> float:
         """How many cells, at most, the explicit images and the cell itself are, known without listing them."""
-        return 1.0 if self.images is None else (2.0 * self.images + 1.0) ** 3
+        some = self.images is not None and self.geometry.n_blocks > 0
+        return float(np.prod(2.0 * self._images[1] + 1.0)) if some else 1.0
+
+    @property
+    def _images(self) -> tuple[FloatArray, FloatArray, float]:
+        """The vectors that explicit images are counted along, how many there are at most, and the greatest distance."""
+        assert self.cell is not None
+        assert self.images is not None
+        if self.image_shape == "cubic":
+            return self.cell, np.full(3, float(self.images)), math.inf
+        # of the lattice, whatever its cell; a vector of length L has no coordinate beyond L times that of the inverse
+        vectors = reduced_cell(self.cell)
+        radius = self.images * abs(float(np.linalg.det(vectors))) ** (1 / 3)
+        return vectors, np.ceil(radius * np.linalg.norm(np.linalg.inv(vectors), axis=0)), radius
 
     def moments(self, moments: ArrayLike) -> Moments:
         """Return checked moments of these blocks."""
@@ -144,7 +153,7 @@ def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
     """Raise a ValueError if a block is, up to rounding, at an image of another one."""
     from scipy.spatial import cKDTree  # noqa: PLC0415
 
-    places = cloud.reduced().T @ np.linalg.inv(vectors)
+    places = cloud.reduced().T @ np.linalg.inv(reduced_cell(vectors))
     rounding = 16.0 * float(np.finfo(np.float64).eps) * max(1.0, float(np.abs(places).max(initial=0.0)))
     pairs = cKDTree((places - np.floor(places)) % 1.0, boxsize=[1.0, 1.0, 1.0]).query_pairs(rounding)
     if pairs:

@@ -18,31 +18,29 @@ _REACH = 2  # cells that the radius spans
 
 
 class Near:
-    """Pairs nearer than a radius, found through cells; images of a periodic box are sources of their own.
+    """Pairs nearer than a radius, found through cells; images in a periodic box are sources of their own.
 
     Positions (N, 3) are taken as they are, without rounding, which close pairs would feel. Fractions, of the box's
     vectors, say in which cell a block is.
     """
 
     def __init__(
-        self, positions: FloatArray, fractions: FloatArray, box: FloatArray, images: IntArray, radius: float
+        self, positions: FloatArray, fractions: FloatArray, box: FloatArray, radius: float, *, periodic: bool
     ) -> None:
         n, self._square = len(positions), radius * radius
         margin = radius * (1.0 + 1e-9) * np.linalg.norm(np.linalg.inv(box), axis=0)
-        all_fractions, all_positions, owners = [fractions], [positions], [np.arange(n)]
-        for image in images:
-            moved = fractions + image
-            close = np.flatnonzero(((moved > -margin) & (moved < 1.0 + margin)).all(axis=1))
-            all_fractions.append(moved[close])
-            all_positions.append(positions[close] + image @ box)
-            owners.append(close)
-        every, step = np.concatenate(all_fractions), margin / _REACH
+        every, owners, step = fractions, np.arange(n), margin / _REACH
+        if periodic:
+            turns = np.zeros((n, 3))
+            for axis in range(3):
+                every, turns, owners = _repeated(every, turns, owners, axis, float(margin[axis]))
+            positions = np.concatenate([positions, positions[owners[n:]] + turns[n:] @ box])
         cells = np.floor((every - every.min(axis=0)) / step).astype(np.int64) + _REACH
         shape = tuple(int(c) + _REACH + 1 for c in cells.max(axis=0))
         ids = np.ravel_multi_index(tuple(cells.T), shape)
         order = np.argsort(ids, kind="stable")
-        self._owners = np.concatenate(owners)[order]
-        self._positions = np.ascontiguousarray(np.concatenate(all_positions)[order].T)
+        self._owners = owners[order]
+        self._positions = np.ascontiguousarray(positions[order].T)
         self._starts = np.searchsorted(ids[order], np.arange(math.prod(shape) + 1)).astype(np.int64)
         self._low, self._high = _columns(box * step[:, None], shape, radius)
         self._order = np.argsort(ids[:n], kind="stable")
@@ -75,6 +73,21 @@ class Near:
             out[self._order[some]] += part.T
 
         tiles.run(work, self._pieces, threads=workers)
+
+
+def _repeated(
+    fractions: FloatArray, turns: FloatArray, owners: IntArray, axis: int, margin: float
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return blocks followed by their images along an axis within a margin of the cell, as fractions are of it."""
+    lowest, highest = np.ceil(-margin - fractions[:, axis]), np.floor(1.0 + margin - fractions[:, axis])
+    counts = (highest - lowest).astype(np.int64)  # without the block itself
+    rows = np.repeat(np.arange(len(counts)), counts)
+    steps = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts) + lowest[rows]
+    steps += steps >= 0.0
+    moved, turned = fractions[rows], turns[rows]
+    moved[:, axis] += steps
+    turned[:, axis] += steps
+    return np.concatenate([fractions, moved]), np.concatenate([turns, turned]), np.concatenate([owners, owners[rows]])
 
 
 def _columns(steps: FloatArray, shape: Shape, radius: float) -> tuple[IntArray, IntArray]:

@@ -17,20 +17,27 @@ Shape: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Plan:
-    """What the cost model chose. Lengths but the cutoff are in units of this."""
+    """What the cost model chose. Lengths but the cutoff are in units of this, and the density of its cube."""
 
     cutoff: float
     bandwidth: float
     components: int
     width: int
     oversampling: float
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Shape, ...]  # none where all pairs are near
     cost: float
+    density: float  # of the blocks around a block
+    images: float = 0.0  # near ones, of each
 
     @property
     def step(self) -> float:
         """Of the finest mesh."""
         return math.pi / (self.oversampling * self.bandwidth)
+
+    @property
+    def reach(self) -> float:
+        """Radius of near pairs: half a radian of the last mode beyond the profile's end, where errors are largest."""
+        return 1.0 + 0.5 / self.bandwidth
 
     def profile(self) -> Profile:
         """Return what splits the interaction."""
@@ -42,43 +49,52 @@ class Plan:
 
 
 class _Model(NamedTuple):
-    """What the cost of moments of so many components depends on, beside `_NODE` and `_WEIGHT`."""
+    """What the cost of moments of so many components depends on, beside `_NODE`, `_WEIGHT` and `_IMAGE`."""
 
     flat: bool  # whether the biharmonic part is wanted, and with it profiles that are flat
     pair: float  # ns for what is evaluated for a pair within a cube
-    factor: float  # errors of the split in units of moment times density: factor c^power exp(-c)/sqrt(n)
+    factor: float  # of the split's errors, see `_bandwidth_for`
     power: float
 
 
 # What one thread of an EPYC of the third generation needs, in ns: for both ways of a number of a node through all
-# transforms, and of a number to a node it has a weight for.
-_NODE, _WEIGHT = 25.0, 0.8
-_MODELS = {6: _Model(True, 150.0, 0.35, 4.3), 3: _Model(False, 60.0, 1.9, 2.5)}
+# transforms, of a number to a node it has a weight for, and for an image of a block.
+_NODE, _WEIGHT, _IMAGE = 25.0, 0.8, 100.0
+_MODELS = {6: _Model(True, 150.0, 7.5, 3.7), 3: _Model(False, 60.0, 12.0, 2.2)}
+_ALL = 0.05  # of the time of a pair within a cube: that of a pair where all are near
 _NODES = 1 << 24  # 800 MB of stress, and as much transformed
 _SAMPLE = 1 << 15
-_SHARE = 0.4  # of rtol, for either error
+_SHARE = 0.8  # of rtol, for either error: they do not add up
 
 
-def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, components: int, periodic: bool) -> Plan:
-    """Return the cheapest plan for positions (N, 3), not negative; lengths of the box's vectors, or of their extent."""
-    n, model = len(positions), _MODELS[components]
+def choose(
+    positions: FloatArray, box: FloatArray, rtol: float, *, components: int, strength: float = 1.0, periodic: bool
+) -> Plan:
+    """Return the cheapest plan for positions (N, 3) in a box from zero on, its vectors, reduced if periodic, as rows.
+
+    Strength is the largest field of a wave of moments of size 1, in units of 4 pi times prefactor and density.
+    """
+    n, model, error = len(positions), _MODELS[components], _SHARE * rtol / strength
     sample = positions  # which of many, must have nothing to do with their order, as of a lattice
     if n > _SAMPLE:
         sample = positions[np.random.default_rng(0).choice(n, _SAMPLE, replace=False, shuffle=False)]
-    longest = float(lengths.max()) or 1.0
-    best = None
+    lengths = np.linalg.norm(box, axis=1)
+    longest, best = float(lengths.max()) or 1.0, None
+    if periodic:
+        largest = longest * min(4.0, max(1.0, 10.0 * n ** (-1.0 / 3.0)))  # few blocks want their images
+    else:
+        largest, everything = longest, 2.0 * longest
+        around, cost = _around(sample, n, box, everything, periodic)[0], _ALL * model.pair * n * n
+        best = Plan(everything, 1.0, components, 0, 1.0, (), cost, around)
     for quarter in range(80):
-        cutoff = longest * 2.0 ** (-0.25 * quarter)
-        cells = np.floor(sample / cutoff).astype(np.int64) @ np.array([1, 1 << 20, 1 << 40])
-        counts = np.unique(cells, return_counts=True)[1]
-        # in a cube of the radius: as it is around a block, and at least on average
-        around = float(np.sum(counts * (counts - 1.0))) * n / len(sample) ** 2
-        around = max(around, n / float(np.prod(np.maximum(lengths / cutoff, 1.0))))
-        near = n * around * model.pair
-        bandwidth = _bandwidth_for(rtol, around, model)
+        cutoff = largest * 2.0 ** (-0.25 * quarter)
+        around, images = _around(sample, n, box, cutoff, periodic)
+        if around < 1.0 and best is not None:
+            break
+        near, bandwidth = n * (around * model.pair + images * _IMAGE), _bandwidth_for(error, around, model)
         hopeless = True  # smaller radii want larger meshes
         for oversampling in (1.0, 1.125, 1.25, 1.5):
-            width = _width_for(rtol, around, bandwidth, oversampling)
+            width = _width_for(error, around, bandwidth, oversampling)
             step = math.pi / (oversampling * bandwidth)
             nodes = np.ceil(lengths / cutoff / step)
             far = components * (n * width**3 * _WEIGHT + float(np.prod(nodes)) * _NODE)
@@ -92,32 +108,46 @@ def choose(positions: FloatArray, lengths: FloatArray, rtol: float, *, component
                 shapes = _octaves(lengths / cutoff, step, width)
             cost = near + components * (n * width**3 * _WEIGHT + sum(map(math.prod, shapes)) * _NODE)
             if best is None or cost < best.cost:
-                best = Plan(cutoff, bandwidth, components, width, oversampling, shapes, cost)
+                best = Plan(cutoff, bandwidth, components, width, oversampling, shapes, cost, around, images)
         if hopeless:
             break
     assert best is not None  # radii as long as the sample need few nodes
     return best
 
 
-def _bandwidth_for(rtol: float, around: float, model: _Model) -> float:
-    """Return the split's least bandwidth for rtol.
+def _around(sample: FloatArray, n: int, box: FloatArray, cutoff: float, periodic: bool) -> tuple[float, float]:
+    """Return how many blocks are in a cube of the radius around one, at least on average, and how many images of it."""
+    cells = np.floor(sample / cutoff).astype(np.int64) @ np.array([1, 1 << 20, 1 << 40])
+    counts = np.unique(cells, return_counts=True)[1]
+    others = float(np.sum(counts * (counts - 1.0))) * n / len(sample) ** 2
+    if not periodic:
+        return max(others, n / float(np.prod(np.maximum(np.diag(box) / cutoff, 1.0)))), 0.0
+    turns = cutoff * np.linalg.norm(np.linalg.inv(box), axis=0)  # over the distances of opposite faces
+    others = (others + 1.0) * float(np.prod(np.maximum(turns, 1.0))) - 1.0
+    return max(others, n * cutoff**3 / abs(float(np.linalg.det(box)))), float(np.prod(1.0 + 2.0 * turns)) - 1.0
 
-    Pairs beyond the radius see where the band ends: moments without order have root mean square errors, in units of
-    moment times density, of factor c^power exp(-c)/sqrt(n), n the number of blocks in a cube of the radius: a fit, good
-    to a third from c = 12 to 36. Ordered ones may see a few times as much.
+
+def _bandwidth_for(error: float, around: float, model: _Model) -> float:
+    """Return the split's least bandwidth for an error of moments of size 1, in units of the density.
+
+    Pairs beyond the radius see where the band ends. The worst are ordered moments: the largest error of plane waves of
+    all directions on cubic, tetragonal, face- and body-centred lattices with neighbours at the very radius was, for
+    c = 8 to 38 and n = 1 to 80 blocks in a cube of the radius, at most factor c^power exp(-c)/n^(1/3), and within a
+    factor of 3 of it; moments without order have 0.1 of it or less.
     """
     c = 8.0
-    while model.factor * c**model.power * math.exp(-c) > _SHARE * rtol * math.sqrt(around):
+    while model.factor * c**model.power * math.exp(-c - 0.5) > error * around ** (1.0 / 3.0):
         c += 0.25
     return c
 
 
-def _width_for(rtol: float, around: float, bandwidth: float, oversampling: float) -> int:
-    """Return a window's least width, in nodes, for rtol.
+def _width_for(error: float, around: float, bandwidth: float, oversampling: float) -> int:
+    """Return a window's least width, in nodes, for an error as in `_bandwidth_for`.
 
-    Aliases make errors, in the units of `_bandwidth_for`, of 2 c^1.5 exp(-w)/sqrt(n), w the window's bandwidth.
+    Aliases of plane waves make errors of at most 7 c^1.5 exp(-w)/sqrt(n), w the window's bandwidth, and within a factor
+    of 4 of it: as found on lattices at nodes and between them, c = 10 to 25, n = 1 to 27, w within 2 of c.
     """
-    least = math.log(2.0 * bandwidth**1.5 / (_SHARE * rtol * math.sqrt(around)))
+    least = math.log(7.0 * bandwidth**1.5 / (error * math.sqrt(around)))
     return max(4, math.ceil(least / window_bandwidth(1, oversampling)))
 
 

@@ -81,14 +81,21 @@ def derivative(profile: Profile, order: int, r: FloatArray) -> FloatArray:
     return np.asarray((-1.0) ** order * 2.0 / math.pi * (_bessel(order, np.multiply.outer(r, k)) @ weights))
 
 
-def polynomials(profile: Profile, orders: tuple[int, ...], cutoff: float, error: float) -> FloatArray:
-    """Return derivatives of the smooth part in powers of 2 (r/cutoff)^2 - 1, highest first, in fours."""
+def polynomials(profile: Profile, orders: tuple[int, ...], cutoff: float, reach: float, error: float) -> FloatArray:
+    """Return derivatives of the smooth part times what makes them lengths, in powers of 2 (r/(reach cutoff))^2 - 1.
+
+    This is r^(2 n - 2) for the derivative n of r, r^(2 n) for that of 1/r: without it, derivatives near r = 0 are so
+    large that rounding errors of the polynomials are larger than all else at the radius. Highest power first, in fours.
+    """
     rows = []
     for order in orders:
-        value = lambda u, order=order: derivative(profile, order, np.sqrt(0.5 * (u + 1.0)))  # noqa: E731
-        series = Chebyshev.interpolate(value, int(0.5 * profile.c) + 16).coef
-        series = chebyshev.chebtrim(series, error) * cutoff ** -(2.0 * order - (1.0 if profile.flat else -1.0))
-        rows.append(chebyshev.cheb2poly(series))
+
+        def value(u: FloatArray, order: int = order) -> FloatArray:
+            r = reach * np.sqrt(0.5 * (u + 1.0))
+            return derivative(profile, order, r) * r ** (2 * order - 2 * profile.flat)
+
+        series = Chebyshev.interpolate(value, int(0.5 * profile.c) + 20).coef
+        rows.append(chebyshev.cheb2poly(chebyshev.chebtrim(series, error) / cutoff))
     length = 4 * math.ceil(max(map(len, rows)) / 4)
     return np.array([np.pad(row, (0, length - len(row)))[::-1] for row in rows])
 

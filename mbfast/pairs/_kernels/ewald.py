@@ -63,7 +63,7 @@ def _stress_at(
     x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any,
     second: Any, third: Any, fourth: Any, square: float, b: float, c2: float,
 ) -> tuple[float, float, float, float, float, float]:  # fmt: skip
-    """Near field at a point, given the smooth parts of D^2 psi, D^3 psi and D^4 psi."""
+    """Near field at a point, given the smooth parts of r^2 D^2 psi, r^4 D^3 psi and r^6 D^4 psi."""
     hxx = hyy = hzz = hyz = hxz = hxy = 0.0
     half = 0.5 * c2
     for j in range(sx.size):
@@ -71,11 +71,12 @@ def _stress_at(
         r2 = dx * dx + dy * dy + dz * dz
         inside = 1.0 if (r2 > 0.0) & (r2 < square) else 0.0
         i2 = 1.0 / (r2 if r2 > 0.0 else 1.0)
-        a3 = i2 * math.sqrt(i2)
-        a5 = a3 * i2
-        d2 = inside * (-a3 - second[j])
-        d3 = inside * (3.0 * a5 - third[j])
-        d4 = inside * (-15.0 * a5 * i2 - fourth[j])
+        i1 = math.sqrt(i2)
+        i2 *= inside
+        i4 = i2 * i2
+        d2 = i2 * (-i1 - second[j])
+        d3 = i4 * (3.0 * i1 - third[j])
+        d4 = i4 * i2 * (-15.0 * i1 - fourth[j])
         wx = xx[j] * dx + xy[j] * dy + xz[j] * dz
         wy = xy[j] * dx + yy[j] * dy + yz[j] * dz
         wz = xz[j] * dx + yz[j] * dy + zz[j] * dz
@@ -107,8 +108,8 @@ def near_stress(
     """Add to out (6, m) the near field at targets (3, m), which stand in `cells` in order, [ends[k], ends[k + 1]).
 
     Sources are in order of their cells; those of cell c are [starts[c], starts[c + 1]). Sources of [c + low, c + high]
-    for each pair of low and high, at most `most`, are near c. polynomials (3, 4k): D^2, D^3, D^4 of the smooth part, in
-    powers of 2 r^2/square - 1, highest first; the near field ends at r^2 = square.
+    for each pair of low and high, at most `most`, are near c. polynomials (3, 4k): r^2 D^2, r^4 D^3, r^6 D^4 of the
+    smooth part, in powers of 2 r^2/square - 1, highest first; the near field ends at r^2 = square.
     """
     near, work = np.empty((9, most)), np.empty((4, most))
     for k in range(cells.size):
@@ -132,16 +133,17 @@ def _dipole_at(
     x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any,
     first: Any, second: Any, square: float,
 ) -> tuple[float, float, float]:  # fmt: skip
-    """Near field at a point, given the smooth parts of D phi and D^2 phi."""
+    """Near field at a point, given the smooth parts of r^2 D phi and r^4 D^2 phi."""
     hx = hy = hz = 0.0
     for j in range(sx.size):
         dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
         r2 = dx * dx + dy * dy + dz * dz
         inside = 1.0 if (r2 > 0.0) & (r2 < square) else 0.0
         i2 = 1.0 / (r2 if r2 > 0.0 else 1.0)
-        a3 = i2 * math.sqrt(i2)
-        d1 = inside * (a3 + first[j])
-        q = inside * (3.0 * a3 * i2 - second[j]) * (dx * px[j] + dy * py[j] + dz * pz[j])
+        i1 = math.sqrt(i2)
+        i2 *= inside
+        d1 = i2 * (i1 + first[j])
+        q = i2 * i2 * (3.0 * i1 - second[j]) * (dx * px[j] + dy * py[j] + dz * pz[j])
         hx += d1 * px[j] - q * dx
         hy += d1 * py[j] - q * dy
         hz += d1 * pz[j] - q * dz
@@ -157,7 +159,7 @@ def near_dipole(
     cells: Any, ends: Any, targets: Any, low: Any, high: Any, starts: Any, positions: Any, moments: Any,
     polynomials: Any, most: int, square: float, out: Any,
 ) -> None:  # fmt: skip
-    """Add to out (3, m) the near field of dipoles, as `near_stress`; polynomials (2, 4k): D, D^2 of the smooth part."""
+    """Add to out (3, m) the near field of dipoles, as `near_stress`; polynomials (2, 4k): of r^2 D and r^4 D^2."""
     near, work = np.empty((6, most)), np.empty((3, most))
     for k in range(cells.size):
         n = _gather(cells[k], low, high, starts, positions, moments, near)
