@@ -206,6 +206,102 @@ def test_moments_and_rtol_are_checked_before_any_set_up(method, monkeypatch):
             mbfast.pair_field(SILICA, LATTICE, moments(SILICA), method=method, rtol=rtol)
 
 
+PLACES = np.random.default_rng(3).random((20, 3))  # of blocks, and of what is between and around them
+PROBES = np.random.default_rng(4).random((7, 3)) * 2.0 - 0.5
+AT_POINTS = pytest.mark.parametrize("method", ["direct", pytest.param("ewald", marks=pytest.mark.compiled)])
+
+
+@AT_POINTS
+@pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
+def test_fields_at_points_are_sums_over_all_blocks(method, interaction, monkeypatch):
+    monkeypatch.setattr("mbfast.pairs._ewald.plan._ALL", np.inf)  # on a mesh, as of many blocks
+    sources = random_moments(0, (20,), interaction)
+    name = ("dipole",) if interaction is DIPOLES else (interaction.form, interaction.alpha)
+    expected = [np.einsum("s...kl,skl->...", naive.pair_tensor(name, x - PLACES), sources) if sources.ndim == 3
+                else np.einsum("sij,sj->i", naive.pair_tensor(name, x - PLACES), sources) for x in PROBES]  # fmt: skip
+    expected = interaction.prefactor * np.array(expected)
+    made = METHODS[method].of(PairProblem.of(interaction, PLACES, at=PROBES, rtol=1e-9))
+    assert_allclose(made(sources), expected, rtol=0, atol=1e-9 * abs(expected).max())
+    field = mbfast.pair_field(interaction, PLACES, sources, at=PROBES, method=method, rtol=1e-9)
+    assert_array_equal(field, made(sources))
+    out = np.empty_like(expected)
+    assert made(sources, out=out) is out
+    assert_array_equal(out, field)
+    assert "20 blocks, 7 points" in repr(made)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("blocks", [PLACES, mbfast.BlockLattice((2, 3, 4), 0.25)], ids=["anywhere", "lattice"])
+def test_fields_at_points_are_those_of_blocks_without_moments(blocks):
+    """Periodic, all images: what the field at a block is, does not depend on its own moment."""
+    lattice = not isinstance(blocks, np.ndarray)
+    positions = blocks.positions if lattice else blocks
+    sources = random_moments(0, (len(positions),), SILICA)
+    options = {"boundary": "periodic", "rtol": 1e-9}
+    cell = {"cell": [0.5, 0.75, 1.0] if lattice else [1.0, 1.2, 1.1]}
+    everything = np.concatenate([sources, np.zeros((7, 3, 3))])
+    expected = mbfast.pair_field(SILICA, np.concatenate([positions, PROBES]), everything, **options, **cell)[-7:]
+    given = sources.reshape(2, 3, 4, 3, 3) if lattice else sources
+    field = mbfast.pair_field(SILICA, blocks, given, at=PROBES, **options, **({} if lattice else cell))
+    assert_allclose(field, expected, rtol=0, atol=2e-9 * abs(expected).max())
+
+
+@AT_POINTS
+def test_no_points_and_no_blocks(method):
+    some = mbfast.pair_field(DIPOLES, PLACES, np.ones((20, 3)), at=[], method=method)
+    assert some.shape == (0, 3)
+    none = mbfast.pair_field(DIPOLES, np.empty((0, 3)), np.empty((0, 3)), at=PROBES, method=method)
+    assert_array_equal(none, np.zeros((7, 3)))
+
+
+@pytest.mark.parametrize(
+    ("blocks", "options", "message"),
+    [
+        (PLACES, {"at": [[0.0, 0.0]]}, r"at must be an \(M, 3\) array of points, got shape \(1, 2\)"),
+        (PLACES, {"at": [[0.0, np.nan, 0.0]]}, r"at must be finite, .*, got nan at index \(0, 1\)"),
+        (PLACES, {"at": [PROBES[0], PLACES[3]]}, "at must be points between the blocks, got point 1 at block 3"),
+        (
+            PLACES,
+            {"at": PLACES[5:6] + np.array([2.0, -1.0, 0.0]), "boundary": "periodic", "cell": [1.0, 1.0, 1.0]},
+            "got point 0 at block 5",
+        ),
+        (CUBES, {"at": PROBES}, "at is for blocks that are points, got averaged=True"),
+        (LATTICE, {"at": PROBES, "method": "fft"}, "at is for method='direct' and method='ewald', got method='fft'"),
+    ],
+)
+def test_points_are_checked(blocks, options, message):
+    shape = (20, 3) if isinstance(blocks, np.ndarray) else (*blocks.shape, 3)
+    with pytest.raises(ValueError, match=message):
+        mbfast.pair_field(DIPOLES, blocks, np.zeros(shape), **options)
+
+
+def test_points_have_a_field_only():
+    field = mbfast.DirectField(DIPOLES, PLACES, at=PROBES)
+    with pytest.raises(ValueError, match="at is for fields; the energy is that of the blocks"):
+        field.energy(np.zeros((20, 3)))
+    with pytest.raises(ValueError, match="at is for fields; the operator is that between blocks"):
+        field.operator()
+
+
+@pytest.mark.parametrize("gap", [1e-110, 1e-150, 1e-200, 1e-300])
+@AT_POINTS
+def test_blocks_that_all_but_coincide_are_refused(method, gap):
+    """Their field is beyond the range of doubles, or their distance, squared, is zero."""
+    positions = [[0.0, 0.0, 0.0], [gap, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    for function in (mbfast.pair_field, mbfast.pair_energy):
+        with pytest.raises(ValueError, match=r"beyond the range of doubles|blocks 0 and 1 coincide"):
+            function(SILICA, positions, np.ones((3, 6)), method=method)
+
+
+@METHOD
+def test_energies_beyond_the_range_of_doubles_are_refused(method):
+    large = np.full((*LATTICE.shape, 3), 1e149)
+    field = mbfast.pair_field(DIPOLES, LATTICE, large, method=method)
+    assert np.isfinite(field).all()
+    with pytest.raises(ValueError, match="have an energy beyond the range of doubles"):
+        mbfast.pair_energy(DIPOLES, LATTICE, large, method=method)
+
+
 def test_a_class_is_no_interaction():
     with pytest.raises(TypeError, match=r"interaction must be an Interaction \(.*\), got <class"):
         mbfast.DirectField(mbfast.DipoleInteraction, LATTICE)

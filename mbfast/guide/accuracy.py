@@ -18,8 +18,15 @@ True
 True
 True
 
-If moments are such that the fields of all blocks nearly cancel, `rtol` is relative to the field of one typical moment
-at the mean distance of blocks, and not to what is left: see the notes of `mbfast.EwaldField`.
+The promise holds for ordered moments, too, such as waves on a lattice, where the errors of all pairs add up. If moments
+are such that the fields of all blocks nearly cancel, `rtol` is relative to the field of one typical moment at the
+distance of its neighbours, and not to what is left: see the notes of `mbfast.EwaldField`.
+
+>>> crystal = mbfast.BlockLattice((4, 4, 4), 1e-9)  # dipoles that all are opposite to their neighbours
+>>> dipoles = np.cos(np.pi * crystal.positions.sum(axis=1) / 1e-9).reshape(4, 4, 4, 1) * [0, 0, 3.3e-30]
+>>> field = mbfast.EwaldField(mbfast.DipoleInteraction(8.85e-12), crystal, boundary="periodic", rtol=1e-3)
+>>> bool(abs(field(dipoles)).max() < 1e-3 * field.unit * 3.3e-30)  # it is zero
+True
 
 What rounding leaves
 --------------------

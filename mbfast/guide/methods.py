@@ -43,6 +43,15 @@ prefactor: see `mbfast.pairs.interactions`.
 >>> bool(abs(h - direct).max() < 1e-14 * abs(h).max())
 True
 
+Fields between the blocks
+-------------------------
+``at`` asks for the field at points that are no blocks, as of probes or of muon sites, by "direct" and "ewald", of
+blocks anywhere or on a lattice, in free space or periodic.
+
+>>> probes = lattice.spacing * (np.array([[0, 0, 0], [5, 5, 5]]) + 0.5)
+>>> mbfast.pair_field(silica, lattice, moments, at=probes).shape
+(2, 6)
+
 What "auto" takes
 -----------------
 ``method="auto"`` decides from the kind and number of the blocks, the boundary and `rtol`, by constants that are written
@@ -71,8 +80,9 @@ Boundaries
 - Periodic with explicit images: the blocks and ``images`` shells of copies, in a cube or, with
   ``image_shape="spherical"``, in a sphere. The sum converges conditionally: its limit depends on the shape. It is a
   reference, and it is slow.
-- Periodic by "ewald": all images. What holds the body is then a choice, ``macroscopic``: "clamped" (no mean strain, the
-  default) or "stress-free" for stress, "tin-foil" (no mean electric field, the default) or "vacuum" for dipoles.
+- Periodic by "ewald": all images, the same for every cell of a lattice, whatever its angles. What holds the body is
+  then a choice, ``macroscopic``: "clamped" (no mean strain, the default) or "stress-free" for stress, "tin-foil" (no
+  mean electric field, the default) or "vacuum" for dipoles.
 
 Spectra
 -------

@@ -32,7 +32,7 @@ class DirectField(PairField):
 
     Parameters
     ----------
-    interaction, blocks, boundary, cell, images, image_shape, threads
+    interaction, blocks, boundary, cell, images, image_shape, at, threads
         As in `pair_field`; sums are over explicit images, positions are copied, threads are those of the set-up.
 
     Attributes
@@ -63,25 +63,25 @@ class DirectField(PairField):
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, *, boundary: Boundary = "open",
         cell: ArrayLike | None = None, images: int | None = None, image_shape: ImageShape = "cubic",
-        threads: int | None = None,
+        at: ArrayLike | None = None, threads: int | None = None,
     ) -> None:  # fmt: skip
         kept = blocks if isinstance(blocks, BlockLattice) else real_array("blocks", blocks).copy()
-        options = {"boundary": boundary, "cell": cell, "images": images, "image_shape": image_shape}
+        options = {"boundary": boundary, "cell": cell, "images": images, "image_shape": image_shape, "at": at}
         self._make(PairProblem.of(interaction, kept, **options), threads)  # type: ignore[arg-type]
 
     @classmethod
     def estimate(cls, problem: PairProblem) -> Cost:
         """Count all pairs."""
         components, n, averaged_ = problem.interaction.components, problem.geometry.n_blocks, problem.geometry.averaged
-        seconds = _PAIR[components] * n * n * problem.copies * (_CUBES if averaged_ else 1.0)
-        memory = 8.0 * n * (2 * components + 3) + SPARE + 80.0 * problem.copies
+        seconds = _PAIR[components] * n * problem.n_targets * problem.copies * (_CUBES if averaged_ else 1.0)
+        memory = 8.0 * (n + problem.n_targets) * (components + 1.5) + SPARE + 80.0 * problem.copies
         return Cost(seconds, memory + (8.0 * (components**2 + 8) * n if averaged_ else 0.0))
 
     def _set_up(self, workers: int) -> None:
         problem = self.problem
         self._afford(self.estimate(problem))
         self._shifts, self._scale = problem.shifts, problem.scale
-        self._targets, self._sources = self._tiles(), cut(self._n, _SOURCES)
+        self._pieces, self._sources = self._tiles(), cut(self._n, _SOURCES)
         self._places = problem.geometry.reduced() if self._n <= _SOURCES else None
         self._tensors = self._of_offsets(workers) if problem.geometry.averaged else None
         self.nbytes = nbytes_of(self._places, self._tensors, self._shifts)
@@ -94,10 +94,10 @@ class DirectField(PairField):
     def _tiles(self) -> list[Tile]:
         """Ranges of targets; they depend on N alone, and so do the sums' rounding errors."""
         size = 4_000_000 // (max(self._n, 1) * len(self._shifts))
-        return cut(self._n, min(max(size, 64 if len(self._shifts) == 1 else 1), 1024))
+        return cut(self._targets, min(max(size, 64 if len(self._shifts) == 1 else 1), 1024))
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
-        target = out.reshape(self._n, moments.width)
+        target = out.reshape(self._targets, moments.width)
         # sources are read until the end, and out may be the moments
         result = np.empty_like(target) if moments.share_memory_with(out) else target
         result[:] = 0.0
@@ -106,12 +106,12 @@ class DirectField(PairField):
             result[slice(*tile)] += as_rows(field(tile), moments.width)
 
         fields = (self._piece(piece, moments, self._scale * moments.unit) for piece in self._sources)
-        if len(self._targets) * len(self._sources) == 1 and progress is False:  # what few blocks would wait for
-            add(self._targets[0], next(fields))
+        if len(self._pieces) * len(self._sources) == 1 and progress is False:  # what few blocks would wait for
+            add(self._pieces[0], next(fields))
         else:
-            with tiles.counter(progress, len(self._targets) * len(self._sources), "field") as advance:
+            with tiles.counter(progress, len(self._pieces) * len(self._sources), "field") as advance:
                 for field in fields:
-                    tiles.run(partial(add, field=field), self._targets, threads=workers, advance=advance)
+                    tiles.run(partial(add, field=field), self._pieces, threads=workers, advance=advance)
         if result is not target:
             target[:] = result
 
@@ -121,7 +121,7 @@ class DirectField(PairField):
         positions, sources = self._reduced(piece), moments.components(*piece)
 
         def points(tile: Tile) -> FloatArray:
-            targets = self._reduced(tile)
+            targets = self._reduced(tile) if self.problem.at is None else self.problem.at[slice(*tile)].T.copy()
             field = np.zeros((len(sources), targets.shape[1]))
             for shift in self._shifts:
                 moved = targets + shift[:, None] if len(self._shifts) > 1 else targets
@@ -156,11 +156,10 @@ class DirectField(PairField):
         tiles.run(add, cut(self._n, ROWS), threads=workers)
         return result
 
-    @np.errstate(under="ignore")
-    def energy_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
+    def _energy(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
         """Return the energy; that of points with open boundaries computes each pair once."""
         if self.boundary == "periodic" or self._tensors is not None:
-            return super().energy_of(moments, threads, progress)
+            return super()._energy(moments, threads, progress)
         workers = tiles.check_threads(threads)
         kernels, coefficients = self.interaction.kernels, self.interaction.coefficients
 
@@ -169,10 +168,10 @@ class DirectField(PairField):
             return float(kernels.energy(*tile, self._reduced(tile), own, first, positions, sources, *coefficients))
 
         parts: list[float] = []
-        work = [([tile for tile in self._targets if tile[0] < piece[1] - 1], piece) for piece in self._sources]
+        work = [([tile for tile in self._pieces if tile[0] < piece[1] - 1], piece) for piece in self._sources]
         with tiles.counter(progress, sum(len(targets) for targets, _ in work), "energy") as advance:
             for targets, piece in work:
                 sources = moments.components(*piece)
                 sums = partial(below, first=piece[0], positions=self._reduced(piece), sources=sources)
                 parts += tiles.run(sums, targets, threads=workers, advance=advance)
-        return 2.0 * math.fsum(parts) * (self._scale * moments.unit) * moments.unit + 0.0  # no negative zero
+        return 2.0 * math.fsum(parts) * (self._scale * moments.unit) * moments.unit

@@ -42,6 +42,8 @@ class EwaldField(PairField):
         medium of the interaction's permittivity around it.
     rtol : float
         From 1e-12 to 0.01: the error of any component at any block relative to the largest field; see Notes.
+    at : array_like, shape (M, 3), optional
+        As in `pair_field`.
     threads : int, optional
         As in `pair_field`, of the set-up.
 
@@ -116,9 +118,9 @@ class EwaldField(PairField):
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, *, boundary: Boundary = "open",
         cell: ArrayLike | None = None, macroscopic: Macroscopic | None = None, rtol: float = EWALD_RTOL,
-        threads: int | None = None,
+        at: ArrayLike | None = None, threads: int | None = None,
     ) -> None:  # fmt: skip
-        options = {"boundary": boundary, "cell": cell, "macroscopic": macroscopic, "rtol": rtol}
+        options = {"boundary": boundary, "cell": cell, "macroscopic": macroscopic, "rtol": rtol, "at": at}
         self._make(PairProblem.of(interaction, blocks, **options), threads)  # type: ignore[arg-type]
 
     @classmethod
@@ -139,8 +141,8 @@ class EwaldField(PairField):
             return Cost(0.0, SPARE)
         sample = problem.geometry.sample()
         box, fractions, _ = _placed(problem, sample)
-        plan = _plan(problem, box, fractions)
-        return _cost(plan, n, components, n / len(sample))
+        plan = _plan(problem, box, fractions[: len(sample)], len(fractions) - len(sample))
+        return _cost(plan, n + len(fractions) - len(sample), components, n / len(sample))
 
     def _set_up(self, workers: int) -> None:
         n, problem, interaction = self._n, self.problem, self.interaction
@@ -148,12 +150,12 @@ class EwaldField(PairField):
         if not n:
             return
         box, fractions, positions = _placed(problem, problem.geometry.reduced().T)
-        self._plan = plan = _plan(problem, box, fractions)
+        self._plan = plan = _plan(problem, box, fractions[:n], len(fractions) - n)
         self.unit = abs(problem.scale) * plan.density / plan.cutoff**3
         components, orders = interaction.components, _KERNELS[interaction.components][2]
-        self._afford(_cost(plan, n, components, 1.0))
+        self._afford(_cost(plan, len(fractions), components, 1.0))
         inside, periodic = fractions @ box / plan.cutoff, problem.boundary == "periodic"
-        self._near = Near(positions, fractions, box, plan.reach * plan.cutoff, periodic=periodic)
+        self._near = Near(positions, fractions, box, plan.reach * plan.cutoff, blocks=n, periodic=periodic)
         self._far: PeriodicFar | OpenFar | None = None
         self._polynomials, self._self, self._uniform = np.zeros((len(orders), 4)), (0.0, 0.0), (0.0, 0.0)
         if plan.shapes:
@@ -175,7 +177,8 @@ class EwaldField(PairField):
         self.nbytes = nbytes_of(self._far, self._near, self._polynomials)
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
-        rows = np.ascontiguousarray(moments.components(0, self._n).T)
+        rows = np.zeros((self._n + (0 if self.problem.at is None else self._targets), self.interaction.components))
+        rows[: self._n] = moments.components(0, self._n).T  # points are blocks without moments
         near, modes, orders = _KERNELS[self.interaction.components]
         parts = self.interaction.parts if len(orders) > 2 else ()
         field = _isotropic(*self._uniform, rows.sum(axis=0)[None]) - _isotropic(*self._self, rows)
@@ -187,7 +190,7 @@ class EwaldField(PairField):
             self._near.add(near, rows, self._polynomials, parts, field, workers)
             advance()
         field *= self.problem.scale * moments.unit
-        out.reshape(self._n, moments.width)[:] = as_rows(field.T, moments.width)
+        out.reshape(self._targets, moments.width)[:] = as_rows(field[-self._targets :].T, moments.width)
 
 
 def _rtol(problem: PairProblem) -> float:
@@ -195,7 +198,12 @@ def _rtol(problem: PairProblem) -> float:
 
 
 def _placed(problem: PairProblem, positions: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return a box, its vectors as rows; positions (N, 3) as fractions of them; and the positions as they are taken."""
+    """Return a box, its vectors as rows; positions (N, 3) as fractions of them; and the positions as they are taken.
+
+    Points where the field is wanted follow the blocks.
+    """
+    if problem.at is not None:
+        positions = np.concatenate([positions, problem.at])
     if problem.cell is not None:
         box = reduced_cell(problem.cell)
         fractions = positions @ np.linalg.inv(box)
@@ -207,11 +215,13 @@ def _placed(problem: PairProblem, positions: FloatArray) -> tuple[FloatArray, Fl
     return np.diag(sides), inside / sides, positions
 
 
-def _plan(problem: PairProblem, box: FloatArray, fractions: FloatArray) -> Plan:
+def _plan(problem: PairProblem, box: FloatArray, fractions: FloatArray, points: int) -> Plan:
+    """Return the plan for blocks at fractions of a box, and points that are no blocks."""
     b, c2 = problem.interaction.parts
     strength = max(abs(b), abs(c2), abs(b - c2))  # of shear or plane waves, of pressure, of longitudinal ones
     options = {"components": problem.interaction.components, "strength": strength}
-    return choose(fractions @ box, box, _rtol(problem), **options, periodic=problem.boundary == "periodic")  # type: ignore[arg-type]
+    periodic = problem.boundary == "periodic"
+    return choose(fractions @ box, box, _rtol(problem), **options, periodic=periodic, points=points)  # type: ignore[arg-type]
 
 
 def _cost(plan: Plan, n: int, components: int, each: float) -> Cost:

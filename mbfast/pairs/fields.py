@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -76,7 +77,7 @@ class PairField(ABC):
         if reason:
             raise ValueError(reason)
         self.problem, self.interaction, self.boundary = problem, problem.interaction, problem.boundary
-        self._n = problem.geometry.n_blocks
+        self._n, self._targets = problem.geometry.n_blocks, problem.n_targets
         self._set_up(workers)
 
     def _afford(self, cost: Cost) -> None:
@@ -114,14 +115,15 @@ class PairField(ABC):
         self, moments: ArrayLike, *, out: FloatArray | None = None, threads: int | None = None,
         progress: tiles.Progress = False,
     ) -> FloatArray:  # fmt: skip
-        """Field of all other blocks at each block, h_s = sum over s' of Lambda(x_s - x_s') : T_s'.
+        """Field of all other blocks at each block, h_s = sum over s' of Lambda(x_s - x_s') : T_s', or at points.
 
         Parameters
         ----------
         moments
             As in `pair_field`.
         out : ndarray, optional
-            Where the field goes: float64, C-contiguous, of the shape of `moments`; it may be `moments` itself.
+            Where the field goes: float64, C-contiguous, of the shape of `moments`, which it may be itself; of as many
+            rows as there are points, if there are.
         threads, progress
             As in `pair_field`.
 
@@ -136,19 +138,26 @@ class PairField(ABC):
             If moments are not real numbers, out is no float64 ndarray, or threads is no whole number.
         ValueError
             If moments have another shape, are not symmetric, not finite or above 1e150, out has another shape or
-            layout, or threads is below 1.
+            layout, threads is below 1, or the field is beyond the range of doubles, as of blocks that all but coincide.
         """
         return self.field_of(self.problem.moments(moments), out, threads, progress)
 
-    @np.errstate(under="ignore")  # of tiny moments: nothing may depend on what the caller has set
+    @np.errstate(all="ignore")  # nothing may depend on what the caller has set
     def field_of(
         self, moments: Moments, out: FloatArray | None, threads: int | None, progress: tiles.Progress
     ) -> FloatArray:
         """Return the field of moments that are checked already."""
         workers = tiles.check_threads(threads)
-        result = check_out(out, moments.shape)
-        if result.size:
+        result = check_out(out, moments.shape if self.problem.at is None else (self._targets, *moments.layout))
+        if not self._n:
+            result[...] = 0.0  # at points
+        elif result.size:
             self._fill(moments, result, workers, progress)
+            # one number says whether all are finite, but for sums beyond the range of what they add up
+            if not (math.isfinite(np.add.reduce(result, axis=None)) or np.isfinite(result).all()):
+                row = int(np.argwhere(~np.isfinite(result.reshape(self._targets, -1)))[0, 0])
+                which = f"{'block' if self.problem.at is None else 'point'} {row}"
+                raise ValueError(f"moments and blocks make a field beyond the range of doubles (1.8e308) at {which}")
         return result
 
     def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> float:
@@ -167,14 +176,23 @@ class PairField(ABC):
         Raises
         ------
         TypeError, ValueError
-            For the moments and threads that `__call__` refuses.
+            For the moments and threads that `__call__` refuses, if the energy is beyond the range of doubles, and if
+            the field is one at points.
         """
         return self.energy_of(self.problem.moments(moments), threads, progress)
 
-    @np.errstate(under="ignore")
+    @np.errstate(all="ignore")
     def energy_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
         """Return the energy of moments that are checked already."""
-        return moments.contract(self.field_of(moments, None, threads, progress)) + 0.0  # no negative zero
+        if self.problem.at is not None:
+            raise ValueError("at is for fields; the energy is that of the blocks: leave it out")
+        energy = self._energy(moments, threads, progress)
+        if not math.isfinite(energy):
+            raise ValueError("moments and blocks have an energy beyond the range of doubles (1.8e308)")
+        return energy + 0.0  # no negative zero
+
+    def _energy(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
+        return moments.contract(self.field_of(moments, None, threads, progress))
 
     def operator(self, *, threads: int | None = None) -> LinearOperator:
         """Return the map from all moments to the field as a symmetric linear operator, for SciPy's solvers.
@@ -192,11 +210,13 @@ class PairField(ABC):
         Raises
         ------
         TypeError, ValueError
-            For the threads that `__call__` refuses.
+            For the threads that `__call__` refuses, and if the field is one at points.
         """
         from scipy.sparse.linalg import LinearOperator  # noqa: PLC0415
 
         workers = tiles.check_threads(threads)
+        if self.problem.at is not None:
+            raise ValueError("at is for fields; the operator is that between blocks: leave it out")
         layout = LAYOUTS[self.interaction.components][-1]
         shape = (*self.problem.geometry.leading, *layout)
 
@@ -214,9 +234,10 @@ class PairField(ABC):
         boundary = self.boundary if images is None else f"{self.boundary}, {images} shells of images"
         if self.boundary == "periodic" and images is None:
             boundary += f", {self.problem.macroscopic or self.interaction.conditions[0]}"
+        points = "" if self.problem.at is None else f", {self._targets} points"
         return {
             "interaction": repr(self.interaction),
-            "blocks": " x ".join(map(str, geometry.leading)) + (" cubes" if geometry.averaged else ""),
+            "blocks": " x ".join(map(str, geometry.leading)) + (" cubes" if geometry.averaged else " blocks") + points,
             "boundary": boundary,
             "rtol": f"{self.rtol:g}",
             "memory": f"{self.nbytes / 1e6:.3g} MB",
@@ -224,7 +245,7 @@ class PairField(ABC):
 
     def __repr__(self) -> str:
         interaction, blocks, boundary, rtol, memory = self._facts().values()
-        return f"<{type(self).__name__}: {interaction}, {blocks} blocks, {boundary}, rtol {rtol}, {memory}>"
+        return f"<{type(self).__name__}: {interaction}, {blocks}, {boundary}, rtol {rtol}, {memory}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in self._facts().items())

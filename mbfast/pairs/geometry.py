@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -142,7 +142,7 @@ class Cloud:
         return self.reduced().T
 
     def _refuse_coincident(self) -> None:
-        if self.n_blocks <= _FEW and len(set(map(tuple, self._positions.tolist()))) == self.n_blocks:
+        if self.n_blocks <= _FEW and len(set(map(tuple, self._told_apart(self._positions).tolist()))) == self.n_blocks:
             return
         # Equal positions have equal hashes; those of a share of the blocks at a time are sorted, in little memory.
         shares = np.uint64(1 + self.n_blocks // (1 << 20))
@@ -153,18 +153,23 @@ class Cloud:
                 seen: dict[bytes, int] = {}
                 for piece, start in zip(self._hashes(), range(0, self.n_blocks, ROWS), strict=True):
                     for row in np.flatnonzero(piece == value) + start:
-                        key = (np.asarray(self._positions[row], dtype=np.float64) + 0.0).tobytes()
+                        key = self._told_apart(self._positions[row]).tobytes()
                         if key in seen:
                             at = ", ".join(f"{x:g}" for x in self._positions[row])
                             raise ValueError(f"blocks {seen[key]} and {row} coincide at ({at})")
                         seen[key] = int(row)
 
+    def _told_apart(self, positions: NDArray[Any]) -> FloatArray:
+        """Return positions without what the square of a distance would lose, and without negative zeros."""
+        grid = 1e-124 * self.unit
+        places: FloatArray = (np.asarray(positions, dtype=np.float64) + grid) - grid
+        return places
+
     def _hashes(self) -> Iterator[NDArray[np.uint64]]:
         """Yield 64-bit hashes of the positions, piece by piece."""
         for start in range(0, self.n_blocks, ROWS):
-            piece = np.asarray(self._positions[start : start + ROWS], dtype=np.float64)
-            bits = (piece + 0.0).view(np.uint64)  # + 0.0: no negative zeros
-            mixed = np.zeros(len(piece), dtype=np.uint64)
+            bits = self._told_apart(self._positions[start : start + ROWS]).view(np.uint64)
+            mixed = np.zeros(len(bits), dtype=np.uint64)
             for column in bits.T:
                 mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
                 mixed ^= mixed >> np.uint64(29)

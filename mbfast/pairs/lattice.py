@@ -95,6 +95,8 @@ class LatticeField(PairField):
         """Refuse positions, and sums over all images."""
         if problem.lattice is None:
             return f"blocks must be a BlockLattice for method={cls.method!r}, got positions"
+        if problem.at is not None:
+            return f"at is for method='direct' and method='ewald', got method={cls.method!r}"
         return super().why_not(problem)
 
     @classmethod

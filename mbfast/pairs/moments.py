@@ -30,7 +30,7 @@ class Moments:
             raise ValueError(f"moments must have shape {' or '.join(map(str, wanted))}, got {array.shape}")
         self.shape = array.shape
         layout = array.shape[len(leading) :]
-        self.width = math.prod(layout)
+        self.layout, self.width = layout, math.prod(layout)
         self._rows = array if len(leading) == 1 else array.reshape(n, *layout)
         largest = 0.0
         for start in range(0, n, ROWS):

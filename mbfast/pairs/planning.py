@@ -139,14 +139,14 @@ def auto_method(problem: PairProblem) -> tuple[Name, PairProblem, str]:
     machine.
     """
     anywhere, explicit = problem.lattice is None, problem.images is not None
-    few = problem.geometry.n_blocks <= (_FEW_ANYWHERE if anywhere else _FEW)
+    few = problem.geometry.n_blocks * problem.n_targets <= (_FEW_ANYWHERE if anywhere else _FEW) ** 2
     every_image = problem.boundary == "periodic" and not explicit and not problem.geometry.averaged
     if not every_image and (few or (anywhere and explicit)):
         return "direct", problem, "few blocks, or explicit images of positions"
     exact = problem if problem.rtol is not None else replace(problem, rtol=EXACT)
     if every_image:
         return "ewald", exact, "periodic, all images"
-    candidates: tuple[Name, ...] = ("direct", "ewald") if anywhere else ("direct", "fft")
+    candidates: tuple[Name, ...] = ("direct", "ewald" if anywhere or problem.at is not None else "fft")
     costs = {name: METHODS[name].estimate(exact).seconds for name in candidates if not METHODS[name].why_not(exact)}
     best = min(costs, key=costs.__getitem__, default=candidates[0])
     return best, exact, ", ".join(f"{name} {cost:.2g} s" for name, cost in costs.items()) + " on a reference machine"

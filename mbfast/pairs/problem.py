@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, float_array, one_number, require_choice
+from mbfast._core.validate import FloatArray, float_array, one_number, require_bounded, require_choice
 from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks, reduced_cell
 from mbfast.pairs.interactions import Interaction, check_interaction
 from mbfast.pairs.moments import Moments
@@ -38,12 +38,13 @@ class PairProblem:
     image_shape: ImageShape = "cubic"
     macroscopic: str | None = None  # what holds the periodic body; None: the interaction's first condition, or open
     rtol: float | None = None  # what was asked for; None for the method's own
+    at: FloatArray | None = None  # points (M, 3) where the field is wanted, in units of the geometry; None: the blocks
 
     @classmethod
     def of(
         cls, interaction: object, blocks: BlockLattice | ArrayLike, *, boundary: str = "open",
         cell: ArrayLike | None = None, images: int | None = None, image_shape: str = "cubic",
-        macroscopic: str | None = None, rtol: float | None = None,
+        macroscopic: str | None = None, rtol: float | None = None, at: ArrayLike | None = None,
     ) -> PairProblem:  # fmt: skip
         """Check the arguments of `pair_field`; a TypeError or ValueError names the one that is wrong."""
         checked = check_interaction(interaction)
@@ -57,7 +58,8 @@ class PairProblem:
             if macroscopic is not None:
                 got = f"got {macroscopic!r} with boundary='open'"
                 raise ValueError(f"macroscopic belongs to boundary='periodic', {got}")
-            return cls(checked, as_blocks(blocks), rtol=tolerance)
+            geometry = as_blocks(blocks)
+            return cls(checked, geometry, rtol=tolerance, at=_points(at, geometry, None))
         if images is not None and (isinstance(images, bool) or not isinstance(images, int | np.integer) or images < 0):
             raise ValueError(f"images must be a whole number >= 0 of shells, or None for all of them, got {images!r}")
         if macroscopic is not None:
@@ -70,13 +72,21 @@ class PairProblem:
         vectors = _cell_vectors(geometry, cell)
         if images != 0 and isinstance(geometry, Cloud) and geometry.n_blocks:
             _refuse_coincident_images(geometry, vectors)
-        shells = None if images is None else int(images)
-        return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance)  # type: ignore[arg-type]
+        shells, points = (
+            None if images is None else int(images),
+            _points(at, geometry, vectors if images != 0 else None),
+        )
+        return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance, points)  # type: ignore[arg-type]
 
     @property
     def lattice(self) -> BlockLattice | None:
         """The lattice the blocks are on, if they are."""
         return self.geometry if isinstance(self.geometry, BlockLattice) else None
+
+    @property
+    def n_targets(self) -> int:
+        """At how many blocks or points the field is wanted."""
+        return self.geometry.n_blocks if self.at is None else len(self.at)
 
     @property
     def scale(self) -> float:
@@ -149,13 +159,45 @@ def _cell_vectors(geometry: BlockLattice | Cloud, cell: ArrayLike | None) -> Flo
     return vectors
 
 
+def _points(at: ArrayLike | None, geometry: BlockLattice | Cloud, vectors: FloatArray | None) -> FloatArray | None:
+    """Return points in units of the geometry, none of them at a block or one of its images, or None."""
+    if at is None:
+        return None
+    points = float_array("at", at)
+    if points.shape == (0,):
+        points = np.empty((0, 3))
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ValueError(f"at must be an (M, 3) array of points, got shape {points.shape}")
+    if geometry.averaged:
+        raise ValueError("at is for blocks that are points, got averaged=True")
+    require_bounded("at", points)
+    points = points / geometry.unit
+    if len(points) and geometry.n_blocks:
+        from scipy.spatial import cKDTree  # noqa: PLC0415
+
+        (places, rounding), (blocks, _) = (_folded(x, vectors) for x in (points, geometry.reduced().T))
+        distances, nearest = cKDTree(blocks, boxsize=None if vectors is None else [1.0, 1.0, 1.0]).query(places)
+        if np.any(distances <= rounding):
+            point = int(np.argmin(distances))
+            raise ValueError(f"at must be points between the blocks, got point {point} at block {nearest[point]}")
+    return points
+
+
+def _folded(places: FloatArray, vectors: FloatArray | None) -> tuple[FloatArray, float]:
+    """Return places (N, 3), in a cell as fractions of its reduced vectors, and what rounding does to them."""
+    if vectors is None:
+        return places, 0.0
+    places = places @ np.linalg.inv(reduced_cell(vectors))
+    rounding = 16.0 * float(np.finfo(np.float64).eps) * max(1.0, float(np.abs(places).max(initial=0.0)))
+    return (places - np.floor(places)) % 1.0, rounding
+
+
 def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
     """Raise a ValueError if a block is, up to rounding, at an image of another one."""
     from scipy.spatial import cKDTree  # noqa: PLC0415
 
-    places = cloud.reduced().T @ np.linalg.inv(reduced_cell(vectors))
-    rounding = 16.0 * float(np.finfo(np.float64).eps) * max(1.0, float(np.abs(places).max(initial=0.0)))
-    pairs = cKDTree((places - np.floor(places)) % 1.0, boxsize=[1.0, 1.0, 1.0]).query_pairs(rounding)
+    places, rounding = _folded(cloud.reduced().T, vectors)
+    pairs = cKDTree(places, boxsize=[1.0, 1.0, 1.0]).query_pairs(rounding)
     if pairs:
         one, other = min(pairs)
         raise ValueError(f"blocks {one} and {other} coincide up to a period of the cell")

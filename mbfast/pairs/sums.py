@@ -26,9 +26,9 @@ def pair_field(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
-    threads: int | None = None, progress: tiles.Progress = False,
+    at: ArrayLike | None = None, threads: int | None = None, progress: tiles.Progress = False,
 ) -> FloatArray:  # fmt: skip
-    r"""Field of all other blocks at each block, h_s = sum over s' != s of Lambda(x_s - x_s') : T_s'.
+    r"""Field of all other blocks at each block, h_s = sum over s' != s of Lambda(x_s - x_s') : T_s', or at points.
 
     Parameters
     ----------
@@ -61,6 +61,9 @@ def pair_field(
     rtol : float, optional
         From 1e-12 to 0.01, what the method is to reach, as in `EwaldField`. None: 1e-12 for "auto", 1e-6 for "ewald".
         Direct sums and those by FFT are exact but for rounding.
+    at : array_like, shape (M, 3), optional
+        Points between the blocks (m), as of probes, where the field of all blocks is wanted in place of that at the
+        blocks; by "direct" and "ewald".
     threads : int, optional
         None: as many as this process may use. The result does not depend on it, to the last bit.
     progress : bool or callable
@@ -70,20 +73,21 @@ def pair_field(
     Returns
     -------
     ndarray
-        h, in the layout of `moments`, float64: dimensionless for stress, V/m for dipoles. As (2.13) counts each pair
-        twice, dE/dT_s = 2 h_s: the strain at a block is 2 h, the electric field at a dipole -2 h.
+        h, in the layout of `moments`, (M, ...) at points, float64: dimensionless for stress, V/m for dipoles. As (2.13)
+        counts each pair twice, dE/dT_s = 2 h_s: the strain at a block is 2 h, the electric field at a dipole -2 h.
 
     Raises
     ------
     TypeError
-        If interaction is no Interaction; blocks, moments, cell or rtol do not consist of real numbers; images or
+        If interaction is no Interaction; blocks, moments, cell, at or rtol do not consist of real numbers; images or
         threads are no whole numbers.
     ValueError
         If method, boundary, image_shape or macroscopic is unknown; blocks or moments have another shape or are not
         finite; blocks coincide, up to periods; stress moments are not symmetric; cell is no box with a volume, or
         images no number of at least 0; cell, images or macroscopic are missing, or given where they have no meaning;
-        rtol is below 1e-12 or above 0.01; threads is below 1; the method cannot take what is asked for, such as
-        positions by "fft".
+        rtol is below 1e-12 or above 0.01; threads is below 1; at has another shape, is not finite, or has a point
+        where a block is; the method cannot take what is asked for, such as positions by "fft"; the field is beyond the
+        range of doubles.
     MemoryError
         If the method would not fit into memory; the message says what would.
 
@@ -111,7 +115,7 @@ def pair_field(
     """
     problem = PairProblem.of(
         interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol,
+        macroscopic=macroscopic, rtol=rtol, at=at,
     )  # fmt: skip
     summed, checked, workers = _prepared(problem, moments, method, threads)
     return summed.field_of(checked, None, workers, progress)

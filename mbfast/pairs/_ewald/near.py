@@ -21,11 +21,18 @@ class Near:
     """Pairs nearer than a radius, found through cells; images in a periodic box are sources of their own.
 
     Positions (N, 3) are taken as they are, without rounding, which close pairs would feel. Fractions, of the box's
-    vectors, say in which cell a block is.
+    vectors, say in which cell a block is. Points that follow the blocks are targets in place of these.
     """
 
     def __init__(
-        self, positions: FloatArray, fractions: FloatArray, box: FloatArray, radius: float, *, periodic: bool
+        self,
+        positions: FloatArray,
+        fractions: FloatArray,
+        box: FloatArray,
+        radius: float,
+        *,
+        blocks: int,
+        periodic: bool,
     ) -> None:
         n, self._square = len(positions), radius * radius
         margin = radius * (1.0 + 1e-9) * np.linalg.norm(np.linalg.inv(box), axis=0)
@@ -38,15 +45,16 @@ class Near:
         cells = np.floor((every - every.min(axis=0)) / step).astype(np.int64) + _REACH
         shape = tuple(int(c) + _REACH + 1 for c in cells.max(axis=0))
         ids = np.ravel_multi_index(tuple(cells.T), shape)
-        order = np.argsort(ids, kind="stable")
+        sources, targets = np.flatnonzero(owners < blocks), np.arange(blocks if blocks < n else 0, n)
+        order = sources[np.argsort(ids[sources], kind="stable")]
         self._owners = owners[order]
         self._positions = np.ascontiguousarray(positions[order].T)
         self._starts = np.searchsorted(ids[order], np.arange(math.prod(shape) + 1)).astype(np.int64)
         self._low, self._high = _columns(box * step[:, None], shape, radius)
-        self._order = np.argsort(ids[:n], kind="stable")
+        self._order = targets[np.argsort(ids[targets], kind="stable")]
         self._targets = np.ascontiguousarray(positions[self._order].T)
         self._cells, first = np.unique(ids[self._order], return_index=True)
-        self._ends = np.append(first, n).astype(np.int64)
+        self._ends = np.append(first, len(targets)).astype(np.int64)
         count = np.zeros(self._cells.size, dtype=np.int64)
         for low, high in zip(self._low, self._high, strict=True):
             count += self._starts[self._cells + high + 1] - self._starts[self._cells + low]

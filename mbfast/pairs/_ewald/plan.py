@@ -68,13 +68,16 @@ _SHARE = 0.8  # of rtol, for either error: they do not add up
 
 
 def choose(
-    positions: FloatArray, box: FloatArray, rtol: float, *, components: int, strength: float = 1.0, periodic: bool
-) -> Plan:
+    positions: FloatArray, box: FloatArray, rtol: float, *, components: int, strength: float = 1.0, periodic: bool,
+    points: int = 0,
+) -> Plan:  # fmt: skip
     """Return the cheapest plan for positions (N, 3) in a box from zero on, its vectors, reduced if periodic, as rows.
 
-    Strength is the largest field of a wave of moments of size 1, in units of 4 pi times prefactor and density.
+    Strength is the largest field of a wave of moments of size 1, in units of 4 pi times prefactor and density; points
+    are those where the field is wanted, if not at the blocks.
     """
     n, model, error = len(positions), _MODELS[components], _SHARE * rtol / strength
+    rows, targets = n + points, points or n
     sample = positions  # which of many, must have nothing to do with their order, as of a lattice
     if n > _SAMPLE:
         sample = positions[np.random.default_rng(0).choice(n, _SAMPLE, replace=False, shuffle=False)]
@@ -84,21 +87,21 @@ def choose(
         largest = longest * min(4.0, max(1.0, 10.0 * n ** (-1.0 / 3.0)))  # few blocks want their images
     else:
         largest, everything = longest, 2.0 * longest
-        around, cost = _around(sample, n, box, everything, periodic)[0], _ALL * model.pair * n * n
+        around, cost = _around(sample, n, box, everything, periodic)[0], _ALL * model.pair * n * targets
         best = Plan(everything, 1.0, components, 0, 1.0, (), cost, around)
     for quarter in range(80):
         cutoff = largest * 2.0 ** (-0.25 * quarter)
         around, images = _around(sample, n, box, cutoff, periodic)
         if around < 1.0 and best is not None:
             break
-        near, bandwidth = n * (around * model.pair + images * _IMAGE), _bandwidth_for(error, around, model)
+        near, bandwidth = targets * around * model.pair + rows * images * _IMAGE, _bandwidth_for(error, around, model)
         hopeless = True  # smaller radii want larger meshes
         for oversampling in (1.0, 1.125, 1.25, 1.5):
             width = _width_for(error, around, bandwidth, oversampling)
             step = math.pi / (oversampling * bandwidth)
             nodes = np.ceil(lengths / cutoff / step)
-            far = components * (n * width**3 * _WEIGHT + float(np.prod(nodes)) * _NODE)
-            if float(np.prod(nodes + width)) > max(_NODES, 16.0 * n) or (best is not None and far > best.cost):
+            far = components * (rows * width**3 * _WEIGHT + float(np.prod(nodes)) * _NODE)
+            if float(np.prod(nodes + width)) > max(_NODES, 16.0 * rows) or (best is not None and far > best.cost):
                 continue
             hopeless = False
             if best is not None and near + far > best.cost:
@@ -106,7 +109,7 @@ def choose(
             shapes: tuple[Shape, ...] = (tuple(_fft.good_length(float(count)) for count in nodes),)
             if not periodic:
                 shapes = _octaves(lengths / cutoff, step, width)
-            cost = near + components * (n * width**3 * _WEIGHT + sum(map(math.prod, shapes)) * _NODE)
+            cost = near + components * (rows * width**3 * _WEIGHT + sum(map(math.prod, shapes)) * _NODE)
             if best is None or cost < best.cost:
                 best = Plan(cutoff, bandwidth, components, width, oversampling, shapes, cost, around, images)
         if hopeless:
