@@ -102,7 +102,8 @@ def stress_matrix(functions, g, f):  # what it calls is written into compiled co
 def test_the_functions_make_the_tensor(interaction):
     """The basis functions are derivatives of r and of -1/r; what the matrix makes of them is the tensor."""
     lattice = mbfast.BlockLattice((3, 3, 4), 1.0)
-    f = lattice_field.offset_tensors(interaction, lattice, np.zeros((1, 3)), 2, 3)[:, 1, 2, 0]
+    derivatives = lattice_field.offset_derivatives(lattice, np.zeros((1, 3)), 2, 3)[:, 1, 2, 0]
+    f = lattice_field._composed(interaction.components, derivatives)
     tensor = interaction.tensor([1.0, 2.0, 3.0]) / interaction.prefactor
     if interaction is DIPOLES:
         assert_allclose(f, tensor[[0, 1, 1, 0, 0], [0, 1, 2, 2, 1]], rtol=1e-14, atol=0)
@@ -252,7 +253,7 @@ LATTICE = mbfast.BlockLattice((2, 2, 2), 5e-9)
         ),
         ((SILICA, np.zeros((1, 3))), {}, TypeError, "lattice must be a BlockLattice, got ndarray"),
         ((SILICA, LATTICE), {"boundary": "wall"}, ValueError, "boundary must be one of open, periodic, got 'wall'"),
-        ((SILICA, LATTICE), {"boundary": "periodic"}, ValueError, "images must be a whole number >= 0"),
+        ((SILICA, LATTICE), {"macroscopic": "clamped"}, ValueError, "macroscopic belongs to boundary='periodic'"),
         ((SILICA, LATTICE), {"images": 1}, ValueError, "cell and images belong to boundary='periodic'"),
         ((SILICA, LATTICE), {"image_shape": "flat"}, ValueError, "image_shape must be one of cubic, spherical"),
         ((SILICA, LATTICE), {"threads": 0}, ValueError, "threads must be at least 1, got 0"),

@@ -44,7 +44,7 @@ def test_tolerances_cost():
 
 def test_what_cannot_be_taken_comes_last():
     periodic = planning.predict((8, 8, 8), boundary="periodic")
-    assert (periodic[0].method, periodic[0].why_not) == ("ewald", "")
+    assert (periodic[-1].method, periodic[0].why_not, periodic[1].why_not) == ("direct", "", "")
     images = planning.predict((8, 8, 8), boundary="periodic", images=1)
     assert images[-1].method == "ewald"
     assert "which sums over all of them" in images[-1].why_not
@@ -61,7 +61,9 @@ def test_what_cannot_be_taken_comes_last():
         (of((12, 12, 12)), "direct"),
         (of((13, 13, 13)), "fft"),
         (of((13, 13, 13), averaged=True), "fft"),
-        (of((2, 2, 2), boundary="periodic"), "ewald"),
+        (of((2, 2, 2), boundary="periodic"), "fft"),
+        (of((2, 2, 2), boundary="periodic", averaged=True), "fft"),
+        (of(2, boundary="periodic"), "ewald"),
         (of((2, 2, 2), boundary="periodic", images=1), "direct"),
         (of((13, 13, 13), boundary="periodic", images=1), "fft"),
         (of(20_000, boundary="periodic", images=1), "direct"),

@@ -12,8 +12,8 @@ energy or both. The result of the last one says which method made it, with which
 | blocks | anywhere, or on a lattice | on a lattice | anywhere, or on a lattice |
 | cubes (``averaged=True``) | yes | yes | no |
 | open boundary | yes | yes | yes |
-| periodic boundary | explicit shells of images | explicit shells of images | all images, exactly |
-| error | rounding, some 1e-15 | rounding, some 1e-15 | below ``rtol`` |
+| periodic boundary | explicit shells of images | all images, or explicit shells | all images |
+| error | rounding, some 1e-15 | rounding, some 1e-15; all images 1e-12 | below ``rtol`` |
 | time of a field | N^2, times the images | N log N | N log N |
 | set-up | none worth naming | two fields | about one field |
 | memory a block, stress | below 50 MB in all; cubes 350 bytes | 208 bytes | 4 kB (``rtol`` 1e-3) to 16 kB (1e-12) |
@@ -23,7 +23,7 @@ Rules of thumb:
 
 - A lattice of more than 2000 blocks: "fft". Its results equal those of "direct" but for rounding.
 - Up to 10,000 blocks anywhere: "direct" is fastest, because nothing has to be set up.
-- More blocks anywhere, or a periodic body: "ewald".
+- More blocks anywhere, or a periodic body of them: "ewald".
 - Blocks as cubes, which touch and whose moments are spread evenly: a lattice with ``averaged=True``, by "fft" or
   "direct". Points at the centres are wrong by about the whole tensor (stress) or 18 % (dipoles) for cubes that share a
   face, and by 0.6/n^2 or 0.4/n^4 for cubes n sides apart.
@@ -64,7 +64,8 @@ down in the code. It never measures: the same call takes the same method on ever
 | cubes on a lattice | open, or periodic with ``images`` | "direct" or "fft", by number |
 | anywhere, at most 10,000 | open | "direct" |
 | anywhere, more | open | "direct" or "ewald", by number and `rtol` |
-| points, anywhere or on a lattice | periodic without ``images`` | "ewald" |
+| points or cubes on a lattice | periodic without ``images`` | "fft" |
+| anywhere | periodic without ``images`` | "ewald" |
 
 Where `rtol` is not given, "auto" takes 1e-12, so that it gives up no more than rounding does; "ewald" by itself takes
 1e-6. A larger `rtol` makes "ewald" faster, and the right choice for fewer blocks. The logger ``mbfast`` says which
@@ -80,9 +81,9 @@ Boundaries
 - Periodic with explicit images: the blocks and ``images`` shells of copies, in a cube or, with
   ``image_shape="spherical"``, in a sphere. The sum converges conditionally: its limit depends on the shape. It is a
   reference, and it is slow.
-- Periodic by "ewald": all images, the same for every cell of a lattice, whatever its angles. What holds the body is
-  then a choice, ``macroscopic``: "clamped" (no mean strain, the default) or "stress-free" for stress, "tin-foil" (no
-  mean electric field, the default) or "vacuum" for dipoles.
+- Periodic without ``images``, by "fft" and "ewald": all of them, the same for every cell of a lattice, whatever its
+  angles. What holds the body is then a choice, ``macroscopic``: "clamped" (no mean strain, the default) or
+  "stress-free" for stress, "tin-foil" (no mean electric field, the default) or "vacuum" for dipoles.
 
 Spectra
 -------

@@ -100,18 +100,19 @@ class DirectField(PairField):
         target = out.reshape(self._targets, moments.width)
         # sources are read until the end, and out may be the moments
         result = np.empty_like(target) if moments.share_memory_with(out) else target
+        scale = self._scale * moments.unit
+        if len(self._pieces) == len(self._sources) == 1 and progress is False:  # without what few blocks would wait for
+            target[:] = as_rows(self._piece(self._sources[0], moments, scale)(self._pieces[0]), moments.width)
+            return
         result[:] = 0.0
 
         def add(tile: Tile, field: Callable[[Tile], FloatArray]) -> None:
             result[slice(*tile)] += as_rows(field(tile), moments.width)
 
-        fields = (self._piece(piece, moments, self._scale * moments.unit) for piece in self._sources)
-        if len(self._pieces) * len(self._sources) == 1 and progress is False:  # what few blocks would wait for
-            add(self._pieces[0], next(fields))
-        else:
-            with tiles.counter(progress, len(self._pieces) * len(self._sources), "field") as advance:
-                for field in fields:
-                    tiles.run(partial(add, field=field), self._pieces, threads=workers, advance=advance)
+        with tiles.counter(progress, len(self._pieces) * len(self._sources), "field") as advance:
+            for piece in self._sources:
+                field = self._piece(piece, moments, scale)
+                tiles.run(partial(add, field=field), self._pieces, threads=workers, advance=advance)
         if result is not target:
             target[:] = result
 

@@ -91,11 +91,11 @@ class PairField(ABC):
     @classmethod
     def why_not(cls, problem: PairProblem) -> str:
         """Say why the method cannot take a problem, or nothing: here, of methods that sum over explicit images."""
-        if problem.boundary == "open" or problem.images is not None:
+        if not problem.every_image:
             return ""
         if problem.macroscopic is not None:
             got = f"got {problem.macroscopic!r} with method={cls.method!r}"
-            return f"macroscopic is for sums over all images, by method='ewald', {got}"
+            return f"macroscopic is for sums over all images, by method='ewald' and method='fft', {got}"
         return f"images must be a whole number >= 0 of shells for method={cls.method!r} if periodic, got None"
 
     @classmethod
@@ -142,7 +142,6 @@ class PairField(ABC):
         """
         return self.field_of(self.problem.moments(moments), out, threads, progress)
 
-    @np.errstate(all="ignore")  # nothing may depend on what the caller has set
     def field_of(
         self, moments: Moments, out: FloatArray | None, threads: int | None, progress: tiles.Progress
     ) -> FloatArray:
@@ -152,9 +151,9 @@ class PairField(ABC):
         if not self._n:
             result[...] = 0.0  # at points
         elif result.size:
-            self._fill(moments, result, workers, progress)
-            # one number says whether all are finite, but for sums beyond the range of what they add up
-            if not (math.isfinite(np.add.reduce(result, axis=None)) or np.isfinite(result).all()):
+            with np.errstate(all="ignore"):  # nothing may depend on what the caller has set
+                self._fill(moments, result, workers, progress)
+            if not np.isfinite(result).all():
                 row = int(np.argwhere(~np.isfinite(result.reshape(self._targets, -1)))[0, 0])
                 which = f"{'block' if self.problem.at is None else 'point'} {row}"
                 raise ValueError(f"moments and blocks make a field beyond the range of doubles (1.8e308) at {which}")
@@ -232,7 +231,7 @@ class PairField(ABC):
     def _facts(self) -> dict[str, str]:
         geometry, images = self.problem.geometry, self.problem.images
         boundary = self.boundary if images is None else f"{self.boundary}, {images} shells of images"
-        if self.boundary == "periodic" and images is None:
+        if self.problem.every_image:
             boundary += f", {self.problem.macroscopic or self.interaction.conditions[0]}"
         points = "" if self.problem.at is None else f", {self._targets} points"
         return {

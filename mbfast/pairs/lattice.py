@@ -17,7 +17,8 @@ from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments
-from mbfast.pairs.problem import Boundary, ImageShape, PairProblem
+from mbfast.pairs.periodic import contact, image_sums
+from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
 _LANES = 48  # of a transform along z, half of those of the others
 _TILES = 16  # at least, of each of the three steps
@@ -34,16 +35,17 @@ class LatticeField(PairField):
 
     Parameters
     ----------
-    interaction, lattice, boundary, images, image_shape, threads
-        As in `pair_field`, the blocks being points or cubes on a `BlockLattice`; with explicit images if periodic, the
-        very sum of ``pair_field(..., method="direct")``; threads are those of the set-up.
+    interaction, lattice, boundary, images, image_shape, macroscopic, threads
+        As in `pair_field`, the blocks being points or cubes on a `BlockLattice`. If periodic, without `images` all of
+        them, the body being held as in `EwaldField`; with explicit images the very sum of ``pair_field(...,
+        method="direct")``; threads are those of the set-up.
 
     Attributes
     ----------
     interaction, lattice, boundary, cost
         As given, and as of every `PairField`.
     rtol : float
-        1e-13: errors relative to the largest field, which are rounding alone.
+        1e-13: errors relative to the largest field, which are rounding alone; 1e-12 for all images.
     nbytes : int
         Memory held after the first use (bytes), 112 + 96 a block for stress and 40 + 48 for dipoles, somewhat more
         where a side is no product of 2, 3 and 5.
@@ -58,6 +60,9 @@ class LatticeField(PairField):
     The field is a convolution with a kernel whose transform is kept: 14 functions, the fourth derivatives of r that the
     21 different elements of Lambda follow from, by (A14), or 5 for the 6 of mu, at frequencies of one sign along each
     axis.
+
+    All images of a block are summed once, in the set-up, by an Ewald split whose smooth part folds onto the modes of
+    the lattice. What holds the body adds a uniform field of the mean moment.
 
     Results equal those of the direct sum up to rounding errors, some 1e-15 of the largest field, and do not depend on
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its
@@ -83,21 +88,22 @@ class LatticeField(PairField):
 
     def __init__(
         self, interaction: Interaction, lattice: BlockLattice, *, boundary: Boundary = "open",
-        images: int | None = None, image_shape: ImageShape = "cubic", threads: int | None = None,
+        images: int | None = None, image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None,
+        threads: int | None = None,
     ) -> None:  # fmt: skip
         if not isinstance(lattice, BlockLattice):
             raise TypeError(f"lattice must be a BlockLattice, got {type(lattice).__name__}")
-        problem = PairProblem.of(interaction, lattice, boundary=boundary, images=images, image_shape=image_shape)
-        self._make(problem, threads)
+        options = {"boundary": boundary, "images": images, "image_shape": image_shape, "macroscopic": macroscopic}
+        self._make(PairProblem.of(interaction, lattice, **options), threads)  # type: ignore[arg-type]
 
     @classmethod
     def why_not(cls, problem: PairProblem) -> str:
-        """Refuse positions, and sums over all images."""
+        """Refuse positions, and points between the blocks."""
         if problem.lattice is None:
             return f"blocks must be a BlockLattice for method={cls.method!r}, got positions"
         if problem.at is not None:
             return f"at is for method='direct' and method='ewald', got method={cls.method!r}"
-        return super().why_not(problem)
+        return ""
 
     @classmethod
     def estimate(cls, problem: PairProblem) -> Cost:
@@ -108,7 +114,8 @@ class LatticeField(PairField):
         padded = math.prod(transform_length(side) for side in lattice.shape)
         ends = 8.0 * problem.geometry.n_blocks * (2 * components + 3) + SPARE + 80.0 * problem.copies
         seconds = sum(_SECONDS[components]) * padded * math.log2(max(padded, 2))
-        return Cost(seconds, ends + padded * (208.0 if components > 3 else 88.0))
+        every = lattice.n_blocks if problem.every_image else 0
+        return Cost(seconds + 1e-6 * every, ends + padded * (208.0 if components > 3 else 88.0) + 400.0 * every)
 
     def _set_up(self, workers: int) -> None:
         assert self.problem.lattice is not None  # nothing else is taken
@@ -127,6 +134,12 @@ class LatticeField(PairField):
         self._width = math.ceil(self._axes[0].n / blocks)
         self._shape = (self._axes[2].m, blocks, self._axes[1].n, 2 * components * self._width)
         self._spare: list[FloatArray] = []
+        self._uniform = (0.0, 0.0)
+        if self.problem.every_image:
+            self.rtol = EXACT
+            held = self.interaction.uniform_field(self.problem.macroscopic or self.interaction.conditions[0])
+            lacking = contact(self.interaction.parts)  # in spheres of images
+            self._uniform = (held[0] + lacking[0]) / max(self._n, 1), (held[1] + lacking[1]) / max(self._n, 1)
         self._kernel = self._transformed_kernel(workers)
         self.nbytes = self._kernel.nbytes + 8 * math.prod(self._shape)
 
@@ -136,9 +149,14 @@ class LatticeField(PairField):
         odd = np.ascontiguousarray(_ODD_FUNCTIONS[self.interaction.components][:, self._order].T, dtype=np.int64)
         kernel = _aligned((z.m, math.ceil(y.m / 8), x.m, odd.shape[1], 8))
         shifts, backwards = self.problem.shifts, [1 + axis for axis in reversed(self._order)]
+        sums = image_sums(self.lattice) if self.problem.every_image and self._n else None
 
         def plane(k: int) -> None:
-            samples = offset_tensors(self.interaction, self.lattice, shifts, self._order[2], k)
+            if sums is None:
+                derivatives = offset_derivatives(self.lattice, shifts, self._order[2], k)
+            else:
+                derivatives = sums.take([k], 1 + self._order[2])
+            samples = _composed(self.interaction.components, derivatives)
             samples = np.ascontiguousarray(samples.transpose(0, *backwards)[:, 0])
             kernels.kernel_plane(samples, odd, y.m, x.m, *y.halved_tables, *x.halved_tables, kernel[k])
 
@@ -186,17 +204,19 @@ class LatticeField(PairField):
             for work, pieces in parts:
                 tiles.run(work, pieces, threads=workers if out.size > _SMALL else 1, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
+        if self.problem.every_image:
+            total = moments.rows().reshape(self._n, -1).sum(axis=0)
+            ones = np.eye(3).ravel() if moments.width == 9 else np.repeat([1.0, 0.0], 3)[: moments.width]
+            # `total` of three numbers has no trace, and the second factor of vectors is zero
+            uniform = self._uniform[0] * total + self._uniform[1] * (ones @ total) * ones
+            out.reshape(self._n, -1)[:] += self.interaction.prefactor / self.lattice.spacing**3 * uniform
 
 
-def offset_tensors(
-    interaction: Interaction, lattice: BlockLattice, shifts: FloatArray, axis: int, step: int
-) -> FloatArray:
-    """Return the functions that the interaction is made of at the offsets >= 0 with `step` along `axis`.
+def offset_derivatives(lattice: BlockLattice, shifts: FloatArray, axis: int, step: int) -> FloatArray:
+    """Return the fourth derivatives of r, as INDICES lists them, at the offsets >= 0 with `step` along `axis`.
 
-    They are summed over the shifts (s, 3), in spacings, but for a block and itself; shape (14 or 5, n1, n2, n3), with 1
-    for n along the axis. With F the fourth derivatives of r and G = -F_..kk/2 those of -1/r, which has no trace,
-    these are for stress G_xx, G_yy; F_yyzz, F_xxzz, F_xxyy; then F_xx.., F_yy.., F_zz.. of yz, of xz, of xy; and for
-    dipoles G_xx, G_yy, G_yz, G_xz, G_xy. The others follow.
+    They are summed over the shifts (s, 3), in spacings, but for a block and itself; shape (15, n1, n2, n3), with 1 for
+    n along the axis.
     """
     sides = [np.arange(n, dtype=np.float64) for n in lattice.shape]
     sides[axis] = np.array([float(step)])
@@ -210,10 +230,20 @@ def offset_tensors(
             derivatives[:, apart] += averaged_derivatives(places[:, apart])
     else:
         averaged.fourth_derivatives(d, np.ascontiguousarray(shifts.T), np.ones(len(shifts)), derivatives)
+    return derivatives.reshape(-1, *offsets.shape[1:])
+
+
+def _composed(components: int, derivatives: FloatArray) -> FloatArray:
+    """Return the functions that an interaction is made of, (14 or 5, ...), from the fourth derivatives of r (15, ...).
+
+    With F these and G = -F_..kk/2 those of -1/r, which has no trace, the functions are for stress G_xx, G_yy; F_yyzz,
+    F_xxzz, F_xxyy; then F_xx.., F_yy.., F_zz.. of yz, of xz, of xy; and for dipoles G_xx, G_yy, G_yz, G_xz, G_xy. The
+    others follow.
+    """
     of = dict(zip(INDICES, derivatives, strict=True))
-    second, fourth = _FUNCTIONS[interaction.components]
+    second, fourth = _FUNCTIONS[components]
     g = [-0.5 * sum(of["".join(sorted(axes + pair))] for pair in ("xx", "yy", "zz")) for axes in second]
-    return np.stack([*g, *(of[axes] for axes in fourth)]).reshape(-1, *offsets.shape[1:])
+    return np.stack([*g, *(of[axes] for axes in fourth)])
 
 
 # Of what the tensors of six and of three components are made: some of G, and some of F.

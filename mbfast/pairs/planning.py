@@ -140,12 +140,11 @@ def auto_method(problem: PairProblem) -> tuple[Name, PairProblem, str]:
     """
     anywhere, explicit = problem.lattice is None, problem.images is not None
     few = problem.geometry.n_blocks * problem.n_targets <= (_FEW_ANYWHERE if anywhere else _FEW) ** 2
-    every_image = problem.boundary == "periodic" and not explicit and not problem.geometry.averaged
-    if not every_image and (few or (anywhere and explicit)):
+    if not problem.every_image and (few or (anywhere and explicit)):
         return "direct", problem, "few blocks, or explicit images of positions"
     exact = problem if problem.rtol is not None else replace(problem, rtol=EXACT)
-    if every_image:
-        return "ewald", exact, "periodic, all images"
+    if problem.every_image:
+        return "ewald" if anywhere or problem.at is not None else "fft", exact, "periodic, all images"
     candidates: tuple[Name, ...] = ("direct", "ewald" if anywhere or problem.at is not None else "fft")
     costs = {name: METHODS[name].estimate(exact).seconds for name in candidates if not METHODS[name].why_not(exact)}
     best = min(costs, key=costs.__getitem__, default=candidates[0])

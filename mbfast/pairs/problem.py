@@ -84,6 +84,11 @@ class PairProblem:
         return self.geometry if isinstance(self.geometry, BlockLattice) else None
 
     @property
+    def every_image(self) -> bool:
+        """Whether all images are summed over, as they are unless their number is given."""
+        return self.boundary == "periodic" and self.images is None
+
+    @property
     def n_targets(self) -> int:
         """At how many blocks or points the field is wanted."""
         return self.geometry.n_blocks if self.at is None else len(self.at)

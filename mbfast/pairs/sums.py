@@ -46,13 +46,13 @@ def pair_field(
         decided by sizes, boundary and rtol alone, and told to the logger ``mbfast``. Up to 2000 blocks of a lattice, or
         10,000 anywhere, it is "direct"; `mbfast.pairs.planning.predict` tells time and memory on this machine.
     boundary : {"open", "periodic"}
-        "open": these blocks and no others. "periodic": by "ewald" all images of them, the block's own included, with
-        `macroscopic`; by "direct", a slow reference, explicit images. That sum converges conditionally: its limit
-        depends on `image_shape`.
+        "open": these blocks and no others. "periodic": by "ewald", and by "fft" on a lattice, all images of them, the
+        block's own included, with `macroscopic`; by "direct", a slow reference, and by "fft", `images` shells. Their
+        sum converges conditionally: its limit depends on `image_shape`.
     cell : array_like, shape (3,) or (3, 3), optional
         Period along each axis, or three vectors as rows (m); wanted for periodic positions, known for a lattice.
     images : int, optional
-        Shells of explicit images, >= 0; wanted by "direct" and "fft" if periodic.
+        Shells of explicit images, >= 0; wanted by "direct" if periodic.
     image_shape : {"cubic", "spherical"}
         Images with all of |n_1|, |n_2|, |n_3| <= images, or those within images times the cube root of the cell's
         volume.
@@ -60,7 +60,7 @@ def pair_field(
         As in `EwaldField`; for sums over all images only.
     rtol : float, optional
         From 1e-12 to 0.01, what the method is to reach, as in `EwaldField`. None: 1e-12 for "auto", 1e-6 for "ewald".
-        Direct sums and those by FFT are exact but for rounding.
+        Direct sums and those by FFT are exact but for rounding; all images by FFT to 1e-12.
     at : array_like, shape (M, 3), optional
         Points between the blocks (m), as of probes, where the field of all blocks is wanted in place of that at the
         blocks; by "direct" and "ewald".

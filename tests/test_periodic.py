@@ -1,0 +1,194 @@
+"""Fields on periodic lattices with all images, of points and cubes."""
+
+import itertools
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from materials import DIPOLES, INTERACTIONS, SILICA, WEIGHTS, random_moments, six
+from numpy.testing import assert_allclose
+
+import mbfast
+from mbfast.pairs.cubes import INDICES, averaged_derivatives, averaged_tensors
+from mbfast.pairs.periodic import image_sums
+
+SHAPES = st.tuples(*[st.integers(1, 7)] * 3)
+KINDS = pytest.mark.parametrize("averaged", [False, True], ids=["points", "cubes"])
+ORDER = ["xxxx", "yyyy", "zzzz", "yyzz", "xxzz", "xxyy"]
+
+
+def largest(a):
+    return np.abs(a).max()
+
+
+def name(interaction):
+    return ("dipole",) if interaction.components == 3 else (interaction.form, interaction.alpha)
+
+
+@pytest.mark.parametrize(
+    ("wave", "values"),
+    [  # sums over the simple cubic lattice of d_ijkl r cos k.d, to some 2e-12, at k of 2 pi wave/4
+        ((0, 0, 0), [-9.3393021407763] * 3 + [4.6696510703881] * 3),
+        ((2, 0, 0), [-24.777560840394, 0.329948737012, 0.329948737012, 6.656156920431, 2.701337381377, 2.701337381377]),
+        ((2, 2, 2), [11.8991193671713] * 3 + [-5.9495596835857] * 3),
+    ],
+)
+def test_known_sums_over_the_simple_cubic_lattice(wave, values):
+    sums = image_sums(mbfast.BlockLattice((4, 4, 4), 1.0))
+    modes = np.fft.fftn(sums, axes=(1, 2, 3))[(slice(None), *wave)]
+    assert INDICES[:6] == tuple(ORDER)
+    assert_allclose(modes[:6], values, rtol=0, atol=4e-12)
+    assert largest(modes[6:]) < 1e-12
+
+
+@KINDS
+@settings(max_examples=20)
+@given(shape=SHAPES)
+def test_sums_have_the_symmetries_of_the_lattice(averaged, shape):
+    """Even or odd along each axis, without trace, and the same when axes are exchanged."""
+    sums = image_sums(mbfast.BlockLattice(shape, 1.0, averaged=averaged))
+    of = dict(zip(INDICES, sums, strict=True))
+    for place, function in of.items():
+        mirrored = np.roll(function[::-1, ::-1, ::-1], 1, axis=(0, 1, 2))
+        assert_allclose(mirrored, function, rtol=0, atol=1e-12)
+        for axis, letter in enumerate("xyz"):
+            sign = -1.0 if place.count(letter) % 2 else 1.0
+            assert_allclose(np.roll(np.flip(function, axis), 1, axis), sign * function, rtol=0, atol=1e-12)
+    trace = sum(of[a] for a in ORDER[:3]) + 2.0 * sum(of[a] for a in ORDER[3:])
+    assert largest(trace) < 1e-12
+    turned = image_sums(mbfast.BlockLattice((shape[1], shape[2], shape[0]), 1.0, averaged=averaged))
+    letters = str.maketrans("xyz", "zxy")  # x, y, z of the turned one are y, z, x
+    for place, function in of.items():
+        other = turned[INDICES.index("".join(sorted(place.translate(letters))))]
+        assert_allclose(other.transpose(2, 0, 1), function, rtol=0, atol=1e-12)
+
+
+@settings(max_examples=10)
+@given(shape=SHAPES, times=st.permutations([1, 1, 2]))
+def test_a_lattice_of_twice_as_many_blocks_has_the_same_sums(shape, times):
+    """Images of the small lattice are blocks of the large one."""
+    for averaged in (False, True):
+        small = image_sums(mbfast.BlockLattice(shape, 1.0, averaged=averaged))
+        many = tuple(n * t for n, t in zip(shape, times, strict=True))
+        large = image_sums(mbfast.BlockLattice(many, 1.0, averaged=averaged))
+        folded = large.reshape(15, times[0], shape[0], times[1], shape[1], times[2], shape[2]).sum(axis=(1, 3, 5))
+        assert_allclose(folded, small, rtol=0, atol=2e-12)
+
+
+@settings(max_examples=10)
+@given(shape=st.tuples(*[st.integers(1, 4)] * 3))
+def test_cubes_are_made_of_eight_smaller_ones(shape):
+    """A(d) = 8 sum over s of W(s) A(2 d + s), with a cube and itself included: an identity, split or not."""
+    halves = tuple(2 * n for n in shape)
+    coarse, fine = (image_sums(mbfast.BlockLattice(n, 1.0, averaged=True)) for n in (shape, halves))
+    itself = averaged_derivatives(np.zeros((3, 1)))[:, 0]
+    trace_8_pi = np.where(np.arange(15) < 3, 3.0, np.where(np.arange(15) < 6, 1.0, 0.0)) * 8.0 * np.pi / 15.0
+    for sums, n in ((coarse, shape), (fine, halves)):  # the clamped body's: no mode of k = 0
+        sums[:, 0, 0, 0] += itself
+        np.add(sums, (trace_8_pi / np.prod(n))[:, None, None, None], out=sums)
+    expected = np.zeros_like(coarse)
+    for s in itertools.product((-1, 0, 1), repeat=3):
+        weight = 8.0 * np.prod([0.5 if a == 0 else 0.25 for a in s])
+        expected += weight * np.roll(fine, [-a for a in s], axis=(1, 2, 3))[:, ::2, ::2, ::2]
+    assert_allclose(coarse, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@INTERACTIONS
+def test_laminates_of_cubes(interaction, axis, n):
+    """Layers across an axis: h is the tensor of waves along it times what a layer has more than the mean, exactly.
+
+    A cube's own field is not in the sum.
+    """
+    shape = np.roll((n, 2, 3), axis)
+    lattice = mbfast.BlockLattice(shape, 1e-9, averaged=True)
+    layers = random_moments(1, (n,), interaction)
+    index = [np.newaxis] * 3
+    index[axis] = slice(None)
+    moments = np.broadcast_to(layers[tuple(index)], (*shape, *layers.shape[1:]))
+    field = mbfast.LatticeField(interaction, lattice, boundary="periodic")(moments)
+    own = averaged_tensors(interaction, [0, 0, 0])
+    rows = six(layers) if interaction.components == 6 else layers
+    weights = WEIGHTS if interaction.components == 6 else np.ones(3)
+    changed = layers - layers.mean(axis=0)
+    wave = np.eye(3)[axis]
+    if interaction.components == 6:
+        b, c = interaction.parts
+        t = changed @ wave  # (n, 3)
+        sym = 0.5 * (np.einsum("i,nj->nij", wave, t) + np.einsum("ni,j->nij", t, wave))
+        expected = six(4 * np.pi * (b * sym - c * np.einsum("i,j,n->nij", wave, wave, t @ wave)))
+    else:
+        expected = 4 * np.pi * np.einsum("i,n->ni", wave, changed @ wave)
+    expected = interaction.prefactor / 1e-27 * (expected - (rows * weights) @ own.T)
+    found = np.moveaxis(field, axis, 0)[:, 0, 0]
+    found = six(found) if interaction.components == 6 else found
+    assert_allclose(found, expected, rtol=0, atol=1e-12 * largest(expected))
+
+
+@pytest.mark.compiled
+@settings(max_examples=15)
+@given(shape=SHAPES, seed=st.integers(0, 99), full=st.booleans())
+@INTERACTIONS
+def test_points_against_ewald_sums(interaction, shape, seed, full):
+    """Another route: positions, meshes and windows. In every layout, however the body is held."""
+    lattice, moments = mbfast.BlockLattice(shape, 3e-9), random_moments(seed, shape, interaction)
+    if interaction.components == 6 and not full:
+        moments = six(moments)
+    for condition in interaction.conditions:
+        if condition == "stress-free" and interaction is not SILICA:
+            continue
+        options = {"boundary": "periodic", "macroscopic": condition}
+        made = mbfast.EwaldField(interaction, lattice, rtol=1e-12, **options)
+        expected = made(moments)
+        field = mbfast.LatticeField(interaction, lattice, **options)(moments)
+        size = np.sqrt(np.mean(np.sum(moments**2, axis=tuple(range(3, moments.ndim)))))
+        assert largest(field - expected) <= 1e-12 * max(largest(expected), made.unit * size)
+
+
+@pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
+def test_cubes_against_spheres_of_images(interaction):
+    """They converge to the field without the mean mode's part, which a clamped body has."""
+    lattice = mbfast.BlockLattice((2, 1, 3), 1.0, averaged=True)
+    moments = random_moments(0, (2, 1, 3), interaction)
+    field = mbfast.pair_field(interaction, lattice, moments, boundary="periodic")
+    mean = naive.mean_mode(name(interaction), moments.sum(axis=(0, 1, 2))) / 6.0
+    errors = []
+    for images in (2, 4):
+        options = {"boundary": "periodic", "images": images, "image_shape": "spherical", "method": "direct"}
+        spheres = mbfast.pair_field(interaction, lattice, moments, **options)
+        errors.append(largest(spheres - interaction.prefactor * mean - field) / largest(field))
+    assert errors[1] < 0.02
+
+
+def test_the_choice_of_auto_is_the_lattice_field():
+    lattice, moments = mbfast.BlockLattice((3, 4, 5), 1e-9, averaged=True), np.ones((3, 4, 5, 6))
+    result = mbfast.pair_sum(SILICA, lattice, moments, boundary="periodic", macroscopic="stress-free")
+    assert (result.method, result.rtol) == ("fft", 1e-12)
+    made = mbfast.LatticeField(SILICA, lattice, boundary="periodic", macroscopic="stress-free")
+    assert np.array_equal(made(moments), result.field)
+    assert "periodic, stress-free" in repr(made)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_number_of_threads_gives_the_same_bits(threads):
+    lattice, moments = mbfast.BlockLattice((9, 8, 7), 1e-9), random_moments(0, (9, 8, 7), SILICA)
+    field = mbfast.LatticeField(SILICA, lattice, boundary="periodic", threads=threads)(moments, threads=threads)
+    assert np.array_equal(
+        field, mbfast.LatticeField(SILICA, lattice, boundary="periodic", threads=2)(moments, threads=2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("interaction", "options", "message"),
+    [
+        (SILICA, {"macroscopic": "vacuum"}, "macroscopic must be one of clamped, stress-free, got 'vacuum'"),
+        (DIPOLES, {"macroscopic": "clamped"}, "macroscopic must be one of tin-foil, vacuum, got 'clamped'"),
+        (DIPOLES, {"macroscopic": "vacuum", "images": 2}, "macroscopic is for sums over all images"),
+    ],
+)
+def test_what_holds_the_body_is_checked(interaction, options, message):
+    with pytest.raises(ValueError, match=message):
+        mbfast.LatticeField(interaction, mbfast.BlockLattice((2, 2, 2), 1.0), boundary="periodic", **options)
