@@ -62,7 +62,7 @@ def pair_field(
         From 1e-12 to 0.01, what the method is to reach, as in `EwaldField`. None: 1e-12 for "auto", 1e-6 for "ewald".
         Direct sums and those by FFT are exact but for rounding.
     threads : int, optional
-        None: as many as this process may use. The result does not depend on it, to the last bit.
+        None: as many as this process may use, see `set_threads`. The result does not depend on it, to the last bit.
     progress : bool or callable
         Draw a bar, if rich is installed, or call it, from the threads that work, with the numbers of tiles done and
         in all. "ewald" counts as one tile.
