@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from mbfast._core.archive import Content, write_files
+from mbfast._core.tiles import check_threads
 from mbfast.cli.command import Threads, command
 from mbfast.cli.output import check_writable, echo, figure_files, print_table, rendered
 from mbfast.glasses import medium
@@ -49,7 +50,7 @@ def flow(
     inputs = [config] + ([config.parent / name] if (name := wanted.values["spectrum"]["file"]) else [])
     if any(wanted.data.resolve() == file.resolve() for file in inputs):
         raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
-    result = wanted.run(threads=threads)
+    result = wanted.run(threads=check_threads(threads))
     outputs: dict[Path, Content] = {wanted.data: result.save}
     if images:
         from mbfast.plotting import flow_figures  # noqa: PLC0415
