@@ -21,7 +21,6 @@ FORMAT = 1  # of saved results; a later one may have what this version does not 
 Content: TypeAlias = bytes | Callable[[BinaryIO], object]
 """What goes into a file: its bytes, or a function that writes them into an open one."""
 
-
 _number = itertools.count()
 _HIDDEN = f".mbfast.{platform.node()}."  # then the process and a number: the name of a file that is not complete
 

@@ -151,7 +151,7 @@ def interruptible() -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:
         unheard.append(number)
         place = frame
-        while place is not None and place.f_globals["__name__"] != "llvmlite.binding.executionengine":
+        while place is not None and place.f_globals.get("__name__") != "llvmlite.binding.executionengine":
             place = place.f_back
         if place is None:
             handler(number, frame)
@@ -167,7 +167,7 @@ def interruptible() -> Iterator[None]:
 
 
 def set_cache(function: Any, cache: Any) -> None:
-    """Let a function of either kind keep its machine code in a cache."""
+    """Let a function of either kind keep its machine code in a cache, and hear Ctrl-C while it is compiled."""
     if is_universal(function):
         function._dispatcher.cache = cache
     else:

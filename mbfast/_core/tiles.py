@@ -62,7 +62,8 @@ def set_threads(threads: int | None) -> None:
     -----
     ``threads=None`` takes the cores that the process may use, and no more than the first of these that is given:
     ``set_threads``, the environment variable MBFAST_NUM_THREADS, the least of OMP_NUM_THREADS, NUMBA_NUM_THREADS and
-    SLURM_CPUS_PER_TASK. ``mbfast info`` says which it was. A number given to a call as ``threads=`` has no limit.
+    SLURM_CPUS_PER_TASK. ``mbfast info`` says which it was. A number given to a call as ``threads=`` has no limit. Calls
+    raise a ValueError where MBFAST_NUM_THREADS is no number of threads; of the others, what is no number is ignored.
 
     Examples
     --------
