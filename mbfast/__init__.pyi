@@ -9,6 +9,7 @@ from . import plotting as plotting
 from . import renormalization as renormalization
 from . import spectra as spectra
 from . import units as units
+from ._core.tiles import set_threads as set_threads
 from .cutoffs import cutoff_length as cutoff_length
 from .cutoffs import dipole_cutoff_length as dipole_cutoff_length
 from .glasses import Glass as Glass

@@ -1,10 +1,15 @@
 """Entry point of the command ``mbfast`` and of ``python -m mbfast``."""
 
+import os
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line, or say in one line what it needs."""
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):  # while modules are imported there is nothing to tidy up; some of them drop exceptions
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     try:
         from mbfast.cli import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -12,11 +17,15 @@ def main() -> None:
             raise
         sys.stderr.write(f"mbfast: the command line needs {error.name}: pip install 'mbfast[cli]'\n")
         sys.exit(2)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     try:
         app()
     except OSError as error:  # of writing the help, to a full disk for one; commands catch their own
         sys.stderr.write(f"mbfast: {error.strerror}\n")
         sys.exit(2)
+    except KeyboardInterrupt:  # before a command runs; what comes later ends in the same way
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, broadcast_shape, float_array, require_finite, require_positive
+from mbfast._core.validate import FloatArray, ReadOnly, broadcast_shape, float_array, require_finite, require_positive
 
 
 def meissner_berret_ratio(
@@ -78,8 +78,8 @@ def meissner_berret_ratio(
     raise TypeError(f"wanted are {wanted}; got {', '.join(given) or 'none of them'}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OriginFit:
+@dataclass(frozen=True, eq=False)
+class OriginFit(ReadOnly):
     """Least-squares line y = slope x.
 
     Attributes

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,12 @@ from typer.testing import CliRunner
 
 import mbfast
 from mbfast import audit
+from mbfast.__main__ import main
 from mbfast._core import jit as _jit
+from mbfast._core import tiles
 from mbfast.cli import app
+from mbfast.files.flow import FlowConfig
+from mbfast.pairs import planning
 
 pytestmark = pytest.mark.compiled  # the audit sums over cubes of 64^3 blocks
 
@@ -304,3 +309,76 @@ def test_plan_of_more_blocks_than_any_machine_can_hold(invoke):
     result = invoke("plan", "--blocks", "1000000000000001x1x1")
     assert result.exit_code == 0
     assert "does not fit" in result.stdout
+
+
+def test_ctrl_c_while_modules_are_imported_is_no_traceback(tmp_path):
+    (tmp_path / "typer.py").write_text("import signal; signal.raise_signal(signal.SIGINT); print('went on')")
+    start = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start += "; from mbfast.__main__ import main; main()"
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(mbfast.__file__).parent.parent}"}
+    done = subprocess.run([sys.executable, "-P", "-c", start], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_ctrl_c_before_a_command_runs_is_no_traceback(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mbfast.cli.app", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit, match="130"):
+        main()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize("source", ["usable cores", "MBFAST_NUM_THREADS", "OMP_NUM_THREADS"])
+def test_info_says_where_the_number_of_threads_comes_from(invoke, monkeypatch, source):
+    for name in ("MBFAST_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tiles, "usable_cores", lambda: 3)
+    if source != "usable cores":
+        monkeypatch.setenv(source, "2")
+    wanted = 3 if source == "usable cores" else 2
+    assert re.search(rf"threads +{wanted} \(from {source}\); \d+ of \d+ cores usable", invoke("info").stdout)
+
+
+FLOW = """
+[material]
+glass = "a-SiO2"
+[spectrum]
+kind = "tunnelling"
+tunnelling_l = 3.1e-4
+tunnelling_t = 2.9e-4
+"""
+
+
+@pytest.mark.parametrize("arguments", [("reproduce",), ("flow", "flow.toml"), ("plan", "--blocks", "8")])
+def test_threads_of_commands(invoke, tmp_path, arguments):
+    (tmp_path / "flow.toml").write_text(FLOW, encoding="utf-8")
+    result = invoke(*arguments, "--threads", 0)
+    assert (result.exit_code, result.stderr) == (2, f"mbfast {arguments[0]}: threads must be at least 1, got 0\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["flow.toml"]
+
+
+def test_a_flow_takes_the_threads_it_is_given(invoke, monkeypatch, tmp_path):
+    (tmp_path / "flow.toml").write_text(FLOW, encoding="utf-8")
+    given = []
+
+    def run(config, *, threads):
+        given.append(threads)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(FlowConfig, "run", run)
+    assert invoke("flow", "flow.toml", "--threads", 3).exit_code == 2
+    assert given == [3]
+
+
+def test_plan_for_a_number_of_threads(invoke, monkeypatch):
+    seen = []
+    monkeypatch.setattr(planning, "predictions", lambda _: seen.append(tiles.default_threads()) or ())
+    try:
+        result = invoke("plan", "--blocks", "8", "--threads", 1)
+    finally:
+        mbfast.set_threads(None)
+    assert seen[0][0] == 1
+    assert "threads: 1 (" in result.stdout

@@ -1,5 +1,7 @@
 """The cache of compiled kernels: kept where it can be, done without where it cannot."""
 
+import contextlib
+import operator
 import os
 import shutil
 import signal
@@ -8,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import llvmlite.binding
 import naive
+import numba
 import pytest
 
 import mbfast
@@ -111,7 +115,46 @@ def cache(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "folder"])
+def flipped(content, bit):
+    return content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :]
+
+
+def sealed(folder, stamp="sources"):
+    """The files of a function that has code for one signature."""
+    return numba_private._SealedFiles(str(folder), "function", stamp)
+
+
+CODE = {"code": bytes(range(200)), "types": ("float64", "float64")}
+
+
+@pytest.mark.parametrize("name", ["function.nbi", "function.1.nbc"])
+def test_damage_anywhere_in_the_cache_is_seen(tmp_path, name):
+    sealed(tmp_path).save("key", CODE)
+    file = tmp_path / name
+    content = file.read_bytes()
+    bits = [flipped(content, bit) for bit in range(0, 8 * len(content), 37)]
+    for damaged in (*bits, b"", content[:10], content[:-1], content + b"x"):
+        file.write_bytes(damaged)
+        assert sealed(tmp_path).load("key") is None
+    sealed(tmp_path).save("key", CODE)
+    assert sealed(tmp_path).load("key") == CODE
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["function.nbi", "function.1.nbc"])
+def test_files_of_other_sources_or_another_name_are_not_taken(tmp_path, name):
+    for folder, stamp in (("ours", "sources"), ("theirs", "other sources")):
+        (tmp_path / folder).mkdir()
+        sealed(tmp_path / folder, stamp).save("key", CODE)
+    assert sealed(tmp_path / "ours", "other sources").load("key") is None
+    shutil.copy(tmp_path / "theirs" / name, tmp_path / "ours" / name)
+    assert sealed(tmp_path / "ours").load("key") is None
+    other = numba_private._SealedFiles(str(tmp_path / "ours"), "other", "other sources")
+    shutil.copy(tmp_path / "theirs" / name, tmp_path / "ours" / name.replace("function", "other"))
+    assert other.load("key") is None
+
+
+@pytest.mark.parametrize("damage", ["empty", "bit", "folder"])
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
 def test_a_damaged_cache_is_done_without_and_mended(run_python, cache, tmp_path, suffix, damage):
     folder = shutil.copytree(cache, tmp_path / "cache")
@@ -123,7 +166,7 @@ def test_a_damaged_cache_is_done_without_and_mended(run_python, cache, tmp_path,
         if damage == "folder":
             file.mkdir()
         else:
-            file.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+            file.write_bytes(flipped(content, 8 * len(content) * 2 // 3) if damage == "bit" else b"")
     for _ in range(2):
         assert float(run_python(LENGTH, NUMBA_CACHE_DIR=str(folder))) == EXPECTED
 
@@ -256,6 +299,64 @@ compile_kernels(kernels, 2)
 print([len(kernel.cache_files()) for kernel in kernels], [kernel.function.types for kernel in kernels[:1]])
 """
     assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "[1, 1] [[]]"  # nothing was compiled in this one
+
+
+@pytest.fixture
+def interrupts():
+    """Ctrl-C as Python has it, which a parent may have had ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+# LLVM calls the first back, and no exception comes out of what LLVM calls; the other one is called by numba
+CALLED_BACK, CALLED = "ExecutionEngine._find_module_ptr", "parse_assembly"
+
+
+def compile_interrupted(monkeypatch, place, interrupt):
+    """Compile a function, and call `interrupt` in a function of llvmlite's on the way. Return the function."""
+    original, first = operator.attrgetter(place)(llvmlite.binding), iter([interrupt])
+
+    def interrupted(*arguments):
+        next(first, lambda: None)()
+        return original(*arguments)
+
+    monkeypatch.setattr(f"llvmlite.binding.{place}", interrupted)
+    function = numba.njit(lambda x: x + 1.0)
+    numba_private.set_cache(function, numba_private.NullCache())
+    numba_private.compile_for(function, "float64(float64)")
+    assert next(first, None) is None
+    return function
+
+
+@pytest.mark.parametrize("place", [CALLED_BACK, CALLED])
+def test_ctrl_c_while_a_kernel_compiles(monkeypatch, interrupts, place):
+    with pytest.raises(KeyboardInterrupt):
+        compile_interrupted(monkeypatch, place, interrupts)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_that_got_lost_is_raised_after_the_compilation(monkeypatch, interrupts):
+    def lost():
+        with contextlib.suppress(KeyboardInterrupt):
+            interrupts()
+
+    with pytest.raises(KeyboardInterrupt):
+        compile_interrupted(monkeypatch, CALLED, lost)
+
+
+@pytest.mark.parametrize("place", [CALLED_BACK, CALLED])
+def test_a_handler_that_only_takes_notes_is_called_once(monkeypatch, interrupts, place):
+    heard = []
+    signal.signal(signal.SIGINT, lambda *arguments: heard.append(arguments[0]))
+    assert compile_interrupted(monkeypatch, place, interrupts)(1.0) == 2.0
+    assert heard == [signal.SIGINT]
+
+
+def test_what_is_ignored_stays_ignored(monkeypatch, interrupts):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert compile_interrupted(monkeypatch, CALLED_BACK, interrupts)(1.0) == 2.0
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups")

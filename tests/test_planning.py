@@ -1,6 +1,8 @@
 """Predictions, the choice of a method, and refusal of what does not fit."""
 
 import logging
+import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,14 +141,55 @@ def test_speeds_are_measured_once_and_kept(tmp_path, run_python):
     code = "from mbfast.pairs.planning import _speed; print(_speed('direct 3'), _speed('direct 3'))"
     first = run_python(code, NUMBA_CACHE_DIR=str(tmp_path))
     assert first == run_python(code, NUMBA_CACHE_DIR=str(tmp_path))
-    (file,) = tmp_path.rglob("speeds.json")
-    for damage in ("", "[1]", '{"key": 1}'):
-        file.write_text(damage, encoding="utf-8")
-        again = run_python(
-            "from mbfast.pairs.planning import _speed; print(_speed('direct 3') > 0)", NUMBA_CACHE_DIR=str(tmp_path)
-        )
-        assert again.strip() == "True"
-        assert '"key"' in file.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def speed(tmp_path, monkeypatch):
+    """What is given as the speed by a process that measures the number it gets, and the file of speeds."""
+    kernel = SimpleNamespace(cache_folder=tmp_path)
+    monkeypatch.setattr(planning, "jit", SimpleNamespace(all_kernels=lambda: [kernel], target=lambda: ("cpu", 128)))
+
+    def measured(seconds, threads=1):
+        monkeypatch.setattr(planning, "_measured", lambda *_: seconds)
+        planning._speed_of.cache_clear()
+        return planning._speed_of("direct 3", threads)
+
+    yield measured, tmp_path / "speeds.json"
+    planning._speed_of.cache_clear()
+
+
+def test_damaged_speeds_are_measured_again(speed):
+    measured, file = speed
+    assert measured(0.5) == measured(0.25) == 0.5
+    content = file.read_bytes()
+    values = ("NaN", "Infinity", "-1.0", "0.7", "null", "9" * 400, "9" * 5000, "[" * 100_000, '"0.5"', "true")
+    damaged = [content.replace(b"0.5", value.encode()) for value in values]
+    damaged += [
+        b"",
+        b"[1]",
+        b"7",
+        b"{" * 9,
+        b'{"key": 1}',
+        b'{"seconds": 1, "key": []}',
+        content[:-1],
+        b"\xff" + content,
+    ]
+    rng = random.Random(1)
+    for _ in range(60):
+        bit = rng.randrange(8 * len(content))
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        damaged.append(bytes(flipped))
+    for text in damaged:
+        file.write_bytes(text)
+        assert measured(0.25) == 0.25, text[:100]
+        assert measured(0.75) == 0.25  # it is mended
+
+
+def test_speeds_belong_to_a_number_of_threads(speed):
+    measured, _ = speed
+    assert measured(0.5, threads=1) == 0.5
+    assert measured(0.25, threads=2) == 0.25
 
 
 @pytest.mark.parametrize(

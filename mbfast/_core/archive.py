@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
 import json
 import os
+import platform
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -18,23 +21,43 @@ FORMAT = 1  # of saved results; a later one may have what this version does not 
 Content: TypeAlias = bytes | Callable[[BinaryIO], object]
 """What goes into a file: its bytes, or a function that writes them into an open one."""
 
+_number = itertools.count()
+_HIDDEN = f".mbfast.{platform.node()}."  # then the process and a number: the name of a file that is not complete
+
 
 def write_files(outputs: Mapping[Path, Content]) -> None:
-    """Write all files or, should one fail, none; pipes and devices are written to, not replaced."""
+    """Write all files or, should one fail, none; pipes and devices are written to, not replaced. Errors name the file.
+
+    Until they are complete, files have hidden names; what killed processes have left in the same folders is removed.
+    """
     in_place = [file for file in outputs if file.exists() and not file.is_file()]
     targets = {file: file.resolve() for file in outputs if file not in in_place}
-    unfinished = {target.with_name(f".{target.name}.{os.getpid()}"): file for file, target in targets.items()}
+    unfinished = {file: target.with_name(f"{_HIDDEN}{os.getpid()}.{next(_number)}") for file, target in targets.items()}
     try:
-        for partial, file in unfinished.items():
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            _write(partial, outputs[file])
-        for partial, file in unfinished.items():
-            partial.replace(targets[file])
+        for file, partial in unfinished.items():
+            with _writing(file):
+                partial.parent.mkdir(parents=True, exist_ok=True)
+                _remove_left(partial.parent)
+                _write(partial, outputs[file])
+        for file, partial in unfinished.items():
+            with _writing(file):
+                partial.replace(targets[file])
     finally:
-        for partial in unfinished:
-            partial.unlink(missing_ok=True)
+        for partial in unfinished.values():
+            with suppress(OSError):
+                partial.unlink()
     for file in in_place:
-        _write(file, outputs[file])
+        with _writing(file):
+            _write(file, outputs[file])
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    """Make an OSError name the file: that of a full disk names none, others name the hidden one."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(file)) from None
 
 
 def _write(file: Path, content: Content) -> None:
@@ -43,6 +66,19 @@ def _write(file: Path, content: Content) -> None:
             content(stream)
         else:
             stream.write(content)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what processes of this computer that live no more have begun to write in a folder."""
+    for file in folder.glob(f"{glob.escape(_HIDDEN)}*") if os.name == "posix" else ():
+        owner = re.fullmatch(r"([1-9]\d{0,8})\.\d+", file.name.removeprefix(_HIDDEN))
+        if owner is not None:
+            try:
+                os.kill(int(owner[1]), 0)  # asks, and sends nothing
+            except ProcessLookupError:
+                file.unlink(missing_ok=True)
+            except OSError:  # it lives, and is somebody else's
+                pass
 
 
 def save_result(

@@ -11,9 +11,13 @@ import functools
 import hashlib
 import importlib
 import inspect
+import pickle
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from pathlib import Path
+from types import FrameType, ModuleType
 from typing import Any
 
 import numba
@@ -23,9 +27,14 @@ from llvmlite import ir
 PARTS = (
     "numba.core.caching:FunctionCache.load_overload",
     "numba.core.caching:FunctionCache.save_overload",
-    "numba.core.caching:FunctionCache.flush",
     "numba.core.caching:FunctionCache.cache_path",
-    "numba.core.caching:IndexDataCacheFile",
+    "numba.core.caching:IndexDataCacheFile._load_index",
+    "numba.core.caching:IndexDataCacheFile._save_index",
+    "numba.core.caching:IndexDataCacheFile._load_data",
+    "numba.core.caching:IndexDataCacheFile._save_data",
+    "numba.core.caching:IndexDataCacheFile._data_path",
+    "numba.core.caching:IndexDataCacheFile._dump",
+    "numba.core.caching:IndexDataCacheFile._open_for_write",
     "numba.core.caching:NullCache",
     "numba.core.dispatcher:Dispatcher.compile",
     "numba.core.options:DefaultOptions.no_cfunc_wrapper",
@@ -41,6 +50,7 @@ PARTS = (
     "numba.core.codegen:JITCodeLibrary.get_pointer_to_function",
     "numba.core.funcdesc:FunctionDescriptor.llvm_cfunc_wrapper_name",
     "numba.core.cgutils:for_range",
+    "llvmlite.binding.executionengine:ExecutionEngine",
     "llvmlite.ir:IRBuilder.shuffle_vector",
 )
 
@@ -72,6 +82,8 @@ _normalize = part("numba.core.sigutils:normalize_signature")
 NO_C_ENTRY = {"no_cfunc_wrapper": True}
 HELPER = {"no_cfunc_wrapper": True, "no_cpython_wrapper": True, "_nrt": False}
 
+_SEAL = 16  # bytes of a digest
+
 
 def is_universal(function: object) -> bool:
     """Whether it is a universal function made by numba."""
@@ -81,7 +93,8 @@ def is_universal(function: object) -> bool:
 def compile_for(function: Any, signature: str) -> None:
     """Compile a function of either kind for the signature, or load it from its cache."""
     if is_universal(function):
-        function.add(signature)
+        with interruptible():  # beside the function itself a loop is compiled
+            function.add(signature)
     else:  # as types, not as text: that is the key by which a call will look for it in the cache
         function.compile(_normalize(signature)[0])
 
@@ -122,18 +135,85 @@ def _intrinsic(like: Callable[..., None], before: list[str], generate: Callable[
     return numba.extending.intrinsic(typed)
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let no Ctrl-C get lost while something is compiled, or loaded from the cache.
+
+    LLVM calls functions of llvmlite back, out of which no exception comes: one that Ctrl-C would raise there is raised
+    at the end, as is one that was raised and did not come out of some other place.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    unheard = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        unheard.append(number)
+        place = frame
+        while place is not None and place.f_globals.get("__name__") != "llvmlite.binding.executionengine":
+            place = place.f_back
+        if place is None:
+            handler(number, frame)
+            unheard.clear()  # it has not raised anything
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if unheard:
+        handler(signal.SIGINT, None)
+
+
 def set_cache(function: Any, cache: Any) -> None:
-    """Let a function of either kind keep its machine code in a cache."""
+    """Let a function of either kind keep its machine code in a cache, and hear Ctrl-C while it is compiled."""
     if is_universal(function):
         function._dispatcher.cache = cache
     else:
         function._cache = cache
+        function.compile = interruptible()(function.compile)
 
 
 def processor() -> tuple[str, str]:
     """Return the name and the features, separated by commas, of the processor that numba compiles for."""
     _, name, features = part("numba.core.registry:cpu_target").target_context.codegen().magic_tuple()
     return name, features
+
+
+class _SealedFiles(part("numba.core.caching:IndexDataCacheFile")):  # type: ignore[misc]
+    """The files that numba keeps for a function, each behind a digest of content, name, and what it was made by.
+
+    One flipped bit in machine code may crash the process or change a result: what does not match is as if not there.
+    """
+
+    def _load_index(self) -> Any:
+        return self._opened(self._index_path) or {}
+
+    def _save_index(self, overloads: Any) -> None:
+        self._seal(self._index_path, overloads)
+
+    def _load_data(self, name: str) -> Any:
+        return self._opened(self._data_path(name))
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._seal(self._data_path(name), data)
+
+    def _opened(self, path: str) -> Any:
+        try:
+            sealed = Path(path).read_bytes()
+        except OSError:
+            return None
+        content = sealed[_SEAL:]
+        return pickle.loads(content) if sealed == self._sealed(path, content) else None
+
+    def _seal(self, path: str, data: Any) -> None:
+        with self._open_for_write(path) as file:
+            file.write(self._sealed(path, self._dump(data)))
+
+    def _sealed(self, path: str, content: bytes) -> bytes:
+        maker = repr((Path(path).name, self._version, self._source_stamp)).encode()
+        return hashlib.blake2b(maker + content, digest_size=_SEAL).digest() + content
 
 
 class ForgivingCache(part("numba.core.caching:FunctionCache")):  # type: ignore[misc]
@@ -145,8 +225,9 @@ class ForgivingCache(part("numba.core.caching:FunctionCache")):  # type: ignore[
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        file = self._cache_file
-        file._source_stamp = (file._source_stamp, *(_hash(name) for name in sorted(_sources(function.__module__))))
+        sources = [_hash(name) for name in sorted(_sources(function.__module__))]
+        stamp = (self._impl.locator.get_source_stamp(), *sources)
+        self._cache_file = _SealedFiles(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is kept for a signature, None if nothing that can be used."""
@@ -157,11 +238,8 @@ class ForgivingCache(part("numba.core.caching:FunctionCache")):  # type: ignore[
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled for a signature, if it can be kept."""
-        try:
+        with contextlib.suppress(Exception):
             super().save_overload(sig, data)
-        except Exception:
-            with contextlib.suppress(OSError):
-                self.flush()  # an empty index: the next process saves anew
 
 
 def _sources(module: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The scheduler: tiles of work on threads, their results in order."""
+"""The scheduler: how many threads there are, tiles of work on them, and the results in order."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import contextlib
 import importlib.util
 import itertools
 import operator
+import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeAlias, TypeVar
 
 from mbfast._core.machine import usable_cores
@@ -19,11 +21,15 @@ R = TypeVar("R")
 Progress: TypeAlias = bool | Callable[[int, int], object]
 """Whether to draw a bar (where rich is installed), or a function to call with (tiles done, tiles in all)."""
 
+_OWN_LIMIT, _LIMITS_OF_OTHERS = "MBFAST_NUM_THREADS", ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
+_NUMBER = re.compile("0*([1-9][0-9]{0,8})")  # of threads, as text
+_set: list[int] = []  # the limit of set_threads, if there is one
+
 
 def check_threads(threads: int | None) -> int:
-    """Return the number of threads to use; None means `usable_cores`."""
+    """Return the number of threads to use; None means `default_threads`."""
     if threads is None:
-        return usable_cores()
+        return default_threads()[0]
     try:
         number = operator.index(threads)
     except TypeError:
@@ -31,6 +37,60 @@ def check_threads(threads: int | None) -> int:
     if number < 1:
         raise ValueError(f"threads must be at least 1, got {number}")
     return number
+
+
+def set_threads(threads: int | None) -> None:
+    """Limit the threads that calls with ``threads=None`` take, in this process from now on.
+
+    Parameters
+    ----------
+    threads : int or None
+        The limit; None removes it.
+
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    TypeError
+        If threads is no whole number.
+    ValueError
+        If threads is below 1.
+
+    Notes
+    -----
+    ``threads=None`` takes the cores that the process may use, and no more than the first of these that is given:
+    ``set_threads``, the environment variable MBFAST_NUM_THREADS, the least of OMP_NUM_THREADS, NUMBA_NUM_THREADS and
+    SLURM_CPUS_PER_TASK. ``mbfast info`` says which it was. A number given to a call as ``threads=`` has no limit. Calls
+    raise a ValueError where MBFAST_NUM_THREADS is no number of threads; of the others, what is no number is ignored.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> mbfast.set_threads(1)  # for code that is parallel already
+    >>> mbfast.set_threads(None)
+    """
+    _set[:] = [] if threads is None else [check_threads(threads)]
+
+
+def default_threads() -> tuple[int, str]:
+    """Return the number of threads that None stands for, and what it comes from; see `set_threads`.
+
+    A ValueError if MBFAST_NUM_THREADS is no number of threads; what others would not understand of theirs is ignored.
+    """
+    limits, own = {"usable cores": usable_cores()}, os.environ.get(_OWN_LIMIT, "").strip()
+    if _set:
+        limits["set_threads"] = _set[0]
+    elif own:
+        if not _NUMBER.fullmatch(own):
+            raise ValueError(f"{_OWN_LIMIT} must be a whole number of at least 1, got {own[:80]!r}")
+        limits[_OWN_LIMIT] = int(own)
+    else:
+        firsts = {name: os.environ.get(name, "").split(",")[0].strip() for name in _LIMITS_OF_OTHERS}
+        limits |= {name: int(first) for name, first in firsts.items() if _NUMBER.fullmatch(first)}
+    source = min(limits, key=limits.__getitem__)
+    return limits[source], source
 
 
 def run(
@@ -59,12 +119,17 @@ def run(
             stopped.set()
             raise
 
-    if threads == 1 or len(tiles) < 2:
+    others = min(threads, len(tiles)) - 1
+    if others < 1:
         drain()
     else:
-        with ThreadPoolExecutor(min(threads, len(tiles))) as pool:
+        with ThreadPoolExecutor(others) as pool:
             try:
-                for future in [pool.submit(drain) for _ in range(min(threads, len(tiles)))]:
+                futures: list[Future[None]] = []
+                with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
+                    futures.extend(pool.submit(drain) for _ in range(others))
+                drain()
+                for future in futures:
                     future.result()
             except BaseException:
                 stopped.set()
@@ -75,8 +140,8 @@ def run(
 @contextlib.contextmanager
 def counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[], object]]:
     """Yield a function to be called after each of `total` tiles."""
+    done = itertools.count(1)
     if callable(progress):
-        done = itertools.count(1)
         yield lambda: progress(next(done), total)
         return
     if not progress or importlib.util.find_spec("rich") is None:
@@ -87,6 +152,6 @@ def counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[],
 
     console = Console(stderr=True)
     shown = console.is_terminal or console.is_jupyter  # elsewhere nothing would be left of it but an empty line
-    with Bar(console=console, transient=True, disable=not shown) as bar:
+    with Bar(console=console, transient=True, disable=not shown, auto_refresh=False) as bar:  # without a thread for it
         task = bar.add_task(label, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda: bar.update(task, advance=1, refresh=next(done) * 100 % total < 100)

@@ -15,6 +15,20 @@ FloatArray: TypeAlias = NDArray[np.float64]
 SMALLEST, LARGEST = 1e-35, 1e35
 
 
+class ReadOnly:
+    """A value whose read-only arrays stay so in copies and after pickling: a copy of an array alone is writable."""
+
+    def __getstate__(self) -> tuple[dict[str, Any], list[str]]:
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return vars(self), [name for name, array in arrays.items() if not array.flags.writeable]
+
+    def __setstate__(self, state: tuple[dict[str, Any], list[str]]) -> None:
+        values, read_only = state
+        self.__dict__.update(values)
+        for name in read_only:
+            values[name].setflags(write=False)
+
+
 def plain_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """Return `value` as an array of whatever type it has; a TypeError if that would lose its units or its mask."""
     if type(value) not in {np.ndarray, float, int}:

@@ -7,13 +7,16 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, ParamSpec
+from typing import Annotated, ParamSpec, TypeAlias
 
 import typer
 
 import mbfast
 
 P = ParamSpec("P")
+
+Threads: TypeAlias = Annotated[int | None, typer.Option(help="By default as many as this process may use: see info.")]
+"""The option --threads of commands that compute."""
 
 app = typer.Typer(
     name="mbfast",

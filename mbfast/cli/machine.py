@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import itertools
 import multiprocessing
 import os
 import platform
 import signal
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,7 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import mbfast
-from mbfast.cli.command import command
+from mbfast.cli.command import Threads, command
 from mbfast.cli.output import echo, print_table
 
 if TYPE_CHECKING:
@@ -33,14 +35,16 @@ def plan(
     boundary: Annotated[str, typer.Option(help="open or periodic.")] = "open",
     images: Annotated[int | None, typer.Option(help="Shells of explicit images, if periodic.")] = None,
     averaged: Annotated[bool, typer.Option("--averaged", help="Blocks are cubes, on a lattice.")] = False,
+    threads: Threads = None,
 ) -> None:
     """Predict time and memory of every method of a pair sum on this machine, and what auto takes, before anything runs.
 
     Example: mbfast plan --blocks 128x128x128 --kind dipole
     """
-    from mbfast._core import machine  # noqa: PLC0415
+    from mbfast._core import machine, tiles  # noqa: PLC0415
     from mbfast.pairs import planning  # noqa: PLC0415
 
+    tiles.set_threads(threads)
     sides = blocks.lower().split("x")
     try:
         numbers = [int(float(side)) if float(side) == int(float(side)) else -1 for side in sides]
@@ -60,7 +64,8 @@ def plan(
     print_table(table)
     method, exact, why = planning.auto_method(problem)
     echo(f"auto takes {method}, rtol {exact.rtol:g} ({why})")
-    echo(f"one field on this machine, set-up included; {free / 1e9:.3g} GB are available")
+    count, source = tiles.default_threads()
+    echo(f"one field on this machine, set-up included, threads: {count} ({source}); {free / 1e9:.3g} GB are available")
 
 
 @command
@@ -69,9 +74,9 @@ def info() -> None:
 
     Example: mbfast info
     """
-    from mbfast._core import jit, machine  # noqa: PLC0415
+    from mbfast._core import jit, machine, tiles  # noqa: PLC0415
 
-    kernels = jit.all_kernels()
+    kernels, (threads, source) = jit.all_kernels(), tiles.default_threads()
     table = Table.grid("", "", padding=(0, 2))
     table.add_row("mbfast", mbfast.__version__)
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
@@ -79,7 +84,8 @@ def info() -> None:
         table.add_row(package, importlib.metadata.version(package))
     processor, width = jit.target()
     table.add_row("processor", f"{processor}, vectors of up to {width} bits")
-    table.add_row("threads", f"{machine.usable_cores()} of {os.cpu_count()} cores usable by this process")
+    usable = f"{machine.usable_cores()} of {os.cpu_count()} cores usable by this process"
+    table.add_row("threads", f"{threads} (from {source}); {usable}")
     for folder in sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels}):
         table.add_row("cache folder", folder)
     files = [file for kernel in kernels for file in kernel.cache_files()]
@@ -91,58 +97,79 @@ def info() -> None:
 
 @command
 def warmup(
-    processes: Annotated[int | None, typer.Option(min=1, help="Processes at once; usable cores by default.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes at once; by default as many as threads.")
+    ] = None,
 ) -> None:
     """Compile all kernels and keep them in the cache, so that the first call of each is fast; measure speeds for plan.
 
     Example: mbfast warmup
     """
     start = time.perf_counter()
-    from mbfast._core import jit, machine  # noqa: PLC0415
+    from mbfast._core import jit, tiles  # noqa: PLC0415
     from mbfast.pairs import planning  # noqa: PLC0415
 
     kernels = jit.all_kernels()
     keeps = all(kernel.cache_folder for kernel in kernels)  # else what another process compiles is lost
-    compile_kernels(kernels, (processes or machine.usable_cores()) if keeps else 1)
+    compile_kernels(kernels, tiles.check_threads(processes) if keeps else 1)
     planning.measure()
     echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")
 
 
 def compile_kernels(kernels: Sequence[Kernel], processes: int) -> None:
     """Compile kernels in so many processes, which share the cache, and draw a bar; Ctrl-C ends all of them."""
-    # all of a file in one process, which compiles their helpers once; long files first
-    files = {kernel.file: [other.name for other in kernels if other.file == kernel.file] for kernel in kernels}
-    jobs = [files[file] for file in sorted(files, key=lambda file: file.stat().st_size, reverse=True)]
-    with Progress(console=Console(stderr=True)) as bar:
+    left = [[kernel.name] for kernel in kernels]
+    if processes > 1:  # all of a file in one process, which compiles their helpers once; long files first
+        files = {kernel.file: [other.name for other in kernels if other.file == kernel.file] for kernel in kernels}
+        left = [files[file] for file in sorted(files, key=lambda file: file.stat().st_size, reverse=True)]
+    with Progress(console=Console(stderr=True), auto_refresh=False) as bar:
         task = bar.add_task("compiling", total=len(kernels))
-        if processes == 1:
-            for kernel in kernels:
-                kernel.compile()
-                bar.advance(task)
-            return
-        # not by fork: this process has threads, such as that of the bar
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_ignore_interrupts) as pool:
-            try:
-                for future in as_completed([pool.submit(_compile, job) for job in jobs]):
-                    bar.advance(task, future.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in multiprocessing.active_children():
-                    process.terminate()
-                raise
+        with contextlib.suppress(OSError, EOFError):  # a process has died
+            for job in _compiled_by(processes, left.copy()) if processes > 1 else ():
+                left.remove(job)
+                bar.update(task, advance=len(job), refresh=True)
+        for job in left:
+            _compile(job)
+            bar.update(task, advance=len(job), refresh=True)
 
 
-def _ignore_interrupts() -> None:
-    # Ctrl-C reaches all processes of a terminal: the first ends the others
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _compiled_by(processes: int, jobs: list[list[str]]) -> Iterator[list[str]]:
+    """Yield the jobs that so many processes, or as many as can be started, have done."""
+    context, waiting = multiprocessing.get_context("spawn"), iter(jobs)  # not by fork: the caller may have threads
+    under_way: dict[Any, list[str]] = {}
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            for job in itertools.islice(waiting, processes):
+                pipe, theirs = context.Pipe()
+                process = context.Process(target=_serve, args=(theirs,), daemon=True)
+                process.start()
+                stack.callback(process.join)
+                stack.callback(process.terminate)
+                theirs.close()
+                pipe.send(job)
+                under_way[pipe] = job
+        while under_way:
+            ready: list[Any] = wait(list(under_way))
+            for pipe in ready:
+                pipe.recv()
+                yield under_way.pop(pipe)
+                for job in itertools.islice(waiting, 1):
+                    pipe.send(job)
+                    under_way[pipe] = job
 
 
-def _compile(names: list[str]) -> int:
-    """Compile kernels in a process of their own; return their number."""
+def _serve(pipe: Connection) -> None:
+    """Compile what comes, and say so, in a process of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: one ends the others
+    with contextlib.suppress(OSError, EOFError):  # nothing more comes
+        while True:
+            _compile(pipe.recv())
+            pipe.send(None)
+
+
+def _compile(names: list[str]) -> None:
     from mbfast._core import jit  # noqa: PLC0415
 
     for kernel in jit.all_kernels():
         if kernel.name in names:
             kernel.compile()
-    return len(names)

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from mbfast import units
 from mbfast._core.archive import Content, write_files
-from mbfast.cli.command import command
+from mbfast._core.tiles import set_threads
+from mbfast.cli.command import Threads, command
 from mbfast.cli.output import check_writable, echo, figure_files, print_table, rendered
 from mbfast.glasses import load_glasses
 
@@ -38,6 +39,7 @@ def reproduce(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the records.")] = None,
     figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here, as PNG and SVG.")] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Print the findings by part, in Markdown, alone.")] = False,
+    threads: Threads = None,
 ) -> None:
     """Recompute what the paper prints, claim by claim, and compare.
 
@@ -55,6 +57,7 @@ def reproduce(
     """
     from mbfast import audit  # noqa: PLC0415
 
+    set_threads(threads)
     images = figure_files(figures, _FIGURES)
     check_writable(json_file, *images)
     records = audit.reproduce(equation or None)  # refuses what is no equation

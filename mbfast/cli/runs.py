@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from mbfast._core.archive import Content, write_files
-from mbfast.cli.command import command
+from mbfast._core.tiles import check_threads
+from mbfast.cli.command import Threads, command
 from mbfast.cli.output import check_writable, echo, figure_files, print_table, rendered
 from mbfast.glasses import medium
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @command
 def flow(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.", show_default=False)],
+    threads: Threads = None,
 ) -> None:
     """Renormalize the spectra of a material from blocks to a sample (4.1), as a TOML file says.
 
@@ -48,7 +50,7 @@ def flow(
     inputs = [config] + ([config.parent / name] if (name := wanted.values["spectrum"]["file"]) else [])
     if any(wanted.data.resolve() == file.resolve() for file in inputs):
         raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
-    result = wanted.run()
+    result = wanted.run(threads=check_threads(threads))
     outputs: dict[Path, Content] = {wanted.data: result.save}
     if images:
         from mbfast.plotting import flow_figures  # noqa: PLC0415
@@ -87,7 +89,7 @@ def pairsum(
     image_shape: Annotated[str | None, typer.Option(help="cubic or spherical; direct and fft only.")] = None,
     macroscopic: Annotated[str | None, typer.Option(help="clamped, stress-free, tin-foil, vacuum; ewald only.")] = None,
     rtol: Annotated[float | None, typer.Option(help="Relative error that is allowed.")] = None,
-    threads: Annotated[int | None, typer.Option(help="By default as many as this process may use.")] = None,
+    threads: Threads = None,
     output: Annotated[Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's STEM-fields.npz.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Draw no progress bar.")] = False,
 ) -> None:

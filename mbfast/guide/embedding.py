@@ -54,7 +54,8 @@ Compile time
 ------------
 A kernel is compiled at its first call and kept on disk: in ``NUMBA_CACHE_DIR``, else beside the package, else in your
 cache folder, else in a private temporary one. ``mbfast warmup`` compiles all of them, ``mbfast info`` shows the folder,
-and ``MBFAST_CACHE=0`` turns the cache off. Add ``cache=True`` to your own functions, but note that numba does not
+and ``MBFAST_CACHE=0`` turns the cache off. A file that is damaged is compiled anew, never loaded. Ctrl-C ends a
+compilation, after the part of it that is LLVM's. Add ``cache=True`` to your own functions, but note that numba does not
 notice a change in a function of another file that yours calls.
 
 C, C++ and Fortran
@@ -82,9 +83,17 @@ True
 Threads
 -------
 Functions take ``threads=``, by default as many as the process may use: its affinity mask and the quota of its control
-group count, and results do not depend on the number. Threads live for one call only. Every function may be called from
-several threads at once; kernels do not hold the interpreter's lock. Where your own code is parallel already, give
-``threads=1``:
+group count, and results do not depend on the number. The default can be limited, by the first of these that is given:
+
+1. ``mbfast.set_threads(n)``, in this process;
+2. the environment variable ``MBFAST_NUM_THREADS``, in this process and those that it starts;
+3. the least of ``OMP_NUM_THREADS``, ``NUMBA_NUM_THREADS`` and ``SLURM_CPUS_PER_TASK``.
+
+``mbfast info`` says which it is; the commands that compute have an option ``--threads``. The caller's thread takes part
+in the work, and where no other can be started (``ulimit -u``, the limits of a container) it does all of it.
+
+Threads live for one call only. Every function may be called from several threads at once; kernels do not hold the
+interpreter's lock. Where your own code is parallel already, give ``threads=1``:
 
 >>> from concurrent.futures import ThreadPoolExecutor
 >>> places = 1e-9 * positions.T
@@ -108,6 +117,9 @@ also after threads and kernels have run, because mbfast leaves no thread behind 
 ...     spawned = list(pool.map(work, samples))
 >>> spawned == threaded  # to the last bit
 True
+
+Results are saved whole or not at all. A process that is killed while it saves one leaves a hidden file,
+``.mbfast.HOST.PROCESS.N``, which the next save into the same folder on the same computer removes.
 
 A script that starts processes needs ``if __name__ == "__main__":``, as Python's documentation says.
 

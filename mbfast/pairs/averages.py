@@ -32,7 +32,7 @@ def lattice_sum(
     spacing : float, optional
         Unit of length (m); wanted for positions, known for a lattice.
     threads : int, optional
-        None: as many as this process may use. The result does not depend on it.
+        None: as many as this process may use, see `set_threads`. The result does not depend on it.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def phase_sum(
         u along k; the mean over the two directions across k; or a unit vector u. The strain is
         e_ij = (k_i u_j + u_i k_j)/(2|k|).
     threads : int, optional
-        None: as many as this process may use. The result does not depend on it.
+        None: as many as this process may use, see `set_threads`. The result does not depend on it.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def strain_coupling_sum(
     coherent : bool
         As in `angular_coefficients`.
     threads : int, optional
-        None: as many as this process may use. The result does not depend on it.
+        None: as many as this process may use, see `set_threads`. The result does not depend on it.
 
     Returns
     -------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import itertools
 import json
 import time
@@ -12,9 +13,9 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from mbfast._core import jit
+from mbfast._core import jit, tiles
 from mbfast._core.archive import write_files
-from mbfast._core.machine import available_memory, usable_cores
+from mbfast._core.machine import available_memory
 from mbfast._core.validate import require_choice
 from mbfast.pairs.direct import DirectField
 from mbfast.pairs.ewald import EwaldField
@@ -164,27 +165,34 @@ def refuse_memory(method: str, problem: PairProblem) -> None:
     )
 
 
-@functools.cache
 def _speed(name: str) -> float:
-    """Return `_measured` of a method and a number of components, from the cache if it is there.
+    """Return `_measured` of a method and a number of components with as many threads as there are by default."""
+    return _speed_of(name, tiles.default_threads()[0])
 
-    What is not asked for need not be compiled.
+
+@functools.cache
+def _speed_of(name: str, threads: int) -> float:
+    """Return a speed from the cache if it is there, with those measured before. What is not asked for is not compiled.
+
+    A file that is damaged, or was made by another processor or with other threads, has another digest.
     """
     folder = jit.all_kernels()[0].cache_folder
     file = None if folder is None else folder / "speeds.json"
-    key = f"{jit.target()[0]}, {usable_cores()} threads, 2"
     known: dict[str, float] = {}
-    try:
+
+    def digest(seconds: dict[str, float]) -> str:
+        content = json.dumps([jit.target()[0], threads, seconds], sort_keys=True)
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
         stored = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
-        if stored.get("key") == key:
-            known = {what: float(seconds) for what, seconds in stored["seconds"].items()}
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
-        pass
+        if stored["key"] == digest(stored["seconds"]):
+            known = stored["seconds"]
     if name not in known:
         known[name] = _measured(*name.split())
         if file is not None:
             with contextlib.suppress(OSError):  # measured again by the next process
-                write_files({file: json.dumps({"key": key, "seconds": known}).encode()})
+                write_files({file: json.dumps({"key": digest(known), "seconds": known}).encode()})
     return known[name]
 
 

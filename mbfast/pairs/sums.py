@@ -65,7 +65,7 @@ def pair_field(
         Points between the blocks (m), as of probes, where the field of all blocks is wanted in place of that at the
         blocks; by "direct" and "ewald".
     threads : int, optional
-        None: as many as this process may use. The result does not depend on it, to the last bit.
+        None: as many as this process may use, see `set_threads`. The result does not depend on it, to the last bit.
     progress : bool or callable
         Draw a bar, if rich is installed, or call it, from the threads that work, with the numbers of tiles done and
         in all. "ewald" counts as one tile.

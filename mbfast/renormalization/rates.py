@@ -122,7 +122,7 @@ def absorption_rates(
     permittivity : float, optional
         epsilon of (5.2), wanted with `dielectric`; both rationalised.
     threads : int, optional
-        None: as many as this process may use. The result does not depend on it.
+        None: as many as this process may use, see `set_threads`. The result does not depend on it.
 
     Returns
     -------

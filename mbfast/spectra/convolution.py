@@ -62,7 +62,7 @@ def convolve(
     method : {"auto", "direct", "fft"}
         FFT is for uniform nodes, interpolation in omega, T = 0 and ``at=None``; auto takes it where it can.
     threads : int, optional
-        None: as many as this process may use. The result does not depend on it.
+        None: as many as this process may use, see `set_threads`. The result does not depend on it.
 
     Returns
     -------

@@ -65,7 +65,7 @@ def kramers_kronig(
         FFT is O(n log n), for logarithmic or uniform nodes and ``at=None``; its rounding errors are relative to the
         largest value. auto takes it for 96 nodes and more.
     threads : int, optional
-        None: as many as this process may use. The result does not depend on it.
+        None: as many as this process may use, see `set_threads`. The result does not depend on it.
 
     Returns
     -------

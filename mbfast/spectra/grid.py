@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core.validate import (
     FloatArray,
+    ReadOnly,
     broadcast_shape,
     float_array,
     require_choice,
@@ -69,7 +70,7 @@ class Stencils(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class FrequencyGrid:
+class FrequencyGrid(ReadOnly):
     """Frequencies at which spectra are sampled, and what spectra are between and beyond them: checked once.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import SMALLEST, FloatArray, float_array, require_bounded, require_choice
+from mbfast._core.validate import SMALLEST, FloatArray, ReadOnly, float_array, require_bounded, require_choice
 from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
@@ -21,7 +21,7 @@ from mbfast.spectra.thermal import absorbed_fraction, check_temperature, thermal
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(ReadOnly):
     r"""Reduced susceptibilities Im chi~_l and Im chi~_t, sampled at positive frequencies.
 
     Parameters
