@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _new(width: float = 7.0, height: float = 5.0) -> tuple[Figure, Axes]:
+def figure_class() -> type[Figure]:
+    """Return matplotlib's class of figures, or raise an ImportError that says what to install."""
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
         raise ImportError("figures need matplotlib: pip install 'mbfast[plot]'") from None
-    figure = Figure(figsize=(width, height), layout="constrained")
+    return Figure
+
+
+def _new(width: float = 7.0, height: float = 5.0) -> tuple[Figure, Axes]:
+    figure = figure_class()(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -19,30 +19,78 @@ Content: TypeAlias = bytes | Callable[[BinaryIO], object]
 """What goes into a file: its bytes, or a function that writes them into an open one."""
 
 
+def check_writable(*files: Path | None) -> None:
+    """Find out before any work whether files can be written, by making and removing what `write_files` would make."""
+    outputs = [(file, file.resolve()) for file in files if file is not None]
+    for file, target in outputs:
+        if file.is_dir():
+            raise ValueError(f"{file}: a file is wanted, this is a folder")
+        if [other for _, other in outputs].count(target) > 1:
+            raise ValueError(f"{file}: two outputs cannot go to one file")
+        if file.exists() and not os.access(file, os.W_OK):
+            raise ValueError(f"{file}: cannot be written, it is not writable")
+        if _is_open_end(file):
+            continue
+        base = next(parent for parent in target.parents if parent.exists())
+        if not base.is_dir():
+            raise ValueError(f"{file}: cannot be written, {base} is no folder")
+        for name in target.relative_to(base).parts:
+            with _naming_output(file):
+                _partial(base / name).open("wb").close()
+                _partial(base / name).unlink()
+
+
 def write_files(outputs: Mapping[Path, Content]) -> None:
-    """Write all files or, should one fail, none; pipes and devices are written to, not replaced."""
-    in_place = [file for file in outputs if file.exists() and not file.is_file()]
-    targets = {file: file.resolve() for file in outputs if file not in in_place}
-    unfinished = {target.with_name(f".{target.name}.{os.getpid()}"): file for file, target in targets.items()}
+    """Write all files or, should one fail, none; pipes, devices and standard output are written to, not replaced."""
+    targets = {file: file.resolve() for file in outputs if not _is_open_end(file)}
     try:
-        for partial, file in unfinished.items():
-            partial.parent.mkdir(parents=True, exist_ok=True)
-            _write(partial, outputs[file])
-        for partial, file in unfinished.items():
-            partial.replace(targets[file])
+        for file, target in targets.items():
+            with _naming_output(file):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with _partial(target).open("wb") as stream:
+                    _write(stream, outputs[file])
+        for target in targets.values():
+            _partial(target).replace(target)
     finally:
-        for partial in unfinished:
-            partial.unlink(missing_ok=True)
-    for file in in_place:
-        _write(file, outputs[file])
+        for target in targets.values():
+            with suppress(OSError):  # such as that of a name too long, which was met before
+                _partial(target).unlink(missing_ok=True)
+    for file in [file for file in outputs if file not in targets]:
+        # the standard output through its own descriptor: what it is appended to or goes on with stays
+        with _naming_output(file), open(os.dup(1) if is_standard_output(file) else file, "wb") as stream:  # noqa: PTH123
+            _write(stream, outputs[file])
 
 
-def _write(file: Path, content: Content) -> None:
-    with file.open("wb") as stream:
-        if callable(content):
-            content(stream)
-        else:
-            stream.write(content)
+def is_standard_output(file: Path) -> bool:
+    """Return whether a file, such as /dev/stdout, is what the standard output of this process goes to."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(1))
+    except OSError:  # one of them is not there
+        return False
+
+
+def _is_open_end(file: Path) -> bool:
+    return (file.exists() and not file.is_file()) or is_standard_output(file)
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}")
+
+
+@contextmanager
+def _naming_output(file: Path) -> Iterator[None]:
+    """Make errors of the system, such as that of a full disk, name the file that was to be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(file)) from None
+
+
+def _write(stream: BinaryIO, content: Content) -> None:
+    if callable(content):
+        content(stream)
+    else:
+        stream.write(content)
 
 
 def save_result(
