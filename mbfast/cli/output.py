@@ -103,7 +103,7 @@ def rendered(figure: Figure, file: Path) -> bytes:
     """Return the bytes of a figure, the same for the same figure; it keeps the layout of the first kind of file."""
     from matplotlib import rc_context  # noqa: PLC0415
 
-    buffer, kind = io.BytesIO(), file.suffix.removeprefix(".")
+    buffer, kind = io.BytesIO(), file.suffix.lower().removeprefix(".")
     dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with rc_context({"svg.hashsalt": "mbfast"}):  # as without dates, the same figure gives the same bytes
         figure.savefig(buffer, format=kind, dpi=160, metadata=dates.get(kind))

@@ -116,7 +116,7 @@ def ratio(
     from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio  # noqa: PLC0415
 
     check_writable(figure)
-    if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
+    if figure is not None and figure.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"{figure}: a figure is wanted as .png, .svg or .pdf")
     glasses = load_glasses(csv)
     excluded = exclude or []
