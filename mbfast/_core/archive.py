@@ -119,7 +119,10 @@ def save_result(
 
 
 class LocatedError(ValueError):
-    """A message that says where."""
+    """A message that says where; of what it quotes from a file, the middle may be left out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= 600 else f"{message[:400]} ... {message[-150:]}")
 
 
 @contextmanager

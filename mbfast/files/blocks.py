@@ -198,7 +198,7 @@ def _periodic_cell(described: Mapping[str, str]) -> NDArray[np.float64] | None:
     """Return the periods (m) that the second line of extended XYZ describes, or None."""
     words = described.get("pbc", "T" if "Lattice" in described else "F").split()
     flags = {_FLAGS.get(word.lower()) for word in words}
-    if flags not in ({True}, {False}):
+    if flags not in ({True}, {False}) or len(words) not in (1, 3):
         raise ValueError(f"row 2: pbc must be true along all three axes or along none, got {' '.join(words)[:80]!r}")
     if flags == {False}:
         return None
