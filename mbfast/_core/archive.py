@@ -112,10 +112,17 @@ def save_result(
     def write(stream: BinaryIO) -> None:
         (np.savez_compressed if compress else np.savez)(stream, **arrays, **described)
 
-    if isinstance(file, (str, os.PathLike)):
-        write_files({Path(file): write})
+    if isinstance(file, str | os.PathLike) or not hasattr(file, "write"):
+        write_files({path_of("file", file): write})
     else:
         write(file)
+
+
+def path_of(name: str, value: object) -> Path:
+    """Return a path, or raise a TypeError that says which argument is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, got {value!r}")
+    return Path(value)
 
 
 class LocatedError(ValueError):
@@ -140,11 +147,12 @@ def naming(file: object) -> Iterator[None]:
         raise LocatedError(f"{file}: {error}") from None
 
 
-def load_result(file: Path, kind: str, names: Collection[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def load_result(path: object, kind: str, names: Collection[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Return the named arrays of a saved result, and its inputs.
 
     A ValueError if it is damaged, no result of this kind, incomplete, or of a later format than this version knows.
     """
+    file = path_of("file", path)
     content = read_archive(file, {*names, "format", "version", "inputs"})
     label = str(content.get("format", "an archive without a format"))
     found = re.fullmatch(r"mbfast (\S+) (\d{1,9})", label)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import itertools
-import operator
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias, TypeVar
 
 from mbfast._core.machine import usable_cores
+from mbfast._core.validate import whole_number
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,10 +24,7 @@ def check_threads(threads: int | None) -> int:
     """Return the number of threads to use; None means `usable_cores`."""
     if threads is None:
         return usable_cores()
-    try:
-        number = operator.index(threads)
-    except TypeError:
-        raise TypeError(f"threads must be a whole number or None, got {threads!r}") from None
+    number = whole_number("threads", threads)
     if number < 1:
         raise ValueError(f"threads must be at least 1, got {number}")
     return number
@@ -79,6 +76,8 @@ def counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[],
         done = itertools.count(1)
         yield lambda: progress(next(done), total)
         return
+    if not isinstance(progress, bool):
+        raise TypeError(f"progress must be True, False or a function, got {progress!r}")
     if not progress or importlib.util.find_spec("rich") is None:
         yield lambda: None
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import operator
 from collections.abc import Collection
 from typing import Any, Protocol, TypeAlias
 
@@ -78,6 +79,16 @@ def finite_number(name: str, value: ArrayLike) -> float:
     number = one_number(name, value)
     require_finite(name, np.asarray(number))
     return number
+
+
+def whole_number(name: str, value: object) -> int:
+    """Return `value` as a Python int; a TypeError if it is no whole number, or True or False."""
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be a whole number, got {value!r}")
 
 
 def require_flag(name: str, value: object) -> None:

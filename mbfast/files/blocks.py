@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core import voigt
-from mbfast._core.archive import naming, read_archive
+from mbfast._core.archive import naming, path_of, read_archive
 from mbfast._core.tables import Table
 from mbfast._core.validate import real_array
 from mbfast.pairs.geometry import BlockLattice
@@ -90,6 +90,8 @@ def read_blocks(path: str | os.PathLike[str]) -> BlockData:
     ------
     OSError
         If the file cannot be read.
+    TypeError
+        If `path` is no path.
     ValueError
         If it does not consist of the above; the message names the file and, of a table, row and column (row 1 is the
         header). Whether positions and moments make sense is left to `pair_field`.
@@ -105,7 +107,7 @@ def read_blocks(path: str | os.PathLike[str]) -> BlockData:
     >>> data.blocks.shape, data.moments.shape, data.cell
     ((2, 3), (2, 3), None)
     """
-    file = Path(path)
+    file = path_of("path", path)
     readers = {".npz": _from_npz, ".npy": _from_npy, ".csv": _from_csv, ".xyz": _from_xyz, ".extxyz": _from_xyz}
     with naming(file):
         if file.suffix.lower() not in readers:
