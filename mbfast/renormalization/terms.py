@@ -69,7 +69,7 @@ class Terms(ABC):
         side, changes = cls.check_n0(n0), {"k_l": one_number("k_l", k_l), "k_t": one_number("k_t", k_t)}
         for name, value in changes.items():
             if not 0.0 <= value <= LARGEST:
-                raise ValueError(f"{name} must be from 0 (an absorption) to {LARGEST:g}, got {value:g}")
+                raise ValueError(f"{name} must be from 0 to {LARGEST:g} (an absorption), got {value:g}")
         return cls(interaction, side, **changes)
 
     @classmethod
