@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -31,13 +32,19 @@ def check_writable(*files: Path | None) -> None:
             raise ValueError(f"{file}: cannot be written, it is not writable")
         if _is_open_end(file):
             continue
-        base = next(parent for parent in target.parents if parent.exists())
-        if not base.is_dir():
-            raise ValueError(f"{file}: cannot be written, {base} is no folder")
-        for name in target.relative_to(base).parts:
-            with _naming_output(file):
-                _partial(base / name).open("wb").close()
-                _partial(base / name).unlink()
+        with _naming_output(file):
+            missing = list(itertools.takewhile(lambda parent: not parent.exists(), target.parents))
+            base = target.parents[len(missing)]
+            if not base.is_dir():
+                raise ValueError(f"{file}: cannot be written, {base} is no folder")
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _partial(target).open("wb").close()
+                _partial(target).unlink()
+            finally:
+                for folder in missing:
+                    with suppress(OSError):  # it was not made
+                        folder.rmdir()
 
 
 def write_files(outputs: Mapping[Path, Content]) -> None:

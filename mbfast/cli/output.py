@@ -55,7 +55,7 @@ def show(
     width = shutil.get_terminal_size().columns if terminal else 1_000_000
     # cells are text, not markup
     console = Console(
-        file=io.StringIO(), force_terminal=terminal, width=width, markup=False, emoji=False, highlight=False
+        file=io.StringIO(), force_terminal=terminal, width=width, height=100, markup=False, emoji=False, highlight=False
     )
     styles = ["red" if number in red else "" for number in range(len(rows))]
     table = Table()
