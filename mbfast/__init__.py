@@ -8,5 +8,18 @@ import lazy_loader
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_public, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
+
+
+def __getattr__(name):
+    try:
+        return _public(name)
+    except AttributeError as error:
+        import difflib  # noqa: PLC0415
+
+        near = difflib.get_close_matches(name, __all__, 1)
+        if not near or name in __all__:
+            raise
+        # without the object, beside which Python would show a near name once more
+        raise AttributeError(f"{error}, did you mean {near[0]}?", name=name, obj=None) from None

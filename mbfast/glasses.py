@@ -7,10 +7,9 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from importlib.resources.abc import Traversable
-from pathlib import Path
 
 from mbfast import units
-from mbfast._core.archive import naming
+from mbfast._core.archive import naming, path_of
 from mbfast._core.tables import Table
 
 _REQUIRED = ("material", "gamma_l_eV", "gamma_t_eV", "c_l_km_s", "c_t_km_s")
@@ -119,6 +118,8 @@ def medium(
 
     Raises
     ------
+    TypeError
+        If `called` is no function.
     MediumError
         A ValueError, if there is neither a glass nor all three numbers, if there is a glass and a velocity, if the
         glass is not in the table, or if its density is neither known nor given.
@@ -129,6 +130,8 @@ def medium(
     >>> medium("V52", density=4800)
     (4800, 4150.0, 2250.0)
     """
+    if not callable(called):
+        raise TypeError(f"called must be a function, got {called!r}")
     given = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t}
     there = [name for name, value in given.items() if value is not None]
     numbers = ("density", "c_l", "c_t")
@@ -172,7 +175,7 @@ def load_glasses(
     OSError
         If the file cannot be read.
     TypeError
-        If `path` is no path, or `names` is a string.
+        If `path` is no path, or `names` is a string or no iterable.
     ValueError
         If the file is not such a table (the message names file, row and column; row 1 is the header), or a name is
         not in it.
@@ -192,14 +195,13 @@ def load_glasses(
     if path is None:
         label = "mbfast/data/glasses.csv"
         file: Traversable = importlib.resources.files("mbfast").joinpath("data/glasses.csv")
-    elif isinstance(path, str | os.PathLike):
-        file, label = Path(path), os.fspath(path)
     else:
-        raise TypeError(f"path must be a path or None, got {path!r}")
+        file = path_of("path", path)
+        label = str(path)
     with naming(label), file.open("r", encoding="utf-8-sig") as lines:
         glasses = _read(Table(lines))
-    if isinstance(names, str):
-        raise TypeError(f"names must be an iterable of glass names, got the string {names!r}")
+    if isinstance(names, str) or not isinstance(names, Iterable | None):
+        raise TypeError(f"names must be an iterable of glass names, got {names!r}")
     chosen = tuple(glasses if names is None else names)
     for name in chosen:
         if name not in glasses:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from mbfast import units
-from mbfast._core.validate import require_positive
+from mbfast._core.validate import positive_number
 from mbfast.cutoffs import cutoff_length
 from mbfast.glasses import Glass
 from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio
@@ -24,14 +24,28 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+T = TypeVar("T")
 
-def _new(width: float = 7.0, height: float = 5.0) -> tuple[Figure, Axes]:
+
+def figure_class() -> type[Figure]:
+    """Return matplotlib's class of figures, or raise an ImportError that says what to install."""
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
         raise ImportError("figures need matplotlib: pip install 'mbfast[plot]'") from None
-    figure = Figure(figsize=(width, height), layout="constrained")
+    return Figure
+
+
+def _new(width: float = 7.0, height: float = 5.0) -> tuple[Figure, Axes]:
+    figure = figure_class()(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def _members(name: str, values: Iterable[T], kind: type[T]) -> tuple[T, ...]:
+    found = tuple(values) if isinstance(values, Iterable) else ()
+    if not found or not all(isinstance(value, kind) for value in found):
+        raise TypeError(f"{name} must be at least one {kind.__name__}, in a sequence, got {values!r}")
+    return found
 
 
 def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str] = ()) -> Figure:
@@ -53,7 +67,15 @@ def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str]
     ------
     ImportError
         If matplotlib is not installed.
+    TypeError
+        If `glasses` is not a sequence of at least one Glass.
+    ValueError
+        If `exclude` has a name that none of the glasses has.
     """
+    glasses = _members("glasses", glasses, Glass)
+    names = [glass.name for glass in glasses]
+    if not isinstance(exclude, Collection) or isinstance(exclude, str) or any(name not in names for name in exclude):
+        raise ValueError(f"exclude must consist of names of the glasses, {', '.join(names)}, got {exclude!r}")
     x = np.asarray(meissner_berret_ratio(gamma_l=[g.gamma_l for g in glasses], gamma_t=[g.gamma_t for g in glasses]))
     y = np.asarray(meissner_berret_ratio(c_l=[g.c_l for g in glasses], c_t=[g.c_t for g in glasses]))
     kept = np.array([g.name not in exclude for g in glasses])
@@ -91,7 +113,10 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
     ------
     ImportError
         If matplotlib is not installed.
+    TypeError
+        If `glasses` is not a sequence of at least one Glass.
     """
+    glasses = _members("glasses", glasses, Glass)
     figure, axes = _new()
     c = np.linspace(1.2, 2.15, 200)
     curves: tuple[tuple[RatioForm, str, str], ...] = (
@@ -126,7 +151,14 @@ def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) 
     ------
     ImportError
         If matplotlib is not installed.
+    TypeError
+        If `sides` is not a sequence of at least one whole number.
+    ValueError
+        If one of `sides` is below 1.
     """
+    sides = _members("sides", sides, int)
+    if min(sides) < 1:
+        raise ValueError(f"sides must be at least 1, got {min(sides)}")
     figure, axes = _new()
     silica = StressInteraction(2200.0, 5800.0, 3800.0)
     cubes = [BlockLattice((n, n, n), 1e-9) for n in sides]
@@ -163,12 +195,16 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
     ------
     ImportError
         If matplotlib is not installed.
+    TypeError
+        If `run` is not a Flow, or `at` no number.
     ValueError
         If `run` has leading axes, so that it is not one flow, or `at` is not from 1e-35 to 1e35.
     """
+    if not isinstance(run, Flow):
+        raise TypeError(f"run must be a Flow, got {run!r}")
     if run.scales.ndim != 1:
         raise ValueError(f"run must be one flow, got some of shape {run.scales.shape[:-1]}")
-    require_positive("at", np.asarray(at, dtype=np.float64), unit="rad/s")
+    at = positive_number("at", at, unit="rad/s")
     figures: dict[str, Figure] = {}
     shades = np.linspace(0.85, 0.0, run.scales.size)
     figures["spectra"], axes = _new()
@@ -220,9 +256,16 @@ def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: floa
     ------
     ImportError
         If matplotlib is not installed.
+    TypeError
+        If `glasses` is not a sequence of at least one Glass.
+    ValueError
+        If no density of `glasses` is known; if `omega` or `omega_c` is not positive, or as `cutoff_length` says.
     """
+    omega, omega_c = positive_number("omega", omega, unit="rad/s"), positive_number("omega_c", omega_c, unit="rad/s")
+    known = [glass for glass in _members("glasses", glasses, Glass) if glass.density is not None]
+    if not known:
+        raise ValueError("glasses must have one whose density is known, got none")
     figure, axes = _new()
-    known = [glass for glass in glasses if glass.density is not None]
     names = [glass.name for glass in known]
     estimates = np.array([cutoff_length(glass.modulus_t, omega, omega_c) for glass in known])
     axes.plot(names, estimates / units.ANGSTROM, "ks", label="(4.4)")

@@ -84,6 +84,52 @@ def test_objects_that_are_numbers_are_numbers():
             mbfast.pair_field(DIPOLES, POSITIONS, objects)
 
 
+class Frame:
+    """As the nullable frames and columns of pandas: it makes an array of objects of itself."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.rows, dtype=object)
+
+
+class Missing:
+    """As pandas.NA."""
+
+
+def test_frames_are_numbers_unless_something_is_missing():
+    wanted = mbfast.pair_field(DIPOLES, POSITIONS, MOMENTS)
+    np.testing.assert_array_equal(mbfast.pair_field(DIPOLES, Frame(POSITIONS), Frame(MOMENTS)), wanted)
+    for missing in (Missing(), None):
+        rows = [[1.0, missing, 0.0], [0.0, 1.0, 0.0]]
+        words = rf"moments must consist of real numbers, got dtype object with {type(missing).__name__} among its"
+        with pytest.raises(TypeError, match=words):
+            mbfast.pair_field(DIPOLES, POSITIONS, Frame(rows))
+
+
+@pytest.mark.parametrize("kind", ["float64", "Float64", "Int64", "object"])
+def test_frames_of_pandas(kind):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(MOMENTS).astype(kind)
+    wanted = mbfast.pair_field(DIPOLES, POSITIONS, MOMENTS)
+    np.testing.assert_array_equal(mbfast.pair_field(DIPOLES, POSITIONS, frame), wanted)
+    columns = pandas.Series(MOMENTS[0]).astype(kind)
+    np.testing.assert_array_equal(mbfast.pair_field(DIPOLES, POSITIONS, [columns, MOMENTS[1]]), wanted)
+    frame = frame.astype("Float64").mask(frame > 0)
+    with pytest.raises((TypeError, ValueError), match=r"moments must (consist of real numbers|be finite)"):
+        mbfast.pair_field(DIPOLES, POSITIONS, frame)
+
+
+def test_whole_numbers_that_no_double_can_hold():
+    with pytest.raises(ValueError, match="moments must consist of numbers that doubles can hold"):
+        mbfast.pair_field(DIPOLES, POSITIONS, [[10**400, 0, 0], [0, 1, 0]])
+    with pytest.raises(ValueError, match="spacing must consist of numbers that doubles can hold"):
+        mbfast.BlockLattice((1, 1, 1), 10**400)
+    large = mbfast.pair_field(DIPOLES, POSITIONS, [[10**30, 0, 0], [0, 1, 0]])
+    np.testing.assert_array_equal(large, mbfast.pair_field(DIPOLES, POSITIONS, [[1e30, 0, 0], [0, 1, 0]]))
+
+
 CHOICES = {
     "method": (mbfast.pair_field, (SILICA, LATTICE, STRESSES)),
     "boundary": (mbfast.pair_field, (SILICA, LATTICE, STRESSES)),
@@ -120,11 +166,6 @@ def test_flags(name, wrong):
     function, arguments = FLAGS[name]
     with pytest.raises(TypeError, match=f"{name} must be True or False, got "):
         function(*arguments, **{name: wrong})
-
-
-def test_a_path_that_is_none():
-    with pytest.raises(TypeError, match="path must be a path or None, got 5"):
-        mbfast.load_glasses(5)
 
 
 @pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-300, 1e-150, 1e149])

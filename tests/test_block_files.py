@@ -2,7 +2,7 @@
 
 import json
 import math
-import sys
+import re
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,7 @@ def test_extended_xyz_is_in_angstrom(columns, cell):
     positions, moments = sample(min(columns, 6))
     if columns == 9:
         moments = full(moments)
-    save("at@blocks.xyz", positions, moments.reshape(N, columns), cell)  # ase takes what follows an @ for a frame
+    save("at@blocks.xyz", positions, moments.reshape(N, columns), cell)
     data = read_blocks("at@blocks.xyz")
     np.testing.assert_allclose(data.positions, positions, rtol=1e-15)  # there and back
     assert np.array_equal(data.moments, moments)
@@ -356,24 +356,31 @@ def damaged():
         ("x.csv", "x,y,z,px,py,pz\n1,٢,3,4,5,6\n", "x.csv: row 2, column y: a finite number is wanted, got '٢'"),
         ("x.csv", 'x,y,z,px,py,pz\n1,2,3,4,5,"6\n', "x.csv: row 2: unexpected end of data"),
         ("x.csv", lambda: b"x,y,z\n\xff", "x.csv: not a UTF-8 text file (invalid start byte at byte 6)"),
-        ("x.xyz", "nonsense\n", "x.xyz: not extended XYZ (XYZError("),
-        ("x.xyz", "", "x.xyz: one frame is wanted, got 0"),
+        ("x.xyz", "nonsense\n", "x.xyz: row 1: a number of blocks is wanted, got 'nonsense'"),
+        ("x.xyz", "", "x.xyz: row 1: a number of blocks is wanted, got ''"),
+        ("x.xyz", "-1\n\n", "x.xyz: row 1: a number of blocks is wanted, got '-1'"),
         ("x.xyz", XYZ.format(pbc="F F F").replace("1e-30", "0"), "x.xyz: moments are all zero: in SI units they"),
         ("x.xyz", lambda: b"\xff\xfe", "x.xyz: not a UTF-8 text file ("),
-        ("x.xyz", 2 * XYZ.format(pbc="F F F"), "x.xyz: one frame is wanted, got 2"),
-        ("x.xyz", "1\n\nH 0 0 0\n", "x.xyz: moments is missing; for each atom there are numbers, positions"),
-        ("x.xyz", XYZ.format(pbc="T T F"), "x.xyz: pbc must be true along all three axes or along none, got [True, "),
+        ("x.xyz", 2 * XYZ.format(pbc="F F F"), "x.xyz: one frame is wanted, of the 1 blocks that row 1 announces, got"),
+        ("x.xyz", "1\n\nH 0 0 0\n", "x.xyz: row 2: pos of 3 columns and moments of 3, 6 or 9 are wanted in Prop"),
+        ("x.xyz", XYZ.format(pbc="T T F"), "x.xyz: row 2: pbc must be true along all three axes or along none, got 'T"),
+        ("x.xyz", XYZ.format(pbc="yes"), "x.xyz: row 2: pbc must be true along all three axes or along none, got 'yes"),
+        ("x.xyz", XYZ.format(pbc="T T T"), "x.xyz: row 2: Lattice must be 9 numbers where pbc is true, got ''"),
+        ("x.xyz", XYZ.format(pbc='T" Lattice="1 0 0 0 1 0 0 0 x'), "x.xyz: row 2, column Lattice_9: a finite number"),
+        ("x.xyz", "1\nProperties=pos:R:3:moments:R\n", "x.xyz: row 2: Properties must be name:type:columns, repeated"),
+        ("x.xyz", "1\nProperties=pos:R:3:moments:R:-3\n", "x.xyz: row 2: Properties must be name:type:columns, rep"),
+        ("x.xyz", "1\nProperties=pos:R:3:pos:R:3:moments:R:3\n0 0 0 0 0 0 0 0 1\n", "column pos_1 stands there twice"),
+        ("x.xyz", XYZ.format(pbc="F") + "X 1 1 1 1 1 1\n", "announces, got more"),
+        ("x.xyz", XYZ.format(pbc="F").replace("X 0", "X"), "x.xyz: row 3: 7 cells are wanted, as in the header, got 6"),
+        ("x.xyz", XYZ.format(pbc="F").replace("X", "X 1"), "x.xyz: row 3: 7 cells are wanted, as in the header, got 8"),
+        ("x.xyz", XYZ.format(pbc="F").replace("X 0", "X 1_0"), "x.xyz: row 3, column pos_1: a finite number is wanted"),
         (
             *("x.xyz", "1\nProperties=species:S:1:pos:R:3:moments:R:2\nX 0 0 0 1 1\n"),
-            "x.xyz: moments must have 3, 6 or 9 columns, got 2",
-        ),
-        (
-            *("x.xyz", "1\nProperties=species:S:1:pos:R:3:moments:R:1\nX 0 0 0 1\n"),
-            "x.xyz: moments must have 3, 6 or 9 columns, got 1",
+            "x.xyz: row 2: pos of 3 columns and moments of 3, 6 or 9 are wanted in Properties, got species (1), pos ",
         ),
         (
             *("x.xyz", "1\nProperties=species:S:1:pos:R:3:moments:S:3\nX 0 0 0 a b c\n"),
-            "x.xyz: moments must consist of real numbers, got dtype",
+            "x.xyz: row 3, column moments_1: a finite number is wanted, got 'a'",
         ),
     ],
 )
@@ -460,18 +467,60 @@ def refused(arguments, words):
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    Path("x.xyz").write_text(XYZ.format(pbc="F F F"), encoding="utf-8")
-    monkeypatch.setitem(sys.modules, "ase.io", None)
-    with pytest.raises(ImportError, match=r"extended XYZ files need ase: pip install 'mbfast\[ase\]'"):
-        read_blocks("x.xyz")
-    refused(("x.xyz", *MEDIUM[3]), "extended XYZ files need ase: pip install 'mbfast[ase]'")
+XYZ_OF_3 = '3\nProperties=species:S:1:pos:R:3:moments:R:3:note:S:1 pbc="F F F"\n' + "".join(
+    f"{species} {i} 0 0 0 0 {i + 1}e-30 x\n" for i, species in enumerate(("H", "block", "Xx1D2"))
+)
 
 
-def test_atoms_that_no_file_of_this_size_can_hold():
-    Path("many.xyz").write_text("99999999999\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"many.xyz: 99999999999 atoms are announced in a file of 51 bytes"):
+def test_species_are_any_words():
+    Path("any.xyz").write_text(XYZ_OF_3, encoding="utf-8")
+    data = read_blocks("any.xyz")
+    np.testing.assert_allclose(data.positions, np.outer([0, 1e-10, 2e-10], [1, 0, 0]), rtol=1e-15)
+    assert np.array_equal(data.moments, np.outer([1e-30, 2e-30, 3e-30], [0, 0, 1]))
+
+
+@pytest.mark.parametrize("columns", [3, 6, 9])
+@pytest.mark.parametrize("periodic", [False, True])
+def test_what_ase_writes_is_read_as_ase_reads_it(columns, periodic):
+    ase, io = pytest.importorskip("ase"), pytest.importorskip("ase.io")
+    rng = np.random.default_rng(columns)
+    atoms = ase.Atoms("HOX2", rng.normal(size=(4, 3)), cell=np.eye(3) + rng.random((3, 3)), pbc=periodic)
+    atoms.new_array("moments", rng.normal(size=(4, columns)))
+    atoms.info |= {"note": "a 'b' c", "number": 3}
+    io.write("ase.extxyz", atoms)
+    data, atoms = read_blocks("ase.extxyz"), io.read("ase.extxyz")
+    np.testing.assert_allclose(data.positions, 1e-10 * atoms.positions, rtol=1e-15)
+    assert np.array_equal(data.moments.reshape(4, columns), atoms.arrays["moments"])
+    assert (data.cell is None) is not periodic
+    if periodic:
+        np.testing.assert_allclose(data.cell, 1e-10 * atoms.cell.array, rtol=1e-15)
+
+
+@pytest.mark.parametrize("number", ["99999999999", "4", "2"])
+def test_a_frame_has_the_blocks_that_it_announces(number):
+    Path("many.xyz").write_text(XYZ_OF_3.replace("3", number, 1), encoding="utf-8")
+    got = "more" if number == "2" else "3"
+    words = rf"many.xyz: one frame is wanted, of the {number} blocks that row 1 announces, got {got}"
+    with pytest.raises(ValueError, match=words):
         read_blocks("many.xyz")
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "csv", "xyz"])
+def test_suffixes_in_capitals(kind):
+    save(f"blocks.{kind}", *sample(3))
+    Path(f"blocks.{kind}").rename(f"blocks.{kind.upper()}")
+    assert read_blocks(f"blocks.{kind.upper()}").n_blocks == N
+
+
+@pytest.mark.parametrize("kind", ["csv", "xyz"])
+@pytest.mark.parametrize("letter", ["D", "d", "e"])
+def test_marks_of_byte_order_and_exponents_of_fortran(kind, letter):
+    positions, moments = sample(3)
+    save(f"blocks.{kind}", positions, moments)
+    text = Path(f"blocks.{kind}").read_text(encoding="utf-8-sig")
+    Path(f"blocks.{kind}").write_text("\ufeff" + re.sub(r"(?<=\d)e(?=-\d)", letter, text), encoding="utf-8")
+    data = read_blocks(f"blocks.{kind}")
+    assert np.array_equal(data.moments, moments)
 
 
 @pytest.mark.parametrize("header", ["{'descr': '<f8', 'fortran_order': False, 'shape': (", "[" * 5000, "1 +", "\x00"])

@@ -158,7 +158,10 @@ BAD_CSV = "material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\nx,1,0.5,4,-2\n"
         (("reproduce", "6.1"), "equations: the audit has no claim of '6.1'; there are claims of sec. I, 2.2, "),
         (("reproduce", "--json", "."), "a file is wanted, this is a folder"),
         (("reproduce", "--json", "bad.csv/x.json"), "cannot be written"),
-        (("reproduce", "--json", "fine.json", "--figures", "bad.csv"), "cannot be written"),
+        (("reproduce", "--json", "fine.json", "--figures", "bad.csv"), "bad.csv is no folder"),
+        (("reproduce", "--json", f"new/{300 * 'x'}.json"), "x.json: File name too long"),
+        (("reproduce", "--json", f"{300 * 'x'}/new/x.json"), "x.json: File name too long"),
+        (("reproduce", "--json", "/proc/new/x.json"), "/proc/new/x.json: "),
         (("reproduce", "--json", "f/figure1.svg", "--figures", "f"), "two outputs cannot go to one file"),
         (("ratio", "--exclude", "quartz", "--figure", "new/f.svg"), "unknown glass 'quartz'"),
     ],
@@ -174,9 +177,27 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(invoke, tmp_path, argu
     assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
 
 
-@pytest.mark.parametrize("arguments", [("nonsense",), ("cutoff", "--omega", "fast"), ("ratio", "--nonsense")])
-def test_bad_usage_exits_with_2(invoke, arguments):
-    assert invoke(*arguments).exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ratoi",), "mbfast: No such command 'ratoi'"),
+        (("--nonsense",), "mbfast: No such option: --nonsense"),
+        (("cutoff", "--omega", "fast"), "mbfast cutoff: Invalid value for '--omega': "),
+        (("ratio", "--nonsense"), "mbfast ratio: No such option: --nonsense"),
+        (("ratio", "a.csv", "b.csv"), "mbfast ratio: Got unexpected extra argument"),
+        (("flow",), "mbfast flow: Missing argument 'CONFIG.toml'. (see mbfast flow --help)"),
+        (("pairsum", "x", "--output"), "mbfast: Option '--output' requires an argument"),
+        (("warmup", "--processes", 0), "mbfast warmup: Invalid value for '--processes': "),
+    ],
+)
+def test_bad_usage_is_one_line_and_exits_with_2(invoke, arguments, message):
+    result = invoke(*arguments)
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
+    assert result.stderr.startswith(message)
+
+
+def test_a_call_without_arguments_prints_the_help(invoke):
+    assert "pairsum" in invoke().output
 
 
 @pytest.mark.parametrize("reader", ["| head -n 1", "| true", ">&-"])
@@ -382,3 +403,36 @@ def test_plan_for_a_number_of_threads(invoke, monkeypatch):
         mbfast.set_threads(None)
     assert seen[0][0] == 1
     assert "threads: 1 (" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "columns", "rows"),
+    [
+        (("ratio",), 5, 13),
+        (("cutoff",), 4, 13),
+        (("cutoff", "--modulus", 1e9), 2, 1),
+        (("reproduce", "fig. 1"), 7, 4),
+        (("info",), 2, 10),
+        (("plan", "--blocks", "10"), 4, 2),
+    ],
+)
+def test_every_table_is_there_in_plain_text(invoke, arguments, columns, rows):
+    result = invoke(*arguments, "--plain")
+    assert result.exit_code == 0
+    table = [line.split("\t") for line in result.stdout.splitlines() if not line.startswith("#")]
+    assert {len(cells) for cells in table} == {columns}
+    assert len(table) - 1 >= rows
+    assert not set(result.stdout) & set("│┃…━─")
+
+
+def test_an_output_to_the_standard_output_is_alone_there():
+    command = f"{sys.executable} -P -m mbfast reproduce 3.6 --json /dev/stdout | cat"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, encoding="utf-8", check=True)
+    assert [record["equation"] for record in json.loads(done.stdout)] == ["3.6"]
+    assert done.stderr.splitlines()[-1].startswith("1 claims: ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")
+def test_a_full_disk_is_named(invoke):
+    result = invoke("reproduce", "3.6", "--json", "/dev/full")
+    assert (result.exit_code, result.stderr) == (2, "mbfast reproduce: /dev/full: No space left on device\n")

@@ -88,7 +88,7 @@ def test_names_select_in_their_order():
     assert [g.name for g in mbfast.load_glasses(names=["PS", "BK7"])] == ["PS", "BK7"]
     with pytest.raises(ValueError, match=r"unknown glass 'quartz': mbfast/data/glasses.csv has a-SiO2, BK7"):
         mbfast.load_glasses(names=["quartz"])
-    with pytest.raises(TypeError, match="names must be an iterable of glass names, got the string 'BK7'"):
+    with pytest.raises(TypeError, match="names must be an iterable of glass names, got 'BK7'"):
         mbfast.load_glasses(names="BK7")
 
 

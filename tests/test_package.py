@@ -45,8 +45,22 @@ def test_lazy_names_are_those_the_type_checker_sees():
             assert getattr(mbfast, name) is importlib.import_module(f"mbfast.{name}")
         else:
             assert getattr(mbfast, name) is getattr(importlib.import_module(f"mbfast.{home}"), name)
-    with pytest.raises(AttributeError, match="No mbfast attribute nonsense"):
-        mbfast.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pair_feild", "No mbfast attribute pair_feild, did you mean pair_field[?]"),
+        ("LatticFeild", "No mbfast attribute LatticFeild, did you mean LatticeField[?]"),
+        ("nonsense", "No mbfast attribute nonsense$"),
+        ("examples", "No mbfast attribute examples$"),  # a module that is imported by its name
+        ("__wrapped__", "No mbfast attribute __wrapped__$"),
+    ],
+)
+def test_a_name_that_is_not_there(monkeypatch, name, words):
+    monkeypatch.delattr(mbfast, name, raising=False)
+    with pytest.raises(AttributeError, match=words):
+        getattr(mbfast, name)
 
 
 # flows and large sums: hours without the JIT; and functions for C, which there are none of without it

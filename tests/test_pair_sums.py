@@ -366,7 +366,7 @@ SPOILT = np.where(np.arange(12).reshape(4, 3) == 7, np.nan, GOOD[0])
         (*GOOD, {"boundary": "periodic", "cell": [1, 1], "images": 1}, ValueError, r"cell must be finite, of shape"),
         (*GOOD, {"boundary": "periodic", "cell": [1, 1, 0], "images": 1}, ValueError, "cell must have a volume"),
         (*GOOD, {"threads": 0}, ValueError, "threads must be at least 1, got 0"),
-        (*GOOD, {"threads": 1.5}, TypeError, "threads must be a whole number or None, got 1.5"),
+        (*GOOD, {"threads": 1.5}, TypeError, "threads must be a whole number, got 1.5"),
     ],
 )
 def test_bad_arguments_are_named_before_any_work(blocks, moments, options, error, message):

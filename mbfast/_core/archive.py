@@ -25,47 +25,92 @@ _number = itertools.count()
 _HIDDEN = f".mbfast.{platform.node()}."  # then the process and a number: the name of a file that is not complete
 
 
-def write_files(outputs: Mapping[Path, Content]) -> None:
-    """Write all files or, should one fail, none; pipes and devices are written to, not replaced. Errors name the file.
+def check_writable(*files: Path | None) -> None:
+    """Find out before any work whether files can be written, by making and removing what `write_files` would make."""
+    outputs = [(file, file.resolve()) for file in files if file is not None]
+    for file, target in outputs:
+        if file.is_dir():
+            raise ValueError(f"{file}: a file is wanted, this is a folder")
+        if [other for _, other in outputs].count(target) > 1:
+            raise ValueError(f"{file}: two outputs cannot go to one file")
+        if file.exists() and not os.access(file, os.W_OK):
+            raise ValueError(f"{file}: cannot be written, it is not writable")
+        if _is_open_end(file):
+            continue
+        with _naming_output(file):
+            missing = list(itertools.takewhile(lambda parent: not parent.exists(), target.parents))
+            base = target.parents[len(missing)]
+            if not base.is_dir():
+                raise ValueError(f"{file}: cannot be written, {base} is no folder")
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial = _partial(target)
+                partial.open("wb").close()
+                partial.unlink()
+            finally:
+                for folder in missing:
+                    with suppress(OSError):  # it was not made
+                        folder.rmdir()
 
-    Until they are complete, files have hidden names; what killed processes have left in the same folders is removed.
+
+def write_files(outputs: Mapping[Path, Content]) -> None:
+    """Write all files or, should one fail, none; pipes, devices and standard output are written to, not replaced.
+
+    Errors name the file. Until they are complete, files have hidden names; what killed processes have left in the same
+    folders is removed.
     """
-    in_place = [file for file in outputs if file.exists() and not file.is_file()]
-    targets = {file: file.resolve() for file in outputs if file not in in_place}
-    unfinished = {file: target.with_name(f"{_HIDDEN}{os.getpid()}.{next(_number)}") for file, target in targets.items()}
+    targets = {file: file.resolve() for file in outputs if not _is_open_end(file)}
+    unfinished = {file: _partial(target) for file, target in targets.items()}
     try:
         for file, partial in unfinished.items():
-            with _writing(file):
+            with _naming_output(file):
                 partial.parent.mkdir(parents=True, exist_ok=True)
                 _remove_left(partial.parent)
-                _write(partial, outputs[file])
+                with partial.open("wb") as stream:
+                    _write(stream, outputs[file])
         for file, partial in unfinished.items():
-            with _writing(file):
+            with _naming_output(file):
                 partial.replace(targets[file])
     finally:
         for partial in unfinished.values():
             with suppress(OSError):
-                partial.unlink()
-    for file in in_place:
-        with _writing(file):
-            _write(file, outputs[file])
+                partial.unlink(missing_ok=True)
+    for file in [file for file in outputs if file not in targets]:
+        # the standard output through its own descriptor: what it is appended to or goes on with stays
+        with _naming_output(file), open(os.dup(1) if is_standard_output(file) else file, "wb") as stream:  # noqa: PTH123
+            _write(stream, outputs[file])
+
+
+def is_standard_output(file: Path) -> bool:
+    """Return whether a file, such as /dev/stdout, is what the standard output of this process goes to."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(1))
+    except OSError:  # one of them is not there
+        return False
+
+
+def _is_open_end(file: Path) -> bool:
+    return (file.exists() and not file.is_file()) or is_standard_output(file)
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f"{_HIDDEN}{os.getpid()}.{next(_number)}")
 
 
 @contextmanager
-def _writing(file: Path) -> Iterator[None]:
-    """Make an OSError name the file: that of a full disk names none, others name the hidden one."""
+def _naming_output(file: Path) -> Iterator[None]:
+    """Make errors of the system, such as that of a full disk, name the file that was to be written."""
     try:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(file)) from None
 
 
-def _write(file: Path, content: Content) -> None:
-    with file.open("wb") as stream:
-        if callable(content):
-            content(stream)
-        else:
-            stream.write(content)
+def _write(stream: BinaryIO, content: Content) -> None:
+    if callable(content):
+        content(stream)
+    else:
+        stream.write(content)
 
 
 def _remove_left(folder: Path) -> None:
@@ -100,14 +145,24 @@ def save_result(
     def write(stream: BinaryIO) -> None:
         (np.savez_compressed if compress else np.savez)(stream, **arrays, **described)
 
-    if isinstance(file, (str, os.PathLike)):
-        write_files({Path(file): write})
+    if isinstance(file, str | os.PathLike) or not hasattr(file, "write"):
+        write_files({path_of("file", file): write})
     else:
         write(file)
 
 
+def path_of(name: str, value: object) -> Path:
+    """Return a path, or raise a TypeError that says which argument is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, got {value!r}")
+    return Path(value)
+
+
 class LocatedError(ValueError):
-    """A message that says where."""
+    """A message that says where; of what it quotes from a file, the middle may be left out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= 600 else f"{message[:400]} ... {message[-150:]}")
 
 
 @contextmanager
@@ -125,11 +180,12 @@ def naming(file: object) -> Iterator[None]:
         raise LocatedError(f"{file}: {error}") from None
 
 
-def load_result(file: Path, kind: str, names: Collection[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def load_result(path: object, kind: str, names: Collection[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Return the named arrays of a saved result, and its inputs.
 
     A ValueError if it is damaged, no result of this kind, incomplete, or of a later format than this version knows.
     """
+    file = path_of("file", path)
     content = read_archive(file, {*names, "format", "version", "inputs"})
     label = str(content.get("format", "an archive without a format"))
     found = re.fullmatch(r"mbfast (\S+) (\d{1,9})", label)

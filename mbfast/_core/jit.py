@@ -9,6 +9,7 @@ in a private folder under the system's temporary one, or nowhere: a cache that f
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import pkgutil
@@ -165,7 +166,8 @@ def ufunc(signature: str, *, fastmath: Collection[str] = ()) -> Callable[[Callab
         cache = _new_cache(function)
         compiled: Any
         if numba.config.DISABLE_JIT:  # numba.vectorize compiles even then
-            compiled = np.vectorize(function, otypes=[np.float64])
+            # of NumPy's numbers, which divide by zero as compiled code does
+            compiled = np.vectorize(functools.wraps(function)(lambda *x: function(*map(np.float64, x))), [np.float64])
         else:
             compiled = numba.vectorize(fastmath=set(fastmath))(function)
             numba_private.set_cache(compiled, cache)

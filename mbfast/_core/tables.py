@@ -51,7 +51,7 @@ class Table:
     def number(self, column: str, cell: str) -> float:
         """Return the finite number that a cell of the present row has."""
         try:
-            value = float(cell)
+            value = float(cell.replace("D", "E").replace("d", "e"))  # as Fortran writes exponents
         except ValueError:
             value = math.nan
         if "_" in cell or not cell.isascii() or not math.isfinite(value):  # float() takes 1_0 and other scripts' digits

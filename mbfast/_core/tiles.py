@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import itertools
-import operator
 import os
 import re
 import threading
@@ -14,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeAlias, TypeVar
 
 from mbfast._core.machine import usable_cores
+from mbfast._core.validate import whole_number
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,10 +30,7 @@ def check_threads(threads: int | None) -> int:
     """Return the number of threads to use; None means `default_threads`."""
     if threads is None:
         return default_threads()[0]
-    try:
-        number = operator.index(threads)
-    except TypeError:
-        raise TypeError(f"threads must be a whole number or None, got {threads!r}") from None
+    number = whole_number("threads", threads)
     if number < 1:
         raise ValueError(f"threads must be at least 1, got {number}")
     return number
@@ -144,6 +141,8 @@ def counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[],
     if callable(progress):
         yield lambda: progress(next(done), total)
         return
+    if not isinstance(progress, bool):
+        raise TypeError(f"progress must be True, False or a function, got {progress!r}")
     if not progress or importlib.util.find_spec("rich") is None:
         yield lambda: None
         return

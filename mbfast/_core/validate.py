@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import operator
 from collections.abc import Collection
 from typing import Any, Protocol, TypeAlias
 
@@ -56,11 +57,17 @@ def _refuse_what_is_lost(name: str, value: object) -> None:
 def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """Return `value` as an array of whatever real type and layout it has; a TypeError if it has none."""
     array = plain_array(name, value)
-    if array.dtype.kind == "O" and all(_is_number(element) for element in array.flat):
-        array = array.astype(np.float64)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must consist of real numbers, got dtype {array.dtype}")
-    return array
+    if array.dtype.kind in "iuf":
+        return array
+    strange = (type(element).__name__ for element in array.flat if not _is_number(element))
+    kind = next(strange, None) if array.dtype.kind == "O" else ""
+    if kind is not None:
+        among = f" with {kind} among its elements" if kind else ""
+        raise TypeError(f"{name} must consist of real numbers, got dtype {array.dtype}{among}")
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} must consist of numbers that doubles can hold, got larger whole numbers") from None
 
 
 def _is_number(element: object) -> bool:
@@ -92,6 +99,16 @@ def finite_number(name: str, value: ArrayLike) -> float:
     number = one_number(name, value)
     require_finite(name, np.asarray(number))
     return number
+
+
+def whole_number(name: str, value: object) -> int:
+    """Return `value` as a Python int; a TypeError if it is no whole number, or True or False."""
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be a whole number, got {value!r}")
 
 
 def require_flag(name: str, value: object) -> None:

@@ -6,20 +6,53 @@ import functools
 import io
 import os
 import sys
-from collections.abc import Callable
-from typing import Annotated, ParamSpec, TypeAlias
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeAlias
 
 import typer
+from typer.core import TyperGroup
 
 import mbfast
 
 P = ParamSpec("P")
+_USAGE_ERROR: Any = typer.BadParameter.__base__  # of click or of typer's own copy of it
+
+
+def _refuse(where: str, message: str) -> NoReturn:
+    typer.echo(f"{where}: {' '.join(message.split())}", err=True)
+    raise typer.Exit(2) from None
+
+
+class _Commands(TyperGroup):
+    """All commands; options and arguments that there are not end in one line, too."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _usage_in_one_line():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _usage_in_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except _USAGE_ERROR as error:
+        if not error.message.startswith("Usage:"):  # as the help is, which a call without arguments prints
+            path = ("mbfast", *([error.ctx.info_name] if error.ctx is not None and error.ctx.parent else []))
+            _refuse(" ".join(path), f"{error.format_message()} (see {' '.join(path)} --help)")
+        raise
+
 
 Threads: TypeAlias = Annotated[int | None, typer.Option(help="By default as many as this process may use: see info.")]
 """The option --threads of commands that compute."""
 
 app = typer.Typer(
     name="mbfast",
+    cls=_Commands,
     help="Coupled blocks in glasses: the paper's numbers recomputed, Meissner-Berret ratios, cutoff lengths.",
     no_args_is_help=True,
     add_completion=False,
@@ -39,14 +72,14 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             function(*args, **kwargs)
             if sys.stdout is not None:
                 sys.stdout.flush()
-        except BrokenPipeError:  # the reader of our output (head, less) has left
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError) as error:  # of loops of links
+            if isinstance(error, BrokenPipeError) and not error.filename:  # who reads what we print (head) has left
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return
             message = str(error)
-            if isinstance(error, OSError) and error.filename is not None:
-                message = f"{error.filename}: {error.strerror}"
-            typer.echo(f"mbfast {function.__name__}: {' '.join(message.split())}", err=True)
-            raise typer.Exit(2) from None
+            if isinstance(error, OSError) and error.strerror:
+                message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+            _refuse(f"mbfast {function.__name__}", message)
 
     app.command()(run)
     return run

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 import mbfast
 from mbfast.cli.command import Threads, command
-from mbfast.cli.output import echo, print_table
+from mbfast.cli.output import Plain, echo, show
 
 if TYPE_CHECKING:
     from mbfast._core.jit import Kernel
@@ -36,6 +35,7 @@ def plan(
     images: Annotated[int | None, typer.Option(help="Shells of explicit images, if periodic.")] = None,
     averaged: Annotated[bool, typer.Option("--averaged", help="Blocks are cubes, on a lattice.")] = False,
     threads: Threads = None,
+    plain: Plain = False,
 ) -> None:
     """Predict time and memory of every method of a pair sum on this machine, and what auto takes, before anything runs.
 
@@ -57,19 +57,21 @@ def plan(
     shape = numbers[0] if len(numbers) == 1 else tuple(numbers)
     free = machine.available_memory()
     problem = planning.hypothetical(shape, kind, rtol=rtol, boundary=boundary, images=images, averaged=averaged)
-    table = Table("method", "time (s)", "memory (GB)", "")
+    rows = []
     for prediction in planning.predictions(problem):
         remark = prediction.why_not or ("" if prediction.memory <= free else "does not fit")
-        table.add_row(prediction.method, f"{prediction.seconds:.2g}", f"{prediction.memory / 1e9:.2g}", remark)
-    print_table(table)
+        rows.append((prediction.method, f"{prediction.seconds:.2g}", f"{prediction.memory / 1e9:.2g}", remark))
     method, exact, why = planning.auto_method(problem)
-    echo(f"auto takes {method}, rtol {exact.rtol:g} ({why})")
     count, source = tiles.default_threads()
-    echo(f"one field on this machine, set-up included, threads: {count} ({source}); {free / 1e9:.3g} GB are available")
+    lines = (
+        f"auto takes {method}, rtol {exact.rtol:g} ({why})",
+        f"one field on this machine, set-up included, threads: {count} ({source}); {free / 1e9:.3g} GB are available",
+    )
+    show(("method", "time (s)", "memory (GB)", "remark"), rows, lines, plain=plain)
 
 
 @command
-def info() -> None:
+def info(plain: Plain = False) -> None:
     """Versions, the processor compiled for, threads, and the cache of compiled kernels.
 
     Example: mbfast info
@@ -77,22 +79,22 @@ def info() -> None:
     from mbfast._core import jit, machine, tiles  # noqa: PLC0415
 
     kernels, (threads, source) = jit.all_kernels(), tiles.default_threads()
-    table = Table.grid("", "", padding=(0, 2))
-    table.add_row("mbfast", mbfast.__version__)
-    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
-    for package in ("numpy", "scipy", "numba", "llvmlite"):
-        table.add_row(package, importlib.metadata.version(package))
-    processor, width = jit.target()
-    table.add_row("processor", f"{processor}, vectors of up to {width} bits")
     usable = f"{machine.usable_cores()} of {os.cpu_count()} cores usable by this process"
-    table.add_row("threads", f"{threads} (from {source}); {usable}")
-    for folder in sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels}):
-        table.add_row("cache folder", folder)
+    processor, width = jit.target()
+    folders = sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels})
     files = [file for kernel in kernels for file in kernel.cache_files()]
     cached = sum(bool(kernel.cache_files()) for kernel in kernels)
     size = sum(file.stat().st_size for file in files) / 1024
-    table.add_row("cache", f"{cached} of {len(kernels)} kernels, {size:.0f} KiB")
-    print_table(table)
+    rows = (
+        ("mbfast", mbfast.__version__),
+        ("Python", f"{platform.python_version()} on {platform.platform()}"),
+        *((package, importlib.metadata.version(package)) for package in ("numpy", "scipy", "numba", "llvmlite")),
+        ("processor", f"{processor}, vectors of up to {width} bits"),
+        ("threads", f"{threads} (from {source}); {usable}"),
+        *(("cache folder", folder) for folder in folders),
+        ("cache", f"{cached} of {len(kernels)} kernels, {size:.0f} KiB"),
+    )
+    show(("item", "value"), rows, plain=plain, keys=2)
 
 
 @command

@@ -2,61 +2,110 @@
 
 from __future__ import annotations
 
+import csv
 import io
-import os
+import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeAlias
 
+import typer
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
+
+from mbfast._core.archive import is_standard_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def echo(line: str) -> None:
-    """Print a line, where there is a standard output."""
-    if sys.stdout is not None:
-        sys.stdout.write(f"{line}\n")
+Plain: TypeAlias = Annotated[bool, typer.Option("--plain", help="The table as text with tabs, for programs.")]
 
 
-def print_table(table: Table) -> None:
-    """Print a table, as wide as the terminal or, into a pipe or a file, as wide as it wants to be."""
-    # Cells are text, not markup; into a pipe or a file nobody wants lines folded at 80 columns.
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=None if terminal else 200, **plain)
-    console.print(table)
-    echo(console.file.getvalue().rstrip("\n"))  # type: ignore[attr-defined]
+def show(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    lines: Sequence[str] = (),
+    *,
+    plain: bool,
+    keys: int = 1,
+    red: Collection[int] = (),
+    beside: Iterable[Path] = (),
+) -> None:
+    """Print a table and lines below it; cells of the first `keys` columns say what a row is about.
+
+    Nothing is ever cut. Where a terminal is too narrow the last of those columns is folded; where that does not
+    suffice, or would break a word, rows are stacked: what each is about, and below it the other cells with their
+    headings. Plain is for programs: cells with tabs between them, lines behind a #. Rows whose number is in `red` are
+    red. `beside` are the files written: where one is the standard output, all this goes to the standard error.
+    """
+    stream = _stream(beside)
+    if stream is None:
+        return
+    if plain:
+        csv.writer(stream, "excel-tab", lineterminator="\n").writerows([headings, *rows])
+        stream.writelines(f"# {line}\n" for line in lines)
+        return
+    terminal = stream.isatty()
+    width = shutil.get_terminal_size().columns if terminal else 1_000_000
+    # cells are text, not markup
+    console = Console(
+        file=io.StringIO(), force_terminal=terminal, width=width, height=100, markup=False, emoji=False, highlight=False
+    )
+    styles = ["red" if number in red else "" for number in range(len(rows))]
+    table = Table()
+    for number, column in enumerate(zip(headings, *rows, strict=True)):
+        if number == keys - 1:
+            table.add_column(column[0], overflow="fold")
+        else:
+            table.add_column(column[0], no_wrap=True, min_width=max(map(cell_len, column)))
+    for style, row in zip(styles, rows, strict=True):
+        table.add_row(*row, style=style)
+    if Measurement.get(console, console.options.update(max_width=1_000_000), table).minimum <= width:
+        console.print(table)
+    else:
+        for style, row in zip(styles, rows, strict=True):
+            console.print("  ".join(row[:keys]), style=style, overflow="fold")
+            named = zip(headings[keys:], row[keys:], strict=True)
+            others = "; ".join(f"{heading} {cell}" for heading, cell in named if cell)
+            console.print(Padding(Text(others, style, overflow="fold"), (0, 0, 0, 2), expand=False))
+    stream.write(console.file.getvalue())  # type: ignore[attr-defined]
+    stream.writelines(f"{line}\n" for line in lines)
+
+
+def echo(line: str, beside: Iterable[Path] = ()) -> None:
+    """Print a line, where there is a standard output; `beside` as of `show`."""
+    stream = _stream(beside)
+    if stream is not None:
+        stream.write(f"{line}\n")
+
+
+def _stream(beside: Iterable[Path]) -> TextIO | None:
+    return sys.stderr if any(map(is_standard_output, beside)) else sys.stdout
 
 
 def figure_files(folder: Path | None, names: Iterable[str]) -> dict[Path, str]:
-    """Return the files that figures go to, and the name of the figure in each."""
-    return {} if folder is None else {folder / f"{name}.{kind}": name for name in names for kind in ("png", "svg")}
+    """Return the files that figures go to, and the name of the figure in each; an ImportError without matplotlib."""
+    if folder is None:
+        return {}
+    from mbfast.plotting import figure_class  # noqa: PLC0415
+
+    figure_class()  # before the work that they are to show
+    return {folder / f"{name}.{kind}": name for name in names for kind in ("png", "svg")}
 
 
 def rendered(figure: Figure, file: Path) -> bytes:
     """Return the bytes of a figure, the same for the same figure; it keeps the layout of the first kind of file."""
     from matplotlib import rc_context  # noqa: PLC0415
 
-    buffer, kind = io.BytesIO(), file.suffix.removeprefix(".")
+    buffer, kind = io.BytesIO(), file.suffix.lower().removeprefix(".")
     dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with rc_context({"svg.hashsalt": "mbfast"}):  # as without dates, the same figure gives the same bytes
         figure.savefig(buffer, format=kind, dpi=160, metadata=dates.get(kind))
     figure.set_layout_engine("none")  # a quarter of the time of every further kind
     return buffer.getvalue()
-
-
-def check_writable(*files: Path | None) -> None:
-    """Find out before any work whether the outputs can be written; folders are made on the way."""
-    outputs = [file for file in files if file is not None]
-    for file in outputs:
-        if file.is_dir():
-            raise ValueError(f"{file}: a file is wanted, this is a folder")
-        if sum(other.resolve() == file.resolve() for other in outputs) > 1:
-            raise ValueError(f"{file}: two outputs cannot go to one file")
-        target = file.resolve() if file.exists() else next(p for p in file.absolute().parents if p.exists())
-        if not os.access(target, os.W_OK) or not (target.is_dir() or file.exists()):
-            raise ValueError(f"{file}: cannot be written, {target} is not writable")

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.table import Table
 
 from mbfast import units
-from mbfast._core.archive import Content, write_files
+from mbfast._core.archive import Content, check_writable, write_files
 from mbfast._core.tiles import set_threads
 from mbfast.cli.command import Threads, command
-from mbfast.cli.output import check_writable, echo, figure_files, print_table, rendered
+from mbfast.cli.output import Plain, echo, figure_files, rendered, show
 from mbfast.glasses import load_glasses
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ def reproduce(
     figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here, as PNG and SVG.")] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Print the findings by part, in Markdown, alone.")] = False,
     threads: Threads = None,
+    plain: Plain = False,
 ) -> None:
     """Recompute what the paper prints, claim by claim, and compare.
 
@@ -69,37 +69,40 @@ def reproduce(
         outputs[json_file] = f"{text}\n".encode()
     write_files(outputs)
     if summary:
-        echo(audit.summary(found))
+        echo(audit.summary(found), outputs)
     else:
-        _print_records(found)
+        headings = ("eq.", "quantity", "printed", "computed", "rel. diff.", "verdict", "finding")
+        red = [number for number, record in enumerate(found) if record.verdict == "differs"]
+        show(headings, _rows(found), _lines(found), keys=2, red=red, plain=plain, beside=outputs)
 
 
-def _print_records(records: Sequence[Record]) -> None:
-    """Print a table, the reasons of what differs, the remarks on what does not, and the counts."""
-    table = Table("eq.", "quantity")
-    for heading in ("printed", "computed", "rel. diff.", "verdict", "finding"):
-        table.add_column(heading, no_wrap=True)
+def _rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
     for record in records:
-        printed = "" if record.printed is None else f"{record.printed.text} {record.unit}"
+        printed = "" if record.printed is None else f"{record.printed.text} {record.unit}".rstrip()
         difference = "" if record.relative_difference is None else f"{record.relative_difference:+.1e}"
         cells = (record.equation, record.quantity, printed, f"{record.computed:.5g}", difference)
-        style = "red" if record.verdict == "differs" else None
-        table.add_row(*cells, record.verdict, record.finding, style=style)
-    print_table(table)
+        rows.append((*cells, record.verdict, record.finding))
+    return rows
+
+
+def _lines(records: Sequence[Record]) -> list[str]:
+    """Return the reasons of what differs, the remarks on what does not, and the counts."""
+    lines = []
     for heading, wanted in (("What differs:", "differs"), ("Remarks:", "reproduced rounding")):
         noted = [record for record in records if record.verdict in wanted and record.note]
         if noted:
-            echo(heading)
+            lines.append(heading)
         for record in noted:
             shown = f" [{record.finding}: {record.cause.name}; {record.test}]" if record.cause else ""
-            echo(f"  ({record.equation}) {record.quantity}: {record.note}{shown}")
+            lines.append(f"  ({record.equation}) {record.quantity}: {record.note}{shown}")
     verdicts = Counter(record.verdict for record in records)
     findings = Counter(record.finding for record in records)
     causes = Counter(finding for finding, _ in {(record.finding, record.cause) for record in records if record.cause})
     counts = f"{verdicts['reproduced']} reproduced, {verdicts['rounding']} rounding, {verdicts['differs']} differs"
     slips = f"{findings['slip of printing']} slips of printing, of {causes['slip of printing']} causes"
     others = f"{findings['does not follow']} do not follow, of {causes['does not follow']} causes"
-    echo(f"{len(records)} claims: {counts} ({slips}; {others})")
+    return [*lines, f"{len(records)} claims: {counts} ({slips}; {others})"]
 
 
 @command
@@ -107,6 +110,7 @@ def ratio(
     csv: Annotated[Path | None, typer.Argument(metavar="[CSV]", help=_TABLE_HELP, show_default=False)] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Not in the fit; may be repeated.")] = None,
     figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it (.png, .svg, .pdf).")] = None,
+    plain: Plain = False,
 ) -> None:
     """Meissner-Berret ratios of a table of glasses: measured, predicted, and the fit through the origin.
 
@@ -115,20 +119,19 @@ def ratio(
     from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio  # noqa: PLC0415
 
     check_writable(figure)
-    if figure is not None and figure.suffix not in (".png", ".svg", ".pdf"):
+    if figure is not None and figure.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"{figure}: a figure is wanted as .png, .svg or .pdf")
     glasses = load_glasses(csv)
     excluded = exclude or []
     for name in excluded:
         if name not in (glass.name for glass in glasses):
             raise ValueError(f"unknown glass {name!r} to exclude: there are {', '.join(g.name for g in glasses)}")
-    table = Table("glass", "γ_l/γ_t", "c_l/c_t", "(theo-exp)/exp", "")
-    measured, predicted = [], []
+    rows, measured, predicted = [], [], []
     for glass in glasses:
         x = float(meissner_berret_ratio(gamma_l=glass.gamma_l, gamma_t=glass.gamma_t))
         y = float(meissner_berret_ratio(c_l=glass.c_l, c_t=glass.c_t))
         mark = "not in the fit" if glass.name in excluded else ""
-        table.add_row(glass.name, f"{x:.3f}", f"{y:.3f}", f"{100 * (y / x - 1):+.1f} %", mark)
+        rows.append((glass.name, f"{x:.3f}", f"{y:.3f}", f"{100 * (y / x - 1):+.1f} %", mark))
         if not mark:
             measured.append(x)
             predicted.append(y)
@@ -141,8 +144,8 @@ def ratio(
 
         image = meissner_berret_figure(glasses, exclude=excluded)
         write_files({figure: rendered(image, figure)})
-    print_table(table)
-    echo(summary)
+    headings, written = ("glass", "γ_l/γ_t", "c_l/c_t", "(theo-exp)/exp", "remark"), () if figure is None else (figure,)
+    show(headings, rows, [summary], plain=plain, beside=written)
 
 
 @command
@@ -152,6 +155,7 @@ def cutoff(
     modulus: Annotated[list[float] | None, typer.Option(metavar="PA", help="Moduli ρc² instead of glasses.")] = None,
     omega: Annotated[float, typer.Option(metavar="RAD/S", help="Angular frequency of the phonon.")] = 1e7,
     omega_c: Annotated[float, typer.Option(metavar="RAD/S", help="Cutoff of the susceptibility.")] = 1e15,
+    plain: Plain = False,
 ) -> None:
     """Cutoff lengths L_c (4.4) of glasses, or of given moduli.
 
@@ -165,19 +169,17 @@ def cutoff(
     if modulus:
         if glass or csv:
             raise ValueError("--modulus replaces the table of glasses: give it without --glass and --csv")
-        table = Table("ρc² (Pa)", "L_c (Å)")
-        for value in modulus:
-            table.add_row(f"{value:g}", angstroms(value))
-    else:
-        table = Table("glass", "ρ (kg/m³)", "L_c with ρc_l² (Å)", "L_c with ρc_t² (Å)")
-        angstroms(1.0)  # refuses bad frequencies even where no density is known
-        for entry in load_glasses(csv, names=glass or None):
-            if entry.density is None and not glass:
-                table.add_row(entry.name, "not known")
-            else:
-                lengths = angstroms(entry.modulus_l), angstroms(entry.modulus_t)
-                table.add_row(entry.name, f"{entry.density:g}", *lengths)
-    print_table(table)
+        show(("ρc² (Pa)", "L_c (Å)"), [(f"{value:g}", angstroms(value)) for value in modulus], plain=plain)
+        return
+    angstroms(1.0)  # refuses bad frequencies even where no density is known
+    rows = []
+    for entry in load_glasses(csv, names=glass or None):
+        if entry.density is None and not glass:
+            rows.append((entry.name, "not known", "", ""))
+        else:
+            lengths = angstroms(entry.modulus_l), angstroms(entry.modulus_t)
+            rows.append((entry.name, f"{entry.density:g}", *lengths))
+    show(("glass", "ρ (kg/m³)", "L_c with ρc_l² (Å)", "L_c with ρc_t² (Å)"), rows, plain=plain)
 
 
 def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.table import Table
 
-from mbfast._core.archive import Content, write_files
+from mbfast._core.archive import Content, check_writable, write_files
 from mbfast._core.tiles import check_threads
 from mbfast.cli.command import Threads, command
-from mbfast.cli.output import check_writable, echo, figure_files, print_table, rendered
+from mbfast.cli.output import Plain, echo, figure_files, rendered, show
 from mbfast.glasses import medium
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 def flow(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.", show_default=False)],
     threads: Threads = None,
+    plain: Plain = False,
 ) -> None:
     """Renormalize the spectra of a material from blocks to a sample (4.1), as a TOML file says.
 
@@ -59,18 +59,19 @@ def flow(
         outputs |= {file: rendered(drawn[name], file) for file, name in images.items()}
     write_files(outputs)
     shown = int(np.argmin(np.abs(np.log(result.omega / 1e7))))
-    table = Table("L (m)", "Im χ̃_l (Pa)", "Im χ̃_t (Pa)", "sqrt(l/t)")
-    rows = zip(result.scales, result.longitudinal, result.transverse, result.ratio, strict=True)
-    for scale, of_l, of_t, ratio_of_both in rows:
-        table.add_row(f"{scale:.3g}", f"{of_l[shown]:.5g}", f"{of_t[shown]:.5g}", f"{ratio_of_both[shown]:.5f}")
-    print_table(table)
+    columns = result.scales, result.longitudinal[:, shown], result.transverse[:, shown], result.ratio[:, shown]
+    rows = [
+        (f"{at:.3g}", f"{of_l:.5g}", f"{of_t:.5g}", f"{of_both:.5f}")
+        for at, of_l, of_t, of_both in zip(*columns, strict=True)
+    ]
     ending = {
         "done": "",
         "diverged": f"; it diverges: at {result.stopped_at:.3g} m the block is no longer stable",
         "emission": f"; it stops at {result.stopped_at:.3g} m: the next step would make Im χ̃ positive",
     }
     steps = result.scales.size - 1
-    echo(f"at {result.omega[shown]:.3g} rad/s, {steps} steps, written to {wanted.data}{ending[str(result.status)]}")
+    line = f"at {result.omega[shown]:.3g} rad/s, {steps} steps, written to {wanted.data}{ending[str(result.status)]}"
+    show(("L (m)", "Im χ̃_l (Pa)", "Im χ̃_t (Pa)", "sqrt(l/t)"), rows, [line], plain=plain, beside=outputs)
 
 
 @command
@@ -124,7 +125,8 @@ def pairsum(
     given |= {"file": str(file), "material": material, "cell": None if periods is None else periods.tolist()}
     result.asked(**given).save(target)
     made = f"by {result.method} (rtol {result.rtol:g}, error of the field {result.error:.1e})"
-    echo(f"{data.n_blocks} blocks, {boundary}: {result.energy:.6e} J {made}, {seconds:.2f} s, written to {target}")
+    line = f"{data.n_blocks} blocks, {boundary}: {result.energy:.6e} J {made}, {seconds:.2f} s, written to {target}"
+    echo(line, [target])
 
 
 def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction, dict[str, Any]]:

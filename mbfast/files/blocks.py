@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core import voigt
-from mbfast._core.archive import naming, read_archive
+from mbfast._core.archive import naming, path_of, read_archive
 from mbfast._core.tables import Table
 from mbfast._core.validate import real_array
 from mbfast.pairs.geometry import BlockLattice
@@ -21,6 +24,8 @@ from mbfast.pairs.geometry import BlockLattice
 _POSITION = ("x", "y", "z")
 _DIPOLE = ("px", "py", "pz")
 _WANTED = f"{', '.join(_POSITION)} and either {', '.join(_DIPOLE)} or {', '.join(voigt.NAMES)}"
+
+_FLAGS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +75,12 @@ def read_blocks(path: str | os.PathLike[str]) -> BlockData:
           shape (3,) or (3, 3), if positions are periodic. Other arrays are not looked at.
         - .npy: one array, (N, 6) of x, y, z, px, py, pz or (N, 9) of x, y, z, xx, yy, zz, yz, xz, xy.
         - .csv (UTF-8): columns of these names, in any order.
-        - .xyz or .extxyz: one frame of extended XYZ, positions and cell in angstrom, with ``moments`` in SI units for
-          each atom: 3 numbers (dipole), 6 (as above) or 9 (xx, xy, xz, yx, ...). The cell counts if ``pbc`` is true
-          along all three axes. Needs ase, whose own writer rounds to 8 decimals: moments that came out as zeros are
-          refused.
+        - .xyz or .extxyz (UTF-8): one frame of extended XYZ, positions and cell in angstrom, with ``moments`` in SI
+          units for each atom: 3 numbers (dipole), 6 (as above) or 9 (xx, xy, xz, yx, ...); species can be any words.
+          The cell counts if ``pbc`` is true along all three axes. ase's own writer rounds to 8 decimals: moments that
+          came out as zeros are refused.
+
+        Suffixes can be in capitals. In text a byte-order mark, and Fortran's 1.0D-30, are understood.
 
     Returns
     -------
@@ -83,8 +90,8 @@ def read_blocks(path: str | os.PathLike[str]) -> BlockData:
     ------
     OSError
         If the file cannot be read.
-    ImportError
-        If it is extended XYZ, and ase is not installed.
+    TypeError
+        If `path` is no path.
     ValueError
         If it does not consist of the above; the message names the file and, of a table, row and column (row 1 is the
         header). Whether positions and moments make sense is left to `pair_field`.
@@ -100,12 +107,12 @@ def read_blocks(path: str | os.PathLike[str]) -> BlockData:
     >>> data.blocks.shape, data.moments.shape, data.cell
     ((2, 3), (2, 3), None)
     """
-    file = Path(path)
+    file = path_of("path", path)
     readers = {".npz": _from_npz, ".npy": _from_npy, ".csv": _from_csv, ".xyz": _from_xyz, ".extxyz": _from_xyz}
     with naming(file):
-        if file.suffix not in readers:
+        if file.suffix.lower() not in readers:
             raise ValueError("an .npz, .npy, .csv, .xyz or .extxyz file is wanted")
-        return readers[file.suffix](file)
+        return readers[file.suffix.lower()](file)
 
 
 def _from_npz(file: Path) -> BlockData:
@@ -157,34 +164,49 @@ def _from_csv(file: Path) -> BlockData:
 
 
 def _from_xyz(file: Path) -> BlockData:
-    try:
-        from ase.io import read  # noqa: PLC0415
-    except ImportError:
-        raise ImportError("extended XYZ files need ase: pip install 'mbfast[ase]'") from None
-    with file.open(encoding="utf-8") as stream:  # not by name: ase takes what follows an @ in it for a frame's number
-        if file.is_file():  # not a pipe
-            announced = stream.readline(100).strip()
-            if announced.isdecimal() and int(announced) > file.stat().st_size:  # ase would make room for all
-                raise ValueError(f"{announced} atoms are announced in a file of {file.stat().st_size} bytes")
-            stream.seek(0)
-        try:
-            frames = read(stream, index=":", format="extxyz")
-        except Exception as error:  # of any type: what the parser met on its way
-            raise ValueError(f"not extended XYZ ({error!r})") from None
-    if len(frames) != 1:
-        raise ValueError(f"one frame is wanted, got {len(frames)}")
-    (atoms,) = frames
-    if "moments" not in atoms.arrays:
-        raise ValueError(f"moments is missing; for each atom there are {', '.join(atoms.arrays)}")
-    moments = real_array("moments", atoms.arrays["moments"])
-    if moments.shape[1:] not in ((3,), (6,), (9,)):
-        raise ValueError(f"moments must have 3, 6 or 9 columns, got {math.prod(moments.shape[1:])}")
-    if len(atoms) and not moments.any():
+    with file.open(encoding="utf-8-sig") as lines:
+        announced, comment = next(lines, "").strip(), next(lines, "")
+        if not re.fullmatch("[0-9]{1,15}", announced):
+            raise ValueError(f"row 1: a number of blocks is wanted, got {announced[:40]!r}")
+        entries = re.findall(r"""(\w+)=("[^"]*"|'[^']*'|\{[^}]*\}|\[[^]]*\]|[^\s"'{[]\S*)""", comment)
+        described = {key: value.strip("\"'{}[]") for key, value in entries}
+        fields = described.get("Properties", "species:S:1:pos:R:3").split(":")
+        if len(fields) % 3 or not all(re.fullmatch("[1-9][0-9]?", number) for number in fields[2::3]):
+            raise ValueError(f"row 2: Properties must be name:type:columns, repeated, got {':'.join(fields)[:80]!r}")
+        widths = dict(zip(fields[::3], map(int, fields[2::3]), strict=True))
+        names = {name: [f"{name}_{i}" for i in range(1, width + 1)] for name, width in widths.items()}
+        if widths.get("pos") != 3 or widths.get("moments") not in (3, 6, 9):
+            got = ", ".join(f"{name} ({width})" for name, width in widths.items())
+            raise ValueError(f"row 2: pos of 3 columns and moments of 3, 6 or 9 are wanted in Properties, got {got}")
+        header = ",".join(name for field in fields[::3] for name in names[field])
+        rows = (",".join(line.split()) for line in itertools.islice(lines, int(announced)))
+        table = Table(itertools.chain(["", header], rows))  # so that rows have their numbers in the file
+        table.require((), "", others=None)  # refuses what stands there twice
+        numbers = table.numbers(names["pos"] + names["moments"])
+        if len(numbers) != int(announced) or any(line.strip() for line in lines):
+            more = "more" if len(numbers) == int(announced) else len(numbers)
+            raise ValueError(f"one frame is wanted, of the {announced} blocks that row 1 announces, got {more}")
+    moments = numbers[:, 3:]
+    if len(moments) and not moments.any():
         lost = "in SI units they are far below the 8 decimals that ase.io.write keeps; write them with an exponent"
         raise ValueError(f"moments are all zero: {lost}")
-    if atoms.pbc.any() and not atoms.pbc.all():
-        raise ValueError(f"pbc must be true along all three axes or along none, got {atoms.pbc.tolist()}")
-    cell = units.ANGSTROM * np.asarray(atoms.cell) if atoms.pbc.all() else None
+    cell = _periodic_cell(described)
     return BlockData(
-        units.ANGSTROM * atoms.positions, moments.reshape(-1, 3, 3) if moments.shape[1] == 9 else moments, cell
+        units.ANGSTROM * numbers[:, :3], moments.reshape(-1, 3, 3) if moments.shape[1] == 9 else moments, cell
     )
+
+
+def _periodic_cell(described: Mapping[str, str]) -> NDArray[np.float64] | None:
+    """Return the periods (m) that the second line of extended XYZ describes, or None."""
+    words = described.get("pbc", "T" if "Lattice" in described else "F").split()
+    flags = {_FLAGS.get(word.lower()) for word in words}
+    if flags not in ({True}, {False}) or len(words) not in (1, 3):
+        raise ValueError(f"row 2: pbc must be true along all three axes or along none, got {' '.join(words)[:80]!r}")
+    if flags == {False}:
+        return None
+    cells = described.get("Lattice", "").split()
+    if len(cells) != 9:
+        raise ValueError(f"row 2: Lattice must be 9 numbers where pbc is true, got {' '.join(cells)[:80]!r}")
+    header = ",".join(f"Lattice_{i}" for i in range(1, 10))
+    table = Table([header, ",".join(cells)])
+    return units.ANGSTROM * table.numbers(table.columns).reshape(3, 3)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mbfast._core.archive import LocatedError, naming, read_archive
+from mbfast._core.archive import LocatedError, naming, path_of, read_archive
 from mbfast._core.tables import Table
 from mbfast.glasses import MediumError, medium
 from mbfast.pairs.interactions import StressInteraction
@@ -142,6 +142,8 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
     ------
     OSError
         If the file cannot be read, or the one that its spectrum is in.
+    TypeError
+        If `path` is no path.
     ValueError
         If it is not TOML, a section or key is unknown or missing, a value has the wrong type, or the values make no
         material or no spectrum; the message names file, line and key.
@@ -158,7 +160,7 @@ def read_flow_config(path: str | os.PathLike[str]) -> FlowConfig:
     >>> print(run.status, run.scales.size)
     done 19
     """
-    file = Path(path)
+    file = path_of("path", path)
     with naming(file):  # not TOML, or a number of too many digits
         text = file.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)

@@ -62,7 +62,7 @@ class BlockLattice:
     def __post_init__(self) -> None:
         try:
             shape = tuple(int(n) for n in self.shape)
-            exact = all(a == b for a, b in zip(shape, self.shape, strict=True))
+            exact = all(a == b and not isinstance(b, bool) for a, b in zip(shape, self.shape, strict=True))
         except (TypeError, ValueError, OverflowError):
             exact, shape = False, ()
         if not exact or len(shape) != 3 or min(shape) < 0:

@@ -115,7 +115,7 @@ def hypothetical(
     if not whole or len(sides) not in (1, 3):
         raise ValueError(f"shape must be three whole numbers of blocks, or one, got {shape!r}")
     tolerance = EXACT if rtol is None else rtol
-    lattice = BlockLattice(sides if len(sides) > 1 else (1, 1, 1), 1.0, averaged=averaged)
+    lattice = BlockLattice((*sides, 1, 1)[:3], 1.0, averaged=averaged)
     problem = PairProblem.of(_MATERIALS[kind], lattice, boundary=boundary, images=images, rtol=tolerance)
     return problem if len(sides) > 1 else replace(problem, geometry=Anywhere(int(sides[0])))
 

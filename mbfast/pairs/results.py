@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -105,10 +104,12 @@ class PairResult:
         ------
         OSError
             If the file cannot be read.
+        TypeError
+            If `file` is no path.
         ValueError
             If it is damaged, incomplete, no saved pair sum, or of a later format; the message names the file.
         """
-        content, inputs = load_result(Path(file), "pair-sum", (*_ARRAYS, *_SCALARS))
+        content, inputs = load_result(file, "pair-sum", (*_ARRAYS, *_SCALARS))
         values: dict[str, Any] = {name: content[name] for name in _ARRAYS}
         values.update({name: kind(content[name]) for name, kind in _SCALARS.items()})
         return cls(**values, inputs=inputs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, Self
 
 import numpy as np
@@ -188,7 +187,7 @@ class Flow:
         >>> np.array_equal(run.transverse, again.transverse), again.inputs["n0"]
         (True, 8.0)
         """
-        path = Path(file)
+        path = archive.path_of("file", file)
         content, inputs = archive.load_result(path, "flow", _ARRAYS)
         *shape, n_scales = content["scales"].shape or (0,)
         lengths = {"s": n_scales, "-": n_scales - 1, "n": content["omega"].shape[-1] if content["omega"].ndim else 0}
@@ -302,9 +301,9 @@ def flow(
     if not isinstance(spectrum, Spectrum):
         raise TypeError(f"spectrum must be a Spectrum, got {spectrum!r}")
     kind.require_signs(spectrum)
-    given = {"start": start, "stop": stop, "n0": n0, "k_l": k_l, "k_t": k_t, "omega_c": omega_c}
+    given: dict[str, Any] = {"start": start, "stop": stop, "n0": n0, "k_l": k_l, "k_t": k_t, "omega_c": omega_c}
     arrays: dict[str, NDArray[Any]] = {
-        name: float_array(name, value) for name, value in given.items() if value is not None
+        name: float_array(name, value) for name, value in given.items() if value is not None or name != "omega_c"
     }
     for name, unit in (("start", "m"), ("stop", "m"), ("omega_c", "rad/s")):
         if name in arrays:

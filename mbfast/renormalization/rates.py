@@ -136,7 +136,7 @@ def absorption_rates(
     ValueError
         If a sample of the spectrum or of `dielectric` is positive, or, in the printed form, one of Im chi~_t is zero;
         if block_size, a frequency of `at`, strain or permittivity is not from 1e-35 to 1e35; if n0 is not above 1, or
-        is above 1e15 (512 in the derived form); if k_l or k_t is negative or not finite; if `form` is unknown; if only
+        is above 1e15 (512 in the derived form); if k_l or k_t is not from 0 to 1e35; if `form` is unknown; if only
         one of `dielectric` and `permittivity` is given; if `at` has not one axis, shapes do not broadcast, or threads
         is below 1; if the power law of a spectrum below its nodes makes an integral infinite.
 

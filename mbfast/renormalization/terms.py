@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import units
-from mbfast._core.validate import FloatArray, finite_number, one_number, require_choice
+from mbfast._core.validate import LARGEST, FloatArray, one_number, require_choice
 from mbfast._core.voigt import POLARIZATIONS
 from mbfast.kernels import displacements
 from mbfast.pairs.angular import angular_coefficients
@@ -66,10 +66,10 @@ class Terms(ABC):
     def of(cls, interaction: StressInteraction, n0: float, k_l: float, k_t: float) -> Self:
         """Return the terms, or raise the TypeError or ValueError that names a bad argument."""
         check_stress(interaction)
-        side, changes = cls.check_n0(n0), {"k_l": finite_number("k_l", k_l), "k_t": finite_number("k_t", k_t)}
+        side, changes = cls.check_n0(n0), {"k_l": one_number("k_l", k_l), "k_t": one_number("k_t", k_t)}
         for name, value in changes.items():
-            if value < 0.0:
-                raise ValueError(f"{name} must not be negative (an absorption), got {value:g}")
+            if not 0.0 <= value <= LARGEST:
+                raise ValueError(f"{name} must be from 0 to {LARGEST:g} (an absorption), got {value:g}")
         return cls(interaction, side, **changes)
 
     @classmethod

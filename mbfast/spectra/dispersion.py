@@ -329,8 +329,10 @@ class KramersKronigPlan:
             if self._anchors.size:
                 raise ValueError(f"known must be given for the {self._anchors.size} anchors, got None")
             return np.empty((0, 0))
-        values = float_array("known", known)
-        require_finite("known", values)
+        values = float_array("known (of anchors)", known)
+        require_finite("known (of anchors)", values)
+        if values.size and not self._anchors.size:
+            raise ValueError("known must be left out, as there are no anchors")
         try:
             return np.broadcast_to(values, wanted).reshape(math.prod(shape), self._anchors.size)
         except ValueError:

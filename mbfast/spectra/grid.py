@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import operator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -19,6 +18,7 @@ from mbfast._core.validate import (
     require_choice,
     require_finite,
     require_positive,
+    whole_number,
 )
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import products as kernels
@@ -142,10 +142,7 @@ class FrequencyGrid(ReadOnly):
     ) -> None:
         given = _checked_nodes(omega)
         require_choice("interpolation", interpolation, ("auto", "log", "linear"))
-        try:
-            wanted = operator.index(degree)
-        except TypeError:
-            raise TypeError(f"degree must be a whole number, got {degree!r}") from None
+        wanted = whole_number("degree", degree)
         require_choice("degree", wanted, (1, 3, 5, 7))
         unit = float(given[-1])
         x = given / unit

@@ -159,8 +159,10 @@ class Spectrum(ReadOnly):
         TypeError, ValueError
             As `convolve` does for `at` and threads; a ValueError for an unknown polarization.
         """
-        f, g = self._of("first", first), None if first == second else self._of("second", second)
-        return convolve(self.grid, f, g, at=at, temperature=self.temperature, threads=threads)
+        f, g = self._of("first", first), self._of("second", second)
+        return convolve(
+            self.grid, f, None if first == second else g, at=at, temperature=self.temperature, threads=threads
+        )
 
     def kramers_kronig(
         self, polarization: Polarization, *, at: ArrayLike | None = None, threads: int | None = None

@@ -14,13 +14,11 @@ from mbfast._core.validate import (
     LARGEST,
     FloatArray,
     broadcast_shape,
-    finite_number,
     float_array,
     one_number,
     positive_number,
     require_bounded,
     require_choice,
-    require_finite,
     require_flag,
     require_positive,
 )
@@ -343,13 +341,14 @@ class TwoLevelSystem:
         TypeError
             If `omega` does not consist of real numbers, or another argument is not one real number.
         ValueError
-            If `omega` or `strain` is not finite, `temperature` is negative, `broadening` not positive, `polarization`
-            not longitudinal or transverse, or `basis` not energy or local.
+            If `omega` or `strain` is not finite or above 1e35 in magnitude, `temperature` is negative, `broadening` not
+            positive, `polarization` not longitudinal or transverse, or `basis` not energy or local.
         """
         frequencies = float_array("omega", omega)
-        require_finite("omega", frequencies)
+        require_bounded("omega", frequencies)
         rate = float(inverse_thermal_frequency(check_temperature(one_number("temperature", temperature))))
-        amplitude, width = finite_number("strain", strain), positive_number("broadening", broadening, unit="rad/s")
+        require_bounded("strain", np.asarray(amplitude := one_number("strain", strain)))
+        width = positive_number("broadening", broadening, unit="rad/s")
         energies, states = np.linalg.eigh(self.hamiltonian(basis))
         element = states[:, 0] @ self.coupling(polarization, basis) @ states[:, 1]
         gap = (energies[1] - energies[0]) / units.HBAR

@@ -1,0 +1,326 @@
+"""Every argument of every public name, by one table: what is wrong is refused before any work, and by name."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+from materials import DIPOLES, SILICA
+from test_docstrings import CLASSES, FUNCTIONS, METHODS, parameters, sections
+
+import mbfast
+from mbfast.files.blocks import read_blocks
+from mbfast.files.flow import read_flow_config
+from mbfast.glasses import medium
+from mbfast.pairs.cubes import averaged_tensors
+from mbfast.pairs.planning import predict
+
+OMEGA = np.geomspace(1e6, 1e10, 12)
+ABSORPTION = -OMEGA * np.exp(-OMEGA / 1e9)
+LATTICE = mbfast.BlockLattice((2, 1, 1), 5e-9)
+POINTS = np.array([[0.0, 0.0, 0.0], [5e-9, 0.0, 1e-9]])
+MOMENTS = np.array([[1e-30, 0.0, 0.0], [0.0, 2e-30, 0.0]])
+WAVE = np.array([0.0, 0.0, 1e7])
+SPECTRUM = mbfast.Spectrum(OMEGA, ABSORPTION, ABSORPTION, 1.0)
+GLASSES = mbfast.load_glasses()
+SYSTEM = mbfast.TwoLevelSystem(1e-24, 1e-24, 1e-19, 1e-19)
+CONVOLUTION = mbfast.ConvolutionPlan(OMEGA)
+DISPERSION = mbfast.KramersKronigPlan(OMEGA)
+FIELD = mbfast.DirectField(DIPOLES, POINTS)
+FLOW = mbfast.flow(SPECTRUM, SILICA, stop=5e-9)
+RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
+
+SUM = {"interaction": DIPOLES, "blocks": POINTS, "moments": MOMENTS}
+NODES = {"omega": OMEGA}
+TWO_LEVEL = {"omega": OMEGA, "temperature": 1.0, "density": 1e45, "coupling": 1e-19, "cutoff": 1e13}
+DENSITY = {"density": 2200.0, "c_l": 5800.0, "c_t": 3800.0}
+COUPLINGS = {"gamma_l": 2.0, "gamma_t": 1.0}
+
+# of each public name: a call, and arguments that it takes
+CALLS = {
+    "absorption_rates": (
+        mbfast.absorption_rates,
+        {"spectrum": SPECTRUM, "interaction": SILICA, "block_size": 5e-9, "n0": 2.0},
+    ),
+    "angular_coefficients": (mbfast.angular_coefficients, {"form": "corrected", "polarization": "transverse"}),
+    "convolve": (mbfast.convolve, {**NODES, "f": ABSORPTION}),
+    "cutoff_length": (mbfast.cutoff_length, {"modulus": 1e10, "omega": 1e7, "omega_c": 1e13}),
+    "dipole_cutoff_length": (
+        mbfast.dipole_cutoff_length,
+        {"dielectric": 1.0, "permittivity": 1e-11, "stress": 1e7, "modulus": 1e10, "omega": 1e7, "omega_c": 1e13},
+    ),
+    "fit_through_origin": (mbfast.fit_through_origin, {"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}),
+    "flow": (mbfast.flow, {"spectrum": SPECTRUM, "interaction": SILICA}),
+    "isotropic_moduli": (mbfast.isotropic_moduli, {"tensor": np.zeros((6, 6))}),
+    "isotropic_tensor": (mbfast.isotropic_tensor, {"longitudinal": 1.0, "transverse": 1.0}),
+    "kramers_kronig": (mbfast.kramers_kronig, {**NODES, "imag": ABSORPTION}),
+    "lattice_sum": (mbfast.lattice_sum, {"blocks": LATTICE, "power": 6.0}),
+    "load_glasses": (mbfast.load_glasses, {}),
+    "meissner_berret_ratio": (mbfast.meissner_berret_ratio, COUPLINGS),
+    "pair_energy": (mbfast.pair_energy, SUM),
+    "pair_field": (mbfast.pair_field, SUM),
+    "pair_sum": (mbfast.pair_sum, SUM),
+    "phase_sum": (
+        mbfast.phase_sum,
+        {"interaction": SILICA, "blocks": LATTICE, "wavevector": WAVE, "polarization": "transverse"},
+    ),
+    "self_consistent_ratio": (mbfast.self_consistent_ratio, {"c_l": 2.0, "c_t": 1.0}),
+    "sound_velocity_shift": (
+        mbfast.sound_velocity_shift,
+        {"omega": 1e7, "temperature": 1.0, "reference": 0.1, "strength": 1e-4},
+    ),
+    "strain_coupling_sum": (
+        mbfast.strain_coupling_sum,
+        {"interaction": SILICA, "blocks": LATTICE, "wavevector": WAVE, "polarization": "transverse", "x": 0.5},
+    ),
+    "susceptibility_from_levels": (
+        mbfast.susceptibility_from_levels,
+        {"energies": [0.0, 1e-24], "stress": np.zeros((2, 2, 6)), "volume": 1e-25, "temperature": 1.0, "omega": OMEGA,
+         "broadening": 1e8},
+    ),
+    "ttls_susceptibility": (mbfast.ttls_susceptibility, TWO_LEVEL),
+    "tunnelling_strength": (mbfast.tunnelling_strength, {"density": 1e45, "coupling": 1e-19, "modulus": 1e10}),
+    "files.blocks.read_blocks": (read_blocks, {"path": "none.csv"}),
+    "files.flow.read_flow_config": (read_flow_config, {"path": "none.toml"}),
+    "glasses.medium": (medium, {"glass": "a-SiO2"}),
+    "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
+    "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
+    "BlockLattice": (mbfast.BlockLattice, {"shape": (2, 1, 1), "spacing": 5e-9}),
+    "ConvolutionPlan": (mbfast.ConvolutionPlan, NODES),
+    "DipoleInteraction": (mbfast.DipoleInteraction, {"permittivity": 1e-11}),
+    "DirectField": (mbfast.DirectField, {"interaction": DIPOLES, "blocks": POINTS}),
+    "EwaldField": (mbfast.EwaldField, {"interaction": DIPOLES, "blocks": POINTS}),
+    "LatticeField": (mbfast.LatticeField, {"interaction": DIPOLES, "lattice": LATTICE}),
+    "FrequencyGrid": (mbfast.FrequencyGrid, NODES),
+    "KramersKronigPlan": (mbfast.KramersKronigPlan, NODES),
+    "Spectrum": (mbfast.Spectrum, {**NODES, "longitudinal": ABSORPTION, "transverse": ABSORPTION}),
+    "StressInteraction": (mbfast.StressInteraction, DENSITY),
+    "TwoLevelSystem": (
+        mbfast.TwoLevelSystem,
+        {"asymmetry": 1e-24, "tunnelling": 1e-24, "gamma_l": 1e-19, "gamma_t": 1e-19},
+    ),
+    "ConvolutionPlan.__call__": (CONVOLUTION, {"f": ABSORPTION}),
+    "ConvolutionPlan.pair": (CONVOLUTION.pair, {"f": ABSORPTION, "g": ABSORPTION}),
+    "ConvolutionPlan.error": (CONVOLUTION.error, {"f": ABSORPTION}),
+    "Interaction.tensor": (DIPOLES.tensor, {"r": POINTS[1]}),
+    "Interaction.tensor_change": (DIPOLES.tensor_change, {"r": POINTS[1], "dr": 1e-3 * POINTS[1]}),
+    "PairField.__call__": (FIELD, {"moments": MOMENTS}),
+    "PairField.energy": (FIELD.energy, {"moments": MOMENTS}),
+    "PairField.operator": (FIELD.operator, {}),
+    "Flow.save": (FLOW.save, {}),
+    "Flow.load": (mbfast.Flow.load, {}),
+    "KramersKronigPlan.__call__": (DISPERSION, {"imag": ABSORPTION}),
+    "KramersKronigPlan.error": (DISPERSION.error, {"imag": ABSORPTION}),
+    "PairResult.save": (RESULT.save, {}),
+    "PairResult.load": (mbfast.PairResult.load, {}),
+    "Spectrum.__call__": (SPECTRUM, NODES),
+    "Spectrum.unreduced": (SPECTRUM.unreduced, NODES),
+    "Spectrum.convolve": (SPECTRUM.convolve, {}),
+    "Spectrum.kramers_kronig": (SPECTRUM.kramers_kronig, {"polarization": "transverse"}),
+    "StressInteraction.of": (mbfast.StressInteraction.of, {"glass": "a-SiO2"}),
+    "TwoLevelSystem.hamiltonian": (SYSTEM.hamiltonian, {}),
+    "TwoLevelSystem.coupling": (SYSTEM.coupling, {"polarization": "transverse"}),
+    "TwoLevelSystem.absorption_rate": (
+        SYSTEM.absorption_rate,
+        {"omega": 1e9, "temperature": 1.0, "strain": 1e-9, "broadening": 1e8, "polarization": "transverse"},
+    ),
+    "plotting.meissner_berret_figure": (mbfast.plotting.meissner_berret_figure, {"glasses": GLASSES}),
+    "plotting.self_consistent_figure": (mbfast.plotting.self_consistent_figure, {"glasses": GLASSES}),
+    "plotting.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
+    "plotting.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
+    "plotting.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
+}  # fmt: skip
+
+# hooks of the engine, which it calls with what it has checked; PairResult.asked takes any names
+HOOKS = {"uniform_field", "wave_terms", "roughness", "reduced", "asked"}
+
+RAGGED, WORDS, OBJECT = [[1.0], [1.0, 2.0]], "abc", object()
+NO_ARRAY = [WORDS, OBJECT, {"a": 1}, RAGGED, [None, 1.0], 1j, [True], ["1.0"], np.ma.masked_array([1.0], mask=[True])]
+FINITE = [*NO_ARRAY, np.nan, np.inf, None]
+POSITIVE = [*FINITE, 0.0, -1.0, 1e300, [1.0, -1.0]]
+NUMBER = [*FINITE, [1.0, 2.0]]
+ONE_POSITIVE = [*POSITIVE, [1.0, 2.0]]
+CHOICE = ["nonsense", 5, ["open"], np.array(["open", "auto"]), {}, OBJECT, b"open", True]
+FLAG = ["yes", 1, None, np.array([True, False]), OBJECT]
+COUNT = [0, -1, 1.5, "2", [1], np.nan, True, OBJECT]
+PATH = [5, None, 1.5, [WORDS], OBJECT]
+SAMPLES = [*FINITE, ABSORPTION[:-1]]
+INTERACTION = [None, WORDS, 5, mbfast.StressInteraction, OBJECT, [SILICA]]
+GRID = [*FINITE, [], [1.0], [2.0, 1.0], [-1.0, 1.0], [1.0, 1.0], [[1.0, 2.0]], 1e7]
+EDGE = [*CHOICE[:1], *CHOICE[2:], np.nan, [1.0]]
+ROWS = [None, WORDS, 5, [[1.0, 2.0]], RAGGED, OBJECT, [[1.0, np.nan, 0.0]], mbfast.BlockLattice, 1j * POINTS]
+DIRECTION = [*FINITE, [1.0, 2.0], 5.0]
+OUT = [[0.0], WORDS, np.zeros(3), np.zeros(12, np.float32), np.zeros((2, 3), order="F"), OBJECT, 5]
+VECTORS = [*FINITE, [1.0, 2.0], 5.0, [0.0, 0.0, 0.0]]
+LISTED = [None, WORDS, 5, [5], OBJECT, [None]]
+
+
+def unless_none(values):
+    """What is wrong for an argument that may be None."""
+    return [value for value in values if value is not None]
+
+
+# where omega is no grid of nodes, but any frequencies
+WITHOUT_GRID = [
+    f"{name}(omega)"
+    for name in (
+        *("cutoff_length", "dipole_cutoff_length", "sound_velocity_shift", "susceptibility_from_levels"),
+        *("ttls_susceptibility", "Spectrum.__call__", "Spectrum.unreduced", "TwoLevelSystem.absorption_rate"),
+        "plotting.cutoff_figure",
+    )
+]
+# what else is given with an argument, where there are such arguments, for it to have a meaning
+PERIODIC = {"boundary": "periodic", "cell": [1e-7, 1e-7, 1e-7]}
+WITH = {"cell": PERIODIC, "images": PERIODIC, "image_shape": {**PERIODIC, "images": 1}, "macroscopic": PERIODIC}
+
+# by argument what is wrong, for all that have it; by name and argument, for one
+WRONG = {
+    "above": EDGE,
+    "anchors": [WORDS, OBJECT, 5, [np.nan], [-1.0], ([1e7], WORDS), ([1e7], [np.nan]), 1j],
+    "asymmetry": NUMBER,
+    "at": [*unless_none(FINITE), [-1.0]],
+    "averaged": FLAG,
+    "basis": CHOICE,
+    "below": EDGE,
+    "block_size": POSITIVE,
+    "blocks": ROWS,
+    "boundary": CHOICE,
+    "broadening": unless_none(ONE_POSITIVE),
+    "c_l": POSITIVE,
+    "c_t": POSITIVE,
+    "called": [5, None, WORDS],
+    "cell": [WORDS, OBJECT, 5.0, [1.0, 2.0], [1.0, 1.0, 0.0], [1.0, 1.0, np.nan], np.zeros((3, 3)), 1j],
+    "coherent": FLAG,
+    "components": CHOICE,
+    "coupling": [*FINITE, -1.0],
+    "cutoff": POSITIVE,
+    "degree": [0, -1, 1.5, "7", 99, None, [7], np.nan, True],
+    "density": [*FINITE, -1.0],
+    "dielectric": FINITE,
+    "dr": VECTORS[:-1],
+    "energies": [*FINITE, [], 1.0, [[0.0]]],
+    "exclude": [None, WORDS, 5, [5], OBJECT, [None], ["quartz"]],
+    "f": SAMPLES,
+    "file": PATH,
+    "form": CHOICE,
+    "g": unless_none(SAMPLES),
+    "gamma_l": FINITE,
+    "gamma_t": FINITE,
+    "glass": [5, "quartz", OBJECT, ["a-SiO2"], True],
+    "glasses": [*LISTED, [], ["a-SiO2"]],
+    "imag": SAMPLES,
+    "image_shape": CHOICE,
+    "images": [-1, 1.5, "3", [1], np.nan, True, OBJECT],
+    "interaction": INTERACTION,
+    "interpolation": CHOICE,
+    "inverse": FLAG,
+    "k_l": [*FINITE, -1.0, 1e300],
+    "k_t": [*FINITE, -1.0, 1e300],
+    "keep": CHOICE,
+    "kind": CHOICE,
+    "known": unless_none(SAMPLES),
+    "lattice": [None, WORDS, 5, mbfast.BlockLattice, POINTS],
+    "linear": FLAG,
+    "longitudinal": SAMPLES,
+    "macroscopic": CHOICE,
+    "method": CHOICE,
+    "modulus": POSITIVE,
+    "moment_change": CHOICE,
+    "moments": [*FINITE, 5.0, MOMENTS[:1], [1.0, 2.0]],
+    "n0": [*POSITIVE, 1.0],
+    "names": [5, WORDS, OBJECT],
+    "offsets": DIRECTION,
+    "omega": GRID,
+    "omega_c": POSITIVE,
+    "out": OUT,
+    "path": PATH,
+    "permittivity": POSITIVE,
+    "polarization": [*CHOICE[:-1], None, [1.0, 2.0], np.nan],
+    "power": NUMBER,
+    "progress": ["yes", 5, None, OBJECT],
+    "r": VECTORS,
+    "reduced": FLAG,
+    "reference": FINITE,
+    "rtol": [WORDS, 0.0, -1.0, 0.5, np.nan, np.inf, [1e-3], OBJECT],
+    "run": [None, WORDS, 5, mbfast.Flow, OBJECT],
+    "second": CHOICE,
+    "first": CHOICE,
+    "shape": [WORDS, 5.5, (1, 2), (1, 2, -1), (1, 2, 1.5), None, OBJECT, (1, 2, True)],
+    "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], OBJECT],
+    "spacing": ONE_POSITIVE,
+    "spectrum": [None, WORDS, 5, mbfast.Spectrum, OMEGA[:2]],
+    "start": POSITIVE,
+    "stop": POSITIVE,
+    "strain": [*NUMBER, 1e300],
+    "strength": FINITE,
+    "stress": FINITE,
+    "temperature": [*FINITE, -1.0, [1.0, -1.0]],
+    "tensor": [*FINITE, np.zeros((6, 5)), 5.0],
+    "threads": COUNT,
+    "transverse": SAMPLES,
+    "tunnelling": NUMBER,
+    "tunnelling_l": POSITIVE,
+    "tunnelling_t": POSITIVE,
+    "flow(interaction)": INTERACTION[:-1],  # takes several
+    "glasses.medium(density)": [],  # left to the interaction
+    "isotropic_tensor(longitudinal)": FINITE,
+    "isotropic_tensor(transverse)": FINITE,
+    **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},
+    "volume": ONE_POSITIVE,
+    "waves": ONE_POSITIVE,
+    "wavevector": DIRECTION,
+    "x": FINITE,
+    "y": FINITE,
+}
+
+
+def table():
+    """Every public name with every argument of it."""
+    found = {
+        **FUNCTIONS, **{name: cls for name, cls in CLASSES.items() if "Parameters" in sections(cls)},
+        **{name: method for name, method in METHODS.items() if name.partition(".")[2] not in HOOKS},
+    }  # fmt: skip
+    return {(name, argument): member for name, member in found.items() for argument in parameters(member)}
+
+
+ARGUMENTS = table()
+
+
+def test_the_table_is_complete():
+    assert sorted({name for name, _ in ARGUMENTS} ^ CALLS.keys()) == []
+    assert sorted({argument for _, argument in ARGUMENTS} - WRONG.keys()) == []
+    assert sorted(key for key in WRONG if "(" in key and tuple(key[:-1].split("(")) not in ARGUMENTS) == []
+
+
+def refused(name, argument, wrong):
+    """None if a call with a wrong argument is refused by the argument's name, else what it does."""
+    function, arguments = CALLS[name]
+    known = inspect.signature(function).parameters
+    more = {key: value for key, value in WITH.get(argument, {}).items() if key in known}
+    if wrong is None and known[argument].default is None:
+        return None
+    try:
+        function(**{**arguments, **more, argument: wrong})
+    except (ValueError, TypeError) as error:
+        named = re.search(rf"\b{argument}\b", str(error)) and "\n" not in str(error)
+        return None if named else f"{argument}={wrong!r} is refused without a name: {error}"
+    except Exception as error:
+        return f"{argument}={wrong!r} ends in {error!r}"
+    return f"{argument}={wrong!r} is taken"
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_wrong_is_refused_by_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = [argument for other, argument in ARGUMENTS if other == name]
+    cases = [(key, wrong) for key in arguments for wrong in WRONG.get(f"{name}({key})", WRONG[key])]
+    assert [text for key, wrong in cases if (text := refused(name, key, wrong))] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("name", [name for name in CALLS if not name.startswith(("plotting", "files"))])
+def test_what_is_right_is_taken(name):
+    function, arguments = CALLS[name]
+    if arguments or not parameters(ARGUMENTS[name, next(key for other, key in ARGUMENTS if other == name)]):
+        function(**arguments)
