@@ -360,7 +360,8 @@ def test_info_says_where_the_number_of_threads_comes_from(invoke, monkeypatch, s
     if source != "usable cores":
         monkeypatch.setenv(source, "2")
     wanted = 3 if source == "usable cores" else 2
-    assert re.search(rf"threads +{wanted} \(from {source}\); \d+ of \d+ cores usable", invoke("info").stdout)
+    shown = invoke("info", "--plain").stdout
+    assert re.search(rf"threads\t{wanted} \(from {source}\); \d+ of \d+ cores usable", shown)
 
 
 FLOW = """

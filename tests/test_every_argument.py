@@ -65,6 +65,7 @@ CALLS = {
         {"interaction": SILICA, "blocks": LATTICE, "wavevector": WAVE, "polarization": "transverse"},
     ),
     "self_consistent_ratio": (mbfast.self_consistent_ratio, {"c_l": 2.0, "c_t": 1.0}),
+    "set_threads": (mbfast.set_threads, {}),
     "sound_velocity_shift": (
         mbfast.sound_velocity_shift,
         {"omega": 1e7, "temperature": 1.0, "reference": 0.1, "strength": 1e-4},

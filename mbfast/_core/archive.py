@@ -44,6 +44,8 @@ def check_writable(*files: Path | None) -> None:
                 raise ValueError(f"{file}: cannot be written, {base} is no folder")
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):
+                    target.lstat()  # of a name that is too long
                 partial = _partial(target)
                 partial.open("wb").close()
                 partial.unlink()
