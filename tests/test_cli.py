@@ -357,6 +357,7 @@ def test_info_says_where_the_number_of_threads_comes_from(invoke, monkeypatch, s
     for name in ("MBFAST_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tiles, "usable_cores", lambda: 3)
+    monkeypatch.setattr(tiles, "_of_environment", tiles._of_environment.__wrapped__)
     if source != "usable cores":
         monkeypatch.setenv(source, "2")
     wanted = 3 if source == "usable cores" else 2

@@ -21,6 +21,7 @@ OTHERS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
 def sixteen_cores(monkeypatch):
     """A machine without limits, and this process afterwards as it was."""
     monkeypatch.setattr(tiles, "usable_cores", lambda: 16)
+    monkeypatch.setattr(tiles, "_of_environment", tiles._of_environment.__wrapped__)  # as at the first call
     for name in ("MBFAST_NUM_THREADS", *OTHERS):
         monkeypatch.delenv(name, raising=False)
     yield

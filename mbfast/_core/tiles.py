@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import itertools
 import os
@@ -59,8 +60,9 @@ def set_threads(threads: int | None) -> None:
     -----
     ``threads=None`` takes the cores that the process may use, and no more than the first of these that is given:
     ``set_threads``, the environment variable MBFAST_NUM_THREADS, the least of OMP_NUM_THREADS, NUMBA_NUM_THREADS and
-    SLURM_CPUS_PER_TASK. ``mbfast info`` says which it was. A number given to a call as ``threads=`` has no limit. Calls
-    raise a ValueError where MBFAST_NUM_THREADS is no number of threads; of the others, what is no number is ignored.
+    SLURM_CPUS_PER_TASK, as they are at the first call. ``mbfast info`` says which it was. A number given to a call as
+    ``threads=`` has no limit. Calls raise a ValueError where MBFAST_NUM_THREADS is no number of threads; of the others,
+    what is no number is ignored.
 
     Examples
     --------
@@ -76,18 +78,24 @@ def default_threads() -> tuple[int, str]:
 
     A ValueError if MBFAST_NUM_THREADS is no number of threads; what others would not understand of theirs is ignored.
     """
-    limits, own = {"usable cores": usable_cores()}, os.environ.get(_OWN_LIMIT, "").strip()
+    limits = {"usable cores": usable_cores()}
     if _set:
         limits["set_threads"] = _set[0]
-    elif own:
-        if not _NUMBER.fullmatch(own):
-            raise ValueError(f"{_OWN_LIMIT} must be a whole number of at least 1, got {own[:80]!r}")
-        limits[_OWN_LIMIT] = int(own)
     else:
-        firsts = {name: os.environ.get(name, "").split(",")[0].strip() for name in _LIMITS_OF_OTHERS}
-        limits |= {name: int(first) for name, first in firsts.items() if _NUMBER.fullmatch(first)}
+        limits |= _of_environment()
     source = min(limits, key=limits.__getitem__)
     return limits[source], source
+
+
+@functools.cache  # looking takes longer than adding up ten blocks
+def _of_environment() -> dict[str, int]:
+    own = os.environ.get(_OWN_LIMIT, "").strip()
+    if own:
+        if not _NUMBER.fullmatch(own):
+            raise ValueError(f"{_OWN_LIMIT} must be a whole number of at least 1, got {own[:80]!r}")
+        return {_OWN_LIMIT: int(own)}
+    firsts = {name: os.environ.get(name, "").split(",")[0].strip() for name in _LIMITS_OF_OTHERS}
+    return {name: int(first) for name, first in firsts.items() if _NUMBER.fullmatch(first)}
 
 
 def run(
