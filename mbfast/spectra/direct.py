@@ -41,7 +41,7 @@ class DirectConvolution:
     def run(
         self,
         samples: FloatArray,
-        low: Tail,
+        tails: tuple[Tail, Tail],
         rates: FloatArray,
         out: FloatArray,
         workers: int,
@@ -49,12 +49,12 @@ class DirectConvolution:
         own: FloatArray | None = None,
         change: bool = False,
     ) -> None:
-        """Fill out (rows, m) with convolutions of one function or two, samples (rows, p, n), `low` below the nodes.
+        """Fill out (rows, m) with convolutions of one function or two, samples (rows, p, n), `tails` beyond the nodes.
 
         With `change` it is what they change by when samples are interpolated once better. `own` is filled with the
         convolutions of the first function with itself.
         """
-        grid, p, high = self._grid, samples.shape[1], self._grid.high.tail(samples)
+        grid, p, (low, high) = self._grid, samples.shape[1], tails
 
         def prepare(row: int) -> list[tuple[_Side, _Side | None]]:
             values, ends = grid.value.values(samples[row]), np.array([part[row] for part in (*low, *high)])

@@ -303,7 +303,8 @@ class KramersKronigPlan:
         # samples that miss a peak betray it by a next term of a few percent
         missed = np.minimum(1500.0 * np.divide(effect, size, out=np.zeros_like(size), where=size > 0.0), 16.0)
         errors = _SAFETY * effect * (1.0 + missed)
-        errors += _ROUGH * grid.roughness(samples).max(axis=1)
+        rough = grid.roughness(samples)
+        errors += _ROUGH * rough.max(axis=1) + rough @ np.log(grid.nodes[1:] / grid.nodes[:-1])
         errors += 2.0 * ROUNDING * max(grid.lebesgue, 8.0) * (1.0 - np.log(grid.nodes[0])) * size
         low, high = self._tails(samples)
         for end, tail, margin in (

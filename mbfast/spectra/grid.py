@@ -89,8 +89,8 @@ class FrequencyGrid:
         How spectra go on below the first node and above the last.
     spacing : {"log", "uniform", "any"}
         Where nodes repeat themselves, all cells but a few at the ends have the same matrix.
-    value, error, curvature : Stencils
-        Of the interpolant, of the next term of Newton's formula, and of the term after a straight line.
+    value, error, linear, curvature : Stencils
+        Of the interpolant, of the next two terms of Newton's formula, of straight lines, and of the term after them.
     lebesgue : float
         The factor by which the interpolant may amplify errors of samples.
 
@@ -128,6 +128,8 @@ class FrequencyGrid:
     spacing: Literal["log", "uniform", "any"]
     value: Stencils = field(repr=False)
     error: Stencils = field(repr=False)
+    last: Stencils = field(repr=False)
+    linear: Stencils = field(repr=False)
     curvature: Stencils = field(repr=False)
     lebesgue: float = field(repr=False)
 
@@ -154,9 +156,9 @@ class FrequencyGrid:
             spacing = "any"
 
         size, three = min(wanted + 1, x.size), min(3, x.size)
-        least = min(size, x.size - 1)  # where no node is left over, the last term is taken instead of the next
-        sizes = {size, least, least + 1, three - 1, three}
-        made = {number: _stencils(x, spacing, logarithmic, number) for number in sizes}
+        least = max(min(size, x.size - 2), 1)  # where no nodes are left over, the last terms are taken
+        more = min(least + 2, x.size)  # one term alone vanishes by symmetry of the samples
+        made = {number: _stencils(x, spacing, logarithmic, number) for number in {size, max(least - 2, 1), least, more, 2, three}}
         given.setflags(write=False)
         self.__dict__.update(
             omega=given,
@@ -168,8 +170,10 @@ class FrequencyGrid:
             unit=unit,
             spacing=spacing,
             value=made[size],
-            error=_difference(made[least], made[least + 1]),
-            curvature=_difference(made[three - 1], made[three]),
+            error=_difference(made[least], made[more]),
+            last=_difference(made[max(least - 2, 1)], made[least]),
+            linear=made[2],
+            curvature=_difference(made[2], made[three]),
             lebesgue=float(np.abs(made[size].matrices).sum(axis=-1).max()),
         )
 
@@ -202,29 +206,40 @@ class FrequencyGrid:
 
     def with_below(self, below: Edge) -> FrequencyGrid:
         """Return the same grid, the same interpolant, for spectra that go on otherwise below the first node."""
+        return self._with(low=End("below", below, self.nodes))
+
+    def straight(self) -> FrequencyGrid:
+        """Return the same grid with straight lines between the nodes: what is positive at nodes is so between them."""
+        return self._with(value=self.linear)
+
+    def _with(self, **changed: Any) -> FrequencyGrid:
         other = copy.copy(self)
-        other.__dict__["low"] = End("below", below, self.nodes)
+        other.__dict__.update(changed)
         return other
 
     def roughness(self, samples: FloatArray) -> FloatArray:
-        """Return, at the nodes, how wrong the interpolant may be where its terms do not fall.
+        """Return, of cells (rows, n - 1), how wrong the interpolant may be where its terms do not fall.
 
-        At jumps, kinks and cusps the next term e is not small beside the first one, c, a parabola's difference from a
-        straight line, and the error may be as large as c. Of smooth samples the result, 100 e^2/c, is far below e.
+        At jumps, kinks and cusps the next terms e are not small beside the first one, c, a parabola's difference from a
+        straight line, and the error may be as large as the larger of them. Of smooth samples 100 e^2/c is far below e.
+        The same holds of the Legendre coefficients of a cell over which frequencies change by a large factor.
         """
-        result = np.zeros_like(samples)
         if samples.shape[-1] < 3:
-            return result
-        flat = samples.reshape(-1, samples.shape[-1])
-        e, c = (
-            np.abs(stencils.values(flat)).max(axis=-1).reshape(result[..., :-1].shape)
-            for stencils in (self.error, self.curvature)
+            return np.zeros((samples.shape[0], samples.shape[-1] - 1))
+        e, d, c = (
+            np.abs(stencils.values(samples)).max(axis=-1) for stencils in (self.error, self.last, self.curvature)
         )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cells = np.minimum(np.where(c > 0.0, 100.0 * e / c, 0.0) * e, c)
-        result[..., :-1] = cells
-        np.maximum(result[..., 1:], cells, out=result[..., 1:])
+        rough = np.minimum(100.0 * _share(e, c) * e, np.maximum(e, c))
+        if self.last.size > 4:  # else d has c in it
+            rough += np.minimum(20.0 * _share(d, c), 1.0) * d
+        high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
+        result: FloatArray = rough + _share(high, before) * high
         return result
+
+
+def _share(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Return the quotient of positive numbers, at most 1."""
+    return np.divide(one, other, out=np.ones_like(one), where=other > one)
 
 
 def _checked_nodes(omega: ArrayLike) -> FloatArray:
