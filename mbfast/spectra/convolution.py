@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 from typing import Literal, TypeGuard
 
@@ -161,7 +162,7 @@ class ConvolutionPlan:
         method: Literal["auto", "direct", "fft"] = "auto",
     ) -> None:
         self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
-        self._at, self._targets = at, check_targets(grid, "at", at)
+        self._targets = check_targets(grid, "at", at)
         require_choice("method", method, ("auto", "direct", "fft"))
         self._direct, self._only_fft = DirectConvolution(grid, self._targets), method == "fft"
         fft = UniformConvolution(grid) if grid.spacing == "uniform" and at is None and method != "direct" else None
@@ -279,10 +280,12 @@ class ConvolutionPlan:
 
     @cached_property
     def _straight(self) -> ConvolutionPlan:
-        """The plan for the same targets of what is positive between the nodes where it is so at them."""
-        return ConvolutionPlan(
-            self.grid.straight(), at=self._at, method="direct" if self._fft is None else "auto"
-        )
+        """The plan for what is nowhere negative, unless it is so at a node."""
+        other = copy.copy(self)
+        other.grid = self.grid.straight()
+        other._direct, other._only_fft = DirectConvolution(other.grid, self._targets), False
+        other._fft = None if self._fft is None else UniformConvolution(other.grid)
+        return other
 
     def _check(
         self, f: ArrayLike, g: ArrayLike | None, temperature: ArrayLike
