@@ -77,11 +77,11 @@ def convolve(
         If an argument does not consist of real numbers, or `degree` or `threads` is not a whole number.
     ValueError
         If `omega`, `below`, `above`, `interpolation` or `degree` is not what `FrequencyGrid` takes, or one of the last
-        four is given beside a grid; if samples have not n values on their last axis, are not finite or exceed 1e150 in
+        four is given beside a grid; if samples have not n values on their last axis, are not finite or exceed 1e100 in
         magnitude; if leading axes do not broadcast; if `at` is not one-dimensional, positive and within a factor 1e30
         of the last node; if `temperature` is negative, or hbar omega/k_B T above 1e35; if `method` is fft where it
         cannot be; if `threads` is below 1; if the power law below the nodes has an exponent of -1 or less, so that the
-        integral diverges, or one above them exceeds 1e150; if no power law goes through the two samples at an end.
+        integral diverges, or one above them exceeds 1e100; if no power law goes through the two samples at an end.
 
     See Also
     --------
@@ -161,7 +161,7 @@ class ConvolutionPlan:
         degree: int = 7,
         method: Literal["auto", "direct", "fft"] = "auto",
     ) -> None:
-        self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
+        self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree).require_positive()
         self._targets = check_targets(grid, "at", at)
         require_choice("method", method, ("auto", "direct", "fft"))
         self._direct, self._only_fft = DirectConvolution(grid, self._targets), method == "fft"
@@ -291,10 +291,10 @@ class ConvolutionPlan:
         self, f: ArrayLike, g: ArrayLike | None, temperature: ArrayLike
     ) -> tuple[tuple[int, ...], FloatArray, FloatArray]:
         """Return the shape of the leading axes, samples (rows, 1 or 2, n) of one function or two, and rates (rows,)."""
-        n, unit = self.grid.nodes.size, self.grid.unit
-        given = {"f": rows("f", f, n), "temperature": check_temperature(temperature)[..., None]}
+        unit = self.grid.unit
+        given = {"f": rows("f", f, self.grid), "temperature": check_temperature(temperature)[..., None]}
         if g is not None:
-            given["g"] = rows("g", g, n)
+            given["g"] = rows("g", g, self.grid)
         shape, (one, kelvin, *others) = batch(**given)
         rates = inverse_thermal_frequency(kelvin[:, 0]) * unit
         if (np.isfinite(rates) & (rates > 1e5 * RANGE)).any():

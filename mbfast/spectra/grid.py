@@ -25,7 +25,9 @@ from mbfast.spectra.tails import Edge, End
 
 Variable: TypeAlias = Literal["auto", "log", "linear"]
 
-LARGEST_VALUE = 1e150  # products of two values stay within the range of a double
+LARGEST_VALUE = (
+    1e100  # integrals over products of two values, of what widths there are, stay within the range of a double
+)
 RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
 
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])
@@ -158,7 +160,11 @@ class FrequencyGrid:
         size, three = min(wanted + 1, x.size), min(3, x.size)
         least = max(min(size, x.size - 2), 1)  # where no nodes are left over, the last terms are taken
         more = min(least + 2, x.size)  # one term alone vanishes by symmetry of the samples
-        made = {number: _stencils(x, spacing, logarithmic, number) for number in {size, max(least - 2, 1), least, more, 2, three}}
+        sizes = {size, max(least - 2, 1), least, more, 2, three}
+        if logarithmic and x[0] == 0.0:  # a straight line from zero, and a parabola to estimate its error
+            made = {number: _stencils_from_zero(x, number, 3 if number == more else min(number, 2)) for number in sizes}
+        else:
+            made = {number: _stencils(x, spacing, logarithmic, number) for number in sizes}
         given.setflags(write=False)
         self.__dict__.update(
             omega=given,
@@ -188,6 +194,11 @@ class FrequencyGrid:
                 f"got {', '.join(map(repr, options))}"
             )
         return omega
+
+    def require_positive(self) -> FrequencyGrid:
+        """Return the grid; a ValueError if its first node is zero."""
+        require_positive("omega", self.omega, unit="rad/s")
+        return self
 
     @property
     def below(self) -> Edge:
@@ -245,9 +256,10 @@ def _share(one: FloatArray, other: FloatArray) -> FloatArray:
 def _checked_nodes(omega: ArrayLike) -> FloatArray:
     """Return a copy of increasing positive frequencies, or raise."""
     nodes = float_array("omega", omega)
+    positive = nodes[1:] if nodes.ndim == 1 and nodes.size > 2 and nodes[0] == 0.0 else nodes
     if nodes.ndim != 1 or nodes.size < 2:
         raise ValueError(f"omega must have shape (n,) with n >= 2, got {nodes.shape}")
-    require_positive("omega", nodes, unit="rad/s")
+    require_positive("omega", positive, unit="rad/s")
     falls = np.flatnonzero(np.diff(nodes) <= 0.0)
     if falls.size:
         i = int(falls[0])
@@ -256,18 +268,20 @@ def _checked_nodes(omega: ArrayLike) -> FloatArray:
     if close.size:
         one, other = nodes[close[0] : close[0] + 2]
         raise ValueError(f"omega must have nodes at least 1e-12 of themselves apart, got {one!r} and {other!r}")
-    if nodes[0] < nodes[-1] / RANGE:
-        raise ValueError(f"omega must span a factor of at most {RANGE:g}, got {nodes[0]:g} to {nodes[-1]:g}")
-    return nodes.copy()
+    if positive[0] < nodes[-1] / RANGE:
+        raise ValueError(f"omega must span a factor of at most {RANGE:g}, got {positive[0]:g} to {nodes[-1]:g}")
+    return nodes + 0.0
 
 
 def _spacing(x: FloatArray) -> Literal["log", "uniform", "any"]:
     """Return how nodes are spaced, to the rounding errors of a person's linspace or geomspace."""
     n = x.size
     step = (x[-1] - x[0]) / (n - 1)
-    log_step = -np.log(x[0]) / (n - 1)
     if np.abs(x - x[0] - step * np.arange(n)).max() <= min(16 * np.finfo(float).eps, 1e-6 * step):
         return "uniform"
+    if x[0] == 0.0:
+        return "any"
+    log_step = -np.log(x[0]) / (n - 1)
     if np.abs(np.log(x / x[0]) - log_step * np.arange(n)).max() <= min(1e-12, 1e-6 * log_step):
         return "log"
     return "any"
@@ -294,6 +308,16 @@ def _stencils(x: FloatArray, spacing: str, logarithmic: bool, size: int) -> Sten
     return Stencils(starts.astype(np.int64), which.astype(np.int64), _GAUSS_OF_LOBATTO @ matrices)
 
 
+def _stencils_from_zero(x: FloatArray, size: int, first: int) -> Stencils:
+    """Return `_stencils` in the logarithm of nodes that begin at zero: in their first cell over `first` nodes in x."""
+    zero = _stencils(x[: max(first, 2)], "any", False, first)
+    rest = _stencils(x[1:], "any", True, min(size, x.size - 1))
+    missing = size - rest.size
+    matrices = np.zeros((x.size - 1, 8, size))
+    matrices[0, :, :first], matrices[1:, :, missing:] = zero.matrices[0], rest.matrices
+    return Stencils(np.append(0, rest.starts + 1 - missing), np.arange(x.size - 1), matrices)
+
+
 def lagrange(nodes: FloatArray, x: FloatArray) -> FloatArray:
     """Return Lagrange's polynomials of nodes (..., s) at points x (..., m), as an array (..., m, s)."""
     result = np.ones((*x.shape, nodes.shape[-1]))
@@ -315,14 +339,16 @@ def _difference(small: Stencils, large: Stencils) -> Stencils:
     return Stencils(large.starts, which.reshape(-1).astype(np.int64), matrices)
 
 
-def rows(name: str, samples: ArrayLike, nodes: int) -> FloatArray:
+def rows(name: str, samples: ArrayLike, grid: FrequencyGrid) -> FloatArray:
     """Return samples (..., nodes) as a checked array."""
-    array = float_array(name, samples)
+    array, nodes = float_array(name, samples), grid.nodes.size
     if array.ndim == 0 or array.shape[-1] != nodes:
         raise ValueError(f"{name} must have shape (..., {nodes}), one value a node, got {array.shape}")
-    if array.size and not np.abs(array).max() <= LARGEST_VALUE:
+    # nodes that are very close to one another make the interpolant much larger than the samples
+    largest = LARGEST_VALUE / max(1e-20 * grid.lebesgue, 1.0)
+    if array.size and not np.abs(array).max() <= largest:
         require_finite(name, array)
-        raise ValueError(f"{name} must not exceed {LARGEST_VALUE:g} in magnitude, got {np.abs(array).max():g}")
+        raise ValueError(f"{name} must not exceed {largest:g} in magnitude, got {np.abs(array).max():g}")
     return array
 
 
@@ -338,15 +364,17 @@ def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
     return shape, flat
 
 
-def check_targets(grid: FrequencyGrid, name: str, frequencies: ArrayLike | None) -> FloatArray:
-    """Return checked frequencies (m,) in units of the last node; the nodes for None."""
+def check_targets(grid: FrequencyGrid, name: str, frequencies: ArrayLike | None, *, zero: bool = False) -> FloatArray:
+    """Return checked frequencies (m,), positive or `zero`, in units of the last node; the nodes for None."""
     if frequencies is None:
         return grid.nodes
     array = float_array(name, frequencies)
     if array.ndim != 1:
         raise ValueError(f"{name} must have shape (m,), got {array.shape}")
-    require_positive(name, array, unit="rad/s")
+    array = array + 0.0  # -0.0 is zero
+    positive = np.where(array == 0.0, grid.unit, array) if zero else array
+    require_positive(name, positive, unit="rad/s, or zero" if zero else "rad/s")
     x = array / grid.unit
-    if ((x < 1.0 / RANGE) | (x > RANGE)).any():
+    if ((positive < grid.unit / RANGE) | (x > RANGE)).any():
         raise ValueError(f"{name} must be within a factor {RANGE:g} of the last node, {grid.unit:g} rad/s")
     return x

@@ -89,7 +89,7 @@ class End:
         """Return how samples (..., n) go on; a ValueError if an exponent is not over and under what `why` says."""
         first, second = (0, 1) if self.name == "below" else (-1, -2)
         amplitude = samples[..., first]
-        if self.edge == "zero":
+        if self.edge == "zero" or self.nodes[first] == 0.0:
             return Tail(np.zeros_like(amplitude), np.zeros_like(amplitude))
         if self.edge == "power":
             exponent = self._exponents(samples, first, second)
@@ -113,16 +113,17 @@ class End:
 
     def uncertainty(self, samples: FloatArray) -> FloatArray:
         """Return how uncertain exponents are: by rounding, and by their change within a factor e of frequency."""
-        if self.edge != "power":
+        if self.edge != "power" or (self.name == "below" and self.nodes[0] == 0.0):
             return np.zeros(samples.shape[:-1])
         nodes, n = self.nodes, self.nodes.size
         first, second, away = (0, 1, 1) if self.name == "below" else (n - 1, n - 2, -1)
         step = abs(math.log(nodes[first] / nodes[second]))
         result = np.full(samples.shape[:-1], ROUNDING / step)
         third = second + away
-        while 0 <= third < n and abs(math.log(nodes[third] / nodes[second])) < _BASE:
+        lowest = int(nodes[0] == 0.0)
+        while lowest <= third < n and abs(math.log(nodes[third] / nodes[second])) < _BASE:
             third += away
-        third = min(max(third, 0), n - 1)
+        third = min(max(third, lowest), n - 1)
         if third != second:
             other = abs(math.log(nodes[third] / nodes[second]))
             change = self._exponents(samples, first, second) - self._exponents(samples, second, third)

@@ -44,7 +44,12 @@ class UniformConvolution:
         self.possible = n >= fewest(size) and kappa < 1000.0
 
     def run(
-        self, functions: list[FloatArray], out: FloatArray, *, exponents: list[float] | None = None, change: bool = False
+        self,
+        functions: list[FloatArray],
+        out: FloatArray,
+        *,
+        exponents: list[float] | None = None,
+        change: bool = False,
     ) -> bool:
         """Fill out (n,) with the convolution of two functions, or of one with itself, or its change by the next terms.
 
