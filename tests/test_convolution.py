@@ -318,7 +318,7 @@ def test_results_may_replace_samples_and_plans_can_be_pickled(nodes):
         ({"omega": [[1.0, 2.0]]}, ValueError, r"omega must have shape \(n,\)"),
         ({"omega": ["a", "b"]}, TypeError, "omega must consist of real numbers"),
         ({"f": [1.0, np.nan, 1.0]}, ValueError, "f must be finite, got nan at index 1"),
-        ({"f": [1.0, 1e160, 1.0]}, ValueError, r"f must not exceed 1e\+150 in magnitude"),
+        ({"f": [1.0, 1e160, 1.0]}, ValueError, r"f must not exceed 1e\+100 in magnitude"),
         ({"f": [1.0, 1.0]}, ValueError, r"f must have shape \(..., 3\), one value a node, got \(2,\)"),
         ({"g": [1.0, 1.0, np.inf]}, ValueError, "g must be finite"),
         ({"g": 1.0}, ValueError, "g must have shape"),
@@ -355,7 +355,7 @@ def test_results_may_replace_samples_and_plans_can_be_pickled(nodes):
         ({"temperature": 1e-15, "omega": [1e20, 2e20, 4e20]}, None, ""),
         ({"temperature": 1e-34, "omega": [1e34, 2e34, 4e34]}, ValueError, "temperature must be zero or at least"),
         ({"above": 1e3}, ValueError, "above must be an exponent of magnitude at most 100, got 1000"),
-        ({"above": 99.0, "at": [1e9]}, ValueError, r"above must not let the spectrum exceed 1e\+150"),
+        ({"above": 99.0, "at": [1e9]}, ValueError, r"above must not let the spectrum exceed 3\S*e\+145"),
     ],
 )
 def test_bad_arguments_are_named(change, error, message):

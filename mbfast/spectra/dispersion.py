@@ -213,7 +213,8 @@ class KramersKronigPlan:
             raise ValueError("anchors must be different frequencies, got one twice")
         self._scale = self._anchors if inverse else np.ones_like(self._anchors)
         self._targets = check_targets(grid, "at", at, zero=True)
-        self._static = bool((self._targets == 0.0).any() or (self._anchors == 0.0).any())
+        places = {"omega" if at is None else "at": self._targets, "anchors": self._anchors}
+        self._at_zero = [name for name, frequencies in places.items() if (frequencies == 0.0).any()]
         self._far = 2.0 * max(1.0, self._targets.max(initial=0.0), self._anchors.max(initial=0.0))
         with np.errstate(all="ignore"):
             # Lagrange's polynomials in omega^2 of the anchors at the frequencies, odd ones for the inverse
@@ -329,7 +330,7 @@ class KramersKronigPlan:
         errors += 2.0 * ROUNDING * max(grid.lebesgue, 8.0) * (1.0 - np.log(positive[0])) * size
         low, high = self._tails(samples)
         for end, tail, margin in (
-            (grid.low, low, low.exponent + (0.0 if self._static and not self._odd else 2.0 - self._odd)),
+            (grid.low, low, low.exponent + (0.0 if self._at_zero and not self._odd else 2.0 - self._odd)),
             (grid.high, high, 2.0 * self._anchors.size + self._odd - high.exponent),
         ):
             if end is grid.high and self._anchors.size:  # the tail is integrated from far out
@@ -365,13 +366,13 @@ class KramersKronigPlan:
         with np.errstate(over="ignore"):
             if (np.abs(high.amplitude) * self._far ** np.maximum(high.exponent, 0.0) > LARGEST_VALUE).any():
                 raise ValueError(f"above must not let the spectrum exceed {LARGEST_VALUE:g}, got {self.grid.above!r}")
-        if self._static:  # the integral of Im chi/omega, or the odd result's zero
+        if self._at_zero:  # the integral of Im chi/omega, or the odd result's zero
             at_zero = samples[:, 0] if self.grid.nodes[0] == 0.0 and not self._odd else np.zeros(1)
             falls = (low.exponent < 0.0) if self._odd else (low.exponent <= 0.0)
             if at_zero.any() or (falls & (low.amplitude != 0.0)).any():
+                what = "diverges" if self._odd else "does not vanish"
                 raise ValueError(
-                    "imag must vanish at zero frequency (with inverse, not diverge) for there to be a static limit, at "
-                    "or anchors of 0: leave 0 out, or state how it vanishes by below"
+                    f"{self._at_zero[0]} must be positive, got 0: there is no static limit, as imag {what} towards zero"
                 )
         return low, high
 
@@ -425,7 +426,7 @@ class KramersKronigPlan:
                     start, amplitude = end, amplitude * (end / node) ** exponent
                 kernels.power_tail(some, start, amplitude, exponent, above, self._parity, skip * above, part[0])
                 out[row, chosen] += part[0]
-            if not above and self._parity > 0:  # of y^s/y
+            if self._at_zero and not above and self._parity > 0:  # of y^s/y
                 there = tail.amplitude != 0.0
                 static = np.divide(tail.amplitude, tail.exponent, out=np.zeros_like(tail.amplitude), where=there)
                 out[:, targets == 0.0] += static[:, None]

@@ -342,8 +342,8 @@ class TwoLevelSystem:
         TypeError
             If `omega` does not consist of real numbers, or another argument is not one real number.
         ValueError
-            If `omega` or `strain` is not finite, or above 1e35 in magnitude, `temperature` is negative, `broadening` not positive, `polarization`
-            not longitudinal or transverse, or `basis` not energy or local.
+            If `omega` or `strain` is not finite, or above 1e35 in magnitude, `temperature` is negative, `broadening`
+            not positive, `polarization` not longitudinal or transverse, or `basis` not energy or local.
         """
         frequencies = float_array("omega", omega)
         require_bounded("omega", frequencies)
