@@ -21,7 +21,7 @@ from mbfast.spectra.uniform import UniformConvolution, fewest
 
 # Factors on the effects of the next term and of `roughness`, from jumps, kinks, cusps, narrow peaks and smooth spectra,
 # of degrees 1 to 7: the estimate is then above the error, mostly less than a hundred times.
-_SAFETY, _ROUGH = 5.0, 1.5
+_SAFETY, _ROUGH = 3.0, 2.0
 
 
 def convolve(

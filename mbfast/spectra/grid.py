@@ -240,12 +240,22 @@ class FrequencyGrid:
         e, d, c = (
             np.abs(stencils.values(samples)).max(axis=-1) for stencils in (self.error, self.last, self.curvature)
         )
-        rough = np.minimum(100.0 * _share(e, c) * e, np.maximum(e, c))
+        # in the cell of a jump the terms are small by symmetry: as large as in its neighbours
+        near = _spread(e)
+        rough = np.minimum(100.0 * _share(near, c) * near, np.maximum(near, c))
+        rough[:, [0, -1]] += 2.0 * e[:, [0, -1]]  # at an end of the nodes the terms to come add up to several e
         if self.last.size > 4:  # else d has c in it
-            rough += np.minimum(20.0 * _share(d, c), 1.0) * d
+            rough += np.minimum(10.0 * _share(d, c), 1.0) * d
         high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
         result: FloatArray = rough + _share(high, before) * high
         return result
+
+
+def _spread(terms: FloatArray) -> FloatArray:
+    """Return the largest of each cell's and its two neighbours' terms (rows, cells)."""
+    padded = np.pad(terms, ((0, 0), (1, 1)))
+    result: FloatArray = np.maximum(np.maximum(padded[:, :-2], padded[:, 2:]), terms)
+    return result
 
 
 def _share(one: FloatArray, other: FloatArray) -> FloatArray:
