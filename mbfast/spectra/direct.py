@@ -10,7 +10,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE, coefficients
 from mbfast.spectra._kernels import products as kernels
-from mbfast.spectra.grid import FrequencyGrid
+from mbfast.spectra.grid import LARGEST_TAIL, FrequencyGrid
 from mbfast.spectra.tails import Tail
 
 # Beyond this many units of temperature the Boltzmann factor is below 1e-26.
@@ -101,7 +101,9 @@ class DirectConvolution:
         top = self._targets.max(initial=0.0) + (cold / rate if np.isfinite(rate) else 0.0)
         breaks, pieces = nodes, values
         if rising.size and top > 1.0:
-            largest = 1e150 / np.sqrt(max(top * self._grid.unit, 1.0))  # of two factors of an integral over that width
+            largest = LARGEST_TAIL / np.sqrt(
+                max(top * self._grid.unit, 1.0)
+            )  # of two factors of an integral over that width
             if (np.log(np.abs(high.amplitude[there])) + rising * np.log(top) > np.log(largest)).any():
                 raise ValueError(f"above must not let the spectrum exceed {largest:g}, got {self._grid.above!r}")
             above_breaks, above_values = high.cells(1.0, top)

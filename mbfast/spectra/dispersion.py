@@ -364,8 +364,8 @@ class KramersKronigPlan:
         limit = 2.0 * self._anchors.size + self._odd
         high = self.grid.high.tail(samples, under=limit, why="else it diverges at high ones; anchors help")
         with np.errstate(over="ignore"):
-            if (np.abs(high.amplitude) * self._far ** np.maximum(high.exponent, 0.0) > LARGEST_VALUE).any():
-                raise ValueError(f"above must not let the spectrum exceed {LARGEST_VALUE:g}, got {self.grid.above!r}")
+            if (np.abs(high.amplitude) * self._far ** np.maximum(high.exponent, 0.0) > LARGEST_TAIL).any():
+                raise ValueError(f"above must not let the spectrum exceed {LARGEST_TAIL:g}, got {self.grid.above!r}")
         if self._at_zero:  # the integral of Im chi/omega, or the odd result's zero
             at_zero = samples[:, 0] if self.grid.nodes[0] == 0.0 and not self._odd else np.zeros(1)
             falls = (low.exponent < 0.0) if self._odd else (low.exponent <= 0.0)

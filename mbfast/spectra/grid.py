@@ -28,6 +28,7 @@ Variable: TypeAlias = Literal["auto", "log", "linear"]
 LARGEST_VALUE = (
     1e100  # integrals over products of two values, of what widths there are, stay within the range of a double
 )
+LARGEST_TAIL = 1e150  # of power laws beyond the nodes
 RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
 
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])

@@ -14,7 +14,7 @@ from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.grid import LARGEST_VALUE, Estimate, FrequencyGrid, Variable, batch, rows
+from mbfast.spectra.grid import LARGEST_TAIL, Estimate, FrequencyGrid, Variable, batch, rows
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.tails import Edge
 from mbfast.spectra.thermal import absorbed_fraction, check_temperature, thermal_ratio
@@ -51,7 +51,7 @@ class Spectrum:
     ValueError
         If the nodes, samples or options are not what `convolve` takes, `temperature` is negative or not finite, or
         leading axes do not broadcast. A call wants one-dimensional, finite frequencies, where the power laws beyond
-        the nodes do not exceed 1e100.
+        the nodes do not exceed 1e150.
 
     Notes
     -----
@@ -208,8 +208,8 @@ class Spectrum:
                 if high.amplitude[row] != 0.0:
                     beyond = x > 1.0
                     result[row, beyond] = high.amplitude[row] * x[beyond] ** high.exponent[row]
-        if not np.abs(result[:, points > 0.0]).max(initial=0.0) <= LARGEST_VALUE:
-            raise ValueError(f"omega must not be where a power law beyond the nodes exceeds {LARGEST_VALUE:g}")
+        if not np.abs(result[:, points > 0.0]).max(initial=0.0) <= LARGEST_TAIL:
+            raise ValueError(f"omega must not be where a power law beyond the nodes exceeds {LARGEST_TAIL:g}")
         return result.reshape(*samples.shape[:-1], points.size)
 
 
