@@ -532,7 +532,5 @@ def test_extremes_give_numbers(size, unit):
     assert np.isfinite(error)
     spectrum = mbfast.Spectrum(nodes, np.full(12, -size), np.full(12, -size), 1.0, above=99.0)
     assert np.isfinite(spectrum(nodes).transverse).all()
-    if size < 1e-300:
-        return
     with pytest.raises(ValueError, match=r"omega must not be where a power law beyond the nodes exceeds 1e\+150"):
-        spectrum([nodes[-1] * 1e6])
+        spectrum([min(nodes[-1] * 1e6, 1e35)])

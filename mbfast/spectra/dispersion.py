@@ -15,6 +15,7 @@ from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
 from mbfast.spectra.circulant import Circulant, circulant
 from mbfast.spectra.grid import (
+    LARGEST_TAIL,
     LARGEST_VALUE,
     Estimate,
     FrequencyGrid,
@@ -58,11 +59,11 @@ def kramers_kronig(
     Parameters
     ----------
     omega : array_like, shape (n,), or FrequencyGrid
-        As in `convolve`.
+        As in `convolve`; the first node may also be zero, see Notes.
     imag : array_like, shape (..., n)
         Samples of Im chi, or of what is put in its place: (4.3) takes Im chi~. With `inverse`, of Re chi.
     at : array_like, shape (m,), optional
-        Positive frequencies of the result (rad/s); None: the nodes.
+        Frequencies of the result (rad/s), positive or zero; None: the nodes.
     inverse : bool
         Whether to go from the real to the imaginary part. A constant in Re chi has no effect.
     below, above
@@ -90,9 +91,11 @@ def kramers_kronig(
     TypeError
         If `anchors` is not a tuple of two.
     ValueError
-        If frequencies of `anchors` are not one-dimensional, positive and within a factor 1e30 of the last node, if two
-        are equal, or one is where the spectrum jumps; if the values there are missing, not finite, or do not broadcast
-        to (..., k); if the integral over a power law diverges, see Notes.
+        If frequencies of `anchors` are not one-dimensional, positive (or zero, not with `inverse`) and within a factor
+        1e30 of the last node, if two are equal, or one is where the spectrum jumps; if the values there are missing,
+        above 1e100, or do not broadcast to (..., k); if polynomials through the anchors exceed 1e100 at a frequency, or
+        the power law above the nodes 1e150; if the integral over a power law diverges, or there is no static limit
+        where one is asked for, see Notes.
 
     See Also
     --------
@@ -114,6 +117,15 @@ def kramers_kronig(
     With k anchors the result is that of the k times subtractive form, which differs by a polynomial of degree k - 1 in
     omega^2 (times omega, for the inverse). A power law omega^s above the last node needs s < 2k, or s < 2k + 1 for the
     inverse; below the first it needs s > -2, or s > -1.
+
+    At zero frequency the result is the static limit, the integral of (2/pi) Im chi/omega, or 0 with `inverse`. It
+    exists where Im chi vanishes there: with s > 0 (with `inverse`, s >= 0), or with a sample 0 at a node at zero. From
+    such a node on spectra are polynomials in omega, or a straight line up to the first positive node if the others are
+    joined in the logarithm: `below` has no meaning then. For a spectrum that begins as another power than the first,
+    leave that node out.
+
+    Where absorption sets in or stops with a step, let the nodes end there, with ``below="zero"`` or ``above="zero"``,
+    and add the transforms of the parts: `mbfast.guide.accuracy` has an example.
 
     References
     ----------

@@ -43,8 +43,9 @@ class Estimate(NamedTuple):
     value : ndarray, shape (..., n)
         The integral of the interpolant, exact to rounding errors.
     error : ndarray, shape (...)
-        Estimate, one number a spectrum, of the largest absolute error that comes of interpolating (from the next term
-        of Newton's formula) and of rounding. What the spectrum is beyond its nodes is taken as stated.
+        Estimate, one number a spectrum, of the largest absolute error that comes of interpolating (from the terms of
+        Newton's formula) and of rounding: above the error wherever the nodes show what is between them, mostly 5 to 100
+        times. What the spectrum is beyond its nodes is taken as stated.
     """
 
     value: FloatArray
@@ -78,7 +79,8 @@ class FrequencyGrid:
     Parameters
     ----------
     omega : array_like, shape (n,)
-        Nodes (rad/s): positive and increasing, with any spacing, n >= 2.
+        Nodes (rad/s): positive and increasing, with any spacing, n >= 2. The first of three or more may be zero, for
+        `kramers_kronig`.
     below, above, interpolation, degree
         As in `convolve`.
 
@@ -102,13 +104,14 @@ class FrequencyGrid:
     TypeError
         If `omega` does not consist of real numbers, `degree` is not a whole number, or `below` or `above` is an array.
     ValueError
-        If `omega` is not one-dimensional, positive and increasing, has fewer than two nodes, nodes closer than 1e-12 of
-        themselves, or spans a factor above 1e30; if `interpolation` is not auto, log or linear, or `degree` not 1, 3, 5
-        or 7; if `below` or `above` is not power, zero or an exponent from -100 to 100.
+        If `omega` is not one-dimensional, positive (or 0, then positive) and increasing, has fewer than two nodes,
+        nodes closer than 1e-12 of themselves, or spans a factor above 1e30; if `interpolation` is not auto, log or
+        linear, or `degree` not 1, 3, 5 or 7; if `below` or `above` is not power, zero or an exponent from -100 to 100.
 
     Notes
     -----
     `convolve`, `kramers_kronig`, their plans and `Spectrum` take a grid in the place of `omega`, and then build none.
+    A node at zero is what only `kramers_kronig` takes.
 
     Examples
     --------
