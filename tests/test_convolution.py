@@ -320,7 +320,7 @@ def test_results_may_replace_samples_and_plans_can_be_pickled(nodes):
         ({"omega": [[1.0, 2.0]]}, ValueError, r"omega must have shape \(n,\)"),
         ({"omega": ["a", "b"]}, TypeError, "omega must consist of real numbers"),
         ({"f": [1.0, np.nan, 1.0]}, ValueError, "f must be finite, got nan at index 1"),
-        ({"f": [1.0, 1e160, 1.0]}, ValueError, r"f must not exceed 1e\+100 in magnitude"),
+        ({"f": [1.0, 1e160, 1.0]}, ValueError, r"f must not exceed 1e\+80 in magnitude"),
         ({"f": [1.0, 1.0]}, ValueError, r"f must have shape \(..., 3\), one value a node, got \(2,\)"),
         ({"g": [1.0, 1.0, np.inf]}, ValueError, "g must be finite"),
         ({"g": 1.0}, ValueError, "g must have shape"),
@@ -519,7 +519,7 @@ def test_cells_above_the_nodes_may_be_the_narrowest(exponent):
     assert value == pytest.approx(4.0 + 2.0 * total, rel=1e-11)
 
 
-@pytest.mark.parametrize("size", [1e100, 1e-150, 1e-310])
+@pytest.mark.parametrize("size", [1e80, 1e-150, 1e-310])
 @pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
 def test_extremes_give_numbers(size, unit):
     nodes = unit * np.geomspace(1e-3, 1.0, 12)

@@ -8,7 +8,9 @@ from conftest import JIT_OFF
 from scipy.special import beta, digamma, gamma, hyp1f1
 
 import mbfast
+from mbfast.units import HBAR, K_B
 
+KELVIN = HBAR / K_B  # temperature of a rate of 1 s
 CASES = 2 if JIT_OFF else 60
 
 
@@ -201,3 +203,37 @@ def test_edges_at_the_ends_of_the_nodes_are_exact():
     bands = [np.log(np.abs((b**2 - at**2) / (a**2 - at**2))) / math.pi for a, b in ((1, 2), (2, 5))]
     assert np.abs(sum(part.value for part in parts) - bands[0] - 0.5 * bands[1]).max() < sum(p.error for p in parts)
     assert sum(part.error for part in parts) < 1e-12
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("kind", range(3))
+@np.errstate(all="raise")
+def test_no_spacing_and_no_size_makes_nan(kind):
+    rng = np.random.default_rng(kind)
+    for _ in range(12):
+        n = int(rng.integers(3, 14))
+        if kind == 0:
+            nodes = np.geomspace(1e-15, 1e15, n)
+        elif kind == 1:
+            nodes = np.append(10.0 ** rng.uniform(-25.0, 0.0), np.geomspace(1.0, 10.0 ** rng.uniform(0.1, 4.0), n))
+        else:
+            nodes = np.unique(
+                np.outer(10.0 ** rng.uniform(-3.0, 3.0, n), [1.0, 1.0 + 10.0 ** rng.uniform(-11.0, -1.0)])
+            )
+        f, size = rng.uniform(0.5, 2.0, nodes.size), rng.choice([1.0, 1e-150, 1e-300])
+        options = {
+            "below": float(rng.uniform(-0.9, 100.0)),
+            "degree": int(rng.choice([1, 3, 5, 7])),
+            "interpolation": str(rng.choice(["log", "linear"])),
+        }
+        grid = mbfast.FrequencyGrid(nodes, **options)
+        f /= max(1.0, 1e-75 * grid.lebesgue)  # what is refused otherwise
+        size *= 1e79 / max(1.0, 1e-10 * grid.lebesgue) / f.max()
+        kelvin = nodes[-1] * KELVIN * rng.choice([0.0, 0.1, 10.0])
+        at = nodes[:-1] * 1.0001
+        for value, error in (
+            mbfast.convolve(grid, size * f, f, temperature=kelvin),
+            mbfast.kramers_kronig(grid, size * f, at=at),
+        ):
+            assert np.isfinite(value).all()
+            assert np.isfinite(error)

@@ -77,7 +77,7 @@ def convolve(
         If an argument does not consist of real numbers, or `degree` or `threads` is not a whole number.
     ValueError
         If `omega`, `below`, `above`, `interpolation` or `degree` is not what `FrequencyGrid` takes, or one of the last
-        four is given beside a grid; if samples have not n values on their last axis, are not finite or exceed 1e100 in
+        four is given beside a grid; if samples have not n values on their last axis, are not finite or exceed 1e80 in
         magnitude; if leading axes do not broadcast; if `at` is not one-dimensional, positive and within a factor 1e30
         of the last node; if `temperature` is negative, or hbar omega/k_B T above 1e35; if `method` is fft where it
         cannot be; if `threads` is below 1; if the power law below the nodes has an exponent of -1 or less, so that the
@@ -241,6 +241,7 @@ class ConvolutionPlan:
         of_targets = *shape, self._targets.size
         return own.reshape(of_targets), both.reshape(of_targets)
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def error(
         self, f: ArrayLike, g: ArrayLike | None = None, *, temperature: ArrayLike = 0.0, threads: int | None = None
     ) -> FloatArray | np.float64:
@@ -305,6 +306,7 @@ class ConvolutionPlan:
             )
         return shape, np.stack([one, *others], axis=1) if others else one[:, None], rates
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def _run(
         self,
         samples: FloatArray,

@@ -93,7 +93,7 @@ def kramers_kronig(
     ValueError
         If frequencies of `anchors` are not one-dimensional, positive (or zero, not with `inverse`) and within a factor
         1e30 of the last node, if two are equal, or one is where the spectrum jumps; if the values there are missing,
-        above 1e100, or do not broadcast to (..., k); if polynomials through the anchors exceed 1e100 at a frequency, or
+        above 1e80, or do not broadcast to (..., k); if polynomials through the anchors exceed 1e80 at a frequency, or
         the power law above the nodes 1e150; if the integral over a power law diverges, or there is no static limit
         where one is asked for, see Notes.
 
@@ -250,6 +250,7 @@ class KramersKronigPlan:
             self._value = np.zeros((self._targets.size, nodes.size))
             kernels.cauchy_matrix(self._targets, nodes, *grid.value, self._parity, RULE, self._value)
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def __call__(
         self,
         imag: ArrayLike,
@@ -305,6 +306,7 @@ class KramersKronigPlan:
             flat[np.ix_(jumps, there)] = (self._parity * sign * np.inf * np.sign(samples[jumps, node]))[:, None]
         return out
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def error(self, imag: ArrayLike, *, threads: int | None = None) -> FloatArray | np.float64:
         """Return the estimated error of the transform.
 

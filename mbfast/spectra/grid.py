@@ -25,9 +25,8 @@ from mbfast.spectra.tails import Edge, End
 
 Variable: TypeAlias = Literal["auto", "log", "linear"]
 
-LARGEST_VALUE = (
-    1e100  # integrals over products of two values, of what widths there are, stay within the range of a double
-)
+# products of two values, and one times the seventh power of RANGE, stay within the range of a double
+LARGEST_VALUE = 1e80
 LARGEST_TAIL = 1e150  # of power laws beyond the nodes
 RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
 
@@ -313,11 +312,11 @@ def _stencils(x: FloatArray, spacing: str, logarithmic: bool, size: int) -> Sten
     a, b = x[shown, None], x[shown + 1, None]
     points, stencil = 0.5 * (b - a) * (1.0 + _LOBATTO), nodes - a
     points[:, -1:] = b - a  # exactly
+    apart = nodes[:, :, None] - nodes[:, None, :]  # of two nodes far from a, too
     if logarithmic:
-        # of what is close to a, and of what is far
-        near, far = np.log1p(np.maximum(stencil / a, -0.5)), np.log(nodes / a)
-        points, stencil = np.log1p(points / a), np.where(np.abs(stencil) < 0.5 * a, near, far)
-    matrices = lagrange(stencil, points)
+        points, stencil = np.log1p(points / a), _log_ratio(stencil, a, nodes)
+        apart = _log_ratio(apart, nodes[:, None, :], nodes[:, :, None])
+    matrices = lagrange(stencil, points, apart)
     # through values at points that include the ends, so that cells join; then by values at Gauss points
     return Stencils(starts.astype(np.int64), which.astype(np.int64), _GAUSS_OF_LOBATTO @ matrices)
 
@@ -332,13 +331,22 @@ def _stencils_from_zero(x: FloatArray, size: int, first: int) -> Stencils:
     return Stencils(np.append(0, rest.starts + 1 - missing), np.arange(x.size - 1), matrices)
 
 
-def lagrange(nodes: FloatArray, x: FloatArray) -> FloatArray:
-    """Return Lagrange's polynomials of nodes (..., s) at points x (..., m), as an array (..., m, s)."""
+def _log_ratio(difference: FloatArray, one: FloatArray, other: FloatArray) -> FloatArray:
+    """Return the logarithm of other/one, whose difference is given, where they are close and where they are not."""
+    return np.where(np.abs(difference) < 0.5 * one, np.log1p(np.maximum(difference / one, -0.5)), np.log(other / one))
+
+
+def lagrange(nodes: FloatArray, x: FloatArray, apart: FloatArray | None = None) -> FloatArray:
+    """Return Lagrange's polynomials of nodes (..., s) at points x (..., m), as an array (..., m, s).
+
+    `apart` (..., s, s) are the differences of nodes, where they are known better than from their values.
+    """
+    apart = nodes[..., :, None] - nodes[..., None, :] if apart is None else apart
     result = np.ones((*x.shape, nodes.shape[-1]))
     for r in range(nodes.shape[-1]):
         for k in range(nodes.shape[-1]):
             if k != r:
-                result[..., r] *= (x - nodes[..., k, None]) / (nodes[..., r] - nodes[..., k])[..., None]
+                result[..., r] *= (x - nodes[..., k, None]) / apart[..., r, k, None]
     return result
 
 
@@ -359,10 +367,13 @@ def rows(name: str, samples: ArrayLike, grid: FrequencyGrid) -> FloatArray:
     if array.ndim == 0 or array.shape[-1] != nodes:
         raise ValueError(f"{name} must have shape (..., {nodes}), one value a node, got {array.shape}")
     # nodes that are very close to one another make the interpolant much larger than the samples
-    largest = LARGEST_VALUE / max(1e-20 * grid.lebesgue, 1.0)
+    largest = LARGEST_VALUE / max(1e-10 * grid.lebesgue, 1.0)
     if array.size and not np.abs(array).max() <= largest:
         require_finite(name, array)
-        raise ValueError(f"{name} must not exceed {largest:g} in magnitude, got {np.abs(array).max():g}")
+        raise ValueError(
+            f"{name} must not exceed {largest:g} in magnitude, for degree {grid.degree} and these nodes, "
+            f"got {np.abs(array).max():g}"
+        )
     return array
 
 

@@ -114,6 +114,7 @@ class Spectrum:
         """How the samples go on beyond the nodes and between them: arguments of `convolve` and `kramers_kronig`."""
         return self.grid.options
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def __call__(self, omega: ArrayLike) -> Moduli:
         """Return Im chi~_l and Im chi~_t (..., k) at frequencies (k,) of any sign.
 
@@ -128,6 +129,7 @@ class Spectrum:
         values = (self._evaluate(h, size) for h in (self.longitudinal, self.transverse))
         return Moduli(*(factor * np.where(factor > 0.0, h, 0.0) for h in values))
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def unreduced(self, omega: ArrayLike) -> Moduli:
         """Return Im chi_l and Im chi_t = (1 - exp(-hbar omega/k_B T)) Im chi~ (..., k), odd in omega."""
         points = _frequencies(omega)
@@ -203,7 +205,7 @@ class Spectrum:
         for row, values in enumerate(grid.value.values(flat)):
             c = np.empty_like(values)
             kernels.coefficients(values, RULE, c)
-            with np.errstate(divide="ignore", over="ignore", under="ignore"):
+            with np.errstate(divide="ignore", over="ignore"):
                 kernels.evaluate(x, grid.nodes, c, low.amplitude[row], low.exponent[row], result[row])
                 if high.amplitude[row] != 0.0:
                     beyond = x > 1.0
