@@ -519,6 +519,7 @@ def test_cells_above_the_nodes_may_be_the_narrowest(exponent):
     assert value == pytest.approx(4.0 + 2.0 * total, rel=1e-11)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("size", [1e80, 1e-150, 1e-310])
 @pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
 def test_extremes_give_numbers(size, unit):

@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from conftest import JIT_OFF
 from scipy.special import beta, digamma, gamma, hyp1f1
 
 import mbfast
 from mbfast.units import HBAR, K_B
 
 KELVIN = HBAR / K_B  # temperature of a rate of 1 s
-CASES = 2 if JIT_OFF else 60
+CASES = 40
 
 
 def nodes_of(rng):
@@ -82,6 +81,7 @@ def case(rng):
     return None
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("seed", range(4))
 def test_wild_nodes(seed):
     rng, done = np.random.default_rng(seed), 0
@@ -168,6 +168,7 @@ def test_static_limits(s, nodes):
     assert anchored[1] - free[1] == pytest.approx(exact - free[0], abs=1e-12)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("method", ["direct", "auto"])
 @pytest.mark.parametrize("n", [9, 40, 300])
 def test_nodes_at_zero(n, method):
