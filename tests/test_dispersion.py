@@ -301,7 +301,11 @@ def test_batches_and_out():
         ({"omega": [0.0, 1.0]}, ValueError, "omega must be positive"),
         ({"anchors": ([1.0], [1e81])}, ValueError, r"known must be finite, with magnitudes up to 1e\+80"),
         ({"anchors": (np.arange(1.0, 9.0), np.ones(8)), "at": [1e20]}, ValueError, "anchors must be fewer"),
-        ({"above": 5.0, "anchors": ([1.0, 2.0, 3.0], [0.0, 0.0, 0.0]), "at": [1e25]}, ValueError, "above must not let"),
+        (
+            {"imag": [1e79] * 3, "above": 5.0, "anchors": ([1.0, 2.0, 3.0], [0.0, 0.0, 0.0]), "at": [1e16]},
+            ValueError,
+            "above must not let",
+        ),
         ({"below": -2.0}, ValueError, "below must be a power law with an exponent above -2 .*got -2"),
         ({"above": 0.0}, ValueError, "above must be a power law with an exponent below 0 .*anchors help.*got 0"),
         ({"above": "power"}, ValueError, "above must be a power law with an exponent below 0"),
@@ -394,4 +398,4 @@ def test_a_node_far_below_the_others(lowest):
     at = np.sqrt(omega[:-1] * omega[1:])
     transform = mbfast.kramers_kronig(omega, np.ones(31), at=at)
     exact = (np.log(1e3 - at) + np.log(1e3 + at) - 2.0 * np.log(at)) / np.pi
-    assert np.abs(transform.value - exact).max() <= transform.error < 1e-8 * exact.max()
+    assert np.abs(transform.value - exact).max() <= transform.error < 1e-7 * exact.max()
