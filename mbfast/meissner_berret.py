@@ -119,8 +119,9 @@ def fit_through_origin(x: ArrayLike, y: ArrayLike) -> OriginFit:
     TypeError
         If an argument does not consist of real numbers.
     ValueError
-        If the shapes differ or are not one-dimensional, a number is not finite, there are fewer than two points, or x
-        or y do not vary (r is then undefined).
+        If the shapes differ or are not one-dimensional, a number is not finite, there are fewer than two points, x or y
+        do not vary (r is then undefined), or their largest magnitudes or the quotient of these are not between 1e-300
+        and 1e300.
 
     Examples
     --------
@@ -137,6 +138,12 @@ def fit_through_origin(x: ArrayLike, y: ArrayLike) -> OriginFit:
         if np.all(values == values[0]):
             raise ValueError(f"{name} must vary for a correlation to be defined, got {values[0]:g} throughout")
     scale_x, scale_y = np.abs(x).max(), np.abs(y).max()  # so that no square over- or underflows
+    decades = np.log10([scale_x, scale_y])
+    if max(*np.abs(decades), abs(decades[1] - decades[0])) > 300.0:
+        raise ValueError(
+            "x and y must have largest magnitudes, and a quotient of them, from 1e-300 to 1e300, "
+            f"got {scale_x:g} and {scale_y:g}"
+        )
     u, v = x / scale_x, y / scale_y
     slope = float(u @ v / (u @ u))
     deviation = v - slope * u

@@ -294,7 +294,18 @@ def test_batches_and_out():
         ({"imag": [1.0]}, ValueError, r"imag must have shape \(..., 3\)"),
         ({"imag": [1j, 1.0, 1.0]}, TypeError, "imag must consist of real numbers"),
         ({"at": [[1.0]]}, ValueError, r"at must have shape \(m,\), got \(1, 1\)"),
-        ({"at": [0.0]}, ValueError, "at must be positive"),
+        ({"at": [0.0]}, ValueError, "at must be positive, got 0: .* as imag does not vanish towards zero"),
+        ({"at": [-1.0]}, ValueError, "at must be positive, from .*, or zero, got -1"),
+        ({"omega": [0.0, 1.0, 2.0]}, ValueError, "omega must be positive, got 0: there is no static limit"),
+        ({"at": [0.0], "below": -0.5, "inverse": True}, ValueError, "at must be positive, got 0: .* imag diverges"),
+        ({"omega": [0.0, 1.0]}, ValueError, "omega must be positive"),
+        ({"anchors": ([1.0], [1e81])}, ValueError, r"known must be finite, with magnitudes up to 1e\+80"),
+        ({"anchors": (np.arange(1.0, 9.0), np.ones(8)), "at": [1e20]}, ValueError, "anchors must be fewer"),
+        (
+            {"imag": [1e79] * 3, "above": 5.0, "anchors": ([1.0, 2.0, 3.0], [0.0, 0.0, 0.0]), "at": [1e16]},
+            ValueError,
+            "above must not let",
+        ),
         ({"below": -2.0}, ValueError, "below must be a power law with an exponent above -2 .*got -2"),
         ({"above": 0.0}, ValueError, "above must be a power law with an exponent below 0 .*anchors help.*got 0"),
         ({"above": "power"}, ValueError, "above must be a power law with an exponent below 0"),
@@ -308,7 +319,8 @@ def test_batches_and_out():
             r"known must have shape \(1,\), one value an anchor, got \(2,\)",
         ),
         ({"anchors": ([1.0], [np.nan])}, ValueError, "known .* must be finite"),
-        ({"anchors": ([0.0], [1.0])}, ValueError, "anchors must be positive"),
+        ({"anchors": ([0.0], [1.0])}, ValueError, "anchors must be positive, got 0: there is no static limit"),
+        ({"anchors": ([0.0], [1.0]), "inverse": True}, ValueError, "anchors must be positive"),
         ({"anchors": ([1.0], None)}, ValueError, "known must be given for the 1 anchors"),
         ({"method": "fft", "omega": [1.0, 2.0, 9.0]}, ValueError, "method must be direct here"),
         ({"method": "fast"}, ValueError, "method must be one of auto, direct, fft"),
@@ -386,4 +398,4 @@ def test_a_node_far_below_the_others(lowest):
     at = np.sqrt(omega[:-1] * omega[1:])
     transform = mbfast.kramers_kronig(omega, np.ones(31), at=at)
     exact = (np.log(1e3 - at) + np.log(1e3 + at) - 2.0 * np.log(at)) / np.pi
-    assert np.abs(transform.value - exact).max() <= transform.error < 1e-8 * exact.max()
+    assert np.abs(transform.value - exact).max() <= transform.error < 1e-7 * exact.max()

@@ -105,6 +105,8 @@ def test_squares_that_underflow_do_no_harm():
         ([1.0, 1.0], [1.0, 2.0], "x must vary"),
         ([1.0, 2.0], [3.0, 3.0], "y must vary.*got 3 throughout"),
         ([1.0, np.inf], [1.0, 2.0], "x must be finite, got inf at index 1"),
+        ([5e-324, 1e-323], [1.0, 2.0], r"largest magnitudes, .* from 1e-300 to 1e300, got 9.88131e-324 and 2"),
+        ([1e-200, 2e-200], [1e200, 2e200], r"and a quotient of them, .* got 2e-200 and 2e\+200"),
     ],
 )
 def test_bad_points(x, y, message):

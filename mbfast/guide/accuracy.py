@@ -53,11 +53,33 @@ from interpolating and from rounding.
 >>> bool(error < debye.error < 1e3 * error)
 True
 
-The estimate covers steps, kinks, cusps and narrow peaks that the nodes show. It does not cover
+The estimate covers steps, kinks, cusps, narrow peaks and branch points that the nodes show. Of smooth spectra it is 20
+to 50 times the error at the median, more where terms cancel or there are fewer than ten nodes. It does not cover
 
 - what happens between two nodes and leaves no trace at any node;
 - what the spectrum is beyond its nodes: `below` and `above` are taken as you state them;
 - noise in the samples, which high degrees amplify: take ``degree=1``.
+
+Edges of absorption
+-------------------
+An interpolant rounds off a step (a band edge, a cutoff): of both integrals the error is then some width of the cell
+times the step, near the step more, and the estimate says so. More nodes around the step make the cell narrow; two nodes
+that are extremely close do not help, as polynomials through them swing far beyond the samples. The exact way is to let
+the nodes end at the edge, with ``below="zero"`` or ``above="zero"``. A Kramers-Kronig transform is linear, so that of a
+spectrum with several edges is the sum of those of its parts.
+
+>>> at = np.array([0.5, 1.5, 3.0]) * 1e12
+>>> band, exact = np.linspace(1e12, 2e12, 20), np.log(abs((4e24 - at**2) / (1e24 - at**2))) / np.pi
+>>> value, error = mbfast.kramers_kronig(band, np.ones(20), below="zero", at=at)
+>>> bool(abs(value - exact).max() < error < 1e-12)
+True
+>>> omega = np.geomspace(1e10, 1e14, 400)
+>>> across, error = mbfast.kramers_kronig(omega, np.where((omega > 1e12) & (omega < 2e12), 1.0, 0.0), at=at)
+>>> bool(1e-4 < abs(across - exact).max() < error)
+True
+
+A convolution is no sum over parts. The cutoff above which there is nothing can be the last node; for other edges,
+refine the nodes towards them.
 
 The errors of a flow, ``Flow.error``, add up what the errors of the integrals do in each step. Their growth by the flow
 itself is not in it, nor what happens at a node where the spectrum jumps.

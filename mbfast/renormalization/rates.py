@@ -231,7 +231,7 @@ def _electric(spectrum: Spectrum, dielectric: ArrayLike | None, permittivity: fl
         missing, there = ("dielectric", "permittivity") if dielectric is None else ("permittivity", "dielectric")
         raise ValueError(f"{missing} must be given with {there}, got None")
     epsilon = positive_number("permittivity", permittivity, unit="F/m")
-    samples = rows("dielectric", dielectric, spectrum.omega.size)
+    samples = rows("dielectric", dielectric, spectrum.grid)
     if (samples > 0.0).any():
         raise ValueError(f"dielectric must have Im chi~ <= 0 (absorption), got {samples.max():g}")
     return samples / epsilon

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cached_property
 from typing import Literal, TypeGuard
 
 import numpy as np
@@ -13,13 +15,13 @@ from mbfast._core.validate import FloatArray, check_out, require_choice
 from mbfast.spectra._kernels.uniform import STEEPEST
 from mbfast.spectra.direct import DirectConvolution
 from mbfast.spectra.grid import RANGE, Estimate, FrequencyGrid, Variable, batch, check_targets, rows
-from mbfast.spectra.tails import ROUNDING, Edge
+from mbfast.spectra.tails import ROUNDING, Edge, Tail
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
-from mbfast.spectra.uniform import UniformConvolution
+from mbfast.spectra.uniform import UniformConvolution, fewest
 
 # Factors on the effects of the next term and of `roughness`, from jumps, kinks, cusps, narrow peaks and smooth spectra,
 # of degrees 1 to 7: the estimate is then above the error, mostly less than a hundred times.
-_SAFETY, _ROUGH = 5.0, 1.2
+_SAFETY, _ROUGH = 3.0, 2.0
 
 
 def convolve(
@@ -75,11 +77,12 @@ def convolve(
         If an argument does not consist of real numbers, or `degree` or `threads` is not a whole number.
     ValueError
         If `omega`, `below`, `above`, `interpolation` or `degree` is not what `FrequencyGrid` takes, or one of the last
-        four is given beside a grid; if samples have not n values on their last axis, are not finite or exceed 1e150 in
+        four is given beside a grid; if samples have not n values on their last axis, are not finite or exceed 1e80 in
         magnitude; if leading axes do not broadcast; if `at` is not one-dimensional, positive and within a factor 1e30
         of the last node; if `temperature` is negative, or hbar omega/k_B T above 1e35; if `method` is fft where it
         cannot be; if `threads` is below 1; if the power law below the nodes has an exponent of -1 or less, so that the
-        integral diverges, or one above them exceeds 1e150; if no power law goes through the two samples at an end.
+        integral diverges, or one above them makes the integral exceed 1e300; if no power law goes through the two
+        samples at an end.
 
     See Also
     --------
@@ -159,7 +162,7 @@ class ConvolutionPlan:
         degree: int = 7,
         method: Literal["auto", "direct", "fft"] = "auto",
     ) -> None:
-        self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
+        self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree).require_positive()
         self._targets = check_targets(grid, "at", at)
         require_choice("method", method, ("auto", "direct", "fft"))
         self._direct, self._only_fft = DirectConvolution(grid, self._targets), method == "fft"
@@ -168,7 +171,7 @@ class ConvolutionPlan:
         if self._only_fft and self._fft is None:
             raise ValueError(
                 "method must be direct here: fft needs at=None, interpolation in omega, and uniform nodes, at least "
-                f"{2 * (grid.value.size + 1)}, that begin within 1000 spacings of zero"
+                f"{fewest(grid.value.size)}, that begin within 1000 spacings of zero"
             )
 
     def __call__(
@@ -238,6 +241,7 @@ class ConvolutionPlan:
         of_targets = *shape, self._targets.size
         return own.reshape(of_targets), both.reshape(of_targets)
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def error(
         self, f: ArrayLike, g: ArrayLike | None = None, *, temperature: ArrayLike = 0.0, threads: int | None = None
     ) -> FloatArray | np.float64:
@@ -262,25 +266,37 @@ class ConvolutionPlan:
         workers = tiles.check_threads(threads)
         changed, size, enlarged = np.empty((3, samples.shape[0], self._targets.size))
         self._run(samples, rates, changed, workers, change=True)
-        magnitude = np.abs(samples)
-        self._run(magnitude, rates, size, workers)
-        # the first two samples define the power law
-        magnitude[..., 2:] += _ROUGH * self.grid.roughness(samples)[..., 2:]
-        self._run(magnitude, rates, enlarged, workers)
+        # of what is nowhere negative; with the power laws of the samples
+        straight, magnitude = self._straight, np.abs(samples)
+        straight._run(magnitude, rates, size, workers)
+        rough = np.stack([self.grid.roughness(part) for part in samples.swapaxes(0, 1)], axis=1)
+        larger = magnitude.copy()
+        larger[..., :-1] += _ROUGH * rough
+        larger[..., 1:] = np.maximum(larger[..., 1:], magnitude[..., 1:] + _ROUGH * rough)
+        straight._run(larger, rates, enlarged, workers, exponents_of=magnitude)
         errors = _SAFETY * np.abs(changed).max(axis=1, initial=0.0) + (enlarged - size).max(axis=1, initial=0.0)
         errors += ROUNDING * self.grid.lebesgue * size.max(axis=1, initial=0.0)
         errors += self.grid.unit * self._edge_uncertainty(samples)
         result: FloatArray = errors.reshape(shape)
         return result[()]
 
+    @cached_property
+    def _straight(self) -> ConvolutionPlan:
+        """The plan for what is nowhere negative, unless it is so at a node."""
+        other = copy.copy(self)
+        other.grid = self.grid.straight()
+        other._direct, other._only_fft = DirectConvolution(other.grid, self._targets), False
+        other._fft = None if self._fft is None else UniformConvolution(other.grid)
+        return other
+
     def _check(
         self, f: ArrayLike, g: ArrayLike | None, temperature: ArrayLike
     ) -> tuple[tuple[int, ...], FloatArray, FloatArray]:
         """Return the shape of the leading axes, samples (rows, 1 or 2, n) of one function or two, and rates (rows,)."""
-        n, unit = self.grid.nodes.size, self.grid.unit
-        given = {"f": rows("f", f, n), "temperature": check_temperature(temperature)[..., None]}
+        unit = self.grid.unit
+        given = {"f": rows("f", f, self.grid), "temperature": check_temperature(temperature)[..., None]}
         if g is not None:
-            given["g"] = rows("g", g, n)
+            given["g"] = rows("g", g, self.grid)
         shape, (one, kelvin, *others) = batch(**given)
         rates = inverse_thermal_frequency(kelvin[:, 0]) * unit
         if (np.isfinite(rates) & (rates > 1e5 * RANGE)).any():
@@ -290,6 +306,7 @@ class ConvolutionPlan:
             )
         return shape, np.stack([one, *others], axis=1) if others else one[:, None], rates
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def _run(
         self,
         samples: FloatArray,
@@ -298,24 +315,34 @@ class ConvolutionPlan:
         workers: int,
         *,
         own: FloatArray | None = None,
+        exponents_of: FloatArray | None = None,
         change: bool = False,
     ) -> None:
-        """Do what `DirectConvolution.run` does, by the better method."""
-        why = "else the integral diverges at zero frequency"
-        low = self.grid.low.tail(samples, over=-1.0, why=why)
+        """Do what `DirectConvolution.run` does, by the better method.
+
+        The power laws beyond the nodes have exponents of other samples, if such are given.
+        """
+        grid, why = self.grid, "else the integral diverges at zero frequency"
+        given = samples if exponents_of is None else exponents_of
+        low, high = grid.low.tail(given, over=-1.0, why=why), grid.high.tail(given)
+        if exponents_of is not None:
+            low, high = (
+                Tail(np.where(tail.amplitude != 0.0, samples[..., node], 0.0), tail.exponent)
+                for tail, node in ((low, 0), (high, -1))
+            )
         suits = np.isinf(rates).all() and (low.exponent <= STEEPEST).all()
         if self._only_fft and not suits:  # before anything is written
             raise ValueError(f"method must be direct or auto at T > 0 and for exponents above {STEEPEST:g}, got fft")
         if self._fft is not None and suits:
             wanted = [(samples, out)] + ([] if own is None else [(samples[:, :1], own)])
             done = [
-                self._fft.run(list(functions), result, change=change)
+                self._fft.run(list(functions), result, exponents=list(exponents), change=change)
                 for given, results in wanted
-                for functions, result in zip(given, results, strict=True)
+                for functions, exponents, result in zip(given, low.exponent[:, : given.shape[1]], results, strict=True)
             ]
             if all(done):
                 return
-        self._direct.run(samples, low, rates, out, workers, own=own, change=change)
+        self._direct.run(samples, (low, high), rates, out, workers, own=own, change=change)
 
     def _edge_uncertainty(self, samples: FloatArray) -> FloatArray:
         """Return what the uncertainty of the power law below the nodes does to the integral over it."""

@@ -10,7 +10,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE, coefficients
 from mbfast.spectra._kernels import products as kernels
-from mbfast.spectra.grid import LARGEST_VALUE, FrequencyGrid
+from mbfast.spectra.grid import LARGEST_TAIL, FrequencyGrid
 from mbfast.spectra.tails import Tail
 
 # Beyond this many units of temperature the Boltzmann factor is below 1e-26.
@@ -41,7 +41,7 @@ class DirectConvolution:
     def run(
         self,
         samples: FloatArray,
-        low: Tail,
+        tails: tuple[Tail, Tail],
         rates: FloatArray,
         out: FloatArray,
         workers: int,
@@ -49,12 +49,12 @@ class DirectConvolution:
         own: FloatArray | None = None,
         change: bool = False,
     ) -> None:
-        """Fill out (rows, m) with convolutions of one function or two, samples (rows, p, n), `low` below the nodes.
+        """Fill out (rows, m) with convolutions of one function or two, samples (rows, p, n), `tails` beyond the nodes.
 
         With `change` it is what they change by when samples are interpolated once better. `own` is filled with the
         convolutions of the first function with itself.
         """
-        grid, p, high = self._grid, samples.shape[1], self._grid.high.tail(samples)
+        grid, p, (low, high) = self._grid, samples.shape[1], tails
 
         def prepare(row: int) -> list[tuple[_Side, _Side | None]]:
             values, ends = grid.value.values(samples[row]), np.array([part[row] for part in (*low, *high)])
@@ -94,26 +94,30 @@ class DirectConvolution:
         `ends` (4, p) are the amplitudes and exponents of their power laws below and above the nodes.
         """
         nodes, low, high = self._grid.nodes, Tail(*ends[:2]), Tail(*ends[2:])
-        smallest = min(nodes[0], self._targets.min(initial=nodes[0]))
-        # the kernel's wish: the power law ends below every cell, and below half of every frequency; rate first <= 1
-        first = min(np.diff(nodes).min(), 0.4 * smallest / (10.0 + np.abs(low.exponent).max()))
-        first = min(first, 1.0 / rate) if np.isfinite(rate) else first
         there = high.amplitude != 0.0
         cold, rising = _COLD, high.exponent[there]
         for _ in range(5 if rising.size else 0):  # what rises is cut later
             cold = _COLD + 2.0 * max(rising.max(), 0.0) * np.log(cold)
         top = self._targets.max(initial=0.0) + (cold / rate if np.isfinite(rate) else 0.0)
-        below_breaks, below_values = low.cells(nodes[0], first)
-        breaks, pieces = [below_breaks[:-1], nodes], [below_values, values]
+        breaks, pieces = nodes, values
         if rising.size and top > 1.0:
-            if (np.log(np.abs(high.amplitude[there])) + rising * np.log(top) > np.log(LARGEST_VALUE)).any():
-                raise ValueError(f"above must not let the spectrum exceed {LARGEST_VALUE:g}, got {self._grid.above!r}")
+            largest = LARGEST_TAIL / np.sqrt(
+                max(top * self._grid.unit, 1.0)
+            )  # of two factors of an integral over that width
+            if (np.log(np.abs(high.amplitude[there])) + rising * np.log(top) > np.log(largest)).any():
+                raise ValueError(f"above must not let the spectrum exceed {largest:g}, got {self._grid.above!r}")
             above_breaks, above_values = high.cells(1.0, top)
-            breaks.append(above_breaks[1:])
-            pieces.append(above_values)
+            breaks = np.concatenate([nodes, above_breaks[1:]])
+            pieces = np.concatenate([values, above_values], axis=1)
+        smallest = min(nodes[0], self._targets.min(initial=nodes[0]))
+        # the kernel's wish: the power law ends below every cell, and below half of every frequency; rate first <= 1
+        first = min(np.diff(breaks).min(), 0.4 * smallest / (10.0 + np.abs(low.exponent).max()))
+        first = min(first, 1.0 / rate) if np.isfinite(rate) else first
+        below_breaks, below_values = low.cells(nodes[0], first)
+        breaks, pieces = np.append(below_breaks[:-1], breaks), np.concatenate([below_values, pieces], axis=1)
         whole = below_values[:, 0, 0] != 0.0  # else it has died out, or there is none
         rest = Tail(np.where(whole, low.amplitude * (first / nodes[0]) ** low.exponent, 0.0), low.exponent)
-        positive = _side(np.concatenate(breaks), np.concatenate(pieces, axis=1), rest)
+        positive = _side(breaks, pieces, rest)
         return positive, _mirrored(positive, rate, cold) if np.isfinite(rate) else None
 
 

@@ -10,11 +10,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core import tiles
-from mbfast._core.validate import FloatArray, check_out, float_array, require_choice, require_finite, require_flag
+from mbfast._core.validate import FloatArray, check_out, float_array, require_bounded, require_choice, require_flag
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
 from mbfast.spectra.circulant import Circulant, circulant
-from mbfast.spectra.grid import Estimate, FrequencyGrid, Stencils, Variable, check_targets, lagrange, rows
+from mbfast.spectra.grid import (
+    LARGEST_TAIL,
+    LARGEST_VALUE,
+    Estimate,
+    FrequencyGrid,
+    Stencils,
+    Variable,
+    check_targets,
+    lagrange,
+    rows,
+)
 from mbfast.spectra.tails import ROUNDING, Edge, Tail
 
 _CHUNK = 64  # frequencies in a tile
@@ -27,6 +37,7 @@ _FEWEST_FOR_FFT = 96
 
 
 _SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
+_FIRST = 30.0  # logarithm of the factor of frequencies, within a cell that begins at zero, over which an error counts
 
 
 def kramers_kronig(
@@ -48,11 +59,11 @@ def kramers_kronig(
     Parameters
     ----------
     omega : array_like, shape (n,), or FrequencyGrid
-        As in `convolve`.
+        As in `convolve`; the first node may also be zero, see Notes.
     imag : array_like, shape (..., n)
         Samples of Im chi, or of what is put in its place: (4.3) takes Im chi~. With `inverse`, of Re chi.
     at : array_like, shape (m,), optional
-        Positive frequencies of the result (rad/s); None: the nodes.
+        Frequencies of the result (rad/s), positive or zero; None: the nodes.
     inverse : bool
         Whether to go from the real to the imaginary part. A constant in Re chi has no effect.
     below, above
@@ -80,9 +91,11 @@ def kramers_kronig(
     TypeError
         If `anchors` is not a tuple of two.
     ValueError
-        If frequencies of `anchors` are not one-dimensional, positive and within a factor 1e30 of the last node, if two
-        are equal, or one is where the spectrum jumps; if the values there are missing, not finite, or do not broadcast
-        to (..., k); if the integral over a power law diverges, see Notes.
+        If frequencies of `anchors` are not one-dimensional, positive (or zero, not with `inverse`) and within a factor
+        1e30 of the last node, if two are equal, or one is where the spectrum jumps; if the values there are missing,
+        above 1e80, or do not broadcast to (..., k); if polynomials through the anchors exceed 1e80 at a frequency, or
+        the power law above the nodes 1e150; if the integral over a power law diverges, or there is no static limit
+        where one is asked for, see Notes.
 
     See Also
     --------
@@ -104,6 +117,15 @@ def kramers_kronig(
     With k anchors the result is that of the k times subtractive form, which differs by a polynomial of degree k - 1 in
     omega^2 (times omega, for the inverse). A power law omega^s above the last node needs s < 2k, or s < 2k + 1 for the
     inverse; below the first it needs s > -2, or s > -1.
+
+    At zero frequency the result is the static limit, the integral of (2/pi) Im chi/omega, or 0 with `inverse`. It
+    exists where Im chi vanishes there: with s > 0 (with `inverse`, s >= 0), or with a sample 0 at a node at zero. From
+    such a node on spectra are polynomials in omega, or a straight line up to the first positive node if the others are
+    joined in the logarithm: `below` has no meaning then. For a spectrum that begins as another power than the first,
+    leave that node out.
+
+    Where absorption sets in or stops with a step, let the nodes end there, with ``below="zero"`` or ``above="zero"``,
+    and add the transforms of the parts: `mbfast.guide.accuracy` has an example.
 
     References
     ----------
@@ -198,11 +220,22 @@ class KramersKronigPlan:
         self._parity, self._odd = (-1, 1) if inverse else (1, 0)
         require_choice("method", method, ("auto", "direct", "fft"))
         nodes = grid.nodes
-        self._anchors = np.empty(0) if anchors is None else check_targets(grid, "anchors", anchors)
+        self._anchors = np.empty(0) if anchors is None else check_targets(grid, "anchors", anchors, zero=not inverse)
         if np.unique(self._anchors).size < self._anchors.size:
             raise ValueError("anchors must be different frequencies, got one twice")
         self._scale = self._anchors if inverse else np.ones_like(self._anchors)
-        self._targets = check_targets(grid, "at", at)
+        self._targets = check_targets(grid, "at", at, zero=True)
+        places = {"omega" if at is None else "at": self._targets, "anchors": self._anchors}
+        self._at_zero = [name for name, frequencies in places.items() if (frequencies == 0.0).any()]
+        self._far = 2.0 * max(1.0, self._targets.max(initial=0.0), self._anchors.max(initial=0.0))
+        with np.errstate(all="ignore"):
+            # Lagrange's polynomials in omega^2 of the anchors at the frequencies, odd ones for the inverse
+            polynomials = lagrange(self._anchors**2, self._targets**2).T
+            self._from_anchors = np.ascontiguousarray(polynomials * self._targets if inverse else polynomials)
+        if not np.abs(self._from_anchors).max(initial=0.0) <= LARGEST_VALUE:
+            raise ValueError(
+                f"anchors must be fewer, or less far from at: the polynomial through them exceeds {LARGEST_VALUE:g}"
+            )
         fewest = 2 * (grid.error.size + 1)  # the ends must not meet
         fits = at is None and grid.spacing != "any" and nodes.size >= fewest
         if method == "fft" and not fits:
@@ -217,6 +250,7 @@ class KramersKronigPlan:
             self._value = np.zeros((self._targets.size, nodes.size))
             kernels.cauchy_matrix(self._targets, nodes, *grid.value, self._parity, RULE, self._value)
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def __call__(
         self,
         imag: ArrayLike,
@@ -255,7 +289,7 @@ class KramersKronigPlan:
         steps = []
         for node, beyond, sign in ((0, low, 1.0), (-1, high, -1.0)):
             jumps = (beyond.amplitude == 0.0) & (samples[:, node] != 0.0)
-            if jumps.any():
+            if jumps.any() and self.grid.nodes[node] > 0.0:
                 steps.append((node, jumps, sign))
                 if (self._anchors == self.grid.nodes[node]).any():
                     raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
@@ -266,12 +300,13 @@ class KramersKronigPlan:
         if self._anchors.size:
             at_anchors = self._integrate(self._anchors, None, self.grid.value, samples, workers)
             self._add_tails(self._anchors, tails, at_anchors)
-            flat += (given - factor * at_anchors) / self._scale @ self._lagrange()
+            flat += (given - factor * at_anchors) / self._scale @ self._from_anchors
         for node, jumps, sign in steps:
             there = self._targets == self.grid.nodes[node]
             flat[np.ix_(jumps, there)] = (self._parity * sign * np.inf * np.sign(samples[jumps, node]))[:, None]
         return out
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def error(self, imag: ArrayLike, *, threads: int | None = None) -> FloatArray | np.float64:
         """Return the estimated error of the transform.
 
@@ -297,22 +332,23 @@ class KramersKronigPlan:
         changed = self._integrate(self._targets, self._change, grid.error, samples, workers)
         if self._anchors.size:
             at_anchors = self._integrate(self._anchors, None, grid.error, samples, workers)
-            changed -= at_anchors / self._scale @ self._lagrange()
+            changed -= at_anchors / self._scale @ self._from_anchors
         size = np.abs(samples).max(axis=1, initial=0.0)
         effect = 2.0 / np.pi * np.abs(changed).max(axis=1, initial=0.0)
         # samples that miss a peak betray it by a next term of a few percent
         missed = np.minimum(1500.0 * np.divide(effect, size, out=np.zeros_like(size), where=size > 0.0), 16.0)
         errors = _SAFETY * effect * (1.0 + missed)
-        errors += _ROUGH * grid.roughness(samples).max(axis=1)
-        errors += 2.0 * ROUNDING * max(grid.lebesgue, 8.0) * (1.0 - np.log(grid.nodes[0])) * size
+        rough = grid.roughness(samples)
+        positive = np.where(grid.nodes > 0.0, grid.nodes, grid.nodes[1] * np.exp(-_FIRST))
+        errors += _ROUGH * rough.max(axis=1) + rough @ np.diff(np.log(positive))
+        errors += 2.0 * ROUNDING * max(grid.lebesgue, 8.0) * (1.0 - np.log(positive[0])) * size
         low, high = self._tails(samples)
         for end, tail, margin in (
-            (grid.low, low, low.exponent + 2.0 - self._odd),
+            (grid.low, low, low.exponent + (0.0 if self._at_zero and not self._odd else 2.0 - self._odd)),
             (grid.high, high, 2.0 * self._anchors.size + self._odd - high.exponent),
         ):
             if end is grid.high and self._anchors.size:  # the tail is integrated from far out
-                far = 2.0 * max(1.0, self._targets.max(initial=0.0), self._anchors.max())
-                errors += 8.0 * ROUNDING * np.abs(tail.amplitude) * far ** np.maximum(tail.exponent, 0.0)
+                errors += 8.0 * ROUNDING * np.abs(tail.amplitude) * self._far ** np.maximum(tail.exponent, 0.0)
             unsure = np.abs(tail.amplitude) * end.uncertainty(samples)
             there = unsure > 0.0
             errors[there] += unsure[there] * (1.0 + margin[there] ** -2.0)
@@ -320,7 +356,7 @@ class KramersKronigPlan:
         return result[()]
 
     def _rows(self, imag: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
-        samples = rows("imag", imag, self.grid.nodes.size)
+        samples = rows("imag", imag, self.grid)
         return samples.reshape(-1, samples.shape[-1]), samples.shape[:-1]
 
     def _known(self, known: ArrayLike | None, shape: tuple[int, ...]) -> FloatArray:
@@ -330,7 +366,7 @@ class KramersKronigPlan:
                 raise ValueError(f"known must be given for the {self._anchors.size} anchors, got None")
             return np.empty((0, 0))
         values = float_array("known (of anchors)", known)
-        require_finite("known (of anchors)", values)
+        require_bounded("known (of anchors)", values, LARGEST_VALUE)
         if values.size and not self._anchors.size:
             raise ValueError("known must be left out, as there are no anchors")
         try:
@@ -342,7 +378,19 @@ class KramersKronigPlan:
         why = "else the integral diverges at zero frequency"
         low = self.grid.low.tail(samples, over=self._odd - 2.0, why=why)
         limit = 2.0 * self._anchors.size + self._odd
-        return low, self.grid.high.tail(samples, under=limit, why="else it diverges at high ones; anchors help")
+        high = self.grid.high.tail(samples, under=limit, why="else it diverges at high ones; anchors help")
+        with np.errstate(over="ignore"):
+            if (np.abs(high.amplitude) * self._far ** np.maximum(high.exponent, 0.0) > LARGEST_TAIL).any():
+                raise ValueError(f"above must not let the spectrum exceed {LARGEST_TAIL:g}, got {self.grid.above!r}")
+        if self._at_zero:  # the integral of Im chi/omega, or the odd result's zero
+            at_zero = samples[:, 0] if self.grid.nodes[0] == 0.0 and not self._odd else np.zeros(1)
+            falls = (low.exponent < 0.0) if self._odd else (low.exponent <= 0.0)
+            if at_zero.any() or (falls & (low.amplitude != 0.0)).any():
+                what = "diverges" if self._odd else "does not vanish"
+                raise ValueError(
+                    f"{self._at_zero[0]} must be positive, got 0: there is no static limit, as imag {what} towards zero"
+                )
+        return low, high
 
     def _integrate(
         self,
@@ -379,12 +427,13 @@ class KramersKronigPlan:
             return
         first, skip = float(self.grid.nodes[0]), self._anchors.size
         every = np.append(self._targets, self._anchors)  # whichever of them these are
+        lowest = every[every > 0.0].min(initial=first)
         # what is left out of a series that anchors make converge must be the same at every frequency
-        low = first, 0.5 * min(first, every.min()), targets < 2.0 * first
-        high = 1.0, 2.0 * max(1.0, every.max()), (targets > 0.5) | (skip > 0)
+        low = first, 0.5 * lowest, targets < 2.0 * first
+        high = 1.0, self._far, (targets > 0.5) | (skip > 0)
         for above, (tail, (node, end, near)) in enumerate(zip(tails, (low, high), strict=True)):
             for row, close in itertools.product(np.flatnonzero(tail.amplitude), (True, False)):
-                chosen = near == close
+                chosen = (near == close) & ((targets > 0.0) | bool(above))
                 some, part = targets[chosen], np.zeros((1, np.count_nonzero(chosen)))
                 start, amplitude, exponent = node, float(tail.amplitude[row]), float(tail.exponent[row])
                 if close and some.size:
@@ -393,8 +442,7 @@ class KramersKronigPlan:
                     start, amplitude = end, amplitude * (end / node) ** exponent
                 kernels.power_tail(some, start, amplitude, exponent, above, self._parity, skip * above, part[0])
                 out[row, chosen] += part[0]
-
-    def _lagrange(self) -> FloatArray:
-        """Return Lagrange's polynomials in omega^2 of the anchors at the frequencies, odd ones for the inverse."""
-        result = np.ascontiguousarray(lagrange(self._anchors**2, self._targets**2).T)
-        return result * self._targets if self._parity < 0 else result
+            if self._at_zero and not above and self._parity > 0:  # of y^s/y
+                there = tail.amplitude != 0.0
+                static = np.divide(tail.amplitude, tail.exponent, out=np.zeros_like(tail.amplitude), where=there)
+                out[:, targets == 0.0] += static[:, None]

@@ -26,7 +26,9 @@ from mbfast.spectra.tails import Edge, End
 
 Variable: TypeAlias = Literal["auto", "log", "linear"]
 
-LARGEST_VALUE = 1e150  # products of two values stay within the range of a double
+# products of two values, and one times the seventh power of RANGE, stay within the range of a double
+LARGEST_VALUE = 1e80
+LARGEST_TAIL = 1e150  # of power laws beyond the nodes
 RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
 
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])
@@ -41,8 +43,9 @@ class Estimate(NamedTuple):
     value : ndarray, shape (..., n)
         The integral of the interpolant, exact to rounding errors.
     error : ndarray, shape (...)
-        Estimate, one number a spectrum, of the largest absolute error that comes of interpolating (from the next term
-        of Newton's formula) and of rounding. What the spectrum is beyond its nodes is taken as stated.
+        Estimate, one number a spectrum, of the largest absolute error that comes of interpolating (from the terms of
+        Newton's formula) and of rounding: above the error wherever the nodes show what is between them, of smooth
+        spectra mostly 5 to 300 times. What the spectrum is beyond its nodes is taken as stated.
     """
 
     value: FloatArray
@@ -76,7 +79,8 @@ class FrequencyGrid(ReadOnly):
     Parameters
     ----------
     omega : array_like, shape (n,)
-        Nodes (rad/s): positive and increasing, with any spacing, n >= 2.
+        Nodes (rad/s): positive and increasing, with any spacing, n >= 2. The first of three or more may be zero, for
+        `kramers_kronig`.
     below, above, interpolation, degree
         As in `convolve`.
 
@@ -90,8 +94,8 @@ class FrequencyGrid(ReadOnly):
         How spectra go on below the first node and above the last.
     spacing : {"log", "uniform", "any"}
         Where nodes repeat themselves, all cells but a few at the ends have the same matrix.
-    value, error, curvature : Stencils
-        Of the interpolant, of the next term of Newton's formula, and of the term after a straight line.
+    value, error, linear, curvature : Stencils
+        Of the interpolant, of the next two terms of Newton's formula, of straight lines, and of the term after them.
     lebesgue : float
         The factor by which the interpolant may amplify errors of samples.
 
@@ -100,13 +104,14 @@ class FrequencyGrid(ReadOnly):
     TypeError
         If `omega` does not consist of real numbers, `degree` is not a whole number, or `below` or `above` is an array.
     ValueError
-        If `omega` is not one-dimensional, positive and increasing, has fewer than two nodes, nodes closer than 1e-12 of
-        themselves, or spans a factor above 1e30; if `interpolation` is not auto, log or linear, or `degree` not 1, 3, 5
-        or 7; if `below` or `above` is not power, zero or an exponent from -100 to 100.
+        If `omega` is not one-dimensional, positive (or 0, then positive) and increasing, has fewer than two nodes,
+        nodes closer than 1e-12 of themselves, or spans a factor above 1e30; if `interpolation` is not auto, log or
+        linear, or `degree` not 1, 3, 5 or 7; if `below` or `above` is not power, zero or an exponent from -100 to 100.
 
     Notes
     -----
     `convolve`, `kramers_kronig`, their plans and `Spectrum` take a grid in the place of `omega`, and then build none.
+    A node at zero is what only `kramers_kronig` takes.
 
     Examples
     --------
@@ -129,6 +134,8 @@ class FrequencyGrid(ReadOnly):
     spacing: Literal["log", "uniform", "any"]
     value: Stencils = field(repr=False)
     error: Stencils = field(repr=False)
+    last: Stencils = field(repr=False)
+    linear: Stencils = field(repr=False)
     curvature: Stencils = field(repr=False)
     lebesgue: float = field(repr=False)
 
@@ -152,9 +159,13 @@ class FrequencyGrid(ReadOnly):
             spacing = "any"
 
         size, three = min(wanted + 1, x.size), min(3, x.size)
-        least = min(size, x.size - 1)  # where no node is left over, the last term is taken instead of the next
-        sizes = {size, least, least + 1, three - 1, three}
-        made = {number: _stencils(x, spacing, logarithmic, number) for number in sizes}
+        least = max(min(size, x.size - 2), 1)  # where no nodes are left over, the last terms are taken
+        more = min(least + 2, x.size)  # one term alone vanishes by symmetry of the samples
+        sizes = {size, max(least - 2, 1), least, more, 2, three}
+        if logarithmic and x[0] == 0.0:  # a straight line from zero, and a parabola to estimate its error
+            made = {number: _stencils_from_zero(x, number, 3 if number == more else min(number, 2)) for number in sizes}
+        else:
+            made = {number: _stencils(x, spacing, logarithmic, number) for number in sizes}
         given.setflags(write=False)
         self.__dict__.update(
             omega=given,
@@ -166,8 +177,10 @@ class FrequencyGrid(ReadOnly):
             unit=unit,
             spacing=spacing,
             value=made[size],
-            error=_difference(made[least], made[least + 1]),
-            curvature=_difference(made[three - 1], made[three]),
+            error=_difference(made[least], made[more]),
+            last=_difference(made[max(least - 2, 1)], made[least]),
+            linear=made[2],
+            curvature=_difference(made[2], made[three]),
             lebesgue=float(np.abs(made[size].matrices).sum(axis=-1).max()),
         )
 
@@ -182,6 +195,11 @@ class FrequencyGrid(ReadOnly):
                 f"got {', '.join(map(repr, options))}"
             )
         return omega
+
+    def require_positive(self) -> FrequencyGrid:
+        """Return the grid; a ValueError if its first node is zero."""
+        require_positive("omega", self.omega, unit="rad/s")
+        return self
 
     @property
     def below(self) -> Edge:
@@ -200,37 +218,59 @@ class FrequencyGrid(ReadOnly):
 
     def with_below(self, below: Edge) -> FrequencyGrid:
         """Return the same grid, the same interpolant, for spectra that go on otherwise below the first node."""
+        return self._with(low=End("below", below, self.nodes))
+
+    def straight(self) -> FrequencyGrid:
+        """Return the same grid with straight lines between the nodes: what is positive at nodes is so between them."""
+        return self._with(value=self.linear)
+
+    def _with(self, **changed: Any) -> FrequencyGrid:
         other = copy.copy(self)
-        other.__dict__["low"] = End("below", below, self.nodes)
+        other.__dict__.update(changed)
         return other
 
     def roughness(self, samples: FloatArray) -> FloatArray:
-        """Return, at the nodes, how wrong the interpolant may be where its terms do not fall.
+        """Return, of cells (rows, n - 1), how wrong the interpolant may be where its terms do not fall.
 
-        At jumps, kinks and cusps the next term e is not small beside the first one, c, a parabola's difference from a
-        straight line, and the error may be as large as c. Of smooth samples the result, 100 e^2/c, is far below e.
+        At jumps, kinks and cusps the next terms e are not small beside the first one, c, a parabola's difference from a
+        straight line, and the error may be as large as the larger of them. Of smooth samples 100 e^2/c is far below e.
+        The same holds of the Legendre coefficients of a cell over which frequencies change by a large factor.
         """
-        result = np.zeros_like(samples)
         if samples.shape[-1] < 3:
-            return result
-        flat = samples.reshape(-1, samples.shape[-1])
-        e, c = (
-            np.abs(stencils.values(flat)).max(axis=-1).reshape(result[..., :-1].shape)
-            for stencils in (self.error, self.curvature)
+            return np.zeros((samples.shape[0], samples.shape[-1] - 1))
+        e, d, c = (
+            np.abs(stencils.values(samples)).max(axis=-1) for stencils in (self.error, self.last, self.curvature)
         )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cells = np.minimum(np.where(c > 0.0, 100.0 * e / c, 0.0) * e, c)
-        result[..., :-1] = cells
-        np.maximum(result[..., 1:], cells, out=result[..., 1:])
+        # in the cell of a jump the terms are small by symmetry: as large as in its neighbours
+        near = _spread(e)
+        rough = np.minimum(100.0 * _share(near, c) * near, np.maximum(near, c))
+        rough[:, [0, -1]] += 2.0 * e[:, [0, -1]]  # at an end of the nodes the terms to come add up to several e
+        if self.last.size > 4:  # else d has c in it
+            rough += np.minimum(10.0 * _share(d, c), 1.0) * d
+        high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
+        result: FloatArray = rough + _share(high, before) * high
         return result
+
+
+def _spread(terms: FloatArray) -> FloatArray:
+    """Return the largest of each cell's and its two neighbours' terms (rows, cells)."""
+    padded = np.pad(terms, ((0, 0), (1, 1)))
+    result: FloatArray = np.maximum(np.maximum(padded[:, :-2], padded[:, 2:]), terms)
+    return result
+
+
+def _share(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Return the quotient of positive numbers, at most 1."""
+    return np.divide(one, other, out=np.ones_like(one), where=other > one)
 
 
 def _checked_nodes(omega: ArrayLike) -> FloatArray:
     """Return a copy of increasing positive frequencies, or raise."""
     nodes = float_array("omega", omega)
+    positive = nodes[1:] if nodes.ndim == 1 and nodes.size > 2 and nodes[0] == 0.0 else nodes
     if nodes.ndim != 1 or nodes.size < 2:
         raise ValueError(f"omega must have shape (n,) with n >= 2, got {nodes.shape}")
-    require_positive("omega", nodes, unit="rad/s")
+    require_positive("omega", positive, unit="rad/s")
     falls = np.flatnonzero(np.diff(nodes) <= 0.0)
     if falls.size:
         i = int(falls[0])
@@ -239,18 +279,20 @@ def _checked_nodes(omega: ArrayLike) -> FloatArray:
     if close.size:
         one, other = nodes[close[0] : close[0] + 2]
         raise ValueError(f"omega must have nodes at least 1e-12 of themselves apart, got {one!r} and {other!r}")
-    if nodes[0] < nodes[-1] / RANGE:
-        raise ValueError(f"omega must span a factor of at most {RANGE:g}, got {nodes[0]:g} to {nodes[-1]:g}")
-    return nodes.copy()
+    if positive[0] < nodes[-1] / RANGE:
+        raise ValueError(f"omega must span a factor of at most {RANGE:g}, got {positive[0]:g} to {nodes[-1]:g}")
+    return nodes + 0.0
 
 
 def _spacing(x: FloatArray) -> Literal["log", "uniform", "any"]:
     """Return how nodes are spaced, to the rounding errors of a person's linspace or geomspace."""
     n = x.size
     step = (x[-1] - x[0]) / (n - 1)
-    log_step = -np.log(x[0]) / (n - 1)
     if np.abs(x - x[0] - step * np.arange(n)).max() <= min(16 * np.finfo(float).eps, 1e-6 * step):
         return "uniform"
+    if x[0] == 0.0:
+        return "any"
+    log_step = -np.log(x[0]) / (n - 1)
     if np.abs(np.log(x / x[0]) - log_step * np.arange(n)).max() <= min(1e-12, 1e-6 * log_step):
         return "log"
     return "any"
@@ -268,22 +310,41 @@ def _stencils(x: FloatArray, spacing: str, logarithmic: bool, size: int) -> Sten
     a, b = x[shown, None], x[shown + 1, None]
     points, stencil = 0.5 * (b - a) * (1.0 + _LOBATTO), nodes - a
     points[:, -1:] = b - a  # exactly
+    apart = nodes[:, :, None] - nodes[:, None, :]  # of two nodes far from a, too
     if logarithmic:
-        # of what is close to a, and of what is far
-        near, far = np.log1p(np.maximum(stencil / a, -0.5)), np.log(nodes / a)
-        points, stencil = np.log1p(points / a), np.where(np.abs(stencil) < 0.5 * a, near, far)
-    matrices = lagrange(stencil, points)
+        points, stencil = np.log1p(points / a), _log_ratio(stencil, a, nodes)
+        apart = _log_ratio(apart, nodes[:, None, :], nodes[:, :, None])
+    matrices = lagrange(stencil, points, apart)
     # through values at points that include the ends, so that cells join; then by values at Gauss points
     return Stencils(starts.astype(np.int64), which.astype(np.int64), _GAUSS_OF_LOBATTO @ matrices)
 
 
-def lagrange(nodes: FloatArray, x: FloatArray) -> FloatArray:
-    """Return Lagrange's polynomials of nodes (..., s) at points x (..., m), as an array (..., m, s)."""
+def _stencils_from_zero(x: FloatArray, size: int, first: int) -> Stencils:
+    """Return `_stencils` in the logarithm of nodes that begin at zero: in their first cell over `first` nodes in x."""
+    zero = _stencils(x[: max(first, 2)], "any", False, first)
+    rest = _stencils(x[1:], "any", True, min(size, x.size - 1))
+    missing = size - rest.size
+    matrices = np.zeros((x.size - 1, 8, size))
+    matrices[0, :, :first], matrices[1:, :, missing:] = zero.matrices[0], rest.matrices
+    return Stencils(np.append(0, rest.starts + 1 - missing), np.arange(x.size - 1), matrices)
+
+
+def _log_ratio(difference: FloatArray, one: FloatArray, other: FloatArray) -> FloatArray:
+    """Return the logarithm of other/one, whose difference is given, where they are close and where they are not."""
+    return np.where(np.abs(difference) < 0.5 * one, np.log1p(np.maximum(difference / one, -0.5)), np.log(other / one))
+
+
+def lagrange(nodes: FloatArray, x: FloatArray, apart: FloatArray | None = None) -> FloatArray:
+    """Return Lagrange's polynomials of nodes (..., s) at points x (..., m), as an array (..., m, s).
+
+    `apart` (..., s, s) are the differences of nodes, where they are known better than from their values.
+    """
+    apart = nodes[..., :, None] - nodes[..., None, :] if apart is None else apart
     result = np.ones((*x.shape, nodes.shape[-1]))
     for r in range(nodes.shape[-1]):
         for k in range(nodes.shape[-1]):
             if k != r:
-                result[..., r] *= (x - nodes[..., k, None]) / (nodes[..., r] - nodes[..., k])[..., None]
+                result[..., r] *= (x - nodes[..., k, None]) / apart[..., r, k, None]
     return result
 
 
@@ -298,14 +359,19 @@ def _difference(small: Stencils, large: Stencils) -> Stencils:
     return Stencils(large.starts, which.reshape(-1).astype(np.int64), matrices)
 
 
-def rows(name: str, samples: ArrayLike, nodes: int) -> FloatArray:
+def rows(name: str, samples: ArrayLike, grid: FrequencyGrid) -> FloatArray:
     """Return samples (..., nodes) as a checked array."""
-    array = float_array(name, samples)
+    array, nodes = float_array(name, samples), grid.nodes.size
     if array.ndim == 0 or array.shape[-1] != nodes:
         raise ValueError(f"{name} must have shape (..., {nodes}), one value a node, got {array.shape}")
-    if array.size and not np.abs(array).max() <= LARGEST_VALUE:
+    # nodes that are very close to one another make the interpolant much larger than the samples
+    largest = LARGEST_VALUE / max(1e-10 * grid.lebesgue, 1.0)
+    if array.size and not np.abs(array).max() <= largest:
         require_finite(name, array)
-        raise ValueError(f"{name} must not exceed {LARGEST_VALUE:g} in magnitude, got {np.abs(array).max():g}")
+        raise ValueError(
+            f"{name} must not exceed {largest:g} in magnitude, for degree {grid.degree} and these nodes, "
+            f"got {np.abs(array).max():g}"
+        )
     return array
 
 
@@ -321,15 +387,17 @@ def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
     return shape, flat
 
 
-def check_targets(grid: FrequencyGrid, name: str, frequencies: ArrayLike | None) -> FloatArray:
-    """Return checked frequencies (m,) in units of the last node; the nodes for None."""
+def check_targets(grid: FrequencyGrid, name: str, frequencies: ArrayLike | None, *, zero: bool = False) -> FloatArray:
+    """Return checked frequencies (m,), positive or `zero`, in units of the last node; the nodes for None."""
     if frequencies is None:
         return grid.nodes
     array = float_array(name, frequencies)
     if array.ndim != 1:
         raise ValueError(f"{name} must have shape (m,), got {array.shape}")
-    require_positive(name, array, unit="rad/s")
+    array = array + 0.0  # -0.0 is zero
+    positive = np.where(array == 0.0, grid.unit, array) if zero else array
+    require_positive(name, positive, unit="rad/s, or zero" if zero else "rad/s")
     x = array / grid.unit
-    if ((x < 1.0 / RANGE) | (x > RANGE)).any():
+    if ((positive < grid.unit / RANGE) | (x > RANGE)).any():
         raise ValueError(f"{name} must be within a factor {RANGE:g} of the last node, {grid.unit:g} rad/s")
     return x

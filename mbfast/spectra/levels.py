@@ -18,7 +18,6 @@ from mbfast._core.validate import (
     real_array,
     require_bounded,
     require_choice,
-    require_finite,
     require_flag,
 )
 from mbfast._core.voigt import PLACES
@@ -107,8 +106,9 @@ def susceptibility_from_levels(
     ValueError
         If `energies` is not one-dimensional, is empty or not finite; if `stress` has not these shapes, is not finite,
         or not Hermitian and symmetric to 1e-12 of its largest element; if `volume` or `broadening` is not positive; if
-        `temperature` is negative; if `omega` is not one-dimensional and finite, or for a histogram not two increasing
-        edges or more; if `broadening` is missing, or given for a histogram; if `shape` or `components` is unknown.
+        `temperature` is negative; if `omega` is not one-dimensional, is not finite or above 1e35 in magnitude, or for a
+        histogram not two increasing edges or more; if `broadening` is missing, or given for a histogram; if `shape` or
+        `components` is unknown.
 
     Notes
     -----
@@ -190,7 +190,7 @@ def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -
     frequencies = float_array("omega", omega)
     if frequencies.ndim != 1:
         raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
-    require_finite("omega", frequencies)
+    require_bounded("omega", frequencies)
     if shape == "histogram":
         if broadening is not None:
             raise ValueError(f"broadening has no meaning for a histogram, got {broadening!r}")

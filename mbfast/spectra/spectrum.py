@@ -14,7 +14,7 @@ from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.grid import Estimate, FrequencyGrid, Variable, batch, rows
+from mbfast.spectra.grid import LARGEST_TAIL, Estimate, FrequencyGrid, Variable, batch, rows
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.tails import Edge
 from mbfast.spectra.thermal import absorbed_fraction, check_temperature, thermal_ratio
@@ -50,7 +50,8 @@ class Spectrum(ReadOnly):
         If an argument does not consist of real numbers, or `degree` is not a whole number.
     ValueError
         If the nodes, samples or options are not what `convolve` takes, `temperature` is negative or not finite, or
-        leading axes do not broadcast. A call wants one-dimensional, finite frequencies.
+        leading axes do not broadcast. A call wants one-dimensional, finite frequencies, where the power laws beyond
+        the nodes do not exceed 1e150.
 
     Notes
     -----
@@ -92,10 +93,10 @@ class Spectrum(ReadOnly):
         interpolation: Variable = "auto",
         degree: int = 7,
     ) -> None:
-        grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
+        grid = FrequencyGrid.of(omega, below, above, interpolation, degree).require_positive()
         arrays = {
-            "longitudinal": rows("longitudinal", longitudinal, grid.nodes.size).copy(),
-            "transverse": rows("transverse", transverse, grid.nodes.size).copy(),
+            "longitudinal": rows("longitudinal", longitudinal, grid).copy(),
+            "transverse": rows("transverse", transverse, grid).copy(),
             "temperature": check_temperature(temperature).copy(),
         }
         batch(**{**arrays, "temperature": arrays["temperature"][..., None]})
@@ -113,8 +114,12 @@ class Spectrum(ReadOnly):
         """How the samples go on beyond the nodes and between them: arguments of `convolve` and `kramers_kronig`."""
         return self.grid.options
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def __call__(self, omega: ArrayLike) -> Moduli:
-        """Return Im chi~_l and Im chi~_t (..., k) at frequencies (k,) of any sign; at zero their mean of both sides."""
+        """Return Im chi~_l and Im chi~_t (..., k) at frequencies (k,) of any sign.
+
+        At zero it is the mean of both sides, infinite where the power law below the nodes falls.
+        """
         points = _frequencies(omega)
         size = np.abs(points)
         factor = np.ones((*self.temperature.shape, points.size))
@@ -124,6 +129,7 @@ class Spectrum(ReadOnly):
         values = (self._evaluate(h, size) for h in (self.longitudinal, self.transverse))
         return Moduli(*(factor * np.where(factor > 0.0, h, 0.0) for h in values))
 
+    @np.errstate(under="ignore")  # whatever the caller has set
     def unreduced(self, omega: ArrayLike) -> Moduli:
         """Return Im chi_l and Im chi_t = (1 - exp(-hbar omega/k_B T)) Im chi~ (..., k), odd in omega."""
         points = _frequencies(omega)
@@ -201,11 +207,13 @@ class Spectrum(ReadOnly):
         for row, values in enumerate(grid.value.values(flat)):
             c = np.empty_like(values)
             kernels.coefficients(values, RULE, c)
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", over="ignore"):
                 kernels.evaluate(x, grid.nodes, c, low.amplitude[row], low.exponent[row], result[row])
-            if high.amplitude[row] != 0.0:
-                beyond = x > 1.0
-                result[row, beyond] = high.amplitude[row] * x[beyond] ** high.exponent[row]
+                if high.amplitude[row] != 0.0:
+                    beyond = x > 1.0
+                    result[row, beyond] = high.amplitude[row] * x[beyond] ** high.exponent[row]
+        if not np.abs(result[:, points > 0.0]).max(initial=0.0) <= LARGEST_TAIL:
+            raise ValueError(f"omega must not be where a power law beyond the nodes exceeds {LARGEST_TAIL:g}")
         return result.reshape(*samples.shape[:-1], points.size)
 
 

@@ -18,6 +18,8 @@ Edge: TypeAlias = Literal["power", "zero"] | float
 ROUNDING = 1e-15
 
 _STEEPEST = 100.0  # stated exponent
+_DEAD = 46.0  # ln of 1e20
+_NARROWEST = 1e10  # exponent: what is steeper falls within rounding errors of its node
 _BASE = 0.25  # of a logarithmic derivative: shorter ones drown in rounding errors
 
 
@@ -32,26 +34,30 @@ class Tail(NamedTuple):
 
         Where they have fallen below 1e-20 of their values at the node they are taken as zero.
         """
-        amplitude, exponent = self
-        there = amplitude != 0.0
-        decay = (exponent if end < node else -exponent)[there]
-        # a ratio so small that a polynomial of degree 7 represents the power laws to rounding errors
-        step = math.log1p(1.0 / (20.0 + 8.0 * float(np.abs(exponent[there]).max(initial=0.0))))
-        length = abs(math.log(end / node))
-        reach = length if (decay <= 0.0).any() else float(np.min([length, 46.0 / decay.min(initial=np.inf)]))
-        n = math.ceil(reach / step) if there.any() else 0
-        direction = -1.0 if end < node else 1.0
-        breaks = node * np.exp(direction * reach / max(n, 1) * np.arange(n + 1))
-        if n == 0 or reach < length:
-            breaks = np.append(breaks, end)
-        else:
-            breaks[-1] = end
-        breaks[0] = node
+        steep = np.clip(self.exponent, -_NARROWEST, _NARROWEST)
+        amplitude = self.amplitude * ((1.0 + np.abs(steep)) / (1.0 + np.abs(self.exponent)))  # of the same integral
+        length, downwards = abs(math.log(end / node)), end < node
+        logs, position = [np.zeros(1)], 0.0
+        # the steepest first: where it has died out, cells need not be so narrow any more
+        for s in sorted(steep[amplitude != 0.0], key=abs, reverse=True):
+            decay = s if downwards else -s
+            reach = min(length, _DEAD / decay) if decay > 0.0 else length
+            if reach > position:
+                # a ratio so small that a polynomial of degree 7 represents the power law to rounding errors
+                n = math.ceil((reach - position) / math.log1p(1.0 / (20.0 + 8.0 * abs(s))))
+                logs.append(np.linspace(position, reach, n + 1)[1:])
+                position = reach
+        if position < length:
+            logs.append(np.array([length]))
+        breaks = node * np.exp(np.concatenate(logs) * (-1.0 if downwards else 1.0))
+        breaks[0], breaks[-1] = node, end
         middle, half = 0.5 * (breaks[1:] + breaks[:-1]), 0.5 * np.abs(np.diff(breaks))
-        values = np.zeros((amplitude.size, breaks.size - 1, 8))
-        points = middle[:n, None] + half[:n, None] * RULE[0]
-        values[there, :n] = amplitude[there, None, None] * (points / node) ** exponent[there, None, None]
-        if end < node:
+        points = middle[:, None] + half[:, None] * RULE[0]
+        with np.errstate(under="ignore"):
+            values: FloatArray = amplitude[:, None, None] * (points / node) ** steep[:, None, None]
+        if position < length:
+            values[:, -1] = 0.0
+        if downwards:
             return breaks[::-1].copy(), values[:, ::-1].copy()
         return breaks, values
 
@@ -83,7 +89,7 @@ class End:
         """Return how samples (..., n) go on; a ValueError if an exponent is not over and under what `why` says."""
         first, second = (0, 1) if self.name == "below" else (-1, -2)
         amplitude = samples[..., first]
-        if self.edge == "zero":
+        if self.edge == "zero" or self.nodes[first] == 0.0:
             return Tail(np.zeros_like(amplitude), np.zeros_like(amplitude))
         if self.edge == "power":
             exponent = self._exponents(samples, first, second)
@@ -107,16 +113,17 @@ class End:
 
     def uncertainty(self, samples: FloatArray) -> FloatArray:
         """Return how uncertain exponents are: by rounding, and by their change within a factor e of frequency."""
-        if self.edge != "power":
+        if self.edge != "power" or (self.name == "below" and self.nodes[0] == 0.0):
             return np.zeros(samples.shape[:-1])
         nodes, n = self.nodes, self.nodes.size
         first, second, away = (0, 1, 1) if self.name == "below" else (n - 1, n - 2, -1)
         step = abs(math.log(nodes[first] / nodes[second]))
         result = np.full(samples.shape[:-1], ROUNDING / step)
         third = second + away
-        while 0 <= third < n and abs(math.log(nodes[third] / nodes[second])) < _BASE:
+        lowest = int(nodes[0] == 0.0)
+        while lowest <= third < n and abs(math.log(nodes[third] / nodes[second])) < _BASE:
             third += away
-        third = min(max(third, 0), n - 1)
+        third = min(max(third, lowest), n - 1)
         if third != second:
             other = abs(math.log(nodes[third] / nodes[second]))
             change = self._exponents(samples, first, second) - self._exponents(samples, second, third)

@@ -12,6 +12,7 @@ from scipy.special import digamma, expit
 from mbfast import units
 from mbfast._core.validate import (
     LARGEST,
+    SMALLEST,
     FloatArray,
     broadcast_shape,
     float_array,
@@ -231,7 +232,7 @@ class TwoLevelSystem:
     TypeError
         If an argument is not one real number.
     ValueError
-        If an argument is not finite, or `asymmetry` and `tunnelling` are both zero.
+        If an argument is not finite, or `asymmetry` and `tunnelling` are both zero or below 1e-35 J in magnitude.
 
     Examples
     --------
@@ -252,8 +253,8 @@ class TwoLevelSystem:
             value = one_number(name, getattr(self, name))
             require_bounded(name, np.asarray(value))
             object.__setattr__(self, name, value)
-        if self.splitting == 0.0:
-            raise ValueError("asymmetry and tunnelling must not both be zero")
+        if self.splitting < SMALLEST:
+            raise ValueError(f"asymmetry and tunnelling must not both be below {SMALLEST:g} J in magnitude")
 
     @property
     def splitting(self) -> float:
@@ -341,14 +342,14 @@ class TwoLevelSystem:
         TypeError
             If `omega` does not consist of real numbers, or another argument is not one real number.
         ValueError
-            If `omega` or `strain` is not finite or above 1e35 in magnitude, `temperature` is negative, `broadening` not
-            positive, `polarization` not longitudinal or transverse, or `basis` not energy or local.
+            If `omega` or `strain` is not finite, or above 1e35 in magnitude, `temperature` is negative, `broadening`
+            not positive, `polarization` not longitudinal or transverse, or `basis` not energy or local.
         """
         frequencies = float_array("omega", omega)
         require_bounded("omega", frequencies)
         rate = float(inverse_thermal_frequency(check_temperature(one_number("temperature", temperature))))
-        require_bounded("strain", np.asarray(amplitude := one_number("strain", strain)))
-        width = positive_number("broadening", broadening, unit="rad/s")
+        amplitude, width = one_number("strain", strain), positive_number("broadening", broadening, unit="rad/s")
+        require_bounded("strain", np.asarray(amplitude))
         energies, states = np.linalg.eigh(self.hamiltonian(basis))
         element = states[:, 0] @ self.coupling(polarization, basis) @ states[:, 1]
         gap = (energies[1] - energies[0]) / units.HBAR

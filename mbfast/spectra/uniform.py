@@ -40,15 +40,23 @@ class UniformConvolution:
         nearest = np.round(kappa)
         kappa = float(nearest if abs(kappa - nearest) < 64 * np.finfo(float).eps * (n + kappa) else kappa)
         size = grid.value.size
-        self._value, self._better = _Stencil(size, kappa), _Stencil(size + 1, kappa)
-        self.possible = n >= 2 * (size + 1) and kappa < 1000.0
+        self._value, self._better = _Stencil(size, kappa), _Stencil(size + 2, kappa)
+        self.possible = n >= fewest(size) and kappa < 1000.0
 
-    def run(self, functions: list[FloatArray], out: FloatArray, *, change: bool = False) -> bool:
-        """Fill out (n,) with the convolution of two functions, or of one with itself, or its change by the next term.
+    def run(
+        self,
+        functions: list[FloatArray],
+        out: FloatArray,
+        *,
+        exponents: list[float] | None = None,
+        change: bool = False,
+    ) -> bool:
+        """Fill out (n,) with the convolution of two functions, or of one with itself, or its change by the next terms.
 
-        False is returned, and out spoilt, for samples that are not finite or whose power law is not for this method.
+        `exponents` are those below the nodes, if they are not those of the samples. False is returned, and out spoilt,
+        for samples that are not finite or whose power law is not for this method.
         """
-        below = self._edge, self._tailed, self._log_ratio
+        below = exponents or [self._edge] * len(functions), self._tailed, self._log_ratio
         if not self._value.run(functions, *below, out):
             return False
         if change:
@@ -57,6 +65,11 @@ class UniformConvolution:
             np.subtract(better, out, out=out)
         out *= self._unit
         return True
+
+
+def fewest(size: int) -> int:
+    """Return the least number of nodes for stencils of that size and of two nodes more, whose ends must not meet."""
+    return 2 * (size + 2)
 
 
 class _Stencil:
@@ -95,11 +108,13 @@ class _Stencil:
         self.__dict__.update(state)
         self._kept = threading.local()
 
-    def run(self, samples: list[FloatArray], edge: float, tailed: bool, log_ratio: float, out: FloatArray) -> bool:
+    def run(
+        self, samples: list[FloatArray], edges: list[float], tailed: bool, log_ratio: float, out: FloatArray
+    ) -> bool:
         """Fill out with the convolution of two functions, or of one with itself, in units of the spacing."""
         size, n = self._pairs.shape[0], out.size
         extended, tails = self._buffer("extended", len(samples), n + 2 * size), np.empty((len(samples), 2))
-        for given, row, tail in zip(samples, extended, tails, strict=True):
+        for given, edge, row, tail in zip(samples, edges, extended, tails, strict=True):
             if not kernels.extend(given, LARGEST_VALUE, edge, log_ratio, self._low, self._high, tail, row):
                 return False
         if not tailed:
