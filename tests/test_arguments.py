@@ -137,10 +137,7 @@ CHOICES = {
     "interpolation": (mbfast.convolve, (OMEGA, SAMPLES)),
     "form": (mbfast.flow, (mbfast.Spectrum(OMEGA, SAMPLES, SAMPLES, 1.0), SILICA)),
     "keep": (mbfast.flow, (mbfast.Spectrum(OMEGA, SAMPLES, SAMPLES, 1.0), SILICA)),
-    "components": (
-        mbfast.susceptibility_from_levels,
-        ([0.0, 1e-24], np.zeros((2, 2, 6)), 1e-25, 1.0, OMEGA, 1e8),
-    ),
+    "components": (mbfast.susceptibility_from_levels, ([0.0, 1e-24], np.zeros((2, 2, 6)), 1e-25, 1.0, OMEGA, 1e8)),
 }
 
 

@@ -151,12 +151,7 @@ PAIRS = {
         for s in (-0.9, -0.5, 0.0, 0.5, 1.0, 2.0)
     },
     **{
-        f"constant, b = {b:g}": (
-            TEN_DECADES,
-            np.ones(2048),
-            b,
-            TEN_DECADES - 2 / b * np.expm1(-b * (1 - TEN_DECADES)),
-        )
+        f"constant, b = {b:g}": (TEN_DECADES, np.ones(2048), b, TEN_DECADES - 2 / b * np.expm1(-b * (1 - TEN_DECADES)))
         for b in (1e-3, 1.0, 50.0, 1e4, 1e8)
     },
     **{
@@ -336,11 +331,7 @@ def test_results_may_replace_samples_and_plans_can_be_pickled(nodes):
         ({"above": np.nan}, ValueError, "above must be finite"),
         ({"f": [9.0, 1.0, 1.0]}, ValueError, "below must be a power law with an exponent above -1 .*got -3.16993"),
         ({"f": [1.0, -1.0, 1.0]}, ValueError, r"below must be stated .* the values 1 and -1 at the first two nodes"),
-        (
-            {"f": [1.0, 1.0, 0.0], "above": "power", "temperature": 1e-11},
-            None,
-            "",
-        ),
+        ({"f": [1.0, 1.0, 0.0], "above": "power", "temperature": 1e-11}, None, ""),
         (
             {"f": [1.0, 0.0, 1.0], "below": "zero", "above": "power"},
             ValueError,

@@ -299,7 +299,7 @@ def test_batches_and_out():
         ({"omega": [0.0, 1.0, 2.0]}, ValueError, "omega must be positive, got 0: there is no static limit"),
         ({"at": [0.0], "below": -0.5, "inverse": True}, ValueError, "at must be positive, got 0: .* imag diverges"),
         ({"omega": [0.0, 1.0]}, ValueError, "omega must be positive"),
-        ({"anchors": ([1.0], [1e81])}, ValueError, r"known must be finite, with magnitudes up to 1e\+80"),
+        ({"anchors": ([1.0], [1e81])}, ValueError, r"known .* must be finite, with magnitudes up to 1e\+80"),
         ({"anchors": (np.arange(1.0, 9.0), np.ones(8)), "at": [1e20]}, ValueError, "anchors must be fewer"),
         (
             {"imag": [1e79] * 3, "above": 5.0, "anchors": ([1.0, 2.0, 3.0], [0.0, 0.0, 0.0]), "at": [1e16]},

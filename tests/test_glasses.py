@@ -127,10 +127,7 @@ def test_columns_in_any_order_spaces_and_byte_order_mark(write):
             (HEADER, "glass,-1,0.5,4.0,2.0"),
             "row 2, column gamma_l_eV: a positive finite number, from 1e-12 to 1e12, is wanted, got '-1'",
         ),
-        (
-            (HEADER, "glass,1,0.5,nan,2.0"),
-            "row 2, column c_l_km_s: a finite number is wanted, got 'nan'",
-        ),
+        ((HEADER, "glass,1,0.5,nan,2.0"), "row 2, column c_l_km_s: a finite number is wanted, got 'nan'"),
         ((HEADER + ",density_g_cm3", ROW + ",0"), "row 2, column density_g_cm3: a positive finite number"),
         ((HEADER + ",deviation_percent", ROW + ",inf"), "row 2, column deviation_percent: a finite number"),
         ((HEADER, "glass,１,0.5,4,2"), "row 2, column gamma_l_eV: a finite number is wanted, got '１'"),

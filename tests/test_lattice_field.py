@@ -86,8 +86,7 @@ def test_special_values_of_alpha(form, c_l):
     lattice = mbfast.BlockLattice((2, 3, 4), 1.0)
     moments = random_moments(4, lattice, interaction)
     assert_fields_equal(
-        mbfast.pair_field(interaction, lattice, moments, method="fft"),
-        mbfast.pair_field(interaction, lattice, moments),
+        mbfast.pair_field(interaction, lattice, moments, method="fft"), mbfast.pair_field(interaction, lattice, moments)
     )
 
 
@@ -245,12 +244,7 @@ LATTICE = mbfast.BlockLattice((2, 2, 2), 5e-9)
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
-        (
-            (None, LATTICE),
-            {},
-            TypeError,
-            r"interaction must be an Interaction \(.*\), got None",
-        ),
+        ((None, LATTICE), {}, TypeError, r"interaction must be an Interaction \(.*\), got None"),
         ((SILICA, np.zeros((1, 3))), {}, TypeError, "lattice must be a BlockLattice, got ndarray"),
         ((SILICA, LATTICE), {"boundary": "wall"}, ValueError, "boundary must be one of open, periodic, got 'wall'"),
         ((SILICA, LATTICE), {"macroscopic": "clamped"}, ValueError, "macroscopic belongs to boundary='periodic'"),
@@ -276,12 +270,7 @@ def test_bad_arguments_of_the_set_up(arguments, options, error, message):
             TypeError,
             "out must be a writable, C-contiguous float64 array of .*, got list",
         ),
-        (
-            np.ones((2, 2, 2, 6)),
-            {"out": np.empty((2, 2, 2, 6), np.float32)},
-            TypeError,
-            "got ndarray of float32",
-        ),
+        (np.ones((2, 2, 2, 6)), {"out": np.empty((2, 2, 2, 6), np.float32)}, TypeError, "got ndarray of float32"),
         (np.ones((2, 2, 2, 6)), {"out": np.empty((8, 6))}, ValueError, r"shape \(2, 2, 2, 6\), got shape \(8, 6\)"),
         (np.ones((2, 2, 2, 6)), {"out": np.empty((2, 2, 6, 2)).swapaxes(2, 3)}, ValueError, "C-contiguous"),
         (np.ones((2, 2, 2, 6)), {"threads": 0}, ValueError, "threads must be at least 1, got 0"),

@@ -363,11 +363,7 @@ LEVELS = {
         ({"broadening": None}, ValueError, "broadening must be given for a gaussian"),
         ({"broadening": 0.0}, ValueError, "broadening must be positive"),
         ({"shape": "histogram"}, ValueError, "broadening has no meaning for a histogram"),
-        (
-            {"shape": "histogram", "broadening": None, "omega": [2.0, 1.0]},
-            ValueError,
-            "omega must be increasing edges",
-        ),
+        ({"shape": "histogram", "broadening": None, "omega": [2.0, 1.0]}, ValueError, "omega must be increasing edges"),
         ({"shape": "box"}, ValueError, "shape must be one of gaussian, lorentzian, histogram, got 'box'"),
         ({"components": "all"}, ValueError, "components must be one of isotropic, tensor, got 'all'"),
     ],

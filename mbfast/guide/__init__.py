@@ -17,6 +17,5 @@ Read a page with ``help(mbfast.guide.methods)``; the same pages are in the site 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    ["conventions", "methods", "accuracy", "embedding", "performance", "equations", "findings", "glossary"],
+    __name__, ["conventions", "methods", "accuracy", "embedding", "performance", "equations", "findings", "glossary"]
 )

@@ -132,8 +132,7 @@ def _field_at(
 
 
 @jit(
-    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, float64, float64, float64[:, ::1])",
-    fastmath=FAST,
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, float64, float64, float64[:, ::1])", fastmath=FAST
 )
 def field(targets: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, out: Any) -> None:
     """Add to out (6, m) the field at targets (3, m) of all sources."""
