@@ -200,7 +200,7 @@ def test_speeds_belong_to_a_number_of_threads(speed):
         ((True,), {}, ValueError, "shape must be three whole numbers"),
         ((10, "charge"), {}, ValueError, "kind must be one of stress, dipole, got 'charge'"),
         ((10,), {"images": 1}, ValueError, "cell and images belong to boundary='periodic', got images"),
-        ((10,), {"boundary": "periodic", "images": -5}, ValueError, "images must be a whole number >= 0"),
+        ((10,), {"boundary": "periodic", "images": -5}, ValueError, "images must be at least 0 shells"),
         ((10,), {"rtol": "fine"}, TypeError, "rtol must consist of real numbers"),
     ],
 )

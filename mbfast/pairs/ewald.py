@@ -40,8 +40,9 @@ class EwaldField(PairField):
         no stress on average, where the body deforms as its moments, and its moduli, want it to. Dipoles: no electric
         field on average, as between short-circuited plates, the default, or a sphere of images with nothing but the
         medium of the interaction's permittivity around it.
-    rtol : float
-        From 1e-12 to 0.01: the error of any component at any block relative to the largest field; see Notes.
+    rtol : float, optional
+        From 1e-12 to 0.01, None for 1e-6: the error of any component at any block relative to the largest field; see
+        Notes.
     at : array_like, shape (M, 3), optional
         As in `pair_field`.
     threads : int, optional
@@ -117,7 +118,7 @@ class EwaldField(PairField):
 
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, *, boundary: Boundary = "open",
-        cell: ArrayLike | None = None, macroscopic: Macroscopic | None = None, rtol: float = EWALD_RTOL,
+        cell: ArrayLike | None = None, macroscopic: Macroscopic | None = None, rtol: float | None = None,
         at: ArrayLike | None = None, threads: int | None = None,
     ) -> None:  # fmt: skip
         options = {"boundary": boundary, "cell": cell, "macroscopic": macroscopic, "rtol": rtol, "at": at}

@@ -243,8 +243,9 @@ class PairField(ABC):
         }
 
     def __repr__(self) -> str:
-        interaction, blocks, boundary, rtol, memory = self._facts().values()
-        return f"<{type(self).__name__}: {interaction}, {blocks}, {boundary}, rtol {rtol}, {memory}>"
+        facts = self._facts()
+        facts["rtol"] = f"rtol {facts['rtol']}"
+        return f"<{type(self).__name__}: {', '.join(facts.values())}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in self._facts().items())

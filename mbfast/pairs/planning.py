@@ -72,7 +72,7 @@ def predict(
     rtol : float, optional
         What "ewald" is to reach; None: 1e-12, as for ``method="auto"``.
     boundary, images
-        As in `pair_field`: periodic, with `images` shells of images, or, by "ewald", all of them.
+        As in `pair_field`: periodic, with `images` shells of images, or, without `images`, all of them.
     averaged : bool
         Whether blocks are cubes, on a lattice.
 
@@ -136,8 +136,8 @@ def auto_method(problem: PairProblem) -> tuple[Name, PairProblem, str]:
     """Return the method that ``method="auto"`` takes, the problem with its rtol, and why.
 
     It depends on the problem alone, so that the same input takes the same method, and gives the same bits, on every
-    run: few blocks are summed directly; all images by Ewald; for what is left the costs decide, seconds on a reference
-    machine.
+    run: few blocks are summed directly; all images by FFT on a lattice, else by Ewald; for what is left the costs
+    decide, seconds on a reference machine.
     """
     anywhere, explicit = problem.lattice is None, problem.images is not None
     few = problem.geometry.n_blocks * problem.n_targets <= (_FEW_ANYWHERE if anywhere else _FEW) ** 2

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, float_array, one_number, require_bounded, require_choice
+from mbfast._core.validate import FloatArray, float_array, one_number, require_bounded, require_choice, whole_number
 from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks, reduced_cell
 from mbfast.pairs.interactions import Interaction, check_interaction
 from mbfast.pairs.moments import Moments
@@ -60,22 +60,20 @@ class PairProblem:
                 raise ValueError(f"macroscopic belongs to boundary='periodic', {got}")
             geometry = as_blocks(blocks)
             return cls(checked, geometry, rtol=tolerance, at=_points(at, geometry, None))
-        if images is not None and (isinstance(images, bool) or not isinstance(images, int | np.integer) or images < 0):
-            raise ValueError(f"images must be a whole number >= 0 of shells, or None for all of them, got {images!r}")
+        shells = None if images is None else whole_number("images", images)
+        if shells is not None and shells < 0:
+            raise ValueError(f"images must be at least 0 shells, or None for all of them, got {shells}")
         if macroscopic is not None:
             require_choice("macroscopic", macroscopic, checked.conditions)
             if images is not None:
                 got = f"{macroscopic!r} with images={images}, which end at a surface"
                 raise ValueError(f"macroscopic is for sums over all images, got {got}")
-            checked.uniform_field(macroscopic)
+            checked.uniform_field(macroscopic)  # refuses what no medium can be
         geometry = as_blocks(blocks)
         vectors = _cell_vectors(geometry, cell)
         if images != 0 and isinstance(geometry, Cloud) and geometry.n_blocks:
             _refuse_coincident_images(geometry, vectors)
-        shells, points = (
-            None if images is None else int(images),
-            _points(at, geometry, vectors if images != 0 else None),
-        )
+        points = _points(at, geometry, vectors if images != 0 else None)
         return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance, points)  # type: ignore[arg-type]
 
     @property
@@ -180,9 +178,9 @@ def _points(at: ArrayLike | None, geometry: BlockLattice | Cloud, vectors: Float
     if len(points) and geometry.n_blocks:
         from scipy.spatial import cKDTree  # noqa: PLC0415
 
-        (places, rounding), (blocks, _) = (_folded(x, vectors) for x in (points, geometry.reduced().T))
+        (places, rounding), (blocks, other) = (_folded(x, vectors) for x in (points, geometry.reduced().T))
         distances, nearest = cKDTree(blocks, boxsize=None if vectors is None else [1.0, 1.0, 1.0]).query(places)
-        if np.any(distances <= rounding):
+        if np.any(distances <= max(rounding, other)):
             point = int(np.argmin(distances))
             raise ValueError(f"at must be points between the blocks, got point {point} at block {nearest[point]}")
     return points

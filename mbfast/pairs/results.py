@@ -37,8 +37,8 @@ class PairResult:
     rtol : float
         What the method is held to.
     error : float
-        Estimated largest error of a component of the field, in its unit: rtol times the largest of them, or times the
-        field of the largest moment at the mean distance of blocks where all fields are smaller than that.
+        Estimated largest error of a component of the field, in its unit: rtol times the largest of them, or, where all
+        are smaller than that, times the method's `unit` for the largest moment.
     inputs : dict
         What was asked for: interaction, boundary, images, ... and the version of mbfast.
     """

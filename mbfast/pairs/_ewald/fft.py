@@ -6,7 +6,6 @@ ducc0 took half of SciPy's time, on meshes whose components run fastest.
 from __future__ import annotations
 
 import functools
-import importlib.util
 import math
 from typing import Any
 
@@ -15,23 +14,17 @@ import scipy.fft
 
 from mbfast._core.validate import FloatArray
 
-_DUCC = importlib.util.find_spec("ducc0") is not None
-
 
 @functools.cache
-def _started() -> Any:
-    """Return ducc0's transforms, None where the threads that it starts, one a core for transforms on one, cannot be."""
-    import ducc0.fft  # noqa: PLC0415
-
+def ducc() -> Any:
+    """Return ducc0's transforms; None where it is not installed, or cannot start its threads, one a core."""
     try:
+        import ducc0.fft  # noqa: PLC0415
+
         ducc0.fft.r2c(np.zeros(2))
-    except RuntimeError:
+    except (ImportError, RuntimeError):
         return None
     return ducc0.fft
-
-
-def _ducc() -> Any:
-    return _started() if _DUCC else None
 
 
 def good_length(least: float) -> int:
@@ -41,20 +34,19 @@ def good_length(least: float) -> int:
 
 def real(array: FloatArray, axis: int) -> Any:
     """Transform real numbers: the modes 0 to n//2."""
-    ducc = _ducc()
-    return ducc.r2c(array, axes=(axis,)) if ducc else scipy.fft.rfft(array, axis=axis)
+    return library.r2c(array, axes=(axis,)) if (library := ducc()) else scipy.fft.rfft(array, axis=axis)
 
 
 def real_backward(modes: Any, axis: int, n: int) -> Any:
     """Transform the modes of n real numbers back."""
-    if ducc := _ducc():
-        return ducc.c2r(modes, axes=(axis,), lastsize=n, forward=False)
+    if library := ducc():
+        return library.c2r(modes, axes=(axis,), lastsize=n, forward=False)
     return scipy.fft.irfft(modes, n, axis=axis, norm="forward")
 
 
 def turn(array: Any, *, forward: bool) -> None:
     """Transform along the first axis in place, forward or back."""
-    if ducc := _ducc():
-        ducc.c2c(array, axes=(0,), forward=forward, out=array)
+    if library := ducc():
+        library.c2c(array, axes=(0,), forward=forward, out=array)
     else:
         array[...] = scipy.fft.fft(array, axis=0) if forward else scipy.fft.ifft(array, axis=0, norm="forward")

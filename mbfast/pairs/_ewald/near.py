@@ -25,15 +25,9 @@ class Near:
     """
 
     def __init__(
-        self,
-        positions: FloatArray,
-        fractions: FloatArray,
-        box: FloatArray,
-        radius: float,
-        *,
-        blocks: int,
+        self, positions: FloatArray, fractions: FloatArray, box: FloatArray, radius: float, *, blocks: int,
         periodic: bool,
-    ) -> None:
+    ) -> None:  # fmt: skip
         n, self._square = len(positions), radius * radius
         margin = radius * (1.0 + 1e-9) * np.linalg.norm(np.linalg.inv(box), axis=0)
         every, owners, step = fractions, np.arange(n), margin / _REACH
