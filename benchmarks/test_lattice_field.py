@@ -101,6 +101,45 @@ def test_set_up(benchmark, kind, n):
     timed(benchmark, lambda: mbfast.LatticeField(INTERACTIONS[kind], lattice), group, "mbfast", rounds=3)
 
 
+PERIODIC = {
+    "mbfast": lambda interaction, lattice: mbfast.LatticeField(interaction, lattice, boundary="periodic"),
+    "mbfast, Ewald, 1e-6": lambda interaction, lattice: mbfast.EwaldField(interaction, lattice, boundary="periodic"),
+}
+
+
+@pytest.mark.parametrize("contender", [*PERIODIC, "bare FFTs by SciPy"])
+@pytest.mark.parametrize("n", [16, 32, 64, 128])
+@pytest.mark.parametrize("kind", INTERACTIONS)
+def test_periodic(benchmark, rng, kind, n, contender):
+    """All images, against the real transforms of the unpadded box."""
+    skip_untimed(benchmark, n)
+    interaction, lattice = INTERACTIONS[kind], mbfast.BlockLattice((n, n, n), 1.0)
+    moments = rng.normal(size=(n, n, n, interaction.components))
+    group = f"{kind} periodic lattice field, {n}^3"
+    if contender not in PERIODIC:
+        boxes = np.moveaxis(moments, -1, 0).copy()
+
+        def bare():
+            return [scipy.fft.irfftn(scipy.fft.rfftn(box, workers=CORES), s=box.shape, workers=CORES) for box in boxes]
+
+        timed(benchmark, bare, group, f"{contender}, {CORES} threads")
+        return
+    field = PERIODIC[contender](interaction, lattice)
+    if n <= 16:
+        expected = PERIODIC["mbfast, Ewald, 1e-6"](interaction, lattice)(moments)
+        assert np.abs(field(moments) - expected).max() <= 1e-6 * np.abs(expected).max()
+    timed(benchmark, lambda: field(moments), group, contender, rounds=2 if "Ewald" in contender else 5)
+
+
+@pytest.mark.parametrize("n", [16, 32, 64, 128])
+@pytest.mark.parametrize("kind", INTERACTIONS)
+def test_periodic_set_up(benchmark, kind, n):
+    skip_untimed(benchmark, n)
+    lattice = mbfast.BlockLattice((n, n, n), 1.0)
+    group = f"{kind} periodic lattice field, set-up, {n}^3"
+    timed(benchmark, lambda: PERIODIC["mbfast"](INTERACTIONS[kind], lattice), group, "mbfast", rounds=2)
+
+
 @pytest.fixture(scope="session")
 def magnum():
     with warnings.catch_warnings():

@@ -112,8 +112,10 @@ CELLS = {
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("cell", CELLS)
-@INTERACTIONS
+@pytest.mark.parametrize(
+    ("interaction", "cell"),
+    [(SILICA, "skew"), (SILICA, "flat"), (JOFFRIN_LEVELUT, "skew"), *((DIPOLES, cell) for cell in CELLS)],
+)
 def test_periodic_boxes_against_spheres_of_images(interaction, cell):
     """Spheres of images converge to the clamped (tin-foil) field plus the mean mode: for dipoles, the vacuum's."""
     vectors = CELLS[cell]
@@ -162,7 +164,7 @@ def another_basis(cell, steps):
 
 
 @pytest.mark.compiled
-@settings(max_examples=15)  # each makes two fields
+@settings(max_examples=10)  # each makes two fields
 @given(
     degrees=ANGLES, steps=BASES, n=st.integers(1, 4), seed=st.integers(0, 99), rtol=st.sampled_from([1e-3, 1e-8, 1e-12])
 )
@@ -189,7 +191,7 @@ PRIMITIVE = {
 
 
 @pytest.mark.compiled
-@settings(max_examples=15)  # each makes two fields
+@settings(max_examples=10)  # each makes two fields
 @given(
     kind=st.sampled_from(sorted(PRIMITIVE)), shape=st.tuples(*[st.integers(1, 5)] * 3), hydrostatic=st.booleans(),
     wave=st.tuples(*[st.integers(0, 4)] * 3), at_nodes=st.booleans(), seed=st.integers(0, 99),
@@ -223,7 +225,7 @@ def test_waves_of_dipoles_whose_field_is_zero_by_symmetry(rtol):
 
 
 @pytest.mark.compiled
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(n=st.integers(2, 4), seed=st.integers(0, 999), rtol=st.sampled_from([1e-12, 1e-6, 1e-2]))
 @INTERACTIONS
 def test_few_blocks_in_free_space_meet_rtol(interaction, n, seed, rtol):

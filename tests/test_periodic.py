@@ -44,7 +44,7 @@ def test_known_sums_over_the_simple_cubic_lattice(wave, values):
 
 
 @KINDS
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(shape=SHAPES)
 def test_sums_have_the_symmetries_of_the_lattice(averaged, shape):
     """Even or odd along each axis, without trace, and the same when axes are exchanged."""
@@ -65,7 +65,7 @@ def test_sums_have_the_symmetries_of_the_lattice(averaged, shape):
         assert_allclose(other.transpose(2, 0, 1), function, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(shape=SHAPES, times=st.permutations([1, 1, 2]))
 def test_a_lattice_of_twice_as_many_blocks_has_the_same_sums(shape, times):
     """Images of the small lattice are blocks of the large one."""
@@ -77,7 +77,7 @@ def test_a_lattice_of_twice_as_many_blocks_has_the_same_sums(shape, times):
         assert_allclose(folded, small, rtol=0, atol=2e-12)
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(shape=st.tuples(*[st.integers(1, 4)] * 3))
 def test_cubes_are_made_of_eight_smaller_ones(shape):
     """A(d) = 8 sum over s of W(s) A(2 d + s), with a cube and itself included: an identity, split or not."""
@@ -129,7 +129,7 @@ def test_laminates_of_cubes(interaction, axis, n):
 
 
 @pytest.mark.compiled
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(shape=SHAPES, seed=st.integers(0, 99), full=st.booleans())
 @INTERACTIONS
 def test_points_against_ewald_sums(interaction, shape, seed, full):
