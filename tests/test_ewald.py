@@ -134,8 +134,8 @@ def test_periodic_boxes_against_spheres_of_images(interaction, cell):
 
 
 def size(moments):
-    """Root mean square of the norms of moments."""
-    return np.sqrt(np.mean(np.sum(np.square(moments), axis=tuple(range(1, moments.ndim)))))
+    """Largest norm of a moment."""
+    return np.sqrt(np.max(np.sum(np.square(moments), axis=tuple(range(1, moments.ndim)))))
 
 
 def worst(field, expected, moments, made):
@@ -281,7 +281,7 @@ def test_a_cell_costs_what_its_volume_says():
         ([1.0, 1.0, 1.0], [50.0, 50.0, 50.0]),
     ):
         long = cost(np.array(scale), cell)
-        assert long.seconds < 30.0 * cube.seconds
+        assert long.seconds < 0.1
         assert long.memory < 3e8
 
 

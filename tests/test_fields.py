@@ -275,6 +275,39 @@ def test_points_are_checked(blocks, options, message):
         mbfast.pair_field(DIPOLES, blocks, np.zeros(shape), **options)
 
 
+def test_rounding_far_away_does_not_count_nearby():
+    """Each point and each block has its own rounding errors; blocks of one cell are told apart as without one."""
+    options = {"boundary": "periodic", "cell": [1.0, 1.0, 1.0], "images": 1, "method": "direct"}
+    sources = np.ones((20, 3))
+    near, far = PLACES[0] + 1e-9, np.array([1e11 + 0.4, 0.3, 0.1])
+    both = mbfast.pair_field(DIPOLES, PLACES, sources, at=[near, far], **options)
+    assert_array_equal(both[0], mbfast.pair_field(DIPOLES, PLACES, sources, at=[near], **options)[0])
+    with pytest.raises(ValueError, match="got point 0 at block 0"):
+        mbfast.pair_field(DIPOLES, PLACES + np.array([1e6, 0.0, 0.0]), sources, at=PLACES[:1], **options)
+    close = [[0.0, 0.0, 0.0], [1e-30, 0.0, 0.0], [1e10 + 0.3, 0.3, 0.1]]
+    assert np.isfinite(mbfast.pair_field(DIPOLES, close, np.ones((3, 3)), **options)).all()
+    with pytest.raises(ValueError, match="blocks 0 and 2 coincide up to a period"):
+        mbfast.pair_field(DIPOLES, [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [7.0, 0.0, 0.0]], np.ones((3, 3)), **options)
+
+
+@pytest.mark.parametrize("cell", [[1e40, 1e40, 1e40], [1e-40, 1.0, 1.0], [1e-110] * 3, [1e200, 1.0, 1.0]])
+def test_cells_have_sizes_of_things(cell):
+    with np.errstate(all="raise"), pytest.raises(ValueError, match=r"^cell must"):
+        mbfast.DirectField(DIPOLES, [[0.0, 0.0, 0.0]], boundary="periodic", cell=cell, images=1)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("side", [1e-34, 1e-10, 1.0, 1e34])
+@pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
+def test_one_block_in_cells_of_any_size(interaction, side):
+    moment = np.eye(3)[None] if interaction is SILICA else np.ones((1, 3))
+    field, unit = (
+        mbfast.pair_field(interaction, np.zeros((1, 3)), moment, boundary="periodic", cell=[a, a, 2 * a]) * a**3
+        for a in (side, 1.0)
+    )
+    assert_allclose(field, unit, rtol=0, atol=1e-11 * abs(unit).max())
+
+
 def test_points_have_a_field_only():
     field = mbfast.DirectField(DIPOLES, PLACES, at=PROBES)
     with pytest.raises(ValueError, match="at is for fields; the energy is that of the blocks"):

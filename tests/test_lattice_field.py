@@ -101,7 +101,7 @@ def stress_matrix(functions, g, f):  # what it calls is written into compiled co
 def test_the_functions_make_the_tensor(interaction):
     """The basis functions are derivatives of r and of -1/r; what the matrix makes of them is the tensor."""
     lattice = mbfast.BlockLattice((3, 3, 4), 1.0)
-    derivatives = lattice_field.offset_derivatives(lattice, np.zeros((1, 3)), 2, 3)[:, 1, 2, 0]
+    derivatives = lattice_field.offset_derivatives(lattice, np.zeros((1, 3)), 2, range(3, 4))[:, 1, 2, 0]
     f = lattice_field._composed(interaction.components, derivatives)
     tensor = interaction.tensor([1.0, 2.0, 3.0]) / interaction.prefactor
     if interaction is DIPOLES:

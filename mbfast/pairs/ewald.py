@@ -54,7 +54,7 @@ class EwaldField(PairField):
         As of every `PairField`.
     unit : float
         Prefactor/d^3, d^3 the volume of a block among its neighbours: the field relative to which errors are below
-        `rtol` where all fields are smaller than it, for moments of size 1, the root mean square of their norms.
+        `rtol` where all fields are smaller than it, for moments of a largest norm of 1.
 
     Raises
     ------
@@ -78,9 +78,9 @@ class EwaldField(PairField):
     oversampling, as the split ends before its aliases matter. In free space each octave of distance has a mesh of its
     own. Radius, modes and mesh are what costs least.
 
-    Parameters are chosen so that no plane wave of moments has an error of half of rtol times the field that a moment of
-    the wave's root mean square makes at the distance d, prefactor/d^3, d^3 the volume of a block among its neighbours:
-    constants are those of the worst waves found on lattices. Moments without order have errors of a tenth of this, and
+    Parameters are chosen so that no plane wave of moments has an error of half of rtol times the field that its largest
+    moment makes at the distance d, prefactor/d^3, d^3 the volume of a block among its neighbours: constants are those
+    of the worst waves found on lattices. Moments without order have errors of a tenth of this, and
     fields of five such units and more, so errors are usually far below rtol. Only if moments are such that all fields
     nearly cancel, rtol is relative to that unit, not to them.
 
@@ -151,8 +151,12 @@ class EwaldField(PairField):
         if not n:
             return
         box, fractions, positions = _placed(problem, problem.geometry.reduced().T)
+        size = 2.0 ** math.frexp(float(np.abs(box).max()))[1]  # powers of a distance stay within the range of doubles
+        box, positions = box / size, positions / size
+        with np.errstate(over="ignore"):
+            self._scale = problem.scale * float(np.float64(size) ** -3.0)
         self._plan = plan = _plan(problem, box, fractions[:n], len(fractions) - n)
-        self.unit = abs(problem.scale) * plan.density / plan.cutoff**3
+        self.unit = abs(self._scale) * plan.density / plan.cutoff**3
         components, orders = interaction.components, _KERNELS[interaction.components][2]
         self._afford(_cost(plan, len(fractions), components, 1.0))
         inside, periodic = fractions @ box / plan.cutoff, problem.boundary == "periodic"
@@ -190,7 +194,7 @@ class EwaldField(PairField):
             field *= self._plan.cutoff**-3.0
             self._near.add(near, rows, self._polynomials, parts, field, workers)
             advance()
-        field *= self.problem.scale * moments.unit
+        field *= self._scale * moments.unit
         out.reshape(self._targets, moments.width)[:] = as_rows(field[-self._targets :].T, moments.width)
 
 

@@ -22,6 +22,8 @@ from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairP
 
 _LANES = 48  # of a transform along z, half of those of the others
 _TILES = 16  # at least, of each of the three steps
+_OFFSETS = 4096  # of a tile of the kernel's planes
+_PLANE = 30e-6  # seconds, beside those of its blocks, for a plane of the kernel
 _SMALL = 8000  # numbers in a field up to which threads cost more than they do
 # Seconds for a number of the padded box times the logarithm of their count, for the set-up and for a field, on one core
 # of an EPYC of the third generation.
@@ -111,11 +113,12 @@ class LatticeField(PairField):
         lattice, components = problem.lattice, problem.interaction.components
         if lattice is None or not lattice.n_blocks:
             return Cost(0.0, SPARE)
-        padded = math.prod(transform_length(side) for side in lattice.shape)
+        padded = math.prod(map(transform_length, lattice.shape))
         ends = 8.0 * problem.geometry.n_blocks * (2 * components + 3) + SPARE + 80.0 * problem.copies
         seconds = sum(_SECONDS[components]) * padded * math.log2(max(padded, 2))
         every = lattice.n_blocks if problem.every_image else 0
-        return Cost(seconds + 1e-6 * every, ends + padded * (208.0 if components > 3 else 88.0) + 400.0 * every)
+        seconds += _PLANE * max(lattice.shape) + 1e-6 * every
+        return Cost(seconds, ends + padded * (208.0 if components > 3 else 88.0) + 400.0 * every)
 
     def _set_up(self, workers: int) -> None:
         assert self.problem.lattice is not None  # nothing else is taken
@@ -151,14 +154,14 @@ class LatticeField(PairField):
         shifts, backwards = self.problem.shifts, [1 + axis for axis in reversed(self._order)]
         sums = image_sums(self.lattice) if self.problem.every_image and self._n else None
 
-        def plane(k: int) -> None:
+        def planes(some: Tile) -> None:
             if sums is None:
-                derivatives = offset_derivatives(self.lattice, shifts, self._order[2], k)
+                derivatives = offset_derivatives(self.lattice, shifts, self._order[2], range(*some))
             else:
-                derivatives = sums.take([k], 1 + self._order[2])
-            samples = _composed(self.interaction.components, derivatives)
-            samples = np.ascontiguousarray(samples.transpose(0, *backwards)[:, 0])
-            kernels.kernel_plane(samples, odd, y.m, x.m, *y.halved_tables, *x.halved_tables, kernel[k])
+                derivatives = sums.take(range(*some), 1 + self._order[2])
+            samples = _composed(self.interaction.components, derivatives).transpose(0, *backwards)
+            for k, plane in zip(range(*some), np.ascontiguousarray(samples.swapaxes(0, 1)), strict=True):
+                kernels.kernel_plane(plane, odd, y.m, x.m, *y.halved_tables, *x.halved_tables, kernel[k])
 
         def lines(tile: int) -> None:
             step = kernel[0, 0, 0].size
@@ -167,7 +170,7 @@ class LatticeField(PairField):
 
         flat = kernel.reshape(-1)
         if self._n:
-            tiles.run(plane, range(z.n), threads=workers)
+            tiles.run(planes, cut(z.n, math.ceil(_OFFSETS / (x.n * y.n))), threads=workers)
             tiles.run(lines, range(kernel.shape[1]), threads=workers)
         return kernel
 
@@ -198,6 +201,8 @@ class LatticeField(PairField):
         def collect(tile: Tile) -> None:
             kernels.collect(*tile, field, axes, places, scale, width, *z.tables, target)
 
+        # before `out`, which may be the moments, is filled
+        total = moments.rows().reshape(self._n, -1).sum(axis=0) if self.problem.every_image else np.empty(0)
         share = max(_TILES, 4 * workers)
         parts = [(work, cut(n, math.ceil(n / share))) for work, n in ((spread, y.n), (planes, z.m), (collect, y.n))]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
@@ -205,21 +210,20 @@ class LatticeField(PairField):
                 tiles.run(work, pieces, threads=workers if out.size > _SMALL else 1, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
         if self.problem.every_image:
-            total = moments.rows().reshape(self._n, -1).sum(axis=0)
             ones = np.eye(3).ravel() if moments.width == 9 else np.repeat([1.0, 0.0], 3)[: moments.width]
             # `total` of three numbers has no trace, and the second factor of vectors is zero
             uniform = self._uniform[0] * total + self._uniform[1] * (ones @ total) * ones
             out.reshape(self._n, -1)[:] += self.interaction.prefactor / self.lattice.spacing**3 * uniform
 
 
-def offset_derivatives(lattice: BlockLattice, shifts: FloatArray, axis: int, step: int) -> FloatArray:
-    """Return the fourth derivatives of r, as INDICES lists them, at the offsets >= 0 with `step` along `axis`.
+def offset_derivatives(lattice: BlockLattice, shifts: FloatArray, axis: int, steps: range) -> FloatArray:
+    """Return the fourth derivatives of r, as INDICES lists them, at the offsets >= 0 with some `steps` along `axis`.
 
-    They are summed over the shifts (s, 3), in spacings, but for a block and itself; shape (15, n1, n2, n3), with 1 for
-    n along the axis.
+    They are summed over the shifts (s, 3), in spacings, but for a block and itself; shape (15, n1, n2, n3), with the
+    number of steps for n along the axis.
     """
     sides = [np.arange(n, dtype=np.float64) for n in lattice.shape]
-    sides[axis] = np.array([float(step)])
+    sides[axis] = np.array(steps, dtype=np.float64)
     offsets = np.stack(np.meshgrid(*sides, indexing="ij"))
     d = offsets.reshape(3, -1)
     derivatives = np.zeros((len(INDICES), d.shape[1]))
@@ -291,6 +295,8 @@ class _Axis:
 
 def transform_length(n: int) -> int:
     """Return the length of the transforms along an axis of n blocks: the next product of 2, 3 and 5."""
+    if n > 1 << 40:  # more than any memory holds, and may be than SciPy knows the next of
+        return n
     length: int = scipy.fft.next_fast_len(max(n, 1), real=True)
     return length
 

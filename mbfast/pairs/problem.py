@@ -10,7 +10,15 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, float_array, one_number, require_bounded, require_choice, whole_number
+from mbfast._core.validate import (
+    SMALLEST,
+    FloatArray,
+    float_array,
+    one_number,
+    require_bounded,
+    require_choice,
+    whole_number,
+)
 from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks, reduced_cell
 from mbfast.pairs.interactions import Interaction, check_interaction
 from mbfast.pairs.moments import Moments
@@ -61,8 +69,8 @@ class PairProblem:
             geometry = as_blocks(blocks)
             return cls(checked, geometry, rtol=tolerance, at=_points(at, geometry, None))
         shells = None if images is None else whole_number("images", images)
-        if shells is not None and shells < 0:
-            raise ValueError(f"images must be at least 0 shells, or None for all of them, got {shells}")
+        if shells is not None and not 0 <= shells <= 10**9:
+            raise ValueError(f"images must be at least 0 shells, at most 1e9, or None for all of them, got {shells}")
         if macroscopic is not None:
             require_choice("macroscopic", macroscopic, checked.conditions)
             if images is not None:
@@ -155,9 +163,11 @@ def _cell_vectors(geometry: BlockLattice | Cloud, cell: ArrayLike | None) -> Flo
         vectors = np.diag(vectors)
     if vectors.shape != (3, 3) or not np.isfinite(vectors).all():
         raise ValueError(f"cell must be finite, of shape (3,) or (3, 3), got {np.asarray(cell).tolist()}")
+    require_bounded("cell", vectors)
     vectors = vectors / geometry.unit
-    volume = abs(float(np.linalg.det(vectors)))
-    if geometry.n_blocks and not volume > 1e-12 * float(np.prod(np.linalg.norm(vectors, axis=1))):
+    lengths = np.linalg.norm(vectors, axis=1)
+    short = lengths.min() * geometry.unit < SMALLEST  # also where the volume would underflow
+    if geometry.n_blocks and (short or not abs(float(np.linalg.det(vectors))) > 1e-12 * float(np.prod(lengths))):
         raise ValueError(f"cell must have a volume, got {np.asarray(cell).tolist()}")
     return vectors
 
@@ -178,29 +188,37 @@ def _points(at: ArrayLike | None, geometry: BlockLattice | Cloud, vectors: Float
     if len(points) and geometry.n_blocks:
         from scipy.spatial import cKDTree  # noqa: PLC0415
 
-        (places, rounding), (blocks, other) = (_folded(x, vectors) for x in (points, geometry.reduced().T))
-        distances, nearest = cKDTree(blocks, boxsize=None if vectors is None else [1.0, 1.0, 1.0]).query(places)
-        if np.any(distances <= max(rounding, other)):
-            point = int(np.argmin(distances))
+        (places, turns, errors), (its, its_turns, its_errors) = (
+            _folded(x, vectors) for x in (points, geometry.reduced().T)
+        )
+        distances, nearest = cKDTree(its, boxsize=None if vectors is None else [1.0, 1.0, 1.0]).query(places)
+        imaged = (turns != its_turns[nearest]).any(axis=1)
+        at_block = (distances <= errors + its_errors[nearest]) & imaged
+        at_block |= (points == geometry.reduced().T[nearest]).all(axis=1)
+        if at_block.any():
+            point = int(np.argmax(at_block))
             raise ValueError(f"at must be points between the blocks, got point {point} at block {nearest[point]}")
     return points
 
 
-def _folded(places: FloatArray, vectors: FloatArray | None) -> tuple[FloatArray, float]:
-    """Return places (N, 3), in a cell as fractions of its reduced vectors, and what rounding does to them."""
+def _folded(places: FloatArray, vectors: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return places (N, 3), in a cell as fractions of its reduced vectors; periods taken off; and rounding errors."""
     if vectors is None:
-        return places, 0.0
+        return places, np.zeros(places.shape), np.zeros(len(places))
     places = places @ np.linalg.inv(reduced_cell(vectors))
-    rounding = 16.0 * float(np.finfo(np.float64).eps) * max(1.0, float(np.abs(places).max(initial=0.0)))
-    return (places - np.floor(places)) % 1.0, rounding
+    turns = np.floor(places)
+    errors = 8.0 * float(np.finfo(np.float64).eps) * np.maximum(np.abs(places).max(axis=1), 1.0)
+    return (places - turns) % 1.0, turns, errors
 
 
 def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
     """Raise a ValueError if a block is, up to rounding, at an image of another one."""
     from scipy.spatial import cKDTree  # noqa: PLC0415
 
-    places, rounding = _folded(cloud.reduced().T, vectors)
-    pairs = cKDTree(places, boxsize=[1.0, 1.0, 1.0]).query_pairs(rounding)
-    if pairs:
-        one, other = min(pairs)
-        raise ValueError(f"blocks {one} and {other} coincide up to a period of the cell")
+    places, turns, errors = _folded(cloud.reduced().T, vectors)
+    tree = cKDTree(places, boxsize=[1.0, 1.0, 1.0])
+    for one, other in sorted(tree.query_pairs(2.0 * float(errors.max(initial=0.0)))):
+        apart = np.abs(places[one] - places[other])
+        near = np.linalg.norm(np.minimum(apart, 1.0 - apart)) <= errors[one] + errors[other]
+        if near and (turns[one] != turns[other]).any():
+            raise ValueError(f"blocks {one} and {other} coincide up to a period of the cell")

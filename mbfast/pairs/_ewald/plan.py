@@ -49,7 +49,7 @@ class Plan:
 
 
 class _Model(NamedTuple):
-    """What the cost of moments of so many components depends on, beside `_NODE`, `_WEIGHT` and `_IMAGE`."""
+    """What the cost of moments of so many components depends on, beside what all have in common."""
 
     flat: bool  # whether the biharmonic part is wanted, and with it profiles that are flat
     pair: float  # ns for what is evaluated for a pair within a cube
@@ -58,8 +58,8 @@ class _Model(NamedTuple):
 
 
 # What one thread of an EPYC of the third generation needs, in ns: for both ways of a number of a node through all
-# transforms, of a number to a node it has a weight for, and for an image of a block.
-_NODE, _WEIGHT, _IMAGE = 25.0, 0.8, 100.0
+# transforms, of one to and from the mesh with its edges, of a number to a node it has a weight for, and for an image.
+_NODE, _EDGE, _WEIGHT, _IMAGE = 20.0, 4.0, 0.8, 100.0
 _MODELS = {6: _Model(True, 150.0, 7.5, 3.7), 3: _Model(False, 60.0, 12.0, 2.2)}
 _ALL = 0.05  # of the time of a pair within a cube: that of a pair where all are near
 _NODES = 1 << 24  # 800 MB of stress, and as much transformed
@@ -100,7 +100,9 @@ def choose(
             width = _width_for(error, around, bandwidth, oversampling)
             step = math.pi / (oversampling * bandwidth)
             nodes = np.ceil(lengths / cutoff / step)
-            far = components * (rows * width**3 * _WEIGHT + float(np.prod(nodes)) * _NODE)
+            far = components * (
+                rows * width**3 * _WEIGHT + float(np.prod(nodes)) * _NODE + float(np.prod(nodes + width)) * _EDGE
+            )
             if float(np.prod(nodes + width)) > max(_NODES, 16.0 * rows) or (best is not None and far > best.cost):
                 continue
             hopeless = False
@@ -109,7 +111,8 @@ def choose(
             shapes: tuple[Shape, ...] = (tuple(_fft.good_length(float(count)) for count in nodes),)
             if not periodic:
                 shapes = _octaves(lengths / cutoff, step, width)
-            cost = near + components * (rows * width**3 * _WEIGHT + sum(map(math.prod, shapes)) * _NODE)
+            edged = math.prod(side + width for side in shapes[0]) * _EDGE
+            cost = near + components * (rows * width**3 * _WEIGHT + sum(map(math.prod, shapes)) * _NODE + edged)
             if best is None or cost < best.cost:
                 best = Plan(cutoff, bandwidth, components, width, oversampling, shapes, cost, around, images)
         if hopeless:
