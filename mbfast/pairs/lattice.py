@@ -23,7 +23,7 @@ from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairP
 _LANES = 48  # of a transform along z, half of those of the others
 _TILES = 16  # at least, of each of the three steps
 _OFFSETS = 4096  # of a tile of the kernel's planes
-_PLANE = 30e-6  # seconds, beside those of its blocks, for a plane of the kernel
+_PLANE = 10e-6  # seconds, beside those of its blocks, for a plane of the kernel
 _SMALL = 8000  # numbers in a field up to which threads cost more than they do
 # Seconds for a number of the padded box times the logarithm of their count, for the set-up and for a field, on one core
 # of an EPYC of the third generation.

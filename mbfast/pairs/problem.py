@@ -70,7 +70,8 @@ class PairProblem:
             return cls(checked, geometry, rtol=tolerance, at=_points(at, geometry, None))
         shells = None if images is None else whole_number("images", images)
         if shells is not None and not 0 <= shells <= 10**9:
-            raise ValueError(f"images must be at least 0 shells, at most 1e9, or None for all of them, got {shells}")
+            limits = "at least 0 shells, at most 1e9, or None for all of them"
+            raise ValueError(f"images must be {limits}, got {shells!s:.20}")
         if macroscopic is not None:
             require_choice("macroscopic", macroscopic, checked.conditions)
             if images is not None:
