@@ -352,6 +352,17 @@ def test_ctrl_c_before_a_command_runs_is_no_traceback(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_errors_and_handlers_that_python_knows_little_of(monkeypatch, capsys):
+    def fail():
+        raise OSError("no number of an error")
+
+    monkeypatch.setattr("mbfast.cli.app", fail)
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)  # of a handler that C has installed
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err == "mbfast: no number of an error\n"
+
+
 @pytest.mark.parametrize("source", ["usable cores", "MBFAST_NUM_THREADS", "OMP_NUM_THREADS"])
 def test_info_says_where_the_number_of_threads_comes_from(invoke, monkeypatch, source):
     for name in ("MBFAST_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK"):

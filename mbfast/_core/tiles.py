@@ -130,7 +130,7 @@ def run(
                 futures: list[Future[None]] = []
                 with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
                     for _ in range(others):
-                        futures.append(pool.submit(drain))  # noqa: PERF401  extend() would lose those before an error
+                        futures.append(pool.submit(drain))  # noqa: PERF401  those before an error are kept
                 drain()
                 for future in futures:
                     future.result()

@@ -47,7 +47,9 @@ def _usage_in_one_line() -> Iterator[None]:
         raise
 
 
-Threads: TypeAlias = Annotated[int | None, typer.Option(help="By default as many as this process may use: see info.")]
+Threads: TypeAlias = Annotated[
+    int | None, typer.Option(help="At most so many; by default what this process may use: see info.")
+]
 """The option --threads of commands that compute."""
 
 app = typer.Typer(
