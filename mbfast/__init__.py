@@ -21,5 +21,5 @@ def __getattr__(name):
         near = difflib.get_close_matches(name, __all__, 1)
         if not near or name in __all__:
             raise
-        # without the object, beside which Python would show a near name once more
+        # obj=None, or Python adds its own suggestion
         raise AttributeError(f"{error}, did you mean {near[0]}?", name=name, obj=None) from None

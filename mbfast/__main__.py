@@ -18,11 +18,12 @@ def main() -> None:
         sys.stderr.write(f"mbfast: the command line needs {error.name}: pip install 'mbfast[cli]'\n")
         sys.exit(2)
     finally:
-        signal.signal(signal.SIGINT, handler)
+        if callable(handler):
+            signal.signal(signal.SIGINT, handler)
     try:
         app()
     except OSError as error:  # of writing the help, to a full disk for one; commands catch their own
-        sys.stderr.write(f"mbfast: {error.strerror}\n")
+        sys.stderr.write(f"mbfast: {error.strerror or error}\n")
         sys.exit(2)
     except KeyboardInterrupt:  # before a command runs; what comes later ends in the same way
         sys.exit(130)

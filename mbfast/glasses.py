@@ -118,8 +118,6 @@ def medium(
 
     Raises
     ------
-    TypeError
-        If `called` is no function.
     MediumError
         A ValueError, if there is neither a glass nor all three numbers, if there is a glass and a velocity, if the
         glass is not in the table, or if its density is neither known nor given.
@@ -130,8 +128,6 @@ def medium(
     >>> medium("V52", density=4800)
     (4800, 4150.0, 2250.0)
     """
-    if not callable(called):
-        raise TypeError(f"called must be a function, got {called!r}")
     given = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t}
     there = [name for name, value in given.items() if value is not None]
     numbers = ("density", "c_l", "c_t")

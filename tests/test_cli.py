@@ -352,6 +352,17 @@ def test_ctrl_c_before_a_command_runs_is_no_traceback(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_errors_and_handlers_that_python_knows_little_of(monkeypatch, capsys):
+    def fail():
+        raise OSError("no number of an error")
+
+    monkeypatch.setattr("mbfast.cli.app", fail)
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)  # of a handler that C has installed
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err == "mbfast: no number of an error\n"
+
+
 @pytest.mark.parametrize("source", ["usable cores", "MBFAST_NUM_THREADS", "OMP_NUM_THREADS"])
 def test_info_says_where_the_number_of_threads_comes_from(invoke, monkeypatch, source):
     for name in ("MBFAST_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK"):
@@ -375,7 +386,10 @@ tunnelling_t = 2.9e-4
 """
 
 
-@pytest.mark.parametrize("arguments", [("reproduce",), ("flow", "flow.toml"), ("plan", "--blocks", "8")])
+COMPUTING = [("reproduce",), ("flow", "flow.toml"), ("plan", "--blocks", "8"), ("pairsum", "none.csv")]
+
+
+@pytest.mark.parametrize("arguments", COMPUTING)
 def test_threads_of_commands(invoke, tmp_path, arguments):
     (tmp_path / "flow.toml").write_text(FLOW, encoding="utf-8")
     result = invoke(*arguments, "--threads", 0)
@@ -383,28 +397,23 @@ def test_threads_of_commands(invoke, tmp_path, arguments):
     assert [path.name for path in tmp_path.iterdir()] == ["flow.toml"]
 
 
-def test_a_flow_takes_the_threads_it_is_given(invoke, monkeypatch, tmp_path):
+@pytest.mark.parametrize("arguments", COMPUTING[1:])
+def test_the_threads_of_a_command_are_its_limit(invoke, monkeypatch, tmp_path, arguments):
     (tmp_path / "flow.toml").write_text(FLOW, encoding="utf-8")
-    given = []
+    seen = []
 
-    def run(config, *, threads):
-        given.append(threads)
+    def stop(*_):
+        seen.append(tiles.default_threads()[0])
         raise ValueError("enough")
 
-    monkeypatch.setattr(FlowConfig, "run", run)
-    assert invoke("flow", "flow.toml", "--threads", 3).exit_code == 2
-    assert given == [3]
-
-
-def test_plan_for_a_number_of_threads(invoke, monkeypatch):
-    seen = []
-    monkeypatch.setattr(planning, "predictions", lambda _: seen.append(tiles.default_threads()) or ())
+    monkeypatch.setattr(FlowConfig, "run", stop)
+    monkeypatch.setattr(planning, "predictions", stop)
+    monkeypatch.setattr("mbfast.files.blocks.read_blocks", stop)
     try:
-        result = invoke("plan", "--blocks", "8", "--threads", 1)
+        assert invoke(*arguments, "--threads", 1).exit_code == 2
     finally:
         mbfast.set_threads(None)
-    assert seen[0][0] == 1
-    assert "threads: 1 (" in result.stdout
+    assert seen == [1]
 
 
 @pytest.mark.parametrize(

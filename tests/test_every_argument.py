@@ -173,6 +173,12 @@ WITHOUT_GRID = [
 # what else is given with an argument, where there are such arguments, for it to have a meaning
 PERIODIC = {"boundary": "periodic", "cell": [1e-7, 1e-7, 1e-7]}
 WITH = {"cell": PERIODIC, "images": PERIODIC, "image_shape": {**PERIODIC, "images": 1}, "macroscopic": PERIODIC}
+WITH["absorption_rates(dielectric)"] = WITH["absorption_rates(permittivity)"] = {
+    "dielectric": ABSORPTION,
+    "permittivity": 1.0,
+}
+SUM_OF_BLOCKS = {"form": "derived", "n0": 2.0, "waves": 1.0}
+WITH |= {f"self_consistent_ratio({argument})": SUM_OF_BLOCKS for argument in ("n0", "waves")}
 
 # by argument what is wrong, for all that have it; by name and argument, for one
 WRONG = {
@@ -189,7 +195,7 @@ WRONG = {
     "broadening": unless_none(ONE_POSITIVE),
     "c_l": POSITIVE,
     "c_t": POSITIVE,
-    "called": [5, None, WORDS],
+    "called": [],  # a hook of the command line
     "cell": [WORDS, OBJECT, 5.0, [1.0, 2.0], [1.0, 1.0, 0.0], [1.0, 1.0, np.nan], np.zeros((3, 3)), 1j],
     "coherent": FLAG,
     "components": CHOICE,
@@ -263,7 +269,7 @@ WRONG = {
     "tunnelling_l": POSITIVE,
     "tunnelling_t": POSITIVE,
     "flow(interaction)": INTERACTION[:-1],  # takes several
-    "glasses.medium(density)": [],  # left to the interaction
+    **{f"glasses.medium({number})": [] for number in ("density", "c_l", "c_t")},  # left to the interaction
     "isotropic_tensor(longitudinal)": FINITE,
     "isotropic_tensor(transverse)": FINITE,
     **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},
@@ -297,13 +303,16 @@ def refused(name, argument, wrong):
     """None if a call with a wrong argument is refused by the argument's name, else what it does."""
     function, arguments = CALLS[name]
     known = inspect.signature(function).parameters
-    more = {key: value for key, value in WITH.get(argument, {}).items() if key in known}
+    more = {
+        key: value for key, value in WITH.get(f"{name}({argument})", WITH.get(argument, {})).items() if key in known
+    }
     if wrong is None and known[argument].default is None:
         return None
     try:
         function(**{**arguments, **more, argument: wrong})
     except (ValueError, TypeError) as error:
-        named = re.search(rf"\b{argument}\b", str(error)) and "\n" not in str(error)
+        # some are refused together; values are known of anchors, and names of glasses unknown
+        named = re.match(rf"(\w+ and |\w+ \(of |unknown )?{argument}\b", str(error)) and "\n" not in str(error)
         return None if named else f"{argument}={wrong!r} is refused without a name: {error}"
     except Exception as error:
         return f"{argument}={wrong!r} ends in {error!r}"

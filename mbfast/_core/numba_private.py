@@ -28,10 +28,9 @@ PARTS = (
     "numba.core.caching:FunctionCache.load_overload",
     "numba.core.caching:FunctionCache.save_overload",
     "numba.core.caching:FunctionCache.cache_path",
-    "numba.core.caching:IndexDataCacheFile._load_index",
-    "numba.core.caching:IndexDataCacheFile._save_index",
-    "numba.core.caching:IndexDataCacheFile._load_data",
-    "numba.core.caching:IndexDataCacheFile._save_data",
+    "numba.core.caching:IndexDataCacheFile.load",
+    "numba.core.caching:IndexDataCacheFile.save",
+    "numba.core.caching:IndexDataCacheFile._data_name",
     "numba.core.caching:IndexDataCacheFile._data_path",
     "numba.core.caching:IndexDataCacheFile._dump",
     "numba.core.caching:IndexDataCacheFile._open_for_write",
@@ -137,10 +136,10 @@ def _intrinsic(like: Callable[..., None], before: list[str], generate: Callable[
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let no Ctrl-C get lost while something is compiled, or loaded from the cache.
+    """Do not lose Ctrl-C while something is compiled, or loaded from the cache.
 
-    LLVM calls functions of llvmlite back, out of which no exception comes: one that Ctrl-C would raise there is raised
-    at the end, as is one that was raised and did not come out of some other place.
+    An exception that is raised inside a callback of LLVM is dropped by ctypes. There the signal is only noted, and its
+    handler is called when the work is done; so it is where an exception of the handler was dropped somewhere else.
     """
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler) or threading.current_thread() is not threading.main_thread():
@@ -157,8 +156,8 @@ def interruptible() -> Iterator[None]:
             handler(number, frame)
             unheard.clear()  # it has not raised anything
 
-    signal.signal(signal.SIGINT, note)
     try:
+        signal.signal(signal.SIGINT, note)
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
@@ -182,38 +181,31 @@ def processor() -> tuple[str, str]:
 
 
 class _SealedFiles(part("numba.core.caching:IndexDataCacheFile")):  # type: ignore[misc]
-    """The files that numba keeps for a function, each behind a digest of content, name, and what it was made by.
+    """One file for each signature and processor, behind a digest of its content and of what it was made from.
 
-    One flipped bit in machine code may crash the process or change a result: what does not match is as if not there.
+    There is no index, as numba has it: processes that write at once could leave the index of one and the code of
+    another. One flipped bit in machine code may crash the process or change a result: a file that does not match its
+    digest is not loaded.
     """
 
-    def _load_index(self) -> Any:
-        return self._opened(self._index_path) or {}
+    def load(self, key: Any) -> Any:
+        with contextlib.suppress(OSError):
+            sealed = Path(self._path(key)).read_bytes()
+            if sealed == self._sealed(key, sealed[_SEAL:]):
+                return pickle.loads(sealed[_SEAL:])
+        return None
 
-    def _save_index(self, overloads: Any) -> None:
-        self._seal(self._index_path, overloads)
+    def save(self, key: Any, data: Any) -> None:
+        with self._open_for_write(self._path(key)) as file:
+            file.write(self._sealed(key, self._dump(data)))
 
-    def _load_data(self, name: str) -> Any:
-        return self._opened(self._data_path(name))
+    def _path(self, key: Any) -> str:
+        digest = hashlib.blake2b(repr(key[:2]).encode(), digest_size=8).digest()  # without the hash of the bytecode
+        return str(self._data_path(self._data_name(int.from_bytes(digest, "big"))))
 
-    def _save_data(self, name: str, data: Any) -> None:
-        self._seal(self._data_path(name), data)
-
-    def _opened(self, path: str) -> Any:
-        try:
-            sealed = Path(path).read_bytes()
-        except OSError:
-            return None
-        content = sealed[_SEAL:]
-        return pickle.loads(content) if sealed == self._sealed(path, content) else None
-
-    def _seal(self, path: str, data: Any) -> None:
-        with self._open_for_write(path) as file:
-            file.write(self._sealed(path, self._dump(data)))
-
-    def _sealed(self, path: str, content: bytes) -> bytes:
-        maker = repr((Path(path).name, self._version, self._source_stamp)).encode()
-        return hashlib.blake2b(maker + content, digest_size=_SEAL).digest() + content
+    def _sealed(self, key: Any, content: bytes) -> bytes:
+        origin = repr((key, Path(self._path(key)).name, self._version, self._source_stamp)).encode()
+        return hashlib.blake2b(origin + content, digest_size=_SEAL).digest() + content
 
 
 class ForgivingCache(part("numba.core.caching:FunctionCache")):  # type: ignore[misc]

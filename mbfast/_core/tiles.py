@@ -23,8 +23,8 @@ Progress: TypeAlias = bool | Callable[[int, int], object]
 """Whether to draw a bar (where rich is installed), or a function to call with (tiles done, tiles in all)."""
 
 _OWN_LIMIT, _LIMITS_OF_OTHERS = "MBFAST_NUM_THREADS", ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
-_NUMBER = re.compile("0*([1-9][0-9]{0,8})")  # of threads, as text
-_set: list[int] = []  # the limit of set_threads, if there is one
+_NUMBER = re.compile("0*[1-9][0-9]{0,8}")  # of threads, as text
+_set: list[tuple[str, int]] = []  # the limit of set_threads and its name, if there is one
 
 
 def check_threads(threads: int | None) -> int:
@@ -61,8 +61,8 @@ def set_threads(threads: int | None) -> None:
     ``threads=None`` takes the cores that the process may use, and no more than the first of these that is given:
     ``set_threads``, the environment variable MBFAST_NUM_THREADS, the least of OMP_NUM_THREADS, NUMBA_NUM_THREADS and
     SLURM_CPUS_PER_TASK, as they are at the first call. ``mbfast info`` says which it was. A number given to a call as
-    ``threads=`` has no limit. Calls raise a ValueError where MBFAST_NUM_THREADS is no number of threads; of the others,
-    what is no number is ignored.
+    ``threads=`` has no limit. Calls raise a ValueError where MBFAST_NUM_THREADS is no number of threads; a bad value of
+    the others is ignored.
 
     Examples
     --------
@@ -70,19 +70,16 @@ def set_threads(threads: int | None) -> None:
     >>> mbfast.set_threads(1)  # for code that is parallel already
     >>> mbfast.set_threads(None)
     """
-    _set[:] = [] if threads is None else [check_threads(threads)]
+    _set[:] = [] if threads is None else [("set_threads", check_threads(threads))]
 
 
 def default_threads() -> tuple[int, str]:
     """Return the number of threads that None stands for, and what it comes from; see `set_threads`.
 
-    A ValueError if MBFAST_NUM_THREADS is no number of threads; what others would not understand of theirs is ignored.
+    A ValueError if MBFAST_NUM_THREADS is no number of threads; a bad value of the others is ignored.
     """
     limits = {"usable cores": usable_cores()}
-    if _set:
-        limits["set_threads"] = _set[0]
-    else:
-        limits |= _of_environment()
+    limits |= dict(_set) or _of_environment()
     source = min(limits, key=limits.__getitem__)
     return limits[source], source
 
@@ -132,7 +129,8 @@ def run(
             try:
                 futures: list[Future[None]] = []
                 with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
-                    futures.extend(pool.submit(drain) for _ in range(others))
+                    for _ in range(others):
+                        futures.append(pool.submit(drain))  # noqa: PERF401  those before an error are kept
                 drain()
                 for future in futures:
                     future.result()

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 import mbfast
 
 P = ParamSpec("P")
-_USAGE_ERROR: Any = typer.BadParameter.__base__  # of click or of typer's own copy of it
+_USAGE_ERROR: Any = typer.BadParameter.__base__  # typer has its own copy of click: this is of whichever it uses
 
 
 def _refuse(where: str, message: str) -> NoReturn:
@@ -47,7 +47,9 @@ def _usage_in_one_line() -> Iterator[None]:
         raise
 
 
-Threads: TypeAlias = Annotated[int | None, typer.Option(help="By default as many as this process may use: see info.")]
+Threads: TypeAlias = Annotated[
+    int | None, typer.Option(help="At most so many; by default what this process may use: see info.")
+]
 """The option --threads of commands that compute."""
 
 app = typer.Typer(
@@ -72,7 +74,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             function(*args, **kwargs)
             if sys.stdout is not None:
                 sys.stdout.flush()
-        except (ValueError, TypeError, OSError, ImportError, MemoryError, RuntimeError) as error:  # of loops of links
+        except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
             if isinstance(error, BrokenPipeError) and not error.filename:  # who reads what we print (head) has left
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return

@@ -82,9 +82,9 @@ def info(plain: Plain = False) -> None:
     usable = f"{machine.usable_cores()} of {os.cpu_count()} cores usable by this process"
     processor, width = jit.target()
     folders = sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels})
-    files = [file for kernel in kernels for file in kernel.cache_files()]
-    cached = sum(bool(kernel.cache_files()) for kernel in kernels)
-    size = sum(file.stat().st_size for file in files) / 1024
+    files = [kernel.cache_files() for kernel in kernels]
+    cached = sum(map(bool, files))
+    size = sum(file.stat().st_size for of_kernel in files for file in of_kernel) / 1024
     rows = (
         ("mbfast", mbfast.__version__),
         ("Python", f"{platform.python_version()} on {platform.platform()}"),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from mbfast._core.archive import Content, check_writable, write_files
-from mbfast._core.tiles import check_threads
+from mbfast._core.archive import Content, behind_links, check_writable, write_files
+from mbfast._core.tiles import set_threads
 from mbfast.cli.command import Threads, command
 from mbfast.cli.output import Plain, echo, figure_files, rendered, show
 from mbfast.glasses import medium
@@ -44,13 +44,14 @@ def flow(
     """
     from mbfast.files.flow import read_flow_config  # noqa: PLC0415
 
+    set_threads(threads)
     wanted = read_flow_config(config)
     images = figure_files(wanted.figures, ("spectra", "ratio", "shares"))
     check_writable(wanted.data, *images)
     inputs = [config] + ([config.parent / name] if (name := wanted.values["spectrum"]["file"]) else [])
-    if any(wanted.data.resolve() == file.resolve() for file in inputs):
+    if behind_links(wanted.data) in map(behind_links, inputs):
         raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
-    result = wanted.run(threads=check_threads(threads))
+    result = wanted.run()
     outputs: dict[Path, Content] = {wanted.data: result.save}
     if images:
         from mbfast.plotting import flow_figures  # noqa: PLC0415
@@ -106,9 +107,10 @@ def pairsum(
     from mbfast.files.blocks import read_blocks  # noqa: PLC0415
     from mbfast.pairs.sums import pair_sum  # noqa: PLC0415
 
+    set_threads(threads)
     target = Path(f"{file.stem}-fields.npz") if output is None else output
     check_writable(target)
-    if target.resolve() == file.resolve():
+    if behind_links(target) == behind_links(file):
         raise ValueError(f"{target}: the output would replace the input")
     data = read_blocks(file)
     constants = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t, "form": form, "permittivity": permittivity}
@@ -117,12 +119,13 @@ def pairsum(
         boundary = "open" if cell is None and data.cell is None else "periodic"
     periods = _periods(cell) if cell is not None else data.cell if boundary == "periodic" else None
     given: dict[str, Any] = {"images": images, "image_shape": image_shape, "macroscopic": macroscopic, "rtol": rtol}
-    given |= {"method": method, "boundary": boundary, "cell": periods, "threads": threads}
+    given |= {"method": method, "boundary": boundary, "cell": periods}
     arguments = {name: value for name, value in given.items() if value is not None}
     start = time.perf_counter()
     result = pair_sum(interaction, data.blocks, data.moments, progress=not quiet, **arguments)
     seconds = time.perf_counter() - start
-    given |= {"file": str(file), "material": material, "cell": None if periods is None else periods.tolist()}
+    given |= {"file": str(file), "material": material, "threads": threads}
+    given["cell"] = None if periods is None else periods.tolist()
     result.asked(**given).save(target)
     made = f"by {result.method} (rtol {result.rtol:g}, error of the field {result.error:.1e})"
     line = f"{data.n_blocks} blocks, {boundary}: {result.energy:.6e} J {made}, {seconds:.2f} s, written to {target}"

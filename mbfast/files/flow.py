@@ -110,10 +110,10 @@ class FlowConfig:
         folder = self.values["output"]["figures"]
         return None if folder is None else self.path.parent / str(folder)
 
-    def run(self, *, threads: int | None = None) -> Flow:
+    def run(self) -> Flow:
         """Run the flow, whose `inputs` then have the text as "config"; a ValueError names file, line and key."""
         with _Source(self.path, self.text).locating():
-            run = flow(self.spectrum, self.interaction, **self.values["flow"], threads=threads)
+            run = flow(self.spectrum, self.interaction, **self.values["flow"])
         return dataclasses.replace(run, inputs={**run.inputs, "config": self.text})
 
 

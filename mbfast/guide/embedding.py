@@ -118,8 +118,8 @@ also after threads and kernels have run, because mbfast leaves no thread behind 
 >>> spawned == threaded  # to the last bit
 True
 
-Results are saved whole or not at all. A process that is killed while it saves one leaves a hidden file,
-``.mbfast.HOST.PROCESS.N``, which the next save into the same folder on the same computer removes.
+Results are saved whole or not at all. Where a process is killed while it saves one, a hidden file may stay,
+``.mbfast.HOST.PROCESS.N``, which can be removed.
 
 A script that starts processes needs ``if __name__ == "__main__":``, as Python's documentation says.
 

@@ -122,12 +122,12 @@ def hypothetical(
 
 def predictions(problem: PairProblem) -> tuple[Prediction, ...]:
     """Return what the methods would take for a problem on this machine, the fastest possible first."""
-    found = []
+    found, threads = [], tiles.default_threads()[0]
     for name in get_args(Name):
         if name == LatticeField.method and problem.lattice is None:
             continue
         cost = METHODS[name].estimate(problem)
-        seconds = cost.seconds * _speed(f"{name} {problem.interaction.components}") if cost.seconds else 0.0
+        seconds = cost.seconds * _speed(f"{name} {problem.interaction.components}", threads) if cost.seconds else 0.0
         found.append(Prediction(name, seconds, cost.memory, METHODS[name].why_not(problem)))
     return tuple(sorted(found, key=lambda prediction: (bool(prediction.why_not), prediction.seconds)))
 
@@ -165,16 +165,12 @@ def refuse_memory(method: str, problem: PairProblem) -> None:
     )
 
 
-def _speed(name: str) -> float:
-    """Return `_measured` of a method and a number of components with as many threads as there are by default."""
-    return _speed_of(name, tiles.default_threads()[0])
-
-
 @functools.cache
-def _speed_of(name: str, threads: int) -> float:
-    """Return a speed from the cache if it is there, with those measured before. What is not asked for is not compiled.
+def _speed(name: str, threads: int) -> float:
+    """Return `_measured` of a method and a number of components, from the cache if it is there with those threads.
 
-    A file that is damaged, or was made by another processor or with other threads, has another digest.
+    What is not asked for is not compiled. A file that is damaged, or was made by another processor or with other
+    threads, has another digest.
     """
     folder = jit.all_kernels()[0].cache_folder
     file = None if folder is None else folder / "speeds.json"
@@ -214,4 +210,4 @@ def _measured(method: str, components: str) -> float:
 def measure() -> None:
     """Measure all speeds that are not known."""
     for method, material in itertools.product(METHODS, _MATERIALS.values()):
-        _speed(f"{method} {material.components}")
+        _speed(f"{method} {material.components}", tiles.default_threads()[0])

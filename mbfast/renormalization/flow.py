@@ -172,6 +172,8 @@ class Flow:
         ------
         OSError
             If the file cannot be opened.
+        TypeError
+            If `file` is no path.
         ValueError
             If it is damaged, no saved flow, not complete, or of a later format than this version of mbfast reads; the
             message names the file.
@@ -187,8 +189,7 @@ class Flow:
         >>> np.array_equal(run.transverse, again.transverse), again.inputs["n0"]
         (True, 8.0)
         """
-        path = archive.path_of("file", file)
-        content, inputs = archive.load_result(path, "flow", _ARRAYS)
+        content, inputs = archive.load_result(file, "flow", _ARRAYS)
         *shape, n_scales = content["scales"].shape or (0,)
         lengths = {"s": n_scales, "-": n_scales - 1, "n": content["omega"].shape[-1] if content["omega"].ndim else 0}
         for name, axes in _ARRAYS.items():
@@ -197,7 +198,7 @@ class Flow:
             if array.dtype.kind != kind or array.shape not in {wanted, wanted[-1:] if name == "omega" else wanted}:
                 what = "text" if kind == "U" else "numbers"
                 got = f"{array.dtype} of shape {array.shape}"
-                raise ValueError(f"{path}: not a flow, {name} must be {what} of shape {wanted}, got {got}")
+                raise ValueError(f"{file}: not a flow, {name} must be {what} of shape {wanted}, got {got}")
 
         def both(name: str) -> Moduli:
             return Moduli(*(content[f"{name}_{polarization}"][()] for polarization in POLARIZATIONS))

@@ -28,14 +28,8 @@ from mbfast.spectra.grid import (
 from mbfast.spectra.tails import ROUNDING, Edge, Tail
 
 _CHUNK = 64  # frequencies in a tile
-
-
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
-
-
 _FEWEST_FOR_FFT = 96
-
-
 _SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
 _FIRST = 30.0  # logarithm of the factor of frequencies, within a cell that begins at zero, over which an error counts
 
