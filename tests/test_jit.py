@@ -310,6 +310,7 @@ print([len(kernel.cache_files()) for kernel in kernels], [kernel.function.types 
 @pytest.fixture
 def interrupts():
     """Ctrl-C as Python has it, which a parent may have had ignored."""
+    numba.njit("float64(float64[:])")(lambda x: x.size + 0.0)  # what an interrupted first compilation would lack
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield lambda: signal.raise_signal(signal.SIGINT)
     signal.signal(signal.SIGINT, before)
@@ -340,6 +341,16 @@ def test_ctrl_c_while_a_kernel_compiles(monkeypatch, interrupts, place):
     with pytest.raises(KeyboardInterrupt):
         compile_interrupted(monkeypatch, place, interrupts)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_waits_while_numba_takes_in_what_it_knows(interrupts):
+    """An exception there would leave this process with a numba that does not know arrays."""
+    place = {"__name__": "numba.core.base"}
+    exec("def refresh(interrupt): interrupt(); return 'whole'", place)
+    done = []
+    with pytest.raises(KeyboardInterrupt), numba_private.interruptible():
+        done.append(place["refresh"](interrupts))
+    assert done == ["whole"]
 
 
 def test_ctrl_c_that_got_lost_is_raised_after_the_compilation(monkeypatch, interrupts):

@@ -134,12 +134,23 @@ def _intrinsic(like: Callable[..., None], before: list[str], generate: Callable[
     return numba.extending.intrinsic(typed)
 
 
+# where numba takes in what it knows; without a part of it, it would go on
+_TAKES_IN = {"refresh", "_toplevel_target_context", "_toplevel_typing_context"}
+
+
+def _is_beyond_exceptions(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__") or ""
+    takes_in = module.startswith("numba.core.") and frame.f_code.co_name in _TAKES_IN
+    return module == "llvmlite.binding.executionengine" or takes_in
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Do not lose Ctrl-C while something is compiled, or loaded from the cache.
 
-    An exception that is raised inside a callback of LLVM is dropped by ctypes. There the signal is only noted, and its
-    handler is called when the work is done; so it is where an exception of the handler was dropped somewhere else.
+    An exception that is raised inside a callback of LLVM is dropped by ctypes, and one while numba takes in what it
+    knows would leave this process without a part of it. There the signal is only noted, and its handler is called when
+    the work is done; so it is where an exception of the handler was dropped somewhere else.
     """
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler) or threading.current_thread() is not threading.main_thread():
@@ -150,7 +161,7 @@ def interruptible() -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:
         unheard.append(number)
         place = frame
-        while place is not None and place.f_globals.get("__name__") != "llvmlite.binding.executionengine":
+        while place is not None and not _is_beyond_exceptions(place):
             place = place.f_back
         if place is None:
             handler(number, frame)
