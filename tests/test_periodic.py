@@ -16,7 +16,8 @@ from mbfast.pairs.cubes import INDICES, averaged_derivatives, averaged_tensors
 from mbfast.pairs.periodic import image_sums
 
 SHAPES = st.tuples(*[st.integers(1, 7)] * 3)
-KINDS = pytest.mark.parametrize("averaged", [False, True], ids=["points", "cubes"])
+CUBES = pytest.param(True, marks=pytest.mark.compiled, id="cubes")  # their table takes long without the JIT
+KINDS = pytest.mark.parametrize("averaged", [pytest.param(False, id="points"), CUBES])
 ORDER = ["xxxx", "yyyy", "zzzz", "yyzz", "xxzz", "xxyy"]
 
 
@@ -66,6 +67,7 @@ def test_sums_have_the_symmetries_of_the_lattice(averaged, shape):
         assert_allclose(other.transpose(2, 0, 1), function, rtol=0, atol=1e-12)
 
 
+@pytest.mark.compiled
 @settings(max_examples=6)
 @given(shape=SHAPES, times=st.permutations([1, 1, 2]))
 def test_a_lattice_of_twice_as_many_blocks_has_the_same_sums(shape, times):
@@ -78,6 +80,7 @@ def test_a_lattice_of_twice_as_many_blocks_has_the_same_sums(shape, times):
         assert_allclose(folded, small, rtol=0, atol=2e-12)
 
 
+@pytest.mark.compiled
 @settings(max_examples=6)
 @given(shape=st.tuples(*[st.integers(1, 4)] * 3))
 def test_cubes_are_made_of_eight_smaller_ones(shape):
@@ -96,6 +99,7 @@ def test_cubes_are_made_of_eight_smaller_ones(shape):
     assert_allclose(coarse, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("n", [1, 2, 3, 8])
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @INTERACTIONS
@@ -149,6 +153,7 @@ def test_points_against_ewald_sums(interaction, shape, seed, full):
         assert largest(field - expected) <= 1e-12 * max(largest(expected), made.unit * size)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
 def test_cubes_against_spheres_of_images(interaction):
     """They converge to the field without the mean mode's part, which a clamped body has."""
@@ -164,6 +169,7 @@ def test_cubes_against_spheres_of_images(interaction):
     assert errors[1] < 0.02
 
 
+@pytest.mark.compiled
 def test_the_choice_of_auto_is_the_lattice_field():
     lattice, moments = mbfast.BlockLattice((3, 4, 5), 1e-9, averaged=True), np.ones((3, 4, 5, 6))
     result = mbfast.pair_sum(SILICA, lattice, moments, boundary="periodic", macroscopic="stress-free")
@@ -203,8 +209,8 @@ def test_planes_of_chains_are_worked_on_together(boundary, monkeypatch):
     calls = []
     of = lattice_field._composed
     monkeypatch.setattr(lattice_field, "_composed", lambda *given: calls.append(1) or of(*given))
-    mbfast.LatticeField(DIPOLES, mbfast.BlockLattice((1, 5000, 1), 1.0), boundary=boundary)
-    assert len(calls) == 2
+    mbfast.LatticeField(DIPOLES, mbfast.BlockLattice((1, 500, 1), 1.0), boundary=boundary)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("threads", [1, 3])

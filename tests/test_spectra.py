@@ -116,6 +116,7 @@ def interpolants(monkeypatch):
     return made
 
 
+@pytest.mark.compiled
 def test_a_spectrum_and_its_integrals_build_one_interpolant(interpolants):
     one = spectrum()
     one([1e10])
