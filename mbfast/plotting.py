@@ -126,11 +126,13 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
     )
     for form, style, label in curves:
         axes.plot(c, np.asarray(self_consistent_ratio(c, 1.0, form=form)), style, label=label)
-    for glass in glasses:
-        point = (glass.c_l / glass.c_t, glass.gamma_l / glass.gamma_t)
-        axes.plot(*point, "ko", markersize=4)
-        axes.annotate(glass.name, point, xytext=(4, 3), textcoords="offset points", fontsize=7)
-    axes.set(ylim=(0.0, 3.5), xlabel=r"$c_l/c_t$", ylabel=r"$\gamma_l/\gamma_t$")
+    above: list[tuple[float, float]] = []  # points with labels above them; one that is near has it below
+    for x, y, name in sorted((glass.c_l / glass.c_t, glass.gamma_l / glass.gamma_t, glass.name) for glass in glasses):
+        low = any(x - other_x < 0.08 and abs(y - other_y) < 0.1 for other_x, other_y in above)
+        above += [] if low else [(x, y)]
+        axes.plot(x, y, "ko", markersize=4)
+        axes.annotate(name, (x, y), xytext=(4, -9 if low else 3), textcoords="offset points", fontsize=7)
+    axes.set(ylim=(0.4, 3.0), xlabel=r"$c_l/c_t$", ylabel=r"$\gamma_l/\gamma_t$")
     axes.legend(fontsize=9)
     return figure
 
@@ -221,6 +223,9 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
     for number in np.linspace(0, run.omega.size - 1, 6).astype(int)[:-1]:
         axes.plot(run.scales, run.ratio[:, number], ".-", label=f"{run.omega[number]:.1e} rad/s")
     axes.set(xscale="log", xlabel="L (m)", ylabel=r"$\sqrt{\mathrm{Im}\,\tilde\chi_l/\mathrm{Im}\,\tilde\chi_t}$")
+    low, high = axes.get_ylim()
+    if high - low < 0.01 * high:  # a ratio that does not change is not drawn as if it did
+        axes.set_ylim(0.99 * low, 1.01 * high)
     axes.legend(fontsize=9)
     figures["shares"], axes = _new()
     node = int(np.argmin(np.abs(np.log(run.omega / at))))

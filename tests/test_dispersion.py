@@ -297,7 +297,11 @@ def test_batches_and_out():
         ({"at": [0.0]}, ValueError, "at must be positive, got 0: .* as imag does not vanish towards zero"),
         ({"at": [-1.0]}, ValueError, "at must be positive, from .*, or zero, got -1"),
         ({"omega": [0.0, 1.0, 2.0]}, ValueError, "omega must be positive, got 0: there is no static limit"),
-        ({"at": [0.0], "below": -0.5, "inverse": True}, ValueError, "at must be positive, got 0: .* imag diverges"),
+        (
+            {"at": [0.0], "below": -0.5, "inverse": True},
+            ValueError,
+            "at must be positive, got 0: .* the real part diverges as below has it",
+        ),
         ({"omega": [0.0, 1.0]}, ValueError, "omega must be positive"),
         ({"anchors": ([1.0], [1e81])}, ValueError, r"known .* must be finite, with magnitudes up to 1e\+80"),
         ({"anchors": (np.arange(1.0, 9.0), np.ones(8)), "at": [1e20]}, ValueError, "anchors must be fewer"),
@@ -390,6 +394,12 @@ def test_batches_of_nothing():
     omega = np.geomspace(1.0, 1e3, 40)
     assert mbfast.kramers_kronig(omega, np.zeros((0, 40))).value.shape == (0, 40)
     assert mbfast.KramersKronigPlan(omega)(np.zeros((2, 0, 40))).shape == (2, 0, 40)
+
+
+def test_the_static_limit_of_the_inverse_transform_of_a_plateau():
+    omega = np.geomspace(1e-4, 1e4, 400)  # the power law of the first nodes falls as omega^-1e-8
+    value, error = mbfast.kramers_kronig(omega, 1.0 / (1.0 + omega**2), at=[0.0, 1.0], above="power", inverse=True)
+    assert_allclose(value, [0.0, 0.5], rtol=0, atol=error)
 
 
 @pytest.mark.parametrize("lowest", [1e-14, 1e-17, 1e-26])

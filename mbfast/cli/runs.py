@@ -32,16 +32,16 @@ def flow(
     Writes the arrays (.npz: omega, scales, Im chi~ and the terms by scale; mbfast.Flow.load reads it) and, if wanted,
     the figures. Sections and keys are in the help of mbfast.files.flow.read_flow_config; the least is
 
+    \b
     [material]
     glass = "a-SiO2"
-
     [spectrum]
     kind = "tunnelling"
     tunnelling_l = 3.1e-4
     tunnelling_t = 2.9e-4
 
     Example: mbfast flow silica.toml
-    """
+    """  # noqa: D301
     from mbfast.files.flow import read_flow_config  # noqa: PLC0415
 
     set_threads(threads)
@@ -89,7 +89,9 @@ def pairsum(
     cell: Annotated[str | None, typer.Option(metavar="A,B,C", help="Periods (m), in place of the file's.")] = None,
     images: Annotated[int | None, typer.Option(help="Shells of images; direct and fft only.")] = None,
     image_shape: Annotated[str | None, typer.Option(help="cubic or spherical; direct and fft only.")] = None,
-    macroscopic: Annotated[str | None, typer.Option(help="clamped, stress-free, tin-foil, vacuum; ewald only.")] = None,
+    macroscopic: Annotated[
+        str | None, typer.Option(help="clamped, stress-free, tin-foil, vacuum; for all images.")
+    ] = None,
     rtol: Annotated[float | None, typer.Option(help="Relative error that is allowed.")] = None,
     threads: Threads = None,
     output: Annotated[Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's STEM-fields.npz.")] = None,

@@ -64,7 +64,8 @@ class LatticeField(PairField):
     axis.
 
     All images of a block are summed once, in the set-up, by an Ewald split whose smooth part folds onto the modes of
-    the lattice. What holds the body adds a uniform field of the mean moment.
+    the lattice. What holds the body adds a uniform field of the mean moment. Of cubes, too, the field is that of all
+    others and of the images: a cube's own, `averaged_tensors` of `mbfast.pairs.cubes` at the offset 0, is left out.
 
     Results equal those of the direct sum up to rounding errors, some 1e-15 of the largest field, and do not depend on
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its

@@ -378,11 +378,13 @@ class KramersKronigPlan:
                 raise ValueError(f"above must not let the spectrum exceed {LARGEST_TAIL:g}, got {self.grid.above!r}")
         if self._at_zero:  # the integral of Im chi/omega, or the odd result's zero
             at_zero = samples[:, 0] if self.grid.nodes[0] == 0.0 and not self._odd else np.zeros(1)
-            falls = (low.exponent < 0.0) if self._odd else (low.exponent <= 0.0)
+            # of a real part that begins as a plateau the power law may fall by a little
+            falls = (low.exponent < -1e-6) if self._odd else (low.exponent <= 0.0)
             if at_zero.any() or (falls & (low.amplitude != 0.0)).any():
-                what = "diverges" if self._odd else "does not vanish"
+                what = "the real part diverges" if self._odd else "imag does not vanish"
+                stated = "as below has it" if self._odd else "towards zero"
                 raise ValueError(
-                    f"{self._at_zero[0]} must be positive, got 0: there is no static limit, as imag {what} towards zero"
+                    f"{self._at_zero[0]} must be positive, got 0: there is no static limit, as {what} {stated}"
                 )
         return low, high
 
