@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_refused_with_what_would(monkeypatch):
         with pytest.raises(MemoryError, match=r"method 'fft' needs 0\.\d+ GB, .* what would fit: direct \(0\.\d+ GB\)"):
             call()
     monkeypatch.setattr(planning, "available_memory", lambda: 1e6)
-    with pytest.raises(MemoryError, match=r"what would fit: by it about \d+\.\d% of these blocks"):
+    with pytest.raises(MemoryError, match=r"what would fit: about \S+ of the number of blocks by 'fft'"):
         mbfast.LatticeField(SILICA, lattice)
 
 

@@ -158,7 +158,7 @@ def refuse_memory(method: str, problem: PairProblem) -> None:
     others = {name: made for name, made in METHODS.items() if name != method and not made.why_not(problem)}
     costs = {name: made.estimate(problem) for name, made in others.items()}
     fitting = [f"{name} ({cost.memory / 1e9:.2g} GB)" for name, cost in costs.items() if cost.memory <= free]
-    less = f"by it about {free / mine.memory:.1%} of these blocks"
+    less = "fewer images" if problem.images else f"about {free / mine.memory:.1g} of the number of blocks by {method!r}"
     raise MemoryError(
         f"method {method!r} needs {mine.memory / 1e9:.3g} GB, {free / 1e9:.3g} GB are available; what would fit: "
         f"{' and '.join(fitting) or less}"
