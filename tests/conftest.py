@@ -13,6 +13,7 @@ from mbfast import audit
 from mbfast._core import tiles
 
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+ROUNDS = int(os.environ.get("MBFAST_FUZZ", "1"))  # how many times as many seeds the fuzzers take
 
 # The same examples on every run and machine; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile("mbfast", deadline=None, derandomize=True, max_examples=15 if JIT_OFF else 200)

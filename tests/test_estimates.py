@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from conftest import ROUNDS
 from scipy.special import beta, digamma, gamma, hyp1f1
 
 import mbfast
@@ -82,7 +83,7 @@ def case(rng):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(4 * ROUNDS))
 def test_wild_nodes(seed):
     rng, done = np.random.default_rng(seed), 0
     while done < CASES:

@@ -204,7 +204,7 @@ WRONG = {
     "degree": [0, -1, 1.5, "7", 99, None, [7], np.nan, True],
     "density": [*FINITE, -1.0],
     "dielectric": FINITE,
-    "dr": VECTORS[:-1],
+    "dr": [*VECTORS[:-1], [1e300, 0.0, 0.0]],
     "energies": [*FINITE, [], 1.0, [[0.0]]],
     "exclude": [None, WORDS, 5, [5], OBJECT, [None], ["quartz"]],
     "f": SAMPLES,

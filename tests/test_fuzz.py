@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROUNDS
 from materials import DIPOLES, SILICA
 from typer.testing import CliRunner
 
@@ -78,7 +79,7 @@ def damaged(content, rng):
     return bytes(data)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(2 * ROUNDS))
 def test_damaged_files_are_read_or_refused_by_name(tmp_path, seed):
     rng, readers, outcomes = random.Random(seed), make(tmp_path), set()
     for name, reader in readers.items():
@@ -134,7 +135,7 @@ OF_SUMS = "--permittivity --glass --c-l --form --method --boundary --cell --imag
 COMMANDS += [(["pairsum", file, *DIPOLAR], OF_SUMS) for file in ("blocks.npz", "far.csv", "large.csv")]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(2 * ROUNDS))
 def test_strange_command_lines_end_in_one_line(tmp_path, monkeypatch, seed):
     monkeypatch.chdir(tmp_path)
     make(tmp_path)

@@ -18,7 +18,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core import validate
-from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_choice, require_finite
+from mbfast._core.validate import (
+    LARGEST,
+    SMALLEST,
+    FloatArray,
+    float_array,
+    require_bounded,
+    require_choice,
+    require_finite,
+)
 from mbfast._core.voigt import PLACES
 from mbfast.glasses import Glass, elastic_parameter, medium
 from mbfast.kernels import dipole, stress
@@ -139,11 +147,11 @@ class Interaction(ABC):
         Raises
         ------
         TypeError, ValueError
-            For an r that `tensor` refuses, or a dr that is no such array of finite numbers.
+            For an r that `tensor` refuses, or a dr that is no such array of finite numbers, at most 1e35 in magnitude.
         """
         n, x = _displacements(r)
         change, made = _vectors("dr", dr), self._structure
-        require_finite("dr", change)
+        require_bounded("dr", change)
         v = change / x
         along = np.add.reduce(n * v, axis=-1, keepdims=True)
         second, fourth = _products(n, n)
