@@ -49,14 +49,35 @@ def random_rotation(seed):
     return q * np.linalg.det(q)
 
 
+def largest(a):
+    """Largest magnitude of an element."""
+    return np.abs(a).max()
+
+
+def size(moments):
+    """Largest norm of a moment (n, ...)."""
+    return np.sqrt(np.max(np.sum(np.square(moments), axis=tuple(range(1, moments.ndim)))))
+
+
+def worst(field, expected, moments, made):
+    """Error over what rtol promises, relative to the largest field or the unit."""
+    return largest(field - expected) / (made.rtol * max(largest(expected), made.unit * size(moments)))
+
+
+def named(interaction):
+    """What the formulas of naive.py call it."""
+    if interaction.components == 3:
+        return ("dipole",)
+    return interaction.form, 1 - interaction.c_t**2 / interaction.c_l**2
+
+
 def oracle_tensor(interaction):
     """The tensor of one vector; test_interactions.py holds it to the printed formulas, index by index."""
     if interaction.components == 3:
-        name, prefactor = ("dipole",), 1 / (8 * np.pi * interaction.permittivity)
+        prefactor = 1 / (8 * np.pi * interaction.permittivity)
     else:
-        name = interaction.form, 1 - interaction.c_t**2 / interaction.c_l**2
         prefactor = -1 / (8 * np.pi * interaction.density * interaction.c_t**2)
-    return lambda r: prefactor * naive.pair_tensor(name, np.array([r]))[0]
+    return lambda r: prefactor * naive.pair_tensor(named(interaction), np.array([r]))[0]
 
 
 def assert_fields_equal(field, expected, rtol=1e-13):

@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from mbfast import audit
 from mbfast.__main__ import main
 from mbfast._core import jit as _jit
 from mbfast._core import tiles
-from mbfast.cli import app
+from mbfast.cli import app, runs
 from mbfast.files.flow import FlowConfig
 from mbfast.pairs import planning
 
@@ -376,14 +377,8 @@ def test_info_says_where_the_number_of_threads_comes_from(invoke, monkeypatch, s
     assert re.search(rf"threads\t{wanted} \(from {source}\); \d+ of \d+ cores usable", shown)
 
 
-FLOW = """
-[material]
-glass = "a-SiO2"
-[spectrum]
-kind = "tunnelling"
-tunnelling_l = 3.1e-4
-tunnelling_t = 2.9e-4
-"""
+# the least that the help of flow says
+FLOW = inspect.cleandoc(runs.flow.__doc__).partition("\b\n")[2].partition("\n\n")[0]
 
 
 COMPUTING = [("reproduce",), ("flow", "flow.toml"), ("plan", "--blocks", "8"), ("pairsum", "none.csv")]

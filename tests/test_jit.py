@@ -73,6 +73,7 @@ def test_a_temporary_folder_others_can_write_to_is_not_trusted(run_python, unwri
     run_python(FOLDERS, **environment)
     next(tmp_path.glob("mbfast-*")).chmod(0o777)
     assert run_python(FOLDERS, **environment).strip() == "None"
+    assert float(run_python(LENGTH, **environment)) == EXPECTED
 
 
 def test_no_folder_at_all(run_python, unwritable):
@@ -163,7 +164,7 @@ def test_code_for_several_signatures_stays_side_by_side_and_follows_an_edit(tmp_
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize("damage", ["bit", "folder"])
+@pytest.mark.parametrize("damage", ["bit", "empty", "cut", "folder"])
 def test_a_damaged_cache_is_done_without_and_mended(run_python, cache, tmp_path, damage):
     folder = shutil.copytree(cache, tmp_path / "cache")
     files = list(folder.rglob("*.nbc"))
@@ -174,7 +175,8 @@ def test_a_damaged_cache_is_done_without_and_mended(run_python, cache, tmp_path,
         if damage == "folder":
             file.mkdir()
         else:
-            file.write_bytes(flipped(content, 8 * len(content) * 2 // 3))
+            bit = flipped(content, 8 * len(content) * 2 // 3)
+            file.write_bytes({"bit": bit, "empty": b"", "cut": content[: len(content) // 2]}[damage])
     for _ in range(2):
         assert float(run_python(LENGTH, NUMBA_CACHE_DIR=str(folder))) == EXPECTED
 

@@ -101,6 +101,13 @@ def finite_number(name: str, value: ArrayLike) -> float:
     return number
 
 
+def bounded_number(name: str, value: ArrayLike) -> float:
+    """Return one number as a Python float: the errors of `one_number` and `require_bounded`."""
+    number = one_number(name, value)
+    require_bounded(name, np.asarray(number))
+    return number
+
+
 def whole_number(name: str, value: object) -> int:
     """Return `value` as a Python int; a TypeError if it is no whole number, or True or False."""
     try:

@@ -50,13 +50,12 @@ from interpolating and from rounding.
 >>> omega = np.geomspace(1e5, 1e15, 64)
 >>> debye = mbfast.kramers_kronig(omega, -1e7 * omega * 1e-9 / (1 + (omega * 1e-9) ** 2), above="power")
 >>> error = abs(debye.value - -1e7 / (1 + (omega * 1e-9) ** 2)).max()
->>> bool(error < debye.error < 1e3 * error)
+>>> bool(error < debye.error < 100 * error)
 True
 
 The estimate covers kinks, cusps, branch points, and peaks with at least one node in their width at half of the height.
-It covers steps for degrees 1 to 5; for degree 7 a convolution of a band of two steps had 1.6 times the error estimated.
-Of smooth spectra it is 20 to 50 times the error at the median, more where terms cancel or there are fewer than ten
-nodes. It does not cover
+It covers steps for degrees 1 to 5; with degree 7 the error may be somewhat above it. Of smooth spectra it is
+mostly below a hundred times the error, as in the example, but for few nodes and where terms cancel. It does not cover
 
 - what happens between two nodes and leaves no trace at any node;
 - what the spectrum is beyond its nodes: `below` and `above` are taken as you state them;

@@ -98,12 +98,12 @@ class DirectField(PairField):
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         target = out.reshape(self._targets, moments.width)
-        # sources are read until the end, and out may be the moments
-        result = np.empty_like(target) if moments.share_memory_with(out) else target
         scale = self._scale * moments.unit
         if len(self._pieces) == len(self._sources) == 1 and progress is False:  # without what few blocks would wait for
             target[:] = as_rows(self._piece(self._sources[0], moments, scale)(self._pieces[0]), moments.width)
             return
+        # sources are read until the end, and out may be the moments
+        result = np.empty_like(target) if moments.share_memory_with(out) else target
         result[:] = 0.0
 
         def add(tile: Tile, field: Callable[[Tile], FloatArray]) -> None:

@@ -16,9 +16,9 @@ from mbfast.pairs._ewald.plan import Plan, choose
 from mbfast.pairs._ewald.profile import derivative, polynomials
 from mbfast.pairs._kernels import ewald as kernels
 from mbfast.pairs.fields import SPARE, Cost, PairField, nbytes_of
-from mbfast.pairs.geometry import BlockLattice, reduced_cell
+from mbfast.pairs.geometry import BlockLattice, folded
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.moments import Moments, as_rows
+from mbfast.pairs.moments import Moments, as_rows, isotropic
 from mbfast.pairs.problem import EWALD_RTOL, Boundary, Macroscopic, PairProblem
 
 _SET_UP = 1.3  # times a field: both of them over one
@@ -167,7 +167,7 @@ class EwaldField(PairField):
             b, c2 = interaction.parts
             if periodic:
                 self._far = PeriodicFar(fractions, box / plan.cutoff, plan, workers)
-                uniform = interaction.uniform_field(problem.macroscopic or interaction.conditions[0])
+                uniform = interaction.uniform_field(problem.condition)
                 volume = abs(float(np.linalg.det(box / plan.cutoff)))
             else:
                 self._far = OpenFar(inside, inside.max(axis=0), plan, workers)
@@ -186,7 +186,7 @@ class EwaldField(PairField):
         rows[: self._n] = moments.components(0, self._n).T  # points are blocks without moments
         near, modes, orders = _KERNELS[self.interaction.components]
         parts = self.interaction.parts if len(orders) > 2 else ()
-        field = _isotropic(*self._uniform, rows.sum(axis=0)[None]) - _isotropic(*self._self, rows)
+        field = isotropic(*self._uniform, rows.sum(axis=0)[None]) - isotropic(*self._self, rows)
         with tiles.counter(progress, 1, "field") as advance:
             # without coefficients of the biharmonic part that part's factors are not wanted either
             if self._far is not None:
@@ -209,11 +209,9 @@ def _placed(problem: PairProblem, positions: FloatArray) -> tuple[FloatArray, Fl
     """
     if problem.at is not None:
         positions = np.concatenate([positions, problem.at])
-    if problem.cell is not None:
-        box = reduced_cell(problem.cell)
-        fractions = positions @ np.linalg.inv(box)
-        turns = np.floor(fractions)
-        return box, fractions - turns, positions - turns @ box
+    if problem.periods is not None:
+        fractions, turns = folded(positions, problem.periods)
+        return problem.periods, fractions, positions - turns @ problem.periods
     inside = positions - positions.min(axis=0)
     extent = inside.max(axis=0)
     sides = np.where(extent > 0.0, extent, 1e-3 * (extent.max() or 1.0))
@@ -236,10 +234,3 @@ def _cost(plan: Plan, n: int, components: int, each: float) -> Cost:
     memory = components * each * (14.0 * nodes + 16.0 * edged) + n * (1.0 + plan.images) * (50.0 * components + 250.0)
     ends = 8.0 * n * (2 * components + 3) + SPARE
     return Cost(1e-9 * _SET_UP * plan.cost * each, ends + memory)
-
-
-def _isotropic(equal: float, trace: float, moments: FloatArray) -> FloatArray:
-    """Rows (n, m) times a number, plus, in the first three columns, their sum times another."""
-    field = equal * moments
-    field[:, :3] += trace * moments[:, :3].sum(axis=1, keepdims=True)
-    return field

@@ -232,7 +232,7 @@ class PairField(ABC):
         geometry, images = self.problem.geometry, self.problem.images
         boundary = self.boundary if images is None else f"{self.boundary}, {images} shells of images"
         if self.problem.every_image:
-            boundary += f", {self.problem.macroscopic or self.interaction.conditions[0]}"
+            boundary += f", {self.problem.condition}"
         points = "" if self.problem.at is None else f", {self._targets} points"
         return {
             "interaction": repr(self.interaction),

@@ -191,6 +191,13 @@ def _evenly(n: int, sides: FloatArray) -> FloatArray:
     return np.random.default_rng(0).random((min(n, _SAMPLE), 3)) * sides
 
 
+def folded(places: FloatArray, periods: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return where in a cell places (N, 3) are, as fractions of its vectors, and the whole periods taken off."""
+    fractions = places @ np.linalg.inv(periods)
+    turns = np.floor(fractions)
+    return fractions - turns, turns
+
+
 def reduced_cell(cell: FloatArray) -> FloatArray:
     """Return vectors, as rows, of the lattice of a cell, reduced as by Minkowski: as short as can be."""
     vectors = cell[np.argsort(np.linalg.norm(cell, axis=1), kind="stable")]

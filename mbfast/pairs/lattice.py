@@ -9,14 +9,14 @@ import scipy.fft
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import NAMES, PLACES
+from mbfast._core.voigt import NAMES, PLACES, six
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs._kernels import lattice as kernels
 from mbfast.pairs.cubes import INDICES, averaged_derivatives, odd_along
 from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.moments import Moments
+from mbfast.pairs.moments import Moments, as_rows, isotropic
 from mbfast.pairs.periodic import contact, image_sums
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
@@ -141,7 +141,7 @@ class LatticeField(PairField):
         self._uniform = (0.0, 0.0)
         if self.problem.every_image:
             self.rtol = EXACT
-            held = self.interaction.uniform_field(self.problem.macroscopic or self.interaction.conditions[0])
+            held = self.interaction.uniform_field(self.problem.condition)
             lacking = contact(self.interaction.parts)  # in spheres of images
             self._uniform = (held[0] + lacking[0]) / max(self._n, 1), (held[1] + lacking[1]) / max(self._n, 1)
         self._kernel = self._transformed_kernel(workers)
@@ -203,7 +203,7 @@ class LatticeField(PairField):
             kernels.collect(*tile, field, axes, places, scale, width, *z.tables, target)
 
         # before `out`, which may be the moments, is filled
-        total = moments.rows().reshape(self._n, -1).sum(axis=0) if self.problem.every_image else np.empty(0)
+        total = moments.rows().sum(axis=0) if self.problem.every_image else np.empty(0)
         share = max(_TILES, 4 * workers)
         parts = [(work, cut(n, math.ceil(n / share))) for work, n in ((spread, y.n), (planes, z.m), (collect, y.n))]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
@@ -211,10 +211,9 @@ class LatticeField(PairField):
                 tiles.run(work, pieces, threads=workers if out.size > _SMALL else 1, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
         if self.problem.every_image:
-            ones = np.eye(3).ravel() if moments.width == 9 else np.repeat([1.0, 0.0], 3)[: moments.width]
-            # `total` of three numbers has no trace, and the second factor of vectors is zero
-            uniform = self._uniform[0] * total + self._uniform[1] * (ones @ total) * ones
-            out.reshape(self._n, -1)[:] += self.interaction.prefactor / self.lattice.spacing**3 * uniform
+            uniform = isotropic(*self._uniform, (six(total) if total.ndim == 2 else total)[None]).T
+            uniform *= self.interaction.prefactor / self.lattice.spacing**3
+            out.reshape(self._n, -1)[:] += as_rows(uniform, moments.width)
 
 
 def offset_derivatives(lattice: BlockLattice, shifts: FloatArray, axis: int, steps: range) -> FloatArray:

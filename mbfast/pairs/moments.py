@@ -90,3 +90,10 @@ def _refuse_asymmetric(piece: FloatArray, start: int, dtype: np.dtype[Any]) -> N
 def as_rows(field: FloatArray, width: int) -> FloatArray:
     """Field by component (components, m) as rows (m, width)."""
     return field[FULL.ravel()].T if width == FULL.size else field.T
+
+
+def isotropic(equal: float, trace: float, moments: FloatArray) -> FloatArray:
+    """Return rows of components (n, m) times a number, plus, in the first three columns, their sum times another."""
+    field = equal * moments
+    field[:, :3] += trace * moments[:, :3].sum(axis=1, keepdims=True)
+    return field

@@ -41,13 +41,12 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     They are those at the offsets (i, j, k) from a block, in spacings; at (0, 0, 0) of its own images alone.
     """
     result = np.empty((15, *lattice.shape))
-    folded = _folded(lattice)
-    for function, modes in enumerate(folded):
+    for function, octant in enumerate(_octant(lattice)):
+        modes = octant
         for axis in (0, 1):  # modes of both signs; transforms of real numbers want one along the last axis
-            n = lattice.shape[axis]
-            back = np.arange((n - 1) // 2, 0, -1)
+            back = np.arange((lattice.shape[axis] - 1) // 2, 0, -1)
             signs = -1.0 if _ODD[function, axis] else 1.0
-            modes = np.concatenate([modes, signs * modes.take(back, axis)], axis)  # noqa: PLW2901
+            modes = np.concatenate([modes, signs * modes.take(back, axis)], axis)
         result[function] = scipy.fft.irfftn(modes, lattice.shape)
     offsets, near = _near(lattice.averaged)
     places = tuple(offsets % np.array(lattice.shape)[:, None])
@@ -59,7 +58,7 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     return result
 
 
-def _folded(lattice: BlockLattice) -> FloatArray:
+def _octant(lattice: BlockLattice) -> FloatArray:
     """Return the modes of the smooth part at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis."""
     band = _BANDWIDTH / _RADIUS
     value = Profile(_BANDWIDTH, flat=True).band()

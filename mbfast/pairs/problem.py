@@ -19,7 +19,7 @@ from mbfast._core.validate import (
     require_choice,
     whole_number,
 )
-from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks, reduced_cell
+from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks, folded, reduced_cell
 from mbfast.pairs.interactions import Interaction, check_interaction
 from mbfast.pairs.moments import Moments
 
@@ -47,6 +47,7 @@ class PairProblem:
     macroscopic: str | None = None  # what holds the periodic body; None: the interaction's first condition, or open
     rtol: float | None = None  # what was asked for; None for the method's own
     at: FloatArray | None = None  # points (M, 3) where the field is wanted, in units of the geometry; None: the blocks
+    periods: FloatArray | None = None  # (3, 3), the cell's lattice by its shortest vectors
 
     @classmethod
     def of(
@@ -80,10 +81,11 @@ class PairProblem:
             checked.uniform_field(macroscopic)  # refuses what no medium can be
         geometry = as_blocks(blocks)
         vectors = _cell_vectors(geometry, cell)
+        periods = reduced_cell(vectors) if geometry.n_blocks else vectors
         if images != 0 and isinstance(geometry, Cloud) and geometry.n_blocks:
-            _refuse_coincident_images(geometry, vectors)
-        points = _points(at, geometry, vectors if images != 0 else None)
-        return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance, points)  # type: ignore[arg-type]
+            _refuse_coincident_images(geometry, periods)
+        points = _points(at, geometry, periods if images != 0 else None)
+        return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance, points, periods)  # type: ignore[arg-type]
 
     @property
     def lattice(self) -> BlockLattice | None:
@@ -94,6 +96,11 @@ class PairProblem:
     def every_image(self) -> bool:
         """Whether all images are summed over, as they are unless their number is given."""
         return self.boundary == "periodic" and self.images is None
+
+    @property
+    def condition(self) -> str:
+        """What holds a periodic body: what was asked for, or the interaction's first condition."""
+        return self.macroscopic or self.interaction.conditions[0]
 
     @property
     def n_targets(self) -> int:
@@ -129,13 +136,13 @@ class PairProblem:
     def _images(self) -> tuple[FloatArray, FloatArray, float]:
         """The vectors that explicit images are counted along, how many there are at most, and the greatest distance."""
         assert self.cell is not None
+        assert self.periods is not None
         assert self.images is not None
         if self.image_shape == "cubic":
             return self.cell, np.full(3, float(self.images)), math.inf
         # of the lattice, whatever its cell; a vector of length L has no coordinate beyond L times that of the inverse
-        vectors = reduced_cell(self.cell)
-        radius = self.images * abs(float(np.linalg.det(vectors))) ** (1 / 3)
-        return vectors, np.ceil(radius * np.linalg.norm(np.linalg.inv(vectors), axis=0)), radius
+        radius = self.images * abs(float(np.linalg.det(self.periods))) ** (1 / 3)
+        return self.periods, np.ceil(radius * np.linalg.norm(np.linalg.inv(self.periods), axis=0)), radius
 
     def moments(self, moments: ArrayLike) -> Moments:
         """Return checked moments of these blocks."""
@@ -173,7 +180,7 @@ def _cell_vectors(geometry: BlockLattice | Cloud, cell: ArrayLike | None) -> Flo
     return vectors
 
 
-def _points(at: ArrayLike | None, geometry: BlockLattice | Cloud, vectors: FloatArray | None) -> FloatArray | None:
+def _points(at: ArrayLike | None, geometry: BlockLattice | Cloud, periods: FloatArray | None) -> FloatArray | None:
     """Return points in units of the geometry, none of them at a block or one of its images, or None."""
     if at is None:
         return None
@@ -189,34 +196,32 @@ def _points(at: ArrayLike | None, geometry: BlockLattice | Cloud, vectors: Float
     if len(points) and geometry.n_blocks:
         from scipy.spatial import cKDTree  # noqa: PLC0415
 
-        (places, turns, errors), (its, its_turns, its_errors) = (
-            _folded(x, vectors) for x in (points, geometry.reduced().T)
-        )
-        distances, nearest = cKDTree(its, boxsize=None if vectors is None else [1.0, 1.0, 1.0]).query(places)
+        blocks = geometry.reduced().T
+        (places, turns, errors), (its, its_turns, its_errors) = (_folded(x, periods) for x in (points, blocks))
+        distances, nearest = cKDTree(its, boxsize=None if periods is None else [1.0, 1.0, 1.0]).query(places)
         imaged = (turns != its_turns[nearest]).any(axis=1)
         at_block = (distances <= errors + its_errors[nearest]) & imaged
-        at_block |= (points == geometry.reduced().T[nearest]).all(axis=1)
+        at_block |= (points == blocks[nearest]).all(axis=1)
         if at_block.any():
             point = int(np.argmax(at_block))
             raise ValueError(f"at must be points between the blocks, got point {point} at block {nearest[point]}")
     return points
 
 
-def _folded(places: FloatArray, vectors: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return places (N, 3), in a cell as fractions of its reduced vectors; periods taken off; and rounding errors."""
-    if vectors is None:
+def _folded(places: FloatArray, periods: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return places (N, 3), in a cell as fractions of its vectors; periods taken off; and rounding errors."""
+    if periods is None:
         return places, np.zeros(places.shape), np.zeros(len(places))
-    places = places @ np.linalg.inv(reduced_cell(vectors))
-    turns = np.floor(places)
-    errors = 8.0 * float(np.finfo(np.float64).eps) * np.maximum(np.abs(places).max(axis=1), 1.0)
-    return (places - turns) % 1.0, turns, errors
+    fractions, turns = folded(places, periods)
+    errors = 8.0 * float(np.finfo(np.float64).eps) * np.maximum(np.abs(fractions + turns).max(axis=1), 1.0)
+    return fractions % 1.0, turns, errors
 
 
-def _refuse_coincident_images(cloud: Cloud, vectors: FloatArray) -> None:
+def _refuse_coincident_images(cloud: Cloud, periods: FloatArray) -> None:
     """Raise a ValueError if a block is, up to rounding, at an image of another one."""
     from scipy.spatial import cKDTree  # noqa: PLC0415
 
-    places, turns, errors = _folded(cloud.reduced().T, vectors)
+    places, turns, errors = _folded(cloud.reduced().T, periods)
     tree = cKDTree(places, boxsize=[1.0, 1.0, 1.0])
     for one, other in sorted(tree.query_pairs(2.0 * float(errors.max(initial=0.0)))):
         apart = np.abs(places[one] - places[other])

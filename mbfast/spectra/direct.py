@@ -101,9 +101,8 @@ class DirectConvolution:
         top = self._targets.max(initial=0.0) + (cold / rate if np.isfinite(rate) else 0.0)
         breaks, pieces = nodes, values
         if rising.size and top > 1.0:
-            largest = LARGEST_TAIL / np.sqrt(
-                max(top * self._grid.unit, 1.0)
-            )  # of two factors of an integral over that width
+            # of two factors of an integral over that width
+            largest = LARGEST_TAIL / np.sqrt(max(top * self._grid.unit, 1.0))
             if (np.log(np.abs(high.amplitude[there])) + rising * np.log(top) > np.log(largest)).any():
                 raise ValueError(f"above must not let the spectrum exceed {largest:g}, got {self._grid.above!r}")
             above_breaks, above_values = high.cells(1.0, top)

@@ -44,8 +44,8 @@ class Estimate(NamedTuple):
         The integral of the interpolant, exact to rounding errors.
     error : ndarray, shape (...)
         Estimate, one number a spectrum, of the largest absolute error that comes of interpolating (from the terms of
-        Newton's formula) and of rounding: above the error wherever the nodes show what is between them, of smooth
-        spectra mostly 5 to 300 times. What the spectrum is beyond its nodes is taken as stated.
+        Newton's formula) and of rounding: above the error wherever the nodes show what is between them. What the
+        spectrum is beyond its nodes is taken as stated.
     """
 
     value: FloatArray

@@ -14,6 +14,7 @@ from mbfast._core.validate import (
     LARGEST,
     SMALLEST,
     FloatArray,
+    bounded_number,
     broadcast_shape,
     float_array,
     one_number,
@@ -250,9 +251,7 @@ class TwoLevelSystem:
 
     def __post_init__(self) -> None:
         for name in ("asymmetry", "tunnelling", "gamma_l", "gamma_t"):
-            value = one_number(name, getattr(self, name))
-            require_bounded(name, np.asarray(value))
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, bounded_number(name, getattr(self, name)))
         if self.splitting < SMALLEST:
             raise ValueError(f"asymmetry and tunnelling must not both be below {SMALLEST:g} J in magnitude")
 
@@ -348,8 +347,7 @@ class TwoLevelSystem:
         frequencies = float_array("omega", omega)
         require_bounded("omega", frequencies)
         rate = float(inverse_thermal_frequency(check_temperature(one_number("temperature", temperature))))
-        amplitude, width = one_number("strain", strain), positive_number("broadening", broadening, unit="rad/s")
-        require_bounded("strain", np.asarray(amplitude))
+        amplitude, width = bounded_number("strain", strain), positive_number("broadening", broadening, unit="rad/s")
         energies, states = np.linalg.eigh(self.hamiltonian(basis))
         element = states[:, 0] @ self.coupling(polarization, basis) @ states[:, 1]
         gap = (energies[1] - energies[0]) / units.HBAR
