@@ -9,6 +9,7 @@ with taps made of the first samples. The gap between zero and the first node, `k
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,14 @@ class UniformConvolution:
         kappa = grid.nodes[0] / spacing
         nearest = np.round(kappa)
         kappa = float(nearest if abs(kappa - nearest) < 64 * np.finfo(float).eps * (n + kappa) else kappa)
-        size = grid.value.size
-        self._value, self._better = _Stencil(size, kappa), _Stencil(size + 2, kappa)
-        self.possible = n >= fewest(size) and kappa < 1000.0
+        self._size, self._kappa = grid.value.size, kappa
+        self._value = _Stencil(self._size, kappa)
+        self.possible = n >= fewest(self._size) and kappa < 1000.0
+
+    @cached_property
+    def _better(self) -> _Stencil:
+        """What changes the convolution by the next terms, which only its error asks for."""
+        return _Stencil(self._size + 2, self._kappa)
 
     def run(
         self,
