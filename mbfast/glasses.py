@@ -1,7 +1,5 @@
 """The glasses measured by Meissner and Berret, and tables of the same form."""
 
-from __future__ import annotations
-
 import importlib.resources
 import os
 from collections.abc import Callable, Iterable, Mapping

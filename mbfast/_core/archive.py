@@ -1,7 +1,5 @@
 """Files of results: written whole or not at all, with the inputs that made them, and read without trust."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os

@@ -1,7 +1,5 @@
 """Tables of comma-separated text. Errors are ValueErrors that name the row (row 1 is the header) and the column."""
 
-from __future__ import annotations
-
 import csv
 import math
 from array import array

@@ -1,7 +1,5 @@
 """The gate every number passes on its way from a caller to a kernel."""
 
-from __future__ import annotations
-
 import numbers
 import operator
 from collections.abc import Collection

@@ -1,7 +1,5 @@
 """Section III: the brackets and sums over blocks of (3.5), and what (3.7) adds up to."""
 
-from __future__ import annotations
-
 import math
 from functools import cache
 

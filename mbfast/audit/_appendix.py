@@ -1,7 +1,5 @@
 """The appendix: misprints on the way to Λ, and its differences from the tensor of Joffrin and Levelut."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

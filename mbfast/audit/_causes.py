@@ -1,7 +1,5 @@
 """Why claims differ, one cause for one or many of them; `mbfast.guide.findings` says in words what each is."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Literal
 

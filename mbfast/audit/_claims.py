@@ -1,7 +1,5 @@
 """What a claim is, how it is registered, and its verdict."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """What claims of several sections use: glasses and their ratios, scales, deviations."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

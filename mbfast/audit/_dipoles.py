@@ -1,7 +1,5 @@
 """Section V: the strengths of electric dipoles, and the absorption and the cutoff length that they add."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Section IV: the flow from blocks to a sample, the estimates (4.3) and (4.4), and the self-consistent ratio (4.5)."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

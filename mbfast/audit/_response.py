@@ -1,7 +1,5 @@
 """Section II: absorption of a two-level system, the tensor Λ between blocks, and its change in a strain."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable

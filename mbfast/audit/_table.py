@@ -1,7 +1,5 @@
 """The table of 13 glasses, its two fits, and what the text says of them: sections I, IV and VI."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mbfast.audit import _causes as causes

@@ -1,7 +1,5 @@
 """A walk through the claims, in the paper's order, and the counts of what it finds."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable, Iterable, Iterator
 

@@ -1,7 +1,5 @@
 """The command ``mbfast`` and how its subcommands are registered."""
 
-from __future__ import annotations
-
 import functools
 import io
 import os

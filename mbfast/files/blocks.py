@@ -1,7 +1,5 @@
 """Positions and moments of blocks from files: what `mbfast pairsum` reads."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import os

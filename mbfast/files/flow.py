@@ -1,7 +1,5 @@
 """A run of the flow from a TOML file: what `mbfast flow` reads."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import math

@@ -136,8 +136,6 @@ These are γ_l/γ_t from the couplings and c_l/c_t from the sound velocities of 
 | PS | 1.538 | 1.867 | +21.3 % |
 """
 
-from __future__ import annotations
-
 import inspect
 import itertools
 import re

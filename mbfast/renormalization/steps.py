@@ -1,7 +1,5 @@
 """The steps of flows: what is constant along one of them, the integrals of its spectra, and the loop."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass

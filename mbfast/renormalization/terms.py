@@ -1,7 +1,5 @@
 """What one step of the renormalization does: the terms (3.5)-(3.7) as printed and as derived, one class a form."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

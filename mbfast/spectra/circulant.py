@@ -1,7 +1,5 @@
 """Kramers-Kronig weights of nodes that repeat themselves, as circulants."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

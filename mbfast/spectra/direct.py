@@ -1,7 +1,5 @@
 """Convolutions cell by cell: exact integrals of products of two polynomials, at any frequencies and temperature."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How spectra go on beyond their first and their last node: as power laws, or not at all."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias

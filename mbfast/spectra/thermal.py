@@ -1,7 +1,5 @@
 """Temperatures: what they do to spectra by detailed balance."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 
