@@ -7,6 +7,7 @@ import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
+import findings_page
 import naive
 import numpy as np
 import pytest
@@ -263,8 +264,8 @@ def test_slopes_of_ratios_from_sums_over_blocks():
 
 @pytest.mark.compiled
 def test_the_page_of_findings_says_what_the_records_say(audit_records):
-    hint = "python -m mbfast.guide.findings --write stores it"
-    assert inspect.cleandoc(findings.__doc__).splitlines() == findings._page(audit_records).splitlines(), hint
+    hint = "python tests/findings_page.py --write stores it"
+    assert inspect.cleandoc(findings.__doc__).splitlines() == findings_page.page(audit_records).splitlines(), hint
 
 
 @pytest.mark.compiled
@@ -274,8 +275,8 @@ def test_the_page_of_findings_explains_every_cause_in_its_section(audit_records)
         causes = {record.cause.name for record in audit_records if record.finding == finding}
         assert set(re.findall(r"^- \*\*(.+?)\*\*:", text, re.MULTILINE)) == causes
     with pytest.raises(KeyError, match="misprint in"):
-        findings._page([record for record in audit_records if record.equation not in ("A4", "A5")])
+        findings_page.page([record for record in audit_records if record.equation not in ("A4", "A5")])
     extra = audit_records[0]
     extra = dataclasses.replace(extra, cause=mbfast.audit.Cause("other", "slip", "tests/test_x.py::test_y"))
     with pytest.raises(ValueError, match="the page must explain the cause 'other'"):
-        findings._page([*audit_records, extra])
+        findings_page.page([*audit_records, extra])

@@ -1,8 +1,9 @@
 """Findings about the paper: what stands, what is a slip of printing, and what does not follow.
 
 The paper is D. Zhou and A. J. Leggett, arXiv:1510.05528. ``mbfast reproduce`` recomputes and compares what it prints.
-The words of this page are written by hand; ``python -m mbfast.guide.findings --write`` fills in tables and claims, and
-a test holds the page to them. `mbfast.guide.equations` goes through the paper equation by equation.
+The words of this page are written by hand; its counts and its claims are what the audit gives, which a test sees to.
+`mbfast.guide.equations` goes through the paper equation by equation. ``mbfast ratio`` prints γ_l/γ_t and c_l/c_t of the
+13 glasses unrounded, as in figure 1; the audit's fits take the printed, rounded ratios, as the paper does.
 
 A claim "stands", is a "slip of printing" (of rounding, of arithmetic) that leaves the argument intact, or "does not
 follow" from the paper's own Hamiltonian or numbers. Claims that differ are counted one by one and by their distinct
@@ -112,87 +113,4 @@ Slips of printing
 - **misprint in (A5)**: q_j e_j + q_j e_i is printed where q_j e_i + q_i e_j is meant; with that the coupling holds.
   Printed → computed: (A5) relative deviation of coupling of (A5) from Σ e T with the strain of (A3): 0.012507. Shown by
   `test_printed_coupling_to_waves`.
-
-Ratios of the 13 glasses
-------------------------
-
-These are γ_l/γ_t from the couplings and c_l/c_t from the sound velocities of the table, unrounded, as in figure 1
-(``mbfast ratio``). The audit's fits take the printed, rounded ratios, as the paper does.
-
-| glass | γ_l/γ_t | c_l/c_t | (theo-exp)/exp |
-|---|---|---|---|
-| a-SiO2 | 1.600 | 1.526 | -4.6 % |
-| BK7 | 1.477 | 1.632 | +10.5 % |
-| As2S3 | 1.529 | 1.849 | +20.9 % |
-| LaSF-7 | 1.587 | 1.567 | -1.3 % |
-| SF4 | 1.500 | 1.688 | +12.5 % |
-| SF59 | 1.571 | 1.729 | +10.0 % |
-| V52 | 1.673 | 1.844 | +10.2 % |
-| BALNA | 1.667 | 1.870 | +12.2 % |
-| LAT | 1.738 | 1.707 | -1.8 % |
-| a-Se | 1.786 | 1.905 | +6.7 % |
-| Zn-Glass | 1.842 | 2.000 | +8.6 % |
-| PMMA | 1.444 | 2.006 | +38.9 % |
-| PS | 1.538 | 1.867 | +21.3 % |
 """
-
-import inspect
-import itertools
-import re
-import sys
-import textwrap
-from collections.abc import Sequence
-from pathlib import Path
-
-from mbfast.audit import Record, reproduce, summary
-from mbfast.glasses import load_glasses
-
-
-def _page(records: Sequence[Record]) -> str:
-    """Return this page with the tables and claims of these records.
-
-    A KeyError names a cause that the page explains and no record has; a ValueError names the opposite.
-    """
-    causes: dict[str, list[Record]] = {}
-    for record in records:
-        if record.cause is not None:
-            causes.setdefault(record.cause.name, []).append(record)
-
-    def paragraph(match: re.Match[str]) -> str:
-        text = f"{' '.join(match[1].split())} Printed → computed: {_claims(causes.pop(match[2]))}"
-        return textwrap.fill(text, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-    pattern = r"^(- \*\*(.+?)\*\*:.+?)\sPrinted\s+→\s+computed:.+?(?=\n- |\n\n)"
-    text = re.sub(pattern, paragraph, inspect.cleandoc(__doc__ or "") + "\n", flags=re.DOTALL | re.MULTILINE)
-    if causes:
-        raise ValueError(f"the page must explain the cause {min(causes)!r}")
-    ratios = ["| glass | γ_l/γ_t | c_l/c_t | (theo-exp)/exp |", "|---|---|---|---|"]
-    for glass in load_glasses():
-        x, y = glass.gamma_l / glass.gamma_t, glass.c_l / glass.c_t
-        ratios.append(f"| {glass.name} | {x:.3f} | {y:.3f} | {100 * (y / x - 1):+.1f} % |")
-    counts, *_ = tables = re.findall(r"^\|.+?\|(?=\n[^|]|\n\Z)", text, flags=re.DOTALL | re.MULTILINE)
-    return text.replace(counts, summary(records)).replace(tables[-1], "\n".join(ratios))
-
-
-def _claims(records: list[Record]) -> str:
-    """Return claims in one line, each without the words that it shares with the one before, and what shows them."""
-    listed, equation, before = [], "", [""]
-    for record in records:
-        words = record.quantity.split(", ")
-        shown = f"({record.equation}) {record.quantity}"
-        if record.equation == equation:
-            shown = ", ".join(word for word, last in itertools.zip_longest(words, before) if word and word != last)
-        printed = "" if record.printed is None else f"{record.printed.text} → "
-        listed.append(f"{shown}: {printed}{record.computed:.5g} {record.unit}".strip())
-        equation, before = record.equation, words
-    tests = dict.fromkeys(f"`{record.test.partition('::')[2]}`" for record in records)
-    return f"{'; '.join(listed)}. Shown by {', '.join(tests)}."
-
-
-if __name__ == "__main__":
-    page = _page(list(reproduce()))
-    if sys.argv[1:] == ["--write"]:
-        code = Path(__file__).read_text(encoding="utf-8").split('"""', 2)[2]
-        Path(__file__).write_text(f'"""{page}"""{code}', encoding="utf-8")
-    else:
-        sys.stdout.write(page)

@@ -1,0 +1,57 @@
+"""The page of findings with what the audit computes: ``python tests/findings_page.py --write`` stores it."""
+
+import inspect
+import itertools
+import re
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from mbfast.audit import Record, reproduce, summary
+from mbfast.guide import findings
+
+
+def page(records: Sequence[Record]) -> str:
+    """Return the page of findings with the counts and claims of these records.
+
+    A KeyError names a cause that the page explains and no record has; a ValueError names the opposite.
+    """
+    causes: dict[str, list[Record]] = {}
+    for record in records:
+        if record.cause is not None:
+            causes.setdefault(record.cause.name, []).append(record)
+
+    def paragraph(match: re.Match[str]) -> str:
+        text = f"{' '.join(match[1].split())} Printed → computed: {_claims(causes.pop(match[2]))}"
+        return textwrap.fill(text, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+    pattern = r"^(- \*\*(.+?)\*\*:.+?)\sPrinted\s+→\s+computed:.+?(?=\n- |\n\n|\n\Z)"
+    text = re.sub(pattern, paragraph, inspect.cleandoc(findings.__doc__) + "\n", flags=re.DOTALL | re.MULTILINE)
+    if causes:
+        raise ValueError(f"the page must explain the cause {min(causes)!r}")
+    counts = re.search(r"^\|.+?\|(?=\n[^|])", text, flags=re.DOTALL | re.MULTILINE)
+    return text.replace(counts[0], summary(records))
+
+
+def _claims(records: list[Record]) -> str:
+    """Return claims in one line, each without the words that it shares with the one before, and what shows them."""
+    listed, equation, before = [], "", [""]
+    for record in records:
+        words = record.quantity.split(", ")
+        shown = f"({record.equation}) {record.quantity}"
+        if record.equation == equation:
+            shown = ", ".join(word for word, last in itertools.zip_longest(words, before) if word and word != last)
+        printed = "" if record.printed is None else f"{record.printed.text} → "
+        listed.append(f"{shown}: {printed}{record.computed:.5g} {record.unit}".strip())
+        equation, before = record.equation, words
+    tests = dict.fromkeys(f"`{record.test.partition('::')[2]}`" for record in records)
+    return f"{'; '.join(listed)}. Shown by {', '.join(tests)}."
+
+
+if __name__ == "__main__":
+    found = page(list(reproduce()))
+    if sys.argv[1:] == ["--write"]:
+        Path(findings.__file__).write_text(f'"""{found}"""\n', encoding="utf-8")
+    else:
+        sys.stdout.write(found)
