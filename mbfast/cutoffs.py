@@ -57,10 +57,6 @@ def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> F
     and L_c is (4.4). It is an estimate of the order of magnitude: factors of order one are left out. Relative error of
     the evaluation: below 2e-15.
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (4.3) and (4.4).
-
     Examples
     --------
     >>> import mbfast
@@ -117,10 +113,6 @@ def dipole_cutoff_length(
 
     the length of `cutoff_length` times the ratio of the dimensionless dielectric and elastic strengths to the power
     2/3.
-
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (5.9) and (5.10).
 
     Examples
     --------

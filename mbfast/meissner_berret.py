@@ -51,10 +51,6 @@ def meissner_berret_ratio(
     the self-consistent solution of Im chi~_l/Im chi~_t = v_l/v_t with (3.7), where (2.2) gives
     gamma_l^2/gamma_t^2 = Im chi~_l/Im chi~_t.
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.2), (4.5) and the text below the table.
-
     Examples
     --------
     >>> import mbfast

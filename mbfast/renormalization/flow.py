@@ -281,10 +281,6 @@ def flow(
     of an analytic function chi, and for small steps chi(L) = chi_1/(1 + (chi_1/rho c^2) ln(L/L_1)): |chi| grows, and
     diverges at L_1 exp(rho c^2/|chi_1|).
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, section IV.
-
     Examples
     --------
     >>> import numpy as np, mbfast

@@ -173,10 +173,6 @@ def absorption_rates(
 
     Where a spectrum jumps, at its first or last node, Re chi is infinite; the neighbour's value is taken instead.
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, section III and (5.8).
-
     Examples
     --------
     >>> import numpy as np, mbfast

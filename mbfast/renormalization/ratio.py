@@ -70,10 +70,6 @@ def self_consistent_ratio(
     44 alpha). A block's field at itself is not part of these sums; with it, Lambda's Fourier transform, y would be that
     of the printed form. The flow does not lead to these ratios: they repel.
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (3.7), (4.5).
-
     Examples
     --------
     >>> import mbfast

@@ -99,10 +99,6 @@ def convolve(
     equals Lagrange's interpolation (through the `degree` + 1 nodes around them) at eight Gauss-Lobatto points, the ends
     among them; such products are integrated without further error, with the breaks of both factors as limits.
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (3.5) and below (4.3).
-
     Examples
     --------
     A constant spectrum up to a cutoff, at T = 0 and at 1 K: C is omega, and omega + 2 k_B T/hbar.
@@ -194,11 +190,6 @@ class ConvolutionPlan:
         -------
         ndarray, shape (..., n or m)
             In the units of f, of g and rad/s.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `convolve` does for these arguments, and for an `out` of another type, shape or layout.
         """
         workers = tiles.check_threads(threads)
         if self._fft is not None and type(temperature) in {int, float} and temperature == 0:
@@ -229,11 +220,6 @@ class ConvolutionPlan:
         -------
         tuple of two ndarray, shape (..., n or m)
             Of f with f, and of f with g.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `convolve` does for these arguments.
         """
         shape, samples, rates = self._check(f, g, temperature)
         own, both = np.empty((2, samples.shape[0], self._targets.size))
@@ -256,11 +242,6 @@ class ConvolutionPlan:
         -------
         ndarray or float64, shape (...)
             One number a spectrum, see `Estimate`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `convolve` does for these arguments.
         """
         shape, samples, rates = self._check(f, g, temperature)
         workers = tiles.check_threads(threads)

@@ -123,8 +123,7 @@ def kramers_kronig(
 
     References
     ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, after (2.12) and (4.3). K. F. Palmer, M. Z. Williams and B. A. Budde,
-    Applied Optics 37, 2660 (1998), for the subtractive forms.
+    K. F. Palmer, M. Z. Williams and B. A. Budde, Applied Optics 37, 2660 (1998), for the subtractive forms.
 
     Examples
     --------
@@ -264,11 +263,6 @@ class KramersKronigPlan:
         -------
         ndarray, shape (..., n or m)
             In the units of `imag`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `kramers_kronig` does for these arguments, and for an `out` of another type, shape or layout.
         """
         samples, shape = self._rows(imag)
         workers = tiles.check_threads(threads)
@@ -313,11 +307,6 @@ class KramersKronigPlan:
         -------
         ndarray or float64, shape (...)
             One number a spectrum, see `Estimate`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `kramers_kronig` does for these arguments.
         """
         grid, (samples, shape) = self.grid, self._rows(imag)
         workers = tiles.check_threads(threads)

@@ -123,10 +123,6 @@ def susceptibility_from_levels(
     broadened line does not keep the first moment. Of complex matrices the part that is symmetric in ij, kl is taken;
     the other one vanishes under time reversal.
 
-    References
-    ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.9)-(2.12).
-
     Examples
     --------
     One two-level system in a block of 5 nm at 1 K:

@@ -51,7 +51,8 @@ class Spectrum(ReadOnly):
     ValueError
         If the nodes, samples or options are not what `convolve` takes, `temperature` is negative or not finite, or
         leading axes do not broadcast. A call wants one-dimensional, finite frequencies, where the power laws beyond
-        the nodes do not exceed 1e150.
+        the nodes do not exceed 1e150; the methods refuse an unknown polarization, and what the functions of their
+        names refuse.
 
     Notes
     -----
@@ -159,11 +160,6 @@ class Spectrum(ReadOnly):
         -------
         Estimate
             As of `convolve`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `convolve` does for `at` and threads; a ValueError for an unknown polarization.
         """
         f, g = self._of("first", first), self._of("second", second)
         return convolve(
@@ -186,11 +182,6 @@ class Spectrum(ReadOnly):
         -------
         Estimate
             As of `kramers_kronig`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As `kramers_kronig` does for `at` and threads; a ValueError for an unknown polarization.
         """
         return kramers_kronig(self.grid, self._of("polarization", polarization), at=at, threads=threads)
 

@@ -87,8 +87,7 @@ def ttls_susceptibility(
 
     References
     ----------
-    D. Zhou and A. J. Leggett, arXiv:1510.05528, (2.1), (2.11), (4.3). S. Hunklinger and W. Arnold, Physical Acoustics
-    12, 155 (1976).
+    S. Hunklinger and W. Arnold, Physical Acoustics 12, 155 (1976).
 
     Examples
     --------
