@@ -109,9 +109,7 @@ def convolve(
     >>> print(f"{value[0, 0]:.6g} {value[1, 0]:.6g}", (error < 1e-12 * value.max()).all())
     100000 2.61841e+11 True
     """
-    plan = ConvolutionPlan(
-        omega, at=at, below=below, above=above, interpolation=interpolation, degree=degree, method=method
-    )
+    plan = ConvolutionPlan(FrequencyGrid.of(omega, below, above, interpolation, degree), at=at, method=method)
     value = plan(f, g, temperature=temperature, threads=threads)
     return Estimate(value, plan.error(f, g, temperature=temperature, threads=threads))
 
@@ -299,10 +297,7 @@ class ConvolutionPlan:
         exponents_of: FloatArray | None = None,
         change: bool = False,
     ) -> None:
-        """Do what `DirectConvolution.run` does, by the better method.
-
-        The power laws beyond the nodes have exponents of other samples, if such are given.
-        """
+        """Do what `DirectConvolution.run` does, by the better method, with the exponents of other samples if given."""
         grid, why = self.grid, "else the integral diverges at zero frequency"
         given = samples if exponents_of is None else exponents_of
         low, high = grid.low.tail(given, over=-1.0, why=why), grid.high.tail(given)

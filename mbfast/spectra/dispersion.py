@@ -134,29 +134,19 @@ def kramers_kronig(
     >>> print(np.abs(value - 1 / (1 + (omega * tau) ** 2)).max() < error < 1e-11)
     True
     """
-    if anchors is None:
-        frequencies, known = None, None
-    elif isinstance(anchors, tuple) and len(anchors) == 2:
-        frequencies, known = anchors
-    else:
+    if anchors is not None and not (isinstance(anchors, tuple) and len(anchors) == 2):
         raise TypeError(f"anchors must be a tuple of frequencies and values, got {anchors!r}")
-    plan = KramersKronigPlan(
-        omega,
-        at=at,
-        inverse=inverse,
-        below=below,
-        above=above,
-        anchors=frequencies,
-        interpolation=interpolation,
-        degree=degree,
-        method=method,
-        _matrix=False,  # not worth its while for one call
-    )
+    frequencies, known = anchors or (None, None)
+    grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
+    # a matrix is not worth its while for one call
+    plan = KramersKronigPlan(grid, at=at, inverse=inverse, anchors=frequencies, method=method, _matrix=False)
     return Estimate(plan(imag, known, threads=threads), plan.error(imag, threads=threads))
 
 
 class KramersKronigPlan:
     """What `kramers_kronig` can compute before the samples are known, to be used many times.
+
+    Without FFT the weights are a matrix; where it had more than 2^25 elements they are computed at each call instead.
 
     Parameters
     ----------
@@ -177,10 +167,6 @@ class KramersKronigPlan:
     TypeError, ValueError
         For these arguments as `kramers_kronig` does, and for samples, values at anchors and `threads` at a call; there
         also if `out` is not a writable C-contiguous float64 array of the result's shape.
-
-    Notes
-    -----
-    Without FFT the weights are a matrix; where it had more than 2^25 elements they are computed at each call instead.
 
     Examples
     --------

@@ -76,11 +76,13 @@ class Stencils(NamedTuple):
 class FrequencyGrid(ReadOnly):
     """Frequencies at which spectra are sampled, and what spectra are between and beyond them: checked once.
 
+    `convolve`, `kramers_kronig`, their plans and `Spectrum` take a grid in the place of `omega`, and then build none.
+
     Parameters
     ----------
     omega : array_like, shape (n,)
         Nodes (rad/s): positive and increasing, with any spacing, n >= 2. The first of three or more may be zero, for
-        `kramers_kronig`.
+        `kramers_kronig` alone.
     below, above, interpolation, degree
         As in `convolve`.
 
@@ -107,11 +109,6 @@ class FrequencyGrid(ReadOnly):
         If `omega` is not one-dimensional, positive (or 0, then positive) and increasing, has fewer than two nodes,
         nodes closer than 1e-12 of themselves, or spans a factor above 1e30; if `interpolation` is not auto, log or
         linear, or `degree` not 1, 3, 5 or 7; if `below` or `above` is not power, zero or an exponent from -100 to 100.
-
-    Notes
-    -----
-    `convolve`, `kramers_kronig`, their plans and `Spectrum` take a grid in the place of `omega`, and then build none.
-    A node at zero is what only `kramers_kronig` takes.
 
     Examples
     --------
@@ -242,7 +239,7 @@ class FrequencyGrid(ReadOnly):
             np.abs(stencils.values(samples)).max(axis=-1) for stencils in (self.error, self.last, self.curvature)
         )
         # in the cell of a jump the terms are small by symmetry: as large as in its neighbours
-        near = _spread(e)
+        near = np.lib.stride_tricks.sliding_window_view(np.pad(e, ((0, 0), (1, 1))), 3, axis=1).max(axis=-1)
         rough = np.minimum(100.0 * _share(near, c) * near, np.maximum(near, c))
         rough[:, [0, -1]] += 2.0 * e[:, [0, -1]]  # at an end of the nodes the terms to come add up to several e
         if self.last.size > 4:  # else d has c in it
@@ -250,13 +247,6 @@ class FrequencyGrid(ReadOnly):
         high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
         result: FloatArray = rough + _share(high, before) * high
         return result
-
-
-def _spread(terms: FloatArray) -> FloatArray:
-    """Return the largest of each cell's and its two neighbours' terms (rows, cells)."""
-    padded = np.pad(terms, ((0, 0), (1, 1)))
-    result: FloatArray = np.maximum(np.maximum(padded[:, :-2], padded[:, 2:]), terms)
-    return result
 
 
 def _share(one: FloatArray, other: FloatArray) -> FloatArray:
