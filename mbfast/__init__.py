@@ -1,7 +1,7 @@
 """mbfast: a compiled numerical engine for the generic coupled-block model of glasses.
 
 Start with ``help(mbfast.guide)``, the table of contents of the guide. Everything that ``__init__.pyi`` lists is
-imported on first use, so that ``import mbfast`` costs next to nothing. Equation numbers, such as (3.5), are those of the
+imported on first use, so that ``import mbfast`` costs next to nothing. Numbers such as (3.5) are equations of the
 paper: D. Zhou and A. J. Leggett, arXiv:1510.05528.
 """
 
