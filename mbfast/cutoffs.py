@@ -21,6 +21,8 @@ _PLAIN = {float, np.float64}  # integers may be too large for a double
 def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> FloatArray | np.float64:
     r"""Scale at which stress-stress absorption by changed couplings equals the renormalization-relevant one.
 
+    `dipole_cutoff_length` is the same for dipoles; `mbfast.kernels.cutoffs` has the functions for compiled code.
+
     Parameters
     ----------
     modulus : array_like
@@ -41,11 +43,6 @@ def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> F
         If an argument does not consist of real numbers.
     ValueError
         If an argument is not positive and finite, if ``omega >= omega_c`` anywhere, or if the shapes do not broadcast.
-
-    See Also
-    --------
-    dipole_cutoff_length : the same for electric dipoles.
-    mbfast.kernels.cutoffs : the universal functions, for compiled code.
 
     Notes
     -----
@@ -152,8 +149,7 @@ def _evaluate(
         # The kernels mark bad arguments by NaN: one look at their results is cheaper than one at each argument.
         if any(part.size == 0 or np.isnan(part.min()) for part in evaluated):
             _refuse_bad(arguments)
-        result: FloatArray = functools.reduce(np.multiply, evaluated)
-    return result[()]
+        return np.asarray(functools.reduce(np.multiply, evaluated))[()]
 
 
 def _refuse_bad(arguments: Mapping[str, FloatArray]) -> None:

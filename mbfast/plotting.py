@@ -111,10 +111,8 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
-    TypeError
-        If `glasses` is not a sequence of at least one Glass.
+    ImportError, TypeError
+        As `meissner_berret_figure` does.
     """
     glasses = _members("glasses", glasses, Glass)
     figure, axes = _new()
@@ -152,7 +150,7 @@ def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) 
     Raises
     ------
     ImportError
-        If matplotlib is not installed.
+        As `meissner_berret_figure` does.
     TypeError
         If `sides` is not a sequence of at least one whole number.
     ValueError
@@ -196,7 +194,7 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
     Raises
     ------
     ImportError
-        If matplotlib is not installed.
+        As `meissner_berret_figure` does.
     TypeError
         If `run` is not a Flow, or `at` no number.
     ValueError
@@ -259,10 +257,8 @@ def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: floa
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
-    TypeError
-        If `glasses` is not a sequence of at least one Glass.
+    ImportError, TypeError
+        As `meissner_berret_figure` does.
     ValueError
         If no density of `glasses` is known; if `omega` or `omega_c` is not positive, or as `cutoff_length` says.
     """

@@ -99,8 +99,7 @@ class Flow:
     def ratio(self) -> FloatArray:
         """sqrt(Im chi~_l/Im chi~_t), the Meissner-Berret ratio by scale, shape (..., steps + 1, n)."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            result: FloatArray = np.sqrt(self.longitudinal / self.transverse)
-        return result
+            return np.asarray(np.sqrt(self.longitudinal / self.transverse))
 
     @property
     def cutoff_length(self) -> Moduli:
@@ -225,6 +224,8 @@ def flow(
 ) -> Flow:
     r"""Renormalize the susceptibilities from blocks of side L_1 to a sample of side R: (4.1), step by step.
 
+    `absorption_rates` has the terms of one step, `self_consistent_ratio` the ratio that a flow dominated by v keeps.
+
     Parameters
     ----------
     spectrum : Spectrum
@@ -263,11 +264,6 @@ def flow(
         As in `absorption_rates`, for the arguments of the same name; if start, stop or omega_c is not from 1e-35 to
         1e35, or stop is below start; if n0 is so small that a flow takes more than 100,000 steps; if `keep` is unknown;
         if shapes do not broadcast, or hold no flow. A flow that diverges is no error: see `Flow.status`.
-
-    See Also
-    --------
-    absorption_rates : the terms of one step.
-    self_consistent_ratio : the ratio that a flow dominated by v keeps.
 
     Notes
     -----

@@ -98,6 +98,8 @@ def absorption_rates(
 ) -> AbsorptionRates:
     r"""Energy that a super block takes from a phonon per unit of time: (3.1), (3.4)-(3.8) and (5.8).
 
+    `flow` is the renormalization that these rates drive.
+
     Parameters
     ----------
     spectrum : Spectrum
@@ -139,10 +141,6 @@ def absorption_rates(
         is above 1e15 (512 in the derived form); if k_l or k_t is not from 0 to 1e35; if `form` is unknown; if only
         one of `dielectric` and `permittivity` is given; if `at` has not one axis, shapes do not broadcast, or threads
         is below 1; if the power law of a spectrum below its nodes makes an integral infinite.
-
-    See Also
-    --------
-    flow : the renormalization that these rates drive.
 
     Notes
     -----

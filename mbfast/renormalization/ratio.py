@@ -104,5 +104,4 @@ def self_consistent_ratio(
     along, mixed, across = contracted((1.0 - alpha, 6.0 * alpha - 3.0, alpha), of_l, of_t)
     with np.errstate(divide="ignore", invalid="ignore"):
         y = across / along if form == "phase-sum" else (along - 2.0 * mixed) / (across - mixed)
-        result: FloatArray = np.where((y > 0.0) & np.isfinite(y), np.sqrt(y), np.nan)
-    return result[()]
+        return np.where((y > 0.0) & np.isfinite(y), np.sqrt(y), np.nan)[()]

@@ -154,8 +154,7 @@ class Terms(ABC):
     def dipole_increments(self, size: FloatArray, integral: FloatArray) -> FloatArray:
         """Return the term (5.8) at L = `size`, shape (2, ..., m), of the convolution of Im chi~/epsilon with itself."""
         common = -0.5 * units.HBAR * self.pairs / size**3
-        result: FloatArray = np.multiply.outer(self.dipoles, common * integral)
-        return result
+        return np.asarray(np.multiply.outer(self.dipoles, common * integral))
 
 
 class PrintedTerms(Terms):
@@ -181,8 +180,7 @@ class PrintedTerms(Terms):
 
     def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:  # noqa: ARG002
         """Return the term (3.7), shape (2, ..., m)."""
-        result: FloatArray = -2.0 * self.pairs / _like(self.moduli, given.chi) * given.chi * given.real
-        return result
+        return np.asarray(-2.0 * self.pairs / _like(self.moduli, given.chi) * given.chi * given.real)
 
 
 class DerivedTerms(Terms):

@@ -40,6 +40,8 @@ def convolve(
 ) -> Estimate:
     r"""Convolution integral of two spectra, with the negative frequencies that detailed balance gives them.
 
+    For many spectra on the same nodes take a `ConvolutionPlan`.
+
     Parameters
     ----------
     omega : array_like, shape (n,), or FrequencyGrid
@@ -83,10 +85,6 @@ def convolve(
         cannot be; if `threads` is below 1; if the power law below the nodes has an exponent of -1 or less, so that the
         integral diverges, or one above them makes the integral exceed 1e300; if no power law goes through the two
         samples at an end.
-
-    See Also
-    --------
-    ConvolutionPlan : the same for many spectra on the same nodes.
 
     Notes
     -----
@@ -256,8 +254,7 @@ class ConvolutionPlan:
         errors = _SAFETY * np.abs(changed).max(axis=1, initial=0.0) + (enlarged - size).max(axis=1, initial=0.0)
         errors += ROUNDING * self.grid.lebesgue * size.max(axis=1, initial=0.0)
         errors += self.grid.unit * self._edge_uncertainty(samples)
-        result: FloatArray = errors.reshape(shape)
-        return result[()]
+        return np.asarray(errors).reshape(shape)[()]
 
     @cached_property
     def _straight(self) -> ConvolutionPlan:
@@ -325,8 +322,7 @@ class ConvolutionPlan:
         low, largest = self.grid.low.tail(samples), np.abs(samples).max(axis=-1)
         share = np.abs(low.amplitude) * self.grid.nodes[0] / (1.0 + low.exponent) * largest[:, ::-1]
         total = 4.0 * self.grid.low.uncertainty(samples) / (1.0 + low.exponent) * share
-        result: FloatArray = total[:, 0] + total[:, -1]
-        return result
+        return np.asarray(total[:, 0] + total[:, -1])
 
 
 def _plain(samples: object, n: int) -> TypeGuard[FloatArray]:

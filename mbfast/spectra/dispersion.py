@@ -50,6 +50,8 @@ def kramers_kronig(
 ) -> Estimate:
     r"""Real part of a susceptibility from its imaginary part at positive frequencies, or the inverse.
 
+    For many spectra on the same nodes take a `KramersKronigPlan`.
+
     Parameters
     ----------
     omega : array_like, shape (n,), or FrequencyGrid
@@ -90,10 +92,6 @@ def kramers_kronig(
         above 1e80, or do not broadcast to (..., k); if polynomials through the anchors exceed 1e80 at a frequency, or
         the power law above the nodes 1e150; if the integral over a power law diverges, or there is no static limit
         where one is asked for, see Notes.
-
-    See Also
-    --------
-    KramersKronigPlan : the same for many spectra on the same nodes.
 
     Notes
     -----
@@ -321,8 +319,7 @@ class KramersKronigPlan:
             unsure = np.abs(tail.amplitude) * end.uncertainty(samples)
             there = unsure > 0.0
             errors[there] += unsure[there] * (1.0 + margin[there] ** -2.0)
-        result: FloatArray = errors.reshape(shape)
-        return result[()]
+        return np.asarray(errors).reshape(shape)[()]
 
     def _rows(self, imag: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
         samples = rows("imag", imag, self.grid)

@@ -245,8 +245,7 @@ class FrequencyGrid(ReadOnly):
         if self.last.size > 4:  # else d has c in it
             rough += np.minimum(10.0 * _share(d, c), 1.0) * d
         high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
-        result: FloatArray = rough + _share(high, before) * high
-        return result
+        return np.asarray(rough + _share(high, before) * high)
 
 
 def _share(one: FloatArray, other: FloatArray) -> FloatArray:

@@ -61,8 +61,7 @@ def isotropic_tensor(longitudinal: ArrayLike, transverse: ArrayLike) -> FloatArr
     d = np.eye(3)
     pairs = np.einsum("ik,jl->ijkl", d, d) + np.einsum("il,jk->ijkl", d, d)
     chi_l, chi_t = chi_l[..., None, None, None, None], chi_t[..., None, None, None, None]
-    result: FloatArray = (chi_l - 2.0 * chi_t) * np.einsum("ij,kl->ijkl", d, d) + chi_t * pairs
-    return result
+    return np.asarray((chi_l - 2.0 * chi_t) * np.einsum("ij,kl->ijkl", d, d) + chi_t * pairs)
 
 
 def isotropic_moduli(tensor: ArrayLike) -> Moduli:
@@ -80,10 +79,8 @@ def isotropic_moduli(tensor: ArrayLike) -> Moduli:
 
     Raises
     ------
-    TypeError
-        If `tensor` does not consist of real numbers.
-    ValueError
-        If its last axes are neither (3, 3, 3, 3) nor (6, 6), or an element is not finite, or above 1e35 in magnitude.
+    TypeError, ValueError
+        As `isotropic_tensor` does; a ValueError also for last axes that are neither (3, 3, 3, 3) nor (6, 6).
 
     Examples
     --------

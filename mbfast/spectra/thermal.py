@@ -28,11 +28,9 @@ def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:
 def thermal_ratio(omega: FloatArray, temperature: FloatArray) -> FloatArray:
     """Return hbar omega/(k_B T), (..., n): infinite at T = 0, but zero where omega is."""
     rates = inverse_thermal_frequency(temperature)[..., None]
-    result: FloatArray = np.where(omega != 0.0, rates, 0.0) * omega
-    return result
+    return np.asarray(np.where(omega != 0.0, rates, 0.0) * omega)
 
 
 def absorbed_fraction(omega: FloatArray, temperature: FloatArray) -> FloatArray:
     """Return 1 - exp(-hbar omega/k_B T), (..., n): what of Im chi~ is left when stimulated emission is subtracted."""
-    result: FloatArray = -np.expm1(-thermal_ratio(omega, temperature))
-    return result
+    return np.asarray(-np.expm1(-thermal_ratio(omega, temperature)))

@@ -155,11 +155,8 @@ def tunnelling_strength(density: ArrayLike, coupling: ArrayLike, modulus: ArrayL
 
     Raises
     ------
-    TypeError
-        If an argument does not consist of real numbers.
-    ValueError
-        If `density` or `coupling` is negative or not finite, `modulus` is not positive and finite, or the
-        arguments do not broadcast.
+    TypeError, ValueError
+        As `ttls_susceptibility` does for the same arguments; a ValueError if `modulus` is not positive and finite.
 
     Examples
     --------
@@ -169,8 +166,7 @@ def tunnelling_strength(density: ArrayLike, coupling: ArrayLike, modulus: ArrayL
     3.0e-04
     """
     states, gamma, stiffness = _checked(density=density, coupling=coupling, modulus=modulus)
-    result: FloatArray = states * gamma**2 / stiffness
-    return result[()]
+    return np.asarray(states * gamma**2 / stiffness)[()]
 
 
 def sound_velocity_shift(
@@ -194,11 +190,8 @@ def sound_velocity_shift(
 
     Raises
     ------
-    TypeError
-        If an argument does not consist of real numbers.
-    ValueError
-        If `omega` is not positive and finite, `temperature` or `reference` is negative or not finite, `strength` is not
-        finite, or the arguments do not broadcast.
+    TypeError, ValueError
+        As `ttls_susceptibility` does for the same arguments and `reference`; a ValueError if `strength` is not finite.
 
     Notes
     -----
@@ -212,8 +205,7 @@ def sound_velocity_shift(
     0.999995
     """
     w, kelvin, other, c = _checked(omega=omega, temperature=temperature, reference=reference, strength=strength)
-    result: FloatArray = c * (_thermal_logarithm(w, kelvin) - _thermal_logarithm(w, other))
-    return result[()]
+    return np.asarray(c * (_thermal_logarithm(w, kelvin) - _thermal_logarithm(w, other)))[()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +225,7 @@ class TwoLevelSystem:
         If an argument is not one real number.
     ValueError
         If an argument is not finite, or `asymmetry` and `tunnelling` are both zero or below 1e-35 J in magnitude.
+        Methods refuse an unknown polarization or basis.
 
     Examples
     --------
@@ -290,11 +283,6 @@ class TwoLevelSystem:
         -------
         ndarray, shape (2, 2)
             (gamma/2)(D sigma_z + M sigma_x), or (gamma/2) sigma_z, in J.
-
-        Raises
-        ------
-        ValueError
-            If polarization or basis is unknown.
         """
         require_choice("polarization", polarization, POLARIZATIONS)
         require_choice("basis", basis, get_args(Basis))
@@ -340,8 +328,8 @@ class TwoLevelSystem:
         TypeError
             If `omega` does not consist of real numbers, or another argument is not one real number.
         ValueError
-            If `omega` or `strain` is not finite, or above 1e35 in magnitude, `temperature` is negative, `broadening`
-            not positive, `polarization` not longitudinal or transverse, or `basis` not energy or local.
+            If `omega` or `strain` is not finite, or above 1e35 in magnitude, `temperature` is negative, or `broadening`
+            not positive.
         """
         frequencies = float_array("omega", omega)
         require_bounded("omega", frequencies)
@@ -351,7 +339,5 @@ class TwoLevelSystem:
         element = states[:, 0] @ self.coupling(polarization, basis) @ states[:, 1]
         gap = (energies[1] - energies[0]) / units.HBAR
         line = np.exp(-0.5 * ((frequencies - gap) / width) ** 2) / (np.sqrt(2.0 * np.pi) * width)
-        result: FloatArray = (
-            2.0 * np.pi / units.HBAR * (amplitude * element) ** 2 * gap * np.tanh(0.5 * rate * gap) * line
-        )
-        return result[()]
+        power = 2.0 * np.pi / units.HBAR * (amplitude * element) ** 2 * gap * np.tanh(0.5 * rate * gap)
+        return np.asarray(power * line)[()]

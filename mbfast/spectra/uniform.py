@@ -178,5 +178,4 @@ class _Stencil:
 def _coefficients(nodes: FloatArray, r: int) -> FloatArray:
     """Return the coefficients, lowest first, of Lagrange's polynomial r of the nodes."""
     others = np.delete(nodes, r)
-    result: FloatArray = np.polynomial.polynomial.polyfromroots(others) / np.prod(nodes[r] - others)
-    return result
+    return np.asarray(np.polynomial.polynomial.polyfromroots(others) / np.prod(nodes[r] - others))
