@@ -150,7 +150,7 @@ def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) 
     Raises
     ------
     ImportError
-        As `meissner_berret_figure` does.
+        If matplotlib is not installed.
     TypeError
         If `sides` is not a sequence of at least one whole number.
     ValueError
@@ -194,7 +194,7 @@ def flow_figures(run: Flow, *, at: float = 1e7) -> dict[str, Figure]:
     Raises
     ------
     ImportError
-        As `meissner_berret_figure` does.
+        If matplotlib is not installed.
     TypeError
         If `run` is not a Flow, or `at` no number.
     ValueError
