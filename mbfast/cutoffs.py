@@ -51,8 +51,7 @@ def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> F
     .. math:: \frac{\dot\varepsilon^{(2,3)}}{\dot v} \sim \frac{1}{\rho c_a^2 L^3}
               \frac{\hbar\omega_c}{\ln(\omega_c/\omega)} = \left(\frac{L_c}{L}\right)^3,
 
-    and L_c is (4.4). It is an estimate of the order of magnitude: factors of order one are left out. Relative error of
-    the evaluation: below 2e-15.
+    and L_c is (4.4): an order of magnitude, without factors of order one. It is evaluated to a relative 2e-15.
 
     Examples
     --------
@@ -108,8 +107,7 @@ def dipole_cutoff_length(
               {\mathrm{Im}\,\tilde\chi_t/\rho c_a^2}\right)^2
               \frac{\hbar\omega_c}{\rho c_a^2\ln(\omega_c/\omega)},
 
-    the length of `cutoff_length` times the ratio of the dimensionless dielectric and elastic strengths to the power
-    2/3.
+    the length of `cutoff_length` times the ratio of the dielectric and elastic strengths to the power 2/3.
 
     Examples
     --------

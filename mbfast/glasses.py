@@ -171,8 +171,7 @@ def load_glasses(
     TypeError
         If `path` is no path, or `names` is a string or no iterable.
     ValueError
-        If the file is not such a table (the message names file, row and column; row 1 is the header), or a name is
-        not in it.
+        If the file is not such a table (the message names file, row and column; row 1: the header) or has not a name.
 
     Notes
     -----

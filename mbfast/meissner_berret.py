@@ -85,8 +85,7 @@ class OriginFit(ReadOnly):
     slope_stderr : float
         Its standard error, from the residuals' variance with n - 1 degrees of freedom.
     pearson_r : float
-        Linear correlation coefficient of x and y (about their means, as usual: a line through the origin can fit well
-        where r is small).
+        Linear correlation of x and y, about their means: a line through the origin can fit well where r is small.
     residuals : ndarray, shape (n,)
         y - slope x.
     """
@@ -116,8 +115,7 @@ def fit_through_origin(x: ArrayLike, y: ArrayLike) -> OriginFit:
         If an argument does not consist of real numbers.
     ValueError
         If the shapes differ or are not one-dimensional, a number is not finite, there are fewer than two points, x or y
-        do not vary (r is then undefined), or their largest magnitudes or the quotient of these are not between 1e-300
-        and 1e300.
+        do not vary, or their largest magnitudes or the quotient of these are not between 1e-300 and 1e300.
 
     Examples
     --------

@@ -151,15 +151,11 @@ def require_nonzero(name: str, array: FloatArray, *, unit: str) -> None:
 
 
 def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
-    """Return `out`, or a new array where it is None.
-
-    A TypeError if it is no plain float64 array (a subclass may index in its own way), a ValueError if it has another
-    shape or layout.
-    """
+    """Return `out`, or a new array for None: a TypeError if it is no float64 array, a ValueError for its layout."""
     if out is None:
         return np.empty(shape)
     wanted = f"out must be a writable, C-contiguous float64 array of shape {shape}"
-    if type(out) is not np.ndarray or out.dtype != np.float64:
+    if type(out) is not np.ndarray or out.dtype != np.float64:  # a subclass may index in its own way
         dtype = f" of {out.dtype}" if isinstance(out, np.ndarray) else ""
         raise TypeError(f"{wanted}, got {type(out).__name__}{dtype}")
     if out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):

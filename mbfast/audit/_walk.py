@@ -38,8 +38,7 @@ def reproduce(equations: Iterable[str] | None = None) -> Iterator[Record]:
     Parameters
     ----------
     equations : iterable of str, optional
-        Only the claims of these: "3.5", "A16", "table", "fig. 1", "sec. V". Without it all claims are computed, which
-        takes some seconds.
+        Only the claims of these: "3.5", "A16", "table", "fig. 1", "sec. V". None: all, which takes some seconds.
 
     Returns
     -------

@@ -75,8 +75,7 @@ def read_blocks(path: str | os.PathLike[str]) -> BlockData:
         - .csv (UTF-8): columns of these names, in any order.
         - .xyz or .extxyz (UTF-8): one frame of extended XYZ, positions and cell in angstrom, with ``moments`` in SI
           units for each atom: 3 numbers (dipole), 6 (as above) or 9 (xx, xy, xz, yx, ...); species can be any words.
-          The cell counts if ``pbc`` is true along all three axes. ase's own writer rounds to 8 decimals: moments that
-          came out as zeros are refused.
+          The cell counts if ``pbc`` is true along all three axes. ase's writer rounds to 8 decimals: zeros are refused.
 
         Suffixes can be in capitals. In text a byte-order mark, and Fortran's 1.0D-30, are understood.
 

@@ -79,8 +79,7 @@ True
 >>> bool(1e-4 < abs(across - exact).max() < error)
 True
 
-A convolution is no sum over parts. The cutoff above which there is nothing can be the last node; for other edges,
-refine the nodes towards them.
+A convolution is no sum over parts. A cutoff above which nothing is can be the last node; refine nodes at other edges.
 
 The errors of a flow, ``Flow.error``, add up what the errors of the integrals do in each step. Their growth by the flow
 itself is not in it, nor what happens at a node where the spectrum jumps.

@@ -9,25 +9,20 @@
 - **boundary**: what is around the blocks: nothing ("open"), or copies of them ("periodic").
 - **claim, finding, cause**: a statement of the paper; what follows for it ("stands", "slip of printing", "does not
   follow"); and why it differs, where it does. Many claims can share a cause.
-- **clamped, stress-free, tin-foil, vacuum**: see macroscopic condition.
 - **coefficients**: the numbers (c_0, c_1, c_2) by which a stress kernel composes Lambda; see `mbfast.kernels.stress`.
-- **cutoff length**: L_c, the size of a block at which the terms (3.5) and (3.6), which fall as L^-3, equal the term
-  (3.7).
+- **cutoff length**: L_c, the size of a block at which the terms (3.5) and (3.6), which fall as L^-3, equal (3.7).
 - **cutoff frequency**: omega_c, above which Im chi~ is taken to vanish.
-- **derived**: see form.
 - **detailed balance**: Im chi~(-omega) = exp(-hbar omega/k_B T) Im chi~(omega): what a body in equilibrium may emit.
 - **field**: h_s, the sum over all other blocks of Lambda (or mu) times their moments. The strain at a block is 2 h, the
   electric field -2 h: see `mbfast.guide.conventions`.
-- **flow**: the renormalization (4.1), step by step, of Im chi~_l and Im chi~_t from the size of a block to that of a
-  sample.
-- **form**: which formula. Of a tensor: "corrected" is Lambda of (2.15), "joffrin-levelut" is the earlier one, (A1). Of
-  rates and flows: "printed" is what the paper prints, "derived" what follows from its Hamiltonian.
-- **image**: a copy of a block, shifted by a vector of the periodic cell. A shell of images holds those as far out as
-  one more cell in each direction.
+- **flow**: the renormalization (4.1), step by step, of Im chi~_l and Im chi~_t from the size of a block to a sample's.
+- **form, printed, derived**: which formula. Of a tensor: "corrected" is Lambda of (2.15), "joffrin-levelut" is the
+  earlier one, (A1). Of rates and flows: "printed" is what the paper prints, "derived" what follows from its
+  Hamiltonian.
+- **image**: a copy of a block, shifted by a vector of the periodic cell. A shell of images goes one cell further out.
 - **interpolant**: the piecewise polynomial that stands for a spectrum between its nodes.
 - **K_l, K_t** (K_a): factors of order one in (3.6), which the paper does not determine.
-- **Lambda, mu**: the tensors of the interaction of stress moments (2.15) and of electric dipoles (5.2); both fall as
-  r^-3.
+- **Lambda, mu**: the tensors of the interaction of stress moments (2.15) and of electric dipoles (5.2), as r^-3.
 - **level**: an energy of a block; its stress matrix and the levels give its susceptibility, (2.9).
 - **macroscopic condition**: what holds a periodic body as a whole, which the sum over its images does not say. Stress:
   "clamped" (no mean strain) or "stress-free" (no mean stress). Dipoles: "tin-foil" (no mean electric field) or "vacuum"
@@ -39,16 +34,14 @@
 - **N_0**: the number of blocks along a side of a super block; a step of the flow multiplies L by it.
 - **node**: a frequency at which a spectrum is sampled. **Tail**: the spectrum below the first and above the last node.
 - **phase sum**: the sum over blocks behind (3.7), of Lambda_ijkl e_ij e_kl cos(k.x) over pairs: `mbfast.phase_sum`.
-- **prefactor**: the SI value of a reduced interaction, -1/(8 pi rho c_t^2) or 1/(8 pi epsilon), before division by a
-  length^3.
-- **printed**: see form.
+- **prefactor**: the SI value of a reduced interaction times a length^3, -1/(8 pi rho c_t^2) or 1/(8 pi epsilon).
 - **reduced susceptibility**: chi~ of (2.11), Im chi = (1 - exp(-hbar omega/k_B T)) Im chi~.
 - **reduced units**: of kernels, a length of the caller's choice and energies without the prefactor.
 - **rtol**: the error that a pair sum may have, relative to the largest field: see `mbfast.guide.accuracy`.
 - **S_6**: the sum of (L/x)^6 over the pairs of a super block, for each block; 8.40 for an infinite simple cubic
   lattice, where (3.5) has ln N_0: `mbfast.lattice_sum`.
 - **share**: the part of the absorption after a step that a term of this step has made: ``Flow.shares``.
-- **stress**: see moment. Stress is positive as in T_ij e_ij: the energy of a block rises where both have the same sign.
+- **stress** (of a block: see moment) is positive as in T_ij e_ij: the energy rises where both have the same sign.
 - **super block**: N_0^3 interacting blocks, taken as one block of side N_0 L in the next step.
 - **tile**: the unit of work: a range of targets times a range of sources, or of frequencies, computed by one call of a
   kernel. Threads take tiles, progress bars count them, and their results are added in a fixed order.
@@ -57,6 +50,5 @@
   of tunnelling two-level systems, which takes them to have a constant distribution, P-bar.
 - **v**: the part of the absorption by (3.7) in (4.2), which adds up once for each step; the ratio v_l/v_t enters (4.5).
 - **Voigt order**: xx, yy, zz, yz, xz, xy. mbfast takes the order, but not Voigt's factors of 2.
-- **x**: in (3.5) Im chi~_l/Im chi~_t - 2, the weight of delta_ij delta_kl in the isotropic form (2.12); elsewhere a
-  distance.
+- **x**: in (3.5) Im chi~_l/Im chi~_t - 2, the weight of delta_ij delta_kl in (2.12); elsewhere a distance.
 """

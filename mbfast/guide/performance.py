@@ -2,14 +2,8 @@
 
 How it is tracked
 -----------------
-The benchmarks are a pytest-benchmark suite, ``benchmarks/`` of the repository. Each contender is compared with a
-reference before it is timed, so that only right answers are timed, and the report prints ratios to a reference of the
-same run::
-
-    .venv/bin/pip install -q '.[test,bench]'
-    .venv/bin/pytest benchmarks --benchmark-json=run.json
-    .venv/bin/python -m benchmarks.report run.json
-
+The benchmarks are a pytest-benchmark suite, which the README's commands under "Performance runs" run and report. Only
+right answers are timed: each contender is compared with a reference before, and the report has ratios within one run.
 Timings are never part of a test, and the gate runs the benchmarks once, untimed. To compare two versions, time both on
 one machine, alternately, and look at the ratio: numbers of a shared machine vary by some 10 %, and more under load.
 Slower cases stay in the tables.

@@ -67,21 +67,18 @@ class Flow:
     terms : FlowTerms
         Increments of each step.
     status : ndarray of str, shape (...)
-        "done"; "diverged": at the last scale kept -Re chi_a has reached rho c_a^2, so that the block is not stable and
-        the expansion in the interaction ends (a linear flow is not tested for it); "emission": the next step would make
-        Im chi~ positive somewhere.
+        "done"; "diverged": at the last scale kept -Re chi_a has reached rho c_a^2, where the block is not stable (for
+        which a linear flow is not tested); "emission": the next step would make Im chi~ positive somewhere.
     stopped_at : ndarray, shape (...)
         That last scale (m) where the flow did not reach R, else nan.
     error : Moduli
         Estimated absolute errors (Pa), shape (...), one number a spectrum: the sum over the steps of what the errors of
         the integrals do in each (of the convolutions those at L_1, or all of them where that is below 1e-7 of the
-        largest value). Their growth by the flow itself is not in it, nor what happens at a node where the spectrum
-        jumps.
+        largest value), without their growth by the flow itself, and without nodes where the spectrum jumps.
     inputs : dict
         The arguments, in types that JSON has: "version" of mbfast; "interaction", the parameters of the material, or
-        nested lists of them; "start", "stop", "n0", "k_l", "k_t", "omega_c", "form", "linear" and "keep" as they were
-        given; "spectrum", how it goes on beyond its nodes and between them; "config", the text of the file, where
-        `read_flow_config` read one.
+        nested lists of them; "start", "stop", "n0", "k_l", "k_t", "omega_c", "form", "linear" and "keep" as given;
+        "spectrum", how it goes on beyond its nodes and between them; "config", the text that `read_flow_config` read.
     """
 
     omega: FloatArray
@@ -174,19 +171,7 @@ class Flow:
         TypeError
             If `file` is no path.
         ValueError
-            If it is damaged, no saved flow, not complete, or of a later format than this version of mbfast reads; the
-            message names the file.
-
-        Examples
-        --------
-        >>> import pathlib, tempfile, numpy as np, mbfast
-        >>> spectrum = mbfast.Spectrum(np.geomspace(1e5, 1e15, 64), np.full(64, -7e7), np.full(64, -3e7))
-        >>> run = mbfast.flow(spectrum, mbfast.StressInteraction(2200, 5800, 3800), n0=8)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     run.save(f"{folder}/silica.npz")
-        ...     again = mbfast.Flow.load(f"{folder}/silica.npz")
-        >>> np.array_equal(run.transverse, again.transverse), again.inputs["n0"]
-        (True, 8.0)
+            If it is damaged, no saved flow, incomplete, or of a later format than this mbfast; the message names it.
         """
         content, inputs = archive.load_result(file, "flow", _ARRAYS)
         *shape, n_scales = content["scales"].shape or (0,)
@@ -230,8 +215,7 @@ def flow(
     ----------
     spectrum : Spectrum
         Im chi~_l and Im chi~_t of the blocks that the flow starts from, nowhere positive (in the printed form Im chi~_t
-        not zero), and T. Its leading axes, and the shapes of the following arguments, broadcast: each member of the
-        result is a flow of its own.
+        not zero), and T. Its leading axes and the following arguments broadcast: each member of the result is a flow.
     interaction : StressInteraction or array_like of them, shape (...)
         The material.
     start, stop : array_like, shape (...)

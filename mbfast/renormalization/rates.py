@@ -158,9 +158,8 @@ def absorption_rates(
 
     times beta' A^2 k^2 N0^3 omega, the first two rows times hbar/(rho c_t^2)^2, the third times L^3, the last times
     hbar. The brackets are those of (3.5); C_0 and C_1 the sums over powers of alpha of `angular_coefficients` of the
-    interaction's form, that is the golden rule for uncorrelated blocks, without taking x out of the integral; C those
-    of dipoles that move and turn coherently (46/5 and 32/5); S_6 is `lattice_sum` of a cube of side N0. These are the
-    limits of long waves.
+    interaction's form: the golden rule for uncorrelated blocks in long waves, without taking x out of the integral; C
+    those of dipoles that move and turn coherently (46/5 and 32/5); S_6 is `lattice_sum` of a cube of side N0.
 
     The interaction changes the response of blocks to first order: block s meets the strain e + 2 sum Lambda T_s', so
     the strain energy of the stresses chi:e that two blocks respond with, F = N^-1 sum over ordered pairs of L^3

@@ -39,8 +39,7 @@ def self_consistent_ratio(
         Blocks along a side of the super block, for the forms with a sum; at most 512. None: an infinite sample of
         blocks that are small beside the wavelength.
     waves : float, optional
-        Wavelengths of the transverse wave along a side, wanted with `n0`. The longitudinal wave is that of the same
-        frequency.
+        Wavelengths of the transverse wave along a side, wanted with `n0`; the longitudinal one has the same frequency.
 
     Returns
     -------
@@ -53,8 +52,8 @@ def self_consistent_ratio(
         If c_l or c_t does not consist of real numbers, or n0 or waves is not one real number.
     ValueError
         If a velocity or waves is not from 1e-35 to 1e35; if c_l is below c_t somewhere, or their shapes do not
-        broadcast; if `form` is unknown; if only one of n0 and waves is given, or one of them in the printed form; if n0
-        is not above 1, or is above 512.
+        broadcast; if `form` is unknown; if only one of n0 and waves is given, or one in the printed form; if n0 is not
+        above 1, or is above 512.
 
     Notes
     -----
@@ -63,8 +62,7 @@ def self_consistent_ratio(
     - printed: y = y^2 c_t^2/c_l^2, so sqrt(y) = c_l/c_t;
     - phase-sum: y = y^2 F_l/F_t with the sums F_a of Lambda_ijkl e_ij e_kl cos(k.x) averaged over directions, and the
       stresses chi_a e (a transverse strain induces 2 chi_t e: with that y would be four times as large);
-    - derived: y = [F_l + (y - 2) F_m]/F_t, F_m that of Lambda_iikl k_k k_l, because a longitudinal strain also induces
-      the stress (chi_l - 2 chi_t) d_ij.
+    - derived: y = [F_l + (y - 2) F_m]/F_t, F_m that of Lambda_iikl k_k k_l, by the stress (chi_l - 2 chi_t) d_ij.
 
     In an infinite sample, with alpha = 1 - c_t^2/c_l^2, y is (5 + 4 alpha)/(40 - 48 alpha) and (40 - 32 alpha)/(35 -
     44 alpha). A block's field at itself is not part of these sums; with it, Lambda's Fourier transform, y would be that

@@ -83,8 +83,7 @@ def convolve(
         magnitude; if leading axes do not broadcast; if `at` is not one-dimensional, positive and within a factor 1e30
         of the last node; if `temperature` is negative, or hbar omega/k_B T above 1e35; if `method` is fft where it
         cannot be; if `threads` is below 1; if the power law below the nodes has an exponent of -1 or less, so that the
-        integral diverges, or one above them makes the integral exceed 1e300; if no power law goes through the two
-        samples at an end.
+        integral diverges, or one above makes it exceed 1e300; if no power law goes through the two samples at an end.
 
     Notes
     -----

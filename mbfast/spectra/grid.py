@@ -81,8 +81,7 @@ class FrequencyGrid(ReadOnly):
     Parameters
     ----------
     omega : array_like, shape (n,)
-        Nodes (rad/s): positive and increasing, with any spacing, n >= 2. The first of three or more may be zero, for
-        `kramers_kronig` alone.
+        Nodes (rad/s): positive and increasing, any spacing, n >= 2; for `kramers_kronig` the first of 3 may be zero.
     below, above, interpolation, degree
         As in `convolve`.
 

@@ -106,8 +106,8 @@ def susceptibility_from_levels(
     ValueError
         If `energies` is not one-dimensional, is empty or not finite; if `stress` has not these shapes, is not finite,
         or not Hermitian and symmetric to 1e-12 of its largest element; if `volume` or `broadening` is not positive; if
-        `temperature` is negative; if `omega` is not one-dimensional, is not finite or above 1e35 in magnitude, or for a
-        histogram not two increasing edges or more; if `broadening` is missing, or given for a histogram; if `shape` or
+        `temperature` is negative; if `omega` is not one-dimensional, not finite or above 1e35 in magnitude, or for a
+        histogram not at least two increasing edges; if `broadening` is missing, or given for one; if `shape` or
         `components` is unknown.
 
     Notes

@@ -24,6 +24,8 @@ from mbfast.spectra.thermal import absorbed_fraction, check_temperature, thermal
 class Spectrum(ReadOnly):
     r"""Reduced susceptibilities Im chi~_l and Im chi~_t, sampled at positive frequencies.
 
+    Negative ones follow by detailed balance, Im chi~(-omega) = exp(-hbar omega/k_B T) Im chi~(omega), zero at T = 0.
+
     Parameters
     ----------
     omega : array_like, shape (n,), or FrequencyGrid
@@ -51,13 +53,7 @@ class Spectrum(ReadOnly):
     ValueError
         If the nodes, samples or options are not what `convolve` takes, `temperature` is negative or not finite, or
         leading axes do not broadcast. A call wants one-dimensional, finite frequencies, where the power laws beyond
-        the nodes do not exceed 1e150; the methods refuse an unknown polarization, and what the functions of their
-        names refuse.
-
-    Notes
-    -----
-    At negative frequencies detailed balance holds, Im chi~(-omega) = exp(-hbar omega/k_B T) Im chi~(omega), at T = 0
-    zero.
+        the nodes do not exceed 1e150; methods refuse what functions of their names do, and unknown polarizations.
 
     Examples
     --------

@@ -328,8 +328,7 @@ class TwoLevelSystem:
         TypeError
             If `omega` does not consist of real numbers, or another argument is not one real number.
         ValueError
-            If `omega` or `strain` is not finite, or above 1e35 in magnitude, `temperature` is negative, or `broadening`
-            not positive.
+            If `omega` or `strain` is not finite or above 1e35, `temperature` is negative or `broadening` not positive.
         """
         frequencies = float_array("omega", omega)
         require_bounded("omega", frequencies)
