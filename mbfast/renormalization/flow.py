@@ -11,16 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import __version__
-from mbfast._core import archive, tiles
+from mbfast._core import archive, tiles, validate
 from mbfast._core.tiles import Progress
-from mbfast._core.validate import (
-    FloatArray,
-    broadcast_shape,
-    float_array,
-    require_choice,
-    require_flag,
-    require_positive,
-)
+from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import POLARIZATIONS
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.steps import prepare, run_member
@@ -273,20 +266,19 @@ def flow(
     done 19 1.3319 1.5279
     """
     kind = terms_of(form)
-    require_choice("keep", keep, ("all", "ends"))
-    require_flag("linear", linear)
+    validate.require_choice("keep", keep, ("all", "ends"))
+    validate.require_flag("linear", linear)
     if not isinstance(spectrum, Spectrum):
         raise TypeError(f"spectrum must be a Spectrum, got {spectrum!r}")
     kind.require_signs(spectrum)
-    given: dict[str, Any] = {"start": start, "stop": stop, "n0": n0, "k_l": k_l, "k_t": k_t, "omega_c": omega_c}
-    arrays: dict[str, NDArray[Any]] = {
-        name: float_array(name, value) for name, value in given.items() if value is not None or name != "omega_c"
-    }
+    given = {"start": start, "stop": stop, "n0": n0, "k_l": k_l, "k_t": k_t}
+    given |= {} if omega_c is None else {"omega_c": omega_c}
+    arrays: dict[str, NDArray[Any]] = {name: validate.float_array(name, value) for name, value in given.items()}
     for name, unit in (("start", "m"), ("stop", "m"), ("omega_c", "rad/s")):
         if name in arrays:
-            require_positive(name, arrays[name], unit=unit)
+            validate.require_positive(name, arrays[name], unit=unit)
     arrays["interaction"] = np.asarray(interaction, dtype=object)
-    shape = broadcast_shape(spectrum=spectrum, **arrays)
+    shape = validate.broadcast_shape(spectrum=spectrum, **arrays)
     if 0 in shape:
         raise ValueError(f"at least one flow is wanted, got arguments of shape {shape}")
     members = prepare(kind, spectrum, {name: np.broadcast_to(array, shape) for name, array in arrays.items()}, shape)

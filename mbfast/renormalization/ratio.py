@@ -8,14 +8,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import (
-    FloatArray,
-    broadcast_shape,
-    float_array,
-    positive_number,
-    require_choice,
-    require_positive,
-)
+from mbfast._core import validate
+from mbfast._core.validate import FloatArray
 from mbfast.kernels import displacements
 from mbfast.pairs.averages import cube_pairs
 from mbfast.renormalization.terms import DerivedTerms, contracted
@@ -77,11 +71,11 @@ def self_consistent_ratio(
     0.7602
     1.4827
     """
-    require_choice("form", form, get_args(RatioForm))
-    velocities = {"c_l": float_array("c_l", c_l), "c_t": float_array("c_t", c_t)}
+    validate.require_choice("form", form, get_args(RatioForm))
+    velocities = {"c_l": validate.float_array("c_l", c_l), "c_t": validate.float_array("c_t", c_t)}
     for name, array in velocities.items():
-        require_positive(name, array, unit="")
-    broadcast_shape(**velocities)
+        validate.require_positive(name, array, unit="")
+    validate.broadcast_shape(**velocities)
     ratio = velocities["c_l"] / velocities["c_t"]
     if (ratio < 1.0).any():
         raise ValueError(f"c_l must not be below c_t, got c_l/c_t = {ratio.min():g}")
@@ -93,7 +87,7 @@ def self_consistent_ratio(
         raise ValueError(f"n0 and waves must be given both or not at all, got {n0!r} and {waves!r}")
     of_l = of_t = np.array([4.0 * math.pi / 3.0, 8.0 * math.pi / 15.0]).reshape(2, *(1,) * ratio.ndim)
     if n0 is not None and waves is not None:
-        side, number = DerivedTerms.check_n0(n0), positive_number("waves", waves, unit="wavelengths")
+        side, number = DerivedTerms.check_n0(n0), validate.positive_number("waves", waves, unit="wavelengths")
         reduced = 2.0 * math.pi * number / side * np.stack([1.0 / ratio, np.ones_like(ratio)])
         out = np.empty((2, reduced.size))
         displacements.isotropic_phase(*cube_pairs(side), reduced.ravel(), out)

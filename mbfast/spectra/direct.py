@@ -8,8 +8,8 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE, coefficients
 from mbfast.spectra._kernels import products as kernels
-from mbfast.spectra.grid import LARGEST_TAIL, FrequencyGrid
-from mbfast.spectra.tails import Tail
+from mbfast.spectra.grid import FrequencyGrid
+from mbfast.spectra.tails import LARGEST_TAIL, Tail
 
 # Beyond this many units of temperature the Boltzmann factor is below 1e-26.
 _COLD = 60.0

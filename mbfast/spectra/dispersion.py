@@ -9,13 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core import tiles
-from mbfast._core.validate import FloatArray, check_out, float_array, require_bounded, require_choice, require_flag
+from mbfast._core import tiles, validate
+from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
 from mbfast.spectra.circulant import Circulant, circulant
 from mbfast.spectra.grid import (
-    LARGEST_TAIL,
     LARGEST_VALUE,
     Estimate,
     FrequencyGrid,
@@ -25,7 +24,7 @@ from mbfast.spectra.grid import (
     lagrange,
     rows,
 )
-from mbfast.spectra.tails import ROUNDING, Edge, Tail
+from mbfast.spectra.tails import LARGEST_TAIL, ROUNDING, Edge, Tail
 
 _CHUNK = 64  # frequencies in a tile
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
@@ -191,9 +190,9 @@ class KramersKronigPlan:
         _matrix: bool = True,
     ) -> None:
         self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree)
-        require_flag("inverse", inverse)
+        validate.require_flag("inverse", inverse)
         self._parity, self._odd = (-1, 1) if inverse else (1, 0)
-        require_choice("method", method, ("auto", "direct", "fft"))
+        validate.require_choice("method", method, ("auto", "direct", "fft"))
         nodes = grid.nodes
         self._anchors = np.empty(0) if anchors is None else check_targets(grid, "anchors", anchors, zero=not inverse)
         if np.unique(self._anchors).size < self._anchors.size:
@@ -249,7 +248,7 @@ class KramersKronigPlan:
         samples, shape = self._rows(imag)
         workers = tiles.check_threads(threads)
         given = self._known(known, shape)
-        out = check_out(out, (*shape, self._targets.size))
+        out = validate.check_out(out, (*shape, self._targets.size))
         if np.may_share_memory(out, samples):
             samples = samples.copy()
         if np.may_share_memory(out, given):
@@ -329,8 +328,8 @@ class KramersKronigPlan:
             if self._anchors.size:
                 raise ValueError(f"known must be given for the {self._anchors.size} anchors, got None")
             return np.empty((0, 0))
-        values = float_array("known (of anchors)", known)
-        require_bounded("known (of anchors)", values, LARGEST_VALUE)
+        values = validate.float_array("known (of anchors)", known)
+        validate.require_bounded("known (of anchors)", values, LARGEST_VALUE)
         if values.size and not self._anchors.size:
             raise ValueError("known must be left out, as there are no anchors")
         try:

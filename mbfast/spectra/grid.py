@@ -10,16 +10,8 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core.validate import (
-    FloatArray,
-    ReadOnly,
-    broadcast_shape,
-    float_array,
-    require_choice,
-    require_finite,
-    require_positive,
-    whole_number,
-)
+from mbfast._core import validate
+from mbfast._core.validate import FloatArray, ReadOnly
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import products as kernels
 from mbfast.spectra.tails import Edge, End
@@ -28,7 +20,6 @@ Variable: TypeAlias = Literal["auto", "log", "linear"]
 
 # products of two values, and one times the seventh power of RANGE, stay within the range of a double
 LARGEST_VALUE = 1e80
-LARGEST_TAIL = 1e150  # of power laws beyond the nodes
 RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
 
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])
@@ -144,9 +135,9 @@ class FrequencyGrid(ReadOnly):
         degree: int = 7,
     ) -> None:
         given = _checked_nodes(omega)
-        require_choice("interpolation", interpolation, ("auto", "log", "linear"))
-        wanted = whole_number("degree", degree)
-        require_choice("degree", wanted, (1, 3, 5, 7))
+        validate.require_choice("interpolation", interpolation, ("auto", "log", "linear"))
+        wanted = validate.whole_number("degree", degree)
+        validate.require_choice("degree", wanted, (1, 3, 5, 7))
         unit = float(given[-1])
         x = given / unit
         spacing = _spacing(x)
@@ -194,7 +185,7 @@ class FrequencyGrid(ReadOnly):
 
     def require_positive(self) -> FrequencyGrid:
         """Return the grid; a ValueError if its first node is zero."""
-        require_positive("omega", self.omega, unit="rad/s")
+        validate.require_positive("omega", self.omega, unit="rad/s")
         return self
 
     @property
@@ -254,11 +245,11 @@ def _share(one: FloatArray, other: FloatArray) -> FloatArray:
 
 def _checked_nodes(omega: ArrayLike) -> FloatArray:
     """Return a copy of increasing positive frequencies, or raise."""
-    nodes = float_array("omega", omega)
+    nodes = validate.float_array("omega", omega)
     positive = nodes[1:] if nodes.ndim == 1 and nodes.size > 2 and nodes[0] == 0.0 else nodes
     if nodes.ndim != 1 or nodes.size < 2:
         raise ValueError(f"omega must have shape (n,) with n >= 2, got {nodes.shape}")
-    require_positive("omega", positive, unit="rad/s")
+    validate.require_positive("omega", positive, unit="rad/s")
     falls = np.flatnonzero(np.diff(nodes) <= 0.0)
     if falls.size:
         i = int(falls[0])
@@ -349,13 +340,13 @@ def _difference(small: Stencils, large: Stencils) -> Stencils:
 
 def rows(name: str, samples: ArrayLike, grid: FrequencyGrid) -> FloatArray:
     """Return samples (..., nodes) as a checked array."""
-    array, nodes = float_array(name, samples), grid.nodes.size
+    array, nodes = validate.float_array(name, samples), grid.nodes.size
     if array.ndim == 0 or array.shape[-1] != nodes:
         raise ValueError(f"{name} must have shape (..., {nodes}), one value a node, got {array.shape}")
     # nodes that are very close to one another make the interpolant much larger than the samples
     largest = LARGEST_VALUE / max(1e-10 * grid.lebesgue, 1.0)
     if array.size and not np.abs(array).max() <= largest:
-        require_finite(name, array)
+        validate.require_finite(name, array)
         raise ValueError(
             f"{name} must not exceed {largest:g} in magnitude, for degree {grid.degree} and these nodes, "
             f"got {np.abs(array).max():g}"
@@ -367,7 +358,7 @@ def batch(**arrays: FloatArray) -> tuple[tuple[int, ...], list[FloatArray]]:
     """Broadcast the leading axes of arrays (..., n) and return their common shape, and each as (rows, n)."""
     if all(array.ndim == 1 for array in arrays.values()):
         return (), [array[None] for array in arrays.values()]
-    shape = broadcast_shape(**{name: array[..., 0] for name, array in arrays.items()})
+    shape = validate.broadcast_shape(**{name: array[..., 0] for name, array in arrays.items()})
     flat = [
         np.ascontiguousarray(np.broadcast_to(array, (*shape, array.shape[-1])).reshape(-1, array.shape[-1]))
         for array in arrays.values()
@@ -379,12 +370,12 @@ def check_targets(grid: FrequencyGrid, name: str, frequencies: ArrayLike | None,
     """Return checked frequencies (m,), positive or `zero`, in units of the last node; the nodes for None."""
     if frequencies is None:
         return grid.nodes
-    array = float_array(name, frequencies)
+    array = validate.float_array(name, frequencies)
     if array.ndim != 1:
         raise ValueError(f"{name} must have shape (m,), got {array.shape}")
     array = array + 0.0  # -0.0 is zero
     positive = np.where(array == 0.0, grid.unit, array) if zero else array
-    require_positive(name, positive, unit="rad/s, or zero" if zero else "rad/s")
+    validate.require_positive(name, positive, unit="rad/s, or zero" if zero else "rad/s")
     x = array / grid.unit
     if ((positive < grid.unit / RANGE) | (x > RANGE)).any():
         raise ValueError(f"{name} must be within a factor {RANGE:g} of the last node, {grid.unit:g} rad/s")

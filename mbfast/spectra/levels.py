@@ -9,17 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from mbfast import units
-from mbfast._core.validate import (
-    LARGEST,
-    FloatArray,
-    float_array,
-    plain_array,
-    positive_number,
-    real_array,
-    require_bounded,
-    require_choice,
-    require_flag,
-)
+from mbfast._core import validate
+from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import PLACES
 from mbfast.kernels import levels as kernels
 from mbfast.spectra.moduli import Moduli, moduli_of_invariants
@@ -138,11 +129,11 @@ def susceptibility_from_levels(
     -8.325e+09 0.465882
     """
     w, re, im = _levels(energies, stress)
-    box = positive_number("volume", volume, unit="m^3")
+    box = validate.positive_number("volume", volume, unit="m^3")
     kelvin = check_temperature(temperature)
-    require_choice("shape", shape, get_args(LineShape))
-    require_choice("components", components, ("isotropic", "tensor"))
-    require_flag("reduced", reduced)
+    validate.require_choice("shape", shape, get_args(LineShape))
+    validate.require_choice("components", components, ("isotropic", "tensor"))
+    validate.require_flag("reduced", reduced)
     frequencies, width = _frequencies(omega, shape, broadening)
     histogram, sorting = shape == "histogram", np.argsort(frequencies, kind="stable")
     results = np.zeros((kelvin.size, 2 if components == "isotropic" else 21, frequencies.size - histogram))
@@ -172,10 +163,10 @@ def susceptibility_from_levels(
 
 def _levels(energies: ArrayLike, stress: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return increasing frequencies (n,) above the ground state, and real and imaginary parts of stresses (6, n, n)."""
-    levels = float_array("energies", energies)
+    levels = validate.float_array("energies", energies)
     if levels.ndim != 1 or levels.size == 0:
         raise ValueError(f"energies must have shape (n,), got {levels.shape}")
-    require_bounded("energies", levels)
+    validate.require_bounded("energies", levels)
     order = np.argsort(levels, kind="stable")
     re, im = (np.ascontiguousarray(part[:, order][:, :, order]) for part in _stress(stress, levels.size))
     return (levels[order] - levels[order[0]]) / units.HBAR, re, im
@@ -183,10 +174,10 @@ def _levels(energies: ArrayLike, stress: ArrayLike) -> tuple[FloatArray, FloatAr
 
 def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -> tuple[FloatArray, float]:
     """Return frequencies or edges (k,), and the width of a line, 0 for a histogram."""
-    frequencies = float_array("omega", omega)
+    frequencies = validate.float_array("omega", omega)
     if frequencies.ndim != 1:
         raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
-    require_bounded("omega", frequencies)
+    validate.require_bounded("omega", frequencies)
     if shape == "histogram":
         if broadening is not None:
             raise ValueError(f"broadening has no meaning for a histogram, got {broadening!r}")
@@ -195,19 +186,19 @@ def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -
         return frequencies, 0.0
     if broadening is None:
         raise ValueError(f"broadening must be given for a {shape}, got None")
-    return frequencies, positive_number("broadening", broadening, unit="rad/s")
+    return frequencies, validate.positive_number("broadening", broadening, unit="rad/s")
 
 
 def _stress(stress: ArrayLike, n: int) -> tuple[FloatArray, FloatArray]:
     """Return real and imaginary parts of the matrices, (6, n, n) each."""
-    given = plain_array("stress", stress)
+    given = validate.plain_array("stress", stress)
     if given.dtype.kind != "c":
-        given = real_array("stress", given)
+        given = validate.real_array("stress", given)
     matrices = given.astype(np.complex128)
     if matrices.shape not in ((n, n, 3, 3), (n, n, 6)):
         raise ValueError(f"stress must have shape ({n}, {n}, 3, 3) or ({n}, {n}, 6), got {matrices.shape}")
-    if not np.abs(matrices).max(initial=0.0) <= LARGEST:
-        raise ValueError(f"stress must be finite, with magnitudes up to {LARGEST:g} J")
+    if not np.abs(matrices).max(initial=0.0) <= validate.LARGEST:
+        raise ValueError(f"stress must be finite, with magnitudes up to {validate.LARGEST:g} J")
     # some eps of the type that they were computed in
     eps = float(np.finfo(given.dtype).eps) if given.dtype.kind in "fc" else 0.0
     tolerance = max(500.0 * eps, 1e-12) * np.abs(matrices).max(initial=0.0)

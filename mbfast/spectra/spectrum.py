@@ -14,9 +14,9 @@ from mbfast.kernels import spectra as kernels
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
-from mbfast.spectra.grid import LARGEST_TAIL, Estimate, FrequencyGrid, Variable, batch, rows
+from mbfast.spectra.grid import Estimate, FrequencyGrid, Variable, batch, rows
 from mbfast.spectra.moduli import Moduli
-from mbfast.spectra.tails import Edge
+from mbfast.spectra.tails import LARGEST_TAIL, Edge
 from mbfast.spectra.thermal import absorbed_fraction, check_temperature, thermal_ratio
 
 

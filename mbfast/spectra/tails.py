@@ -14,6 +14,7 @@ Edge: TypeAlias = Literal["power", "zero"] | float
 """How a spectrum goes on beyond its nodes: the power law of the last two, not at all, or with a given exponent."""
 
 ROUNDING = 1e-15
+LARGEST_TAIL = 1e150  # of power laws beyond the nodes
 
 _STEEPEST = 100.0  # stated exponent
 _DEAD = 46.0  # ln of 1e20

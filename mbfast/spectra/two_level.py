@@ -10,20 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, expit
 
 from mbfast import units
-from mbfast._core.validate import (
-    LARGEST,
-    SMALLEST,
-    FloatArray,
-    bounded_number,
-    broadcast_shape,
-    float_array,
-    one_number,
-    positive_number,
-    require_bounded,
-    require_choice,
-    require_flag,
-    require_positive,
-)
+from mbfast._core import validate
+from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
 
@@ -32,7 +20,7 @@ Basis: TypeAlias = Literal["energy", "local"]
 # ln of what the tail of tanh beyond a cutoff may be
 _COLD = 40.0
 _UNITS = {"omega": "rad/s", "cutoff": "rad/s", "modulus": "Pa"}  # of what must be positive
-_LARGEST = {"density": 1e70, "coupling": LARGEST}  # of what must not be negative
+_LARGEST = {"density": 1e70, "coupling": validate.LARGEST}  # of what must not be negative
 
 
 def ttls_susceptibility(
@@ -100,7 +88,7 @@ def ttls_susceptibility(
     w, kelvin, states, gamma, top = _checked(
         omega=omega, temperature=temperature, density=density, coupling=coupling, cutoff=cutoff
     )
-    require_flag("reduced", reduced)
+    validate.require_flag("reduced", reduced)
     if (w >= top).any():
         raise ValueError("omega must be below cutoff")
     if (units.K_B * kelvin * _COLD > units.HBAR * top).any():
@@ -119,14 +107,14 @@ def _checked(**given: ArrayLike) -> tuple[FloatArray, ...]:
     arrays = {}
     for name, value in given.items():
         kelvin = name in ("temperature", "reference")
-        arrays[name] = array = check_temperature(value, name) if kelvin else float_array(name, value)
+        arrays[name] = array = check_temperature(value, name) if kelvin else validate.float_array(name, value)
         if name in _UNITS:
-            require_positive(name, array, unit=_UNITS[name])
+            validate.require_positive(name, array, unit=_UNITS[name])
         elif not kelvin:
-            require_bounded(name, array, _LARGEST.get(name, LARGEST))
+            validate.require_bounded(name, array, _LARGEST.get(name, validate.LARGEST))
             if name in _LARGEST and (array < 0.0).any():
                 raise ValueError(f"{name} must not be negative, got {array.min():g}")
-    broadcast_shape(**arrays)
+    validate.broadcast_shape(**arrays)
     return np.broadcast_arrays(*arrays.values())
 
 
@@ -243,9 +231,9 @@ class TwoLevelSystem:
 
     def __post_init__(self) -> None:
         for name in ("asymmetry", "tunnelling", "gamma_l", "gamma_t"):
-            object.__setattr__(self, name, bounded_number(name, getattr(self, name)))
-        if self.splitting < SMALLEST:
-            raise ValueError(f"asymmetry and tunnelling must not both be below {SMALLEST:g} J in magnitude")
+            object.__setattr__(self, name, validate.bounded_number(name, getattr(self, name)))
+        if self.splitting < validate.SMALLEST:
+            raise ValueError(f"asymmetry and tunnelling must not both be below {validate.SMALLEST:g} J in magnitude")
 
     @property
     def splitting(self) -> float:
@@ -264,7 +252,7 @@ class TwoLevelSystem:
 
     def hamiltonian(self, basis: Basis = "energy") -> FloatArray:
         """Return the Hamiltonian (J) of shape (2, 2): diag(E, -E)/2, or (Delta sigma_z + Delta_0 sigma_x)/2."""
-        require_choice("basis", basis, get_args(Basis))
+        validate.require_choice("basis", basis, get_args(Basis))
         if basis == "energy":
             return 0.5 * np.diag([self.splitting, -self.splitting])
         return 0.5 * np.array([[self.asymmetry, self.tunnelling], [self.tunnelling, -self.asymmetry]])
@@ -284,8 +272,8 @@ class TwoLevelSystem:
         ndarray, shape (2, 2)
             (gamma/2)(D sigma_z + M sigma_x), or (gamma/2) sigma_z, in J.
         """
-        require_choice("polarization", polarization, POLARIZATIONS)
-        require_choice("basis", basis, get_args(Basis))
+        validate.require_choice("polarization", polarization, POLARIZATIONS)
+        validate.require_choice("basis", basis, get_args(Basis))
         gamma = self.gamma_l if polarization == "longitudinal" else self.gamma_t
         d, m = (self.diagonal, self.off_diagonal) if basis == "energy" else (1.0, 0.0)
         return 0.5 * gamma * np.array([[d, m], [m, -d]])
@@ -330,10 +318,11 @@ class TwoLevelSystem:
         ValueError
             If `omega` or `strain` is not finite or above 1e35, `temperature` is negative or `broadening` not positive.
         """
-        frequencies = float_array("omega", omega)
-        require_bounded("omega", frequencies)
-        rate = float(inverse_thermal_frequency(check_temperature(one_number("temperature", temperature))))
-        amplitude, width = bounded_number("strain", strain), positive_number("broadening", broadening, unit="rad/s")
+        frequencies = validate.float_array("omega", omega)
+        validate.require_bounded("omega", frequencies)
+        rate = float(inverse_thermal_frequency(check_temperature(validate.one_number("temperature", temperature))))
+        amplitude = validate.bounded_number("strain", strain)
+        width = validate.positive_number("broadening", broadening, unit="rad/s")
         energies, states = np.linalg.eigh(self.hamiltonian(basis))
         element = states[:, 0] @ self.coupling(polarization, basis) @ states[:, 1]
         gap = (energies[1] - energies[0]) / units.HBAR
