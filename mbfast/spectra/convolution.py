@@ -13,7 +13,7 @@ from mbfast import units
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, check_out, require_choice
 from mbfast.spectra._kernels.uniform import STEEPEST
-from mbfast.spectra.direct import DirectConvolution
+from mbfast.spectra.direct import convolve_cells
 from mbfast.spectra.grid import RANGE, Estimate, FrequencyGrid, Variable, batch, check_targets, rows
 from mbfast.spectra.tails import ROUNDING, Edge, Tail
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
@@ -156,7 +156,7 @@ class ConvolutionPlan:
         self.grid = grid = FrequencyGrid.of(omega, below, above, interpolation, degree).require_positive()
         self._targets = check_targets(grid, "at", at)
         require_choice("method", method, ("auto", "direct", "fft"))
-        self._direct, self._only_fft = DirectConvolution(grid, self._targets), method == "fft"
+        self._only_fft = method == "fft"
         fft = UniformConvolution(grid) if grid.spacing == "uniform" and at is None and method != "direct" else None
         self._fft = fft if fft is not None and fft.possible else None
         if self._only_fft and self._fft is None:
@@ -259,8 +259,7 @@ class ConvolutionPlan:
     def _straight(self) -> ConvolutionPlan:
         """The plan for what is nowhere negative, unless it is so at a node."""
         other = copy.copy(self)
-        other.grid = self.grid.straight()
-        other._direct, other._only_fft = DirectConvolution(other.grid, self._targets), False
+        other.grid, other._only_fft = self.grid.straight(), False
         other._fft = None if self._fft is None else UniformConvolution(other.grid)
         return other
 
@@ -293,7 +292,7 @@ class ConvolutionPlan:
         exponents_of: FloatArray | None = None,
         change: bool = False,
     ) -> None:
-        """Do what `DirectConvolution.run` does, by the better method, with the exponents of other samples if given."""
+        """Do what `convolve_cells` does, by the better method, with the exponents of other samples if given."""
         grid, why = self.grid, "else the integral diverges at zero frequency"
         given = samples if exponents_of is None else exponents_of
         low, high = grid.low.tail(given, over=-1.0, why=why), grid.high.tail(given)
@@ -314,7 +313,7 @@ class ConvolutionPlan:
             ]
             if all(done):
                 return
-        self._direct.run(samples, (low, high), rates, out, workers, own=own, change=change)
+        convolve_cells(grid, self._targets, samples, (low, high), rates, out, workers, own=own, change=change)
 
     def _edge_uncertainty(self, samples: FloatArray) -> FloatArray:
         """Return what the uncertainty of the power law below the nodes does to the integral over it."""

@@ -30,92 +30,89 @@ class _Side(NamedTuple):
     values: FloatArray
 
 
-class DirectConvolution:
-    """The convolution at any temperature and any frequencies."""
+def convolve_cells(
+    grid: FrequencyGrid,
+    targets: FloatArray,
+    samples: FloatArray,
+    tails: tuple[Tail, Tail],
+    rates: FloatArray,
+    out: FloatArray,
+    workers: int,
+    *,
+    own: FloatArray | None = None,
+    change: bool = False,
+) -> None:
+    """Fill out (rows, m) with convolutions of one function or two, samples (rows, p, n), `tails` beyond the nodes.
 
-    def __init__(self, grid: FrequencyGrid, targets: FloatArray) -> None:
-        self._grid, self._targets = grid, targets
+    With `change` it is what they change by when samples are interpolated once better. `own` is filled with the
+    convolutions of the first function with itself.
+    """
+    p, (low, high) = samples.shape[1], tails
 
-    def run(
-        self,
-        samples: FloatArray,
-        tails: tuple[Tail, Tail],
-        rates: FloatArray,
-        out: FloatArray,
-        workers: int,
-        *,
-        own: FloatArray | None = None,
-        change: bool = False,
-    ) -> None:
-        """Fill out (rows, m) with convolutions of one function or two, samples (rows, p, n), `tails` beyond the nodes.
+    def prepare(row: int) -> list[tuple[_Side, _Side | None]]:
+        values, ends = grid.value.values(samples[row]), np.array([part[row] for part in (*low, *high)])
+        if not change:
+            return [_sides(grid, targets, values, ends, rates[row])]
+        # to first order: the next term of each function, which has no tails, with the other function
+        return [
+            _sides(grid, targets, np.stack([values[a], term]), np.stack([ends[:, a], np.zeros(4)], axis=1), rates[row])
+            for a, term in zip(range(p)[::-1], grid.error.values(samples[row]), strict=True)
+        ]
 
-        With `change` it is what they change by when samples are interpolated once better. `own` is filled with the
-        convolutions of the first function with itself.
-        """
-        grid, p, (low, high) = self._grid, samples.shape[1], tails
+    def work(tile: tuple[int, int]) -> None:
+        row, start = tile
+        piece = slice(start, start + _CHUNK)
+        total = np.zeros((2, targets[piece].size))
+        for positive, negative in prepared[row]:
+            g, sums = positive[:2], total[: positive.amplitude.size]
+            kernels.convolution(targets[piece], -1, *positive[:6], *g, RULE, grid.unit, sums)
+            if negative is not None:
+                kernels.convolution(targets[piece], 1, *negative[:6], *g, RULE, grid.unit, sums)
+        total[: 3 - p] *= 2.0  # of a function with itself the two halves are equal
+        out[row, piece] = total[1 if change else p - 1]
+        if own is not None:
+            own[row, piece] = total[0]
 
-        def prepare(row: int) -> list[tuple[_Side, _Side | None]]:
-            values, ends = grid.value.values(samples[row]), np.array([part[row] for part in (*low, *high)])
-            if not change:
-                return [self._sides(values, ends, rates[row])]
-            # to first order: the next term of each function, which has no tails, with the other function
-            return [
-                self._sides(np.stack([values[a], term]), np.stack([ends[:, a], np.zeros(4)], axis=1), rates[row])
-                for a, term in zip(range(p)[::-1], grid.error.values(samples[row]), strict=True)
-            ]
+    starts = range(0, targets.size, _CHUNK)
+    # what is prepared of a row takes a thousand times the memory of its samples
+    for group in range(0, samples.shape[0], 4 * workers):
+        members = range(group, min(group + 4 * workers, samples.shape[0]))
+        prepared = dict(zip(members, tiles.run(prepare, members, threads=workers), strict=True))
+        tiles.run(work, [(row, start) for row in members for start in starts], threads=workers)
 
-        def work(tile: tuple[int, int]) -> None:
-            row, start = tile
-            piece = slice(start, start + _CHUNK)
-            targets = self._targets[piece]
-            total = np.zeros((2, targets.size))
-            for positive, negative in prepared[row]:
-                g, sums = positive[:2], total[: positive.amplitude.size]
-                kernels.convolution(targets, -1, *positive[:6], *g, RULE, grid.unit, sums)
-                if negative is not None:
-                    kernels.convolution(targets, 1, *negative[:6], *g, RULE, grid.unit, sums)
-            total[: 3 - p] *= 2.0  # of a function with itself the two halves are equal
-            out[row, piece] = total[1 if change else p - 1]
-            if own is not None:
-                own[row, piece] = total[0]
 
-        starts = range(0, self._targets.size, _CHUNK)
-        # what is prepared of a row takes a thousand times the memory of its samples
-        for group in range(0, samples.shape[0], 4 * workers):
-            members = range(group, min(group + 4 * workers, samples.shape[0]))
-            prepared = dict(zip(members, tiles.run(prepare, members, threads=workers), strict=True))
-            tiles.run(work, [(row, start) for row in members for start in starts], threads=workers)
+def _sides(
+    grid: FrequencyGrid, targets: FloatArray, values: FloatArray, ends: FloatArray, rate: float
+) -> tuple[_Side, _Side | None]:
+    """Return functions (p, cells, 8) on common breaks, and their mirror images, None at T = 0.
 
-    def _sides(self, values: FloatArray, ends: FloatArray, rate: float) -> tuple[_Side, _Side | None]:
-        """Return functions (p, cells, 8) on common breaks, and their mirror images, None at T = 0.
-
-        `ends` (4, p) are the amplitudes and exponents of their power laws below and above the nodes.
-        """
-        nodes, low, high = self._grid.nodes, Tail(*ends[:2]), Tail(*ends[2:])
-        there = high.amplitude != 0.0
-        cold, rising = _COLD, high.exponent[there]
-        for _ in range(5 if rising.size else 0):  # what rises is cut later
-            cold = _COLD + 2.0 * max(rising.max(), 0.0) * np.log(cold)
-        top = self._targets.max(initial=0.0) + (cold / rate if np.isfinite(rate) else 0.0)
-        breaks, pieces = nodes, values
-        if rising.size and top > 1.0:
-            # of two factors of an integral over that width
-            largest = LARGEST_TAIL / np.sqrt(max(top * self._grid.unit, 1.0))
-            if (np.log(np.abs(high.amplitude[there])) + rising * np.log(top) > np.log(largest)).any():
-                raise ValueError(f"above must not let the spectrum exceed {largest:g}, got {self._grid.above!r}")
-            above_breaks, above_values = high.cells(1.0, top)
-            breaks = np.concatenate([nodes, above_breaks[1:]])
-            pieces = np.concatenate([values, above_values], axis=1)
-        smallest = min(nodes[0], self._targets.min(initial=nodes[0]))
-        # the kernel's wish: the power law ends below every cell, and below half of every frequency; rate first <= 1
-        first = min(np.diff(breaks).min(), 0.4 * smallest / (10.0 + np.abs(low.exponent).max()))
-        first = min(first, 1.0 / rate) if np.isfinite(rate) else first
-        below_breaks, below_values = low.cells(nodes[0], first)
-        breaks, pieces = np.append(below_breaks[:-1], breaks), np.concatenate([below_values, pieces], axis=1)
-        whole = below_values[:, 0, 0] != 0.0  # else it has died out, or there is none
-        rest = Tail(np.where(whole, low.amplitude * (first / nodes[0]) ** low.exponent, 0.0), low.exponent)
-        positive = _side(breaks, pieces, rest)
-        return positive, _mirrored(positive, rate, cold) if np.isfinite(rate) else None
+    `ends` (4, p) are the amplitudes and exponents of their power laws below and above the nodes.
+    """
+    nodes, low, high = grid.nodes, Tail(*ends[:2]), Tail(*ends[2:])
+    there = high.amplitude != 0.0
+    cold, rising = _COLD, high.exponent[there]
+    for _ in range(5 if rising.size else 0):  # what rises is cut later
+        cold = _COLD + 2.0 * max(rising.max(), 0.0) * np.log(cold)
+    top = targets.max(initial=0.0) + (cold / rate if np.isfinite(rate) else 0.0)
+    breaks, pieces = nodes, values
+    if rising.size and top > 1.0:
+        # of two factors of an integral over that width
+        largest = LARGEST_TAIL / np.sqrt(max(top * grid.unit, 1.0))
+        if (np.log(np.abs(high.amplitude[there])) + rising * np.log(top) > np.log(largest)).any():
+            raise ValueError(f"above must not let the spectrum exceed {largest:g}, got {grid.above!r}")
+        above_breaks, above_values = high.cells(1.0, top)
+        breaks = np.concatenate([nodes, above_breaks[1:]])
+        pieces = np.concatenate([values, above_values], axis=1)
+    smallest = min(nodes[0], targets.min(initial=nodes[0]))
+    # the kernel's wish: the power law ends below every cell, and below half of every frequency; rate first <= 1
+    first = min(np.diff(breaks).min(), 0.4 * smallest / (10.0 + np.abs(low.exponent).max()))
+    first = min(first, 1.0 / rate) if np.isfinite(rate) else first
+    below_breaks, below_values = low.cells(nodes[0], first)
+    breaks, pieces = np.append(below_breaks[:-1], breaks), np.concatenate([below_values, pieces], axis=1)
+    whole = below_values[:, 0, 0] != 0.0  # else it has died out, or there is none
+    rest = Tail(np.where(whole, low.amplitude * (first / nodes[0]) ** low.exponent, 0.0), low.exponent)
+    positive = _side(breaks, pieces, rest)
+    return positive, _mirrored(positive, rate, cold) if np.isfinite(rate) else None
 
 
 def _side(b: FloatArray, values: FloatArray, below: Tail, rate: float = 0.0) -> _Side:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,8 @@ from mbfast.spectra.grid import (
     rows,
 )
 from mbfast.spectra.tails import LARGEST_TAIL, ROUNDING, Edge, Tail
+
+_Weights: TypeAlias = Circulant | FloatArray | None
 
 _CHUNK = 64  # frequencies in a tile
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
@@ -216,7 +218,7 @@ class KramersKronigPlan:
             raise ValueError(
                 f"method must be direct here: fft needs at=None and at least {fewest} logarithmic or uniform nodes"
             )
-        self._value: Circulant | FloatArray | None = None
+        self._value: _Weights = None
         self._change: Circulant | None = None  # the same for the next term, made when first asked for
         if fits and (method == "fft" or (method == "auto" and nodes.size >= _FEWEST_FOR_FFT)):
             self._value = circulant(grid, grid.value, self._parity)
@@ -263,7 +265,7 @@ class KramersKronigPlan:
                 if (self._anchors == self.grid.nodes[node]).any():
                     raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
         factor = 2.0 / np.pi * self._parity
-        self._integrate(self._targets, self._value, self.grid.value, samples, workers, flat)
+        flat[:] = self._integrate(self._targets, self._value, self.grid.value, samples, workers)
         self._add_tails(self._targets, tails, flat)
         flat *= factor
         if self._anchors.size:
@@ -358,16 +360,10 @@ class KramersKronigPlan:
         return low, high
 
     def _integrate(
-        self,
-        targets: FloatArray,
-        weights: Circulant | FloatArray | None,
-        stencils: Stencils,
-        samples: FloatArray,
-        workers: int,
-        out: FloatArray | None = None,
+        self, targets: FloatArray, weights: _Weights, stencils: Stencils, samples: FloatArray, workers: int
     ) -> FloatArray:
         """Return the integrals between the nodes (rows, m): by weights, or by the stencils that make them, for None."""
-        out = np.empty((samples.shape[0], targets.size)) if out is None else out
+        out = np.empty((samples.shape[0], targets.size))
         if isinstance(weights, Circulant):
             weights.apply(samples, out)
         elif weights is not None:

@@ -50,24 +50,19 @@ class UniformConvolution:
         return _Stencil(self._size + 2, self._kappa)
 
     def run(
-        self,
-        functions: list[FloatArray],
-        out: FloatArray,
-        *,
-        exponents: list[float] | None = None,
-        change: bool = False,
+        self, samples: list[FloatArray], out: FloatArray, *, exponents: list[float] | None = None, change: bool = False
     ) -> bool:
         """Fill out (n,) with the convolution of two functions, or of one with itself, or its change by the next terms.
 
         `exponents` are those below the nodes, if they are not those of the samples. False is returned, and out spoilt,
         for samples that are not finite or whose power law is not for this method.
         """
-        below = exponents or [self._edge] * len(functions), self._tailed, self._log_ratio
-        if not self._value.run(functions, *below, out):
+        below = exponents or [self._edge] * len(samples), self._tailed, self._log_ratio
+        if not self._value.run(samples, *below, out):
             return False
         if change:
             better = np.empty_like(out)
-            self._better.run(functions, *below, better)
+            self._better.run(samples, *below, better)
             np.subtract(better, out, out=out)
         out *= self._unit
         return True
