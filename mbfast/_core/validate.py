@@ -57,7 +57,7 @@ def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
     array = plain_array(name, value)
     if array.dtype.kind in "iuf":
         return array
-    strange = (type(element).__name__ for element in array.flat if not _is_number(element))
+    strange = (type(x).__name__ for x in array.flat if isinstance(x, bool) or not isinstance(x, numbers.Real))
     kind = next(strange, None) if array.dtype.kind == "O" else ""
     if kind is not None:
         among = f" with {kind} among its elements" if kind else ""
@@ -66,10 +66,6 @@ def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
         return array.astype(np.float64)
     except OverflowError:
         raise ValueError(f"{name} must consist of numbers that doubles can hold, got larger whole numbers") from None
-
-
-def _is_number(element: object) -> bool:
-    return isinstance(element, numbers.Real) and not isinstance(element, bool)
 
 
 def float_array(name: str, value: ArrayLike) -> FloatArray:

@@ -105,11 +105,8 @@ def _interaction_term() -> Claims:
             f"Σ Λ̃ êê/x³ for N0 = 8, 16, 32, 64 is {listed[0]} for waves longer than the cube, {listed[1]} for one as "
             "long: not as ln N0, but bounded, as Λ averages to zero over directions"
         )
-        id_, quantity = (
-            f"eq3.7.growth.{polarization[0]}",
-            f"growth of the sum over blocks, N0 = 8 to 64, {polarization}",
-        )
-        yield Claim(id_, quantity, "2.00", long[-1] / long[0], note, causes.LOGARITHM)
+        quantity = f"growth of the sum over blocks, N0 = 8 to 64, {polarization}"
+        yield Claim(f"eq3.7.growth.{polarization[0]}", quantity, "2.00", long[-1] / long[0], note, causes.LOGARITHM)
     note = "δχ_a = -χ_a²/ρc_a² of waves shorter than the sample, a block's own field in it"
     yield Claim("eq3.7", "1/ρc_a² from the Fourier transform of Λ", None, _fourier(), note)
     ratio, alpha = SILICA.c_l**2 / SILICA.c_t**2, StressInteraction.of(SILICA).alpha

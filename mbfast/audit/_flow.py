@@ -116,9 +116,8 @@ def _self_consistent() -> Claims:
     node = int(np.argmin(np.abs(NODES - OMEGA)))
     ratio = float(flow(spectrum, _MATERIAL, start=L_1, stop=R).ratio[-1, node]) * SILICA.c_t / SILICA.c_l
     quantity = "sqrt(Im χ̃_l/Im χ̃_t) c_t/c_l at 1 mm, a-SiO2, from 0.8 at 50 Å, 1e7 rad/s"
-    yield Claim(
-        "eq4.5.flow", quantity, "1.00", ratio, "the flow moves away from c_l/c_t, which it only keeps", causes.REPELS
-    )
+    note = "the flow moves away from c_l/c_t, which it only keeps"
+    yield Claim("eq4.5.flow", quantity, "1.00", ratio, note, causes.REPELS)
     forms: dict[RatioForm, str] = {
         "phase-sum": "the sum of Λ ê ê cos, stress χ_a ê",
         "derived": "the sum with the stresses induced",

@@ -48,9 +48,8 @@ def _fits() -> Claims:
     yield Claim("fit13.slope", "slope, 13 glasses", "1.102", fit.slope, note, causes.CUT_OFF)
     rebuilt = fit_through_origin(_MB_EXP, _MB_EXP * (1 + _DEVIATION / 100)).pearson_r
     why = f"unrounded {unrounded.pearson_r:.4f}; theory rebuilt from the printed deviations {rebuilt:.4f}"
-    yield Claim(
-        "fit13.r", "correlation, 13 glasses", "0.261", fit.pearson_r, f"from the printed ratios; {why}", causes.MIXED
-    )
+    note = f"from the printed ratios; {why}"
+    yield Claim("fit13.r", "correlation, 13 glasses", "0.261", fit.pearson_r, note, causes.MIXED)
 
     fit, unrounded = (fit_through_origin(x[KEPT], y[KEPT]) for x, y in ((_MB_EXP, _MB_THEO), (MEASURED, PREDICTED)))
     note = "from the printed ratios; unrounded"

@@ -102,10 +102,8 @@ Spectra are sampled at nodes. A few hundred nodes on a logarithmic grid hold ten
 Flows
 -----
 `mbfast.flow` takes arrays of materials, temperatures and parameters, and computes one flow for each member over
-threads. ``form="printed"`` takes the terms as the paper prints them, ``form="derived"`` as they follow from its
-Hamiltonian, by sums over the blocks of a super block, of which there are at most 512 along a side. ``linear=True``
-keeps the integrals of the first step, as (4.2) does. For thousands of flows take ``keep="ends"``. ``run.save(file)``
-writes a flow with its inputs, and `mbfast.Flow.load` reads it.
+threads; for thousands of them take ``keep="ends"``. Its terms are those of the paper, or those that follow from its
+Hamiltonian (``form="derived"``). ``run.save(file)`` writes a flow with its inputs, and `mbfast.Flow.load` reads it.
 
 >>> omega = np.geomspace(1e5, 1e15, 64)
 >>> spectrum = mbfast.Spectrum(omega, np.full(64, -6e7), np.full(64, -3e7), temperature=[[0.1], [1.0]])

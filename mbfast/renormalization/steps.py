@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,19 +33,10 @@ class Member:
     samples: FloatArray
     kelvin: float
     stretch: float
-    nodes: FloatArray
+    omega: FloatArray  # (n,)
+    thermal: FloatArray  # 1 - exp(-hbar omega/k_B T), (n,)
     convolution: ConvolutionPlan
     transform: KramersKronigPlan
-
-    @cached_property
-    def omega(self) -> FloatArray:
-        """The frequencies (n,) of this flow."""
-        return self.nodes * self.stretch
-
-    @cached_property
-    def thermal(self) -> FloatArray:
-        """1 - exp(-hbar omega/k_B T), shape (n,)."""
-        return absorbed_fraction(self.nodes, np.asarray(self.kelvin))
 
     def real_part(self, f: FloatArray) -> FloatArray:
         """Return Re chi_l and Re chi_t (2, n)."""
@@ -117,7 +107,8 @@ def prepare(
         stretch = float(own.get("omega_c", nodes[-1]) / nodes[-1])
         samples = np.stack([part[i] for part in both])
         cold = float(kelvin[i]) / stretch
-        members.append(Member(terms, scales, samples, cold, stretch, nodes, convolution, transform))
+        thermal = absorbed_fraction(nodes, np.asarray(cold))
+        members.append(Member(terms, scales, samples, cold, stretch, nodes * stretch, thermal, convolution, transform))
     return members
 
 

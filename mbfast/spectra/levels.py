@@ -167,30 +167,7 @@ def _levels(energies: ArrayLike, stress: ArrayLike) -> tuple[FloatArray, FloatAr
     if levels.ndim != 1 or levels.size == 0:
         raise ValueError(f"energies must have shape (n,), got {levels.shape}")
     validate.require_bounded("energies", levels)
-    order = np.argsort(levels, kind="stable")
-    re, im = (np.ascontiguousarray(part[:, order][:, :, order]) for part in _stress(stress, levels.size))
-    return (levels[order] - levels[order[0]]) / units.HBAR, re, im
-
-
-def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -> tuple[FloatArray, float]:
-    """Return frequencies or edges (k,), and the width of a line, 0 for a histogram."""
-    frequencies = validate.float_array("omega", omega)
-    if frequencies.ndim != 1:
-        raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
-    validate.require_bounded("omega", frequencies)
-    if shape == "histogram":
-        if broadening is not None:
-            raise ValueError(f"broadening has no meaning for a histogram, got {broadening!r}")
-        if frequencies.size < 2 or (np.diff(frequencies) <= 0.0).any():
-            raise ValueError("omega must be increasing edges, at least 2, for a histogram")
-        return frequencies, 0.0
-    if broadening is None:
-        raise ValueError(f"broadening must be given for a {shape}, got None")
-    return frequencies, validate.positive_number("broadening", broadening, unit="rad/s")
-
-
-def _stress(stress: ArrayLike, n: int) -> tuple[FloatArray, FloatArray]:
-    """Return real and imaginary parts of the matrices, (6, n, n) each."""
+    n = levels.size
     given = validate.plain_array("stress", stress)
     if given.dtype.kind != "c":
         given = validate.real_array("stress", given)
@@ -208,5 +185,24 @@ def _stress(stress: ArrayLike, n: int) -> tuple[FloatArray, FloatArray]:
         matrices = np.stack([matrices[..., i, j] for i, j in PLACES], axis=-1)
     if np.abs(matrices - matrices.swapaxes(0, 1).conj()).max(initial=0.0) > tolerance:
         raise ValueError("stress must be Hermitian in its first two axes")
-    components = np.moveaxis(matrices, -1, 0)
-    return components.real, components.imag
+    order = np.argsort(levels, kind="stable")
+    components = np.moveaxis(matrices, -1, 0)[:, order][:, :, order]
+    frequencies = (levels[order] - levels[order[0]]) / units.HBAR
+    return frequencies, np.ascontiguousarray(components.real), np.ascontiguousarray(components.imag)
+
+
+def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -> tuple[FloatArray, float]:
+    """Return frequencies or edges (k,), and the width of a line, 0 for a histogram."""
+    frequencies = validate.float_array("omega", omega)
+    if frequencies.ndim != 1:
+        raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
+    validate.require_bounded("omega", frequencies)
+    if shape == "histogram":
+        if broadening is not None:
+            raise ValueError(f"broadening has no meaning for a histogram, got {broadening!r}")
+        if frequencies.size < 2 or (np.diff(frequencies) <= 0.0).any():
+            raise ValueError("omega must be increasing edges, at least 2, for a histogram")
+        return frequencies, 0.0
+    if broadening is None:
+        raise ValueError(f"broadening must be given for a {shape}, got None")
+    return frequencies, validate.positive_number("broadening", broadening, unit="rad/s")
