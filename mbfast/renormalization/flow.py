@@ -60,8 +60,8 @@ class Flow:
     terms : FlowTerms
         Increments of each step.
     status : ndarray of str, shape (...)
-        "done"; "diverged": at the last scale kept -Re chi_a has reached rho c_a^2, where the block is not stable (for
-        which a linear flow is not tested); "emission": the next step would make Im chi~ positive somewhere.
+        "done"; "diverged": at the last scale kept -Re chi_a has reached rho c_a^2, the block is not stable and the
+        expansion ends (not tested of linear flows); "emission": the next step would make Im chi~ positive somewhere.
     stopped_at : ndarray, shape (...)
         That last scale (m) where the flow did not reach R, else nan.
     error : Moduli

@@ -56,7 +56,8 @@ def self_consistent_ratio(
     - printed: y = y^2 c_t^2/c_l^2, so sqrt(y) = c_l/c_t;
     - phase-sum: y = y^2 F_l/F_t with the sums F_a of Lambda_ijkl e_ij e_kl cos(k.x) averaged over directions, and the
       stresses chi_a e (a transverse strain induces 2 chi_t e: with that y would be four times as large);
-    - derived: y = [F_l + (y - 2) F_m]/F_t, F_m that of Lambda_iikl k_k k_l, by the stress (chi_l - 2 chi_t) d_ij.
+    - derived: y = [F_l + (y - 2) F_m]/F_t, F_m that of Lambda_iikl k_k k_l, because a longitudinal strain also induces
+      the stress (chi_l - 2 chi_t) d_ij.
 
     In an infinite sample, with alpha = 1 - c_t^2/c_l^2, y is (5 + 4 alpha)/(40 - 48 alpha) and (40 - 32 alpha)/(35 -
     44 alpha). A block's field at itself is not part of these sums; with it, Lambda's Fourier transform, y would be that

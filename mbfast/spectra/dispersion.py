@@ -91,7 +91,8 @@ def kramers_kronig(
         If frequencies of `anchors` are not one-dimensional, positive (or zero, not with `inverse`) and within a factor
         1e30 of the last node, if two are equal, or one is where the spectrum jumps; if the values there are missing,
         above 1e80, or do not broadcast to (..., k); if polynomials through the anchors exceed 1e80 at a frequency, or
-        the power law above the nodes 1e150; if an integral over a power law diverges, or the static limit, see Notes.
+        the power law above the nodes 1e150; if the integral over a power law diverges, or there is no static limit
+        where one is asked for, see Notes.
 
     Notes
     -----
@@ -113,7 +114,8 @@ def kramers_kronig(
     At zero frequency the result is the static limit, the integral of (2/pi) Im chi/omega, or 0 with `inverse`. It
     exists where Im chi vanishes there: with s > 0 (with `inverse`, s >= 0), or with a sample 0 at a node at zero. From
     such a node on spectra are polynomials in omega, or a straight line up to the first positive node if the others are
-    joined in the logarithm: `below` has no meaning then. Leave it out if a spectrum begins as another power than one.
+    joined in the logarithm: `below` has no meaning then. For a spectrum that begins as another power than the first,
+    leave that node out.
 
     Where absorption sets in or stops with a step, let the nodes end there, with ``below="zero"`` or ``above="zero"``,
     and add the transforms of the parts: `mbfast.guide.accuracy` has an example.

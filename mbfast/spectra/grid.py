@@ -72,7 +72,7 @@ class FrequencyGrid(ReadOnly):
     Parameters
     ----------
     omega : array_like, shape (n,)
-        Nodes (rad/s): positive and increasing, any spacing, n >= 2; for `kramers_kronig` the first of 3 may be zero.
+        Nodes (rad/s): positive and increasing, any spacing, n >= 2; for `kramers_kronig` the first of >= 3 may be 0.
     below, above, interpolation, degree
         As in `convolve`.
 
