@@ -171,7 +171,7 @@ def load_glasses(
     TypeError
         If `path` is no path, or `names` is a string or no iterable.
     ValueError
-        If the file is not such a table (the message names file, row and column; row 1: the header) or lacks one of `names`.
+        If the file is not such a table (the message names file, row and column; row 1: header) or lacks one of `names`.
 
     Notes
     -----
