@@ -151,6 +151,9 @@ def load_glasses(
 ) -> tuple[Glass, ...]:
     """Read a table of glasses: the 13 of Meissner and Berret, or your own.
 
+    The data are those printed in arXiv:1510.05528, section IV, after M. Meissner and J. F. Berret, Z. Phys. B 70, 65
+    (1988). Densities are from the sources named row by row; where none could be checked, there is none.
+
     Parameters
     ----------
     path : path-like, optional
@@ -172,11 +175,6 @@ def load_glasses(
         If `path` is no path, or `names` is a string or no iterable.
     ValueError
         If the file is not such a table (the message names file, row and column; row 1: header) or lacks one of `names`.
-
-    Notes
-    -----
-    The data are those printed in arXiv:1510.05528, section IV, after M. Meissner and J. F. Berret, Z. Phys. B 70, 65
-    (1988). Densities are from the sources named row by row; where none could be checked, there is none.
 
     Examples
     --------

@@ -21,7 +21,9 @@ def meissner_berret_ratio(
 ) -> FloatArray | np.float64:
     """Ratio gamma_l/gamma_t of the couplings to longitudinal and transverse phonons.
 
-    Exactly one of three sets of arguments is given: what was measured, or what the theory takes.
+    Exactly one of three sets of arguments is given. With C_a = P gamma_a^2/(rho c_a^2) the third form is the first one,
+    written in measured quantities. The second is the self-consistent solution of Im chi~_l/Im chi~_t = v_l/v_t with
+    (3.7), where (2.2) gives gamma_l^2/gamma_t^2 = Im chi~_l/Im chi~_t.
 
     Parameters
     ----------
@@ -44,12 +46,6 @@ def meissner_berret_ratio(
         If the arguments given are not one of the three sets, or do not consist of real numbers.
     ValueError
         If an argument is not positive and finite, or the shapes do not broadcast.
-
-    Notes
-    -----
-    With C_a = P gamma_a^2/(rho c_a^2) the third form is the first one, written in measured quantities. The second is
-    the self-consistent solution of Im chi~_l/Im chi~_t = v_l/v_t with (3.7), where (2.2) gives
-    gamma_l^2/gamma_t^2 = Im chi~_l/Im chi~_t.
 
     Examples
     --------

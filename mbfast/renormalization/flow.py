@@ -120,6 +120,10 @@ class Flow:
     def save(self, file: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the flow into an .npz archive, which `Flow.load` and `numpy.load` read.
 
+        Its arrays are omega, temperature, scales, longitudinal, transverse, status, stopped_at, ratio, and of both
+        polarizations second_longitudinal, ... interaction_transverse, error_longitudinal, error_transverse. Strings
+        are form, config (if there is one), version, format, and inputs (JSON).
+
         Parameters
         ----------
         file : path-like or binary stream
@@ -130,12 +134,6 @@ class Flow:
         ------
         OSError
             If the file cannot be written.
-
-        Notes
-        -----
-        The arrays are omega, temperature, scales, longitudinal, transverse, status, stopped_at, ratio, and of both
-        polarizations second_longitudinal, ... interaction_transverse, error_longitudinal, error_transverse. Strings
-        are form, config (if there is one), version, format, and inputs (JSON).
         """
         arrays = {name: getattr(self, name) for name in (*_FIELDS, "ratio")}
         moduli = {**self.terms._asdict(), "error": self.error}

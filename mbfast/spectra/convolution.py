@@ -112,17 +112,12 @@ def convolve(
 
 
 class ConvolutionPlan:
-    """What `convolve` can compute before the samples are known, to be used many times.
+    """What `convolve` can compute before the samples are known, to be used many times; `grid` is its `FrequencyGrid`.
 
     Parameters
     ----------
     omega, at, below, above, interpolation, degree, method
         As in `convolve`.
-
-    Attributes
-    ----------
-    grid : FrequencyGrid
-        The nodes, and what spectra are between and beyond them.
 
     Raises
     ------

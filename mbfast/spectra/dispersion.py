@@ -145,7 +145,7 @@ def kramers_kronig(
 class KramersKronigPlan:
     """What `kramers_kronig` can compute before the samples are known, to be used many times.
 
-    Without FFT the weights are a matrix; where it had more than 2^25 elements they are computed at each call instead.
+    `grid` is its `FrequencyGrid`. Without FFT the weights are a matrix, computed at each call if above 2^25 elements.
 
     Parameters
     ----------
@@ -155,11 +155,6 @@ class KramersKronigPlan:
         Frequencies (rad/s) at which the result will be known.
     interpolation, degree, method
         As in `kramers_kronig`.
-
-    Attributes
-    ----------
-    grid : FrequencyGrid
-        The nodes, and what spectra are between and beyond them.
 
     Raises
     ------

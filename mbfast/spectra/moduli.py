@@ -25,7 +25,7 @@ class Moduli(NamedTuple):
 
 
 def isotropic_tensor(longitudinal: ArrayLike, transverse: ArrayLike) -> FloatArray:
-    """Tensor of an isotropic block from its two moduli.
+    """Tensor (2.12) of an isotropic block: (chi_l - 2 chi_t) d_ij d_kl + chi_t (d_ik d_jl + d_il d_jk).
 
     Parameters
     ----------
@@ -42,10 +42,6 @@ def isotropic_tensor(longitudinal: ArrayLike, transverse: ArrayLike) -> FloatArr
         If a modulus does not consist of real numbers.
     ValueError
         If a modulus is not finite, or above 1e35 in magnitude, or the two do not broadcast.
-
-    Notes
-    -----
-    (2.12): (chi_l - 2 chi_t) d_ij d_kl + chi_t (d_ik d_jl + d_il d_jk).
 
     Examples
     --------

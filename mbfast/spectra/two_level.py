@@ -162,6 +162,9 @@ def sound_velocity_shift(
 ) -> FloatArray:
     r"""Relative change of a sound velocity with temperature, by resonant two-level systems.
 
+    delta(rho c^2) = Re chi, so the shift is C [l(T) - l(T_0)] with l(T) = ln T + Re psi(1/2 + i hbar omega/2 pi k_B T):
+    C ln(T/T_0), the slope from which experiments infer C, for hbar omega << k_B T.
+
     Parameters
     ----------
     omega : array_like
@@ -180,11 +183,6 @@ def sound_velocity_shift(
     ------
     TypeError, ValueError
         As `ttls_susceptibility` does for the same arguments and `reference`; a ValueError if `strength` is not finite.
-
-    Notes
-    -----
-    delta(rho c^2) = Re chi, so the shift is C [l(T) - l(T_0)] with l(T) = ln T + Re psi(1/2 + i hbar omega/2 pi k_B T):
-    C ln(T/T_0), the slope from which experiments infer C, for hbar omega << k_B T.
 
     Examples
     --------
