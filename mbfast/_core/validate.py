@@ -3,7 +3,7 @@
 import numbers
 import operator
 from collections.abc import Collection
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -159,16 +159,8 @@ def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
     return out
 
 
-class Shaped(Protocol):
-    """What has a shape."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its axes."""
-
-
-def broadcast_shape(**arrays: Shaped) -> tuple[int, ...]:
-    """Return the common shape of the named arrays, or raise a ValueError that lists their shapes."""
+def broadcast_shape(**arrays: Any) -> tuple[int, ...]:
+    """Return the common shape of the named arrays (or the like), or raise a ValueError that lists their shapes."""
     try:
         return np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:

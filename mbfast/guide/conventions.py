@@ -79,7 +79,7 @@ Symbols and names
 | rho | ``density`` (of a material) | kg/m^3 |
 | c_l, c_t | ``c_l``, ``c_t``: velocities of longitudinal and transverse sound | m/s |
 | rho c_a^2 | ``modulus``, ``modulus_l``, ``modulus_t`` | Pa |
-| alpha | ``alpha`` = 1 - c_t^2/c_l^2 | |
+| alpha | ``alpha`` = 1 - c_t^2/c_l^2, about 0.57 for silica | |
 | gamma_l, gamma_t | ``gamma_l``, ``gamma_t``: couplings of two-level systems | J |
 | P-bar | ``density`` (of two-level systems) | 1/(J m^3) |
 | C_l, C_t | ``tunnelling_l``, ``tunnelling_t``, `mbfast.tunnelling_strength` | |

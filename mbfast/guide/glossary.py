@@ -1,6 +1,5 @@
-"""Glossary: words and symbols of the code, the docstrings and the paper.
+"""Glossary: words of the code, the docstrings and the paper; symbols are in the table of `mbfast.guide.conventions`.
 
-- **alpha**: 1 - c_t^2/c_l^2 of a medium, between 0 and 1; about 0.57 for silica.
 - **audit**: `mbfast.audit`, the paper's claims as data, each with what is printed, what is computed, and a verdict.
 - **averaged**: blocks are cubes whose moments are spread evenly over them; a pair interacts through the mean of Lambda
   (or mu) over both cubes. Without it blocks are points at their centres.
@@ -12,9 +11,6 @@
 - **coefficients**: the numbers (c_0, c_1, c_2) by which a stress kernel composes Lambda; see `mbfast.kernels.stress`.
 - **cutoff length**: L_c, the size of a block at which the terms (3.5) and (3.6), which fall as L^-3, equal (3.7).
 - **cutoff frequency**: omega_c, above which Im chi~ is taken to vanish.
-- **detailed balance**: Im chi~(-omega) = exp(-hbar omega/k_B T) Im chi~(omega): what a body in equilibrium may emit.
-- **field**: h_s, the sum over all other blocks of Lambda (or mu) times their moments. The strain at a block is 2 h, the
-  electric field -2 h: see `mbfast.guide.conventions`.
 - **flow**: the renormalization (4.1), step by step, of Im chi~_l and Im chi~_t from the size of a block to a sample's.
 - **form, printed, derived**: which formula. Of a tensor: "corrected" is Lambda of (2.15), "joffrin-levelut" is the
   earlier one, (A1). Of rates and flows: "printed" is what the paper prints, "derived" what follows from its
@@ -31,11 +27,9 @@
   1.4 to 1.9 in the 13 glasses of the table. In the model it is the square root of Im chi_l/Im chi_t.
 - **modulus**: rho c_a^2. **Moduli** are any two numbers, one longitudinal and one transverse.
 - **moment**: T_ij of a block, the integral of its stress over its volume (J), or p_i, its electric dipole (C m).
-- **N_0**: the number of blocks along a side of a super block; a step of the flow multiplies L by it.
 - **node**: a frequency at which a spectrum is sampled. **Tail**: the spectrum below the first and above the last node.
 - **phase sum**: the sum over blocks behind (3.7), of Lambda_ijkl e_ij e_kl cos(k.x) over pairs: `mbfast.phase_sum`.
 - **prefactor**: the SI value of a reduced interaction times a length^3, -1/(8 pi rho c_t^2) or 1/(8 pi epsilon).
-- **reduced susceptibility**: chi~ of (2.11), Im chi = (1 - exp(-hbar omega/k_B T)) Im chi~.
 - **reduced units**: of kernels, a length of the caller's choice and energies without the prefactor.
 - **rtol**: the error that a pair sum may have, relative to the largest field: see `mbfast.guide.accuracy`.
 - **S_6**: the sum of (L/x)^6 over the pairs of a super block, for each block; 8.40 for an infinite simple cubic
@@ -49,6 +43,5 @@
 - **two-level system**: two states with an asymmetry Delta and a tunnelling element Delta_0, (2.1). **TTLS**: the model
   of tunnelling two-level systems, which takes them to have a constant distribution, P-bar.
 - **v**: the part of the absorption by (3.7) in (4.2), which adds up once for each step; the ratio v_l/v_t enters (4.5).
-- **Voigt order**: xx, yy, zz, yz, xz, xy. mbfast takes the order, but not Voigt's factors of 2.
 - **x**: in (3.5) Im chi~_l/Im chi~_t - 2, the weight of delta_ij delta_kl in (2.12); elsewhere a distance.
 """

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, Shaped, broadcast_shape, float_array, positive_number, require_positive
+from mbfast._core.validate import FloatArray, broadcast_shape, float_array, positive_number, require_positive
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.terms import Integrals, RateForm, Terms, fill_jumps, terms_of
 from mbfast.spectra.convolution import convolve
@@ -188,11 +188,9 @@ def absorption_rates(
     terms.require_signs(spectrum)
     sizes, amplitude = float_array("block_size", block_size), positive_number("strain", strain, unit="")
     require_positive("block_size", sizes, unit="m")
-    given: dict[str, Shaped] = {"block_size": sizes, "spectrum": spectrum}
     electric = _electric(spectrum, dielectric, permittivity)
-    if electric is not None:
-        given["dielectric"] = electric[..., 0]
-    shape = broadcast_shape(**given)
+    given = {} if electric is None else {"dielectric": electric[..., 0]}
+    shape = broadcast_shape(block_size=sizes, spectrum=spectrum, **given)
     check_targets(spectrum.grid, "at", at)  # refuses what are no frequencies, before any work
     omega = spectrum.omega if at is None else float_array("at", at)
     full, size = (*shape, omega.size), sizes[..., None]
