@@ -25,14 +25,8 @@ class AbsorptionRates:
 
     Attributes
     ----------
-    form : {"printed", "derived"}
-        Whose formulas these are.
-    omega : ndarray, shape (m,)
-        Frequencies of the phonon (rad/s).
-    block_size : ndarray, shape (...)
-        L (m).
-    n0 : float
-        Blocks along a side of the super block.
+    form, omega, block_size, n0
+        As given to `absorption_rates`: omega, shape (m,), is its `at` (rad/s), block_size (m) has the shape (...).
     single, first, second, third, interaction, dipole : Moduli
         Rates (W), shape (..., m), positive where energy is absorbed: of one block (3.1); of N0^3 blocks alone (3.4); by
         changed couplings Lambda (3.5); by changed moments T (3.6); by the interaction's effect on the blocks' states

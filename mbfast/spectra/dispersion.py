@@ -105,9 +105,10 @@ def kramers_kronig(
     left out. They hold for an odd Im chi. Im chi~ is not odd at T > 0, and its one-sided transform, which (4.3) writes
     as Re chi~, is not the real part of a response.
 
-    With k anchors the result is that of the k times subtractive form, which differs by a polynomial of degree k - 1 in
-    omega^2 (times omega, for the inverse). A power law omega^s above the last node needs s < 2k, or s < 2k + 1 for the
-    inverse; below the first it needs s > -2, or s > -1.
+    With k anchors the result is that of the k times subtractive form (K. F. Palmer, M. Z. Williams and B. A. Budde,
+    Applied Optics 37, 2660 (1998)), which differs by a polynomial of degree k - 1 in omega^2 (times omega, for the
+    inverse). A power law omega^s above the last node needs s < 2k, or s < 2k + 1 for the inverse; below the first it
+    needs s > -2, or s > -1.
 
     At zero frequency the result is the static limit, the integral of (2/pi) Im chi/omega, or 0 with `inverse`. It
     exists where Im chi vanishes there: with s > 0 (with `inverse`, s >= 0), or with a sample 0 at a node at zero. From
@@ -117,10 +118,6 @@ def kramers_kronig(
 
     Where absorption sets in or stops with a step, let the nodes end there, with ``below="zero"`` or ``above="zero"``,
     and add the transforms of the parts: `mbfast.guide.accuracy` has an example.
-
-    References
-    ----------
-    K. F. Palmer, M. Z. Williams and B. A. Budde, Applied Optics 37, 2660 (1998), for the subtractive forms.
 
     Examples
     --------

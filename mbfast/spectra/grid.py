@@ -86,8 +86,8 @@ class FrequencyGrid(ReadOnly):
         How spectra go on below the first node and above the last.
     spacing : {"log", "uniform", "any"}
         Where nodes repeat themselves, all cells but a few at the ends have the same matrix.
-    value, error, linear, curvature : Stencils
-        Of the interpolant, of the next two terms of Newton's formula, of straight lines, and of the term after them.
+    value, error, last, linear, curvature : Stencils
+        Of the interpolant, of the next and the last two terms of Newton's formula, of straight lines, of the next term.
     lebesgue : float
         The factor by which the interpolant may amplify errors of samples.
 

@@ -41,10 +41,8 @@ class Spectrum(ReadOnly):
     ----------
     grid : FrequencyGrid
         The nodes, and what the spectra are between and beyond them.
-    omega, longitudinal, transverse, temperature : ndarray
-        Copies of what was given, not to be changed.
-    below, above, interpolation, degree
-        As in `grid`.
+    omega, longitudinal, transverse, temperature, below, above, interpolation, degree
+        As given; arrays are copies, not to be changed.
 
     Raises
     ------

@@ -34,6 +34,8 @@ def ttls_susceptibility(
 ) -> NDArray[np.complex128]:
     """Resonant susceptibility of two-level systems with a constant distribution.
 
+    See S. Hunklinger and W. Arnold, Physical Acoustics 12, 155 (1976).
+
     Parameters
     ----------
     omega : array_like
@@ -71,10 +73,6 @@ def ttls_susceptibility(
 
     exact but for a relative exp(-hbar omega_c/k_B T). Im chi~ = -A/(1 + exp(-hbar omega/k_B T)); its one-sided
     transform is the mean of Re chi at T and at T = 0, and diverges as omega -> 0.
-
-    References
-    ----------
-    S. Hunklinger and W. Arnold, Physical Acoustics 12, 155 (1976).
 
     Examples
     --------
