@@ -43,12 +43,7 @@ def place(equation: str) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """A number as printed.
-
-    Parameters
-    ----------
-    text : str
-        ``-4.38`` or ``1.62e-3``, with ``~`` in front where the paper says so.
+    """A number as printed, ``-4.38`` or ``1.62e-3``, with ``~`` in front where the paper says so.
 
     Examples
     --------
@@ -81,15 +76,9 @@ class Printed:
 class Cause:
     """What makes claims differ, one reason for one or many of them.
 
-    Parameters
-    ----------
-    name : str
-        A few words; findings are counted by it, and the page of findings explains it.
-    flaw : {"slip", "unfounded"}
-        A slip of printing, rounding or arithmetic leaves the argument intact. An unfounded claim does not follow from
-        the paper's own Hamiltonian or numbers.
-    test : str
-        What shows it without the audit, as ``tests/test_x.py::test_y``.
+    Findings are counted by its `name`, a few words that the page of findings explains. A slip of printing, rounding or
+    arithmetic leaves the argument intact; an unfounded claim does not follow from the paper's own Hamiltonian or
+    numbers. `test` shows it without the audit: ``tests/test_x.py::test_y``.
     """
 
     name: str

@@ -79,16 +79,9 @@ class _Source:
 
 @dataclass(frozen=True, eq=False)
 class FlowConfig:
-    """A checked file: what to run, and where its results go.
+    """A checked file, its `path` and `text`: what to run, and where its results go.
 
-    Attributes
-    ----------
-    path, text : Path, str
-        The file and its content.
-    values : dict of dict
-        Sections and keys, defaults filled in.
-    interaction, spectrum : StressInteraction, Spectrum
-        The material, and what the flow starts from.
+    `values` are its sections and keys, defaults filled in; `interaction` and `spectrum` are what `flow` takes.
     """
 
     path: Path

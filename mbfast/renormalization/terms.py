@@ -25,20 +25,12 @@ Size: TypeAlias = FloatArray | float
 
 
 class Integrals(NamedTuple):
-    """What the terms take of a spectrum, with Re chi as the form wants it.
+    """What the terms take of a spectrum, with Re chi as the form wants it."""
 
-    Attributes
-    ----------
-    chi, real : ndarray, shape (2, ..., m)
-        Im chi~_l and Im chi~_t, and the real parts that go with them.
-    tt, lt : ndarray, shape (..., m)
-        Convolutions of Im chi~_t with itself and of Im chi~_l with Im chi~_t; equal where a form takes no lt.
-    """
-
-    chi: FloatArray
-    real: FloatArray
-    tt: FloatArray
-    lt: FloatArray
+    chi: FloatArray  # Im chi~_l and Im chi~_t, (2, ..., m)
+    real: FloatArray  # the real parts that go with them
+    tt: FloatArray  # the convolution of Im chi~_t with itself, (..., m)
+    lt: FloatArray  # that of Im chi~_l with Im chi~_t, or again tt where a form takes no lt
 
 
 @dataclass(frozen=True)
