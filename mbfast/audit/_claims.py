@@ -94,22 +94,13 @@ class Record:
     ----------
     id, equation, quantity : str
         Which claim it is, where it stands, and what is compared: of an identity, a relative deviation.
-    printed : Printed or None
-        None where the claim is an identity.
-    computed : float
-        The number by mbfast; of an identity, the largest relative deviation.
-    unit : str
-        Of both numbers.
-    verdict : {"reproduced", "rounding", "differs"}
-        How the two compare.
-    finding : {"stands", "slip of printing", "does not follow"}
-        What follows.
-    cause : Cause or None
-        None where the claim stands.
-    note : str
-        One line on how the number comes about, or why it differs.
-    test : str
-        The test that shows why it differs; empty where it stands.
+    printed, computed, unit : Printed or None, float, str
+        The two numbers and their unit; of an identity None, and the largest relative deviation.
+    verdict, finding : {"reproduced", "rounding", "differs"}, {"stands", "slip of printing", "does not follow"}
+        How the two compare, and what follows.
+    cause, note, test : Cause or None, str, str
+        Why it differs, None where it stands; one line on that, or on how the number comes about; the test that shows
+        why it differs, empty where it stands.
     """
 
     id: str
@@ -133,10 +124,8 @@ class Record:
 
     def as_dict(self) -> dict[str, str | float | None]:
         """Return the fields by name, the printed number and the name of the cause: what ``--json`` writes."""
-        plain = {
-            "printed": None if self.printed is None else self.printed.value,
-            "cause": None if self.cause is None else self.cause.name,
-        }
+        printed, cause = self.printed, self.cause
+        plain = {"printed": printed.value if printed else None, "cause": cause.name if cause else None}
         return {field.name: plain.get(field.name, getattr(self, field.name)) for field in fields(self)}
 
 

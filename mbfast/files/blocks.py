@@ -30,14 +30,8 @@ _FLAGS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": F
 class BlockData:
     """Blocks and their moments, as `pair_field` takes them.
 
-    Attributes
-    ----------
-    blocks : BlockLattice or ndarray, shape (N, 3)
-        Where the blocks are (m).
-    moments : ndarray
-        Stress moments (J), shape (N, 6) or (N, 3, 3), or dipoles (C m), shape (N, 3); a lattice's shape in place of N.
-    cell : ndarray or None
-        Periods (m), shape (3,) or (3, 3), if the file has some.
+    `blocks` are positions (N, 3) in m or a `BlockLattice`; `moments` are of stress (J), (N, 6) or (N, 3, 3), or dipoles
+    (C m), (N, 3), a lattice's shape in place of N; `cell` has periods (m), (3,) or (3, 3), if the file has some.
     """
 
     blocks: BlockLattice | NDArray[Any]

@@ -122,9 +122,9 @@ class Flow:
 
         Its arrays are omega, temperature, scales, longitudinal, transverse, status, stopped_at, ratio, and of both
         polarizations second_longitudinal, ... interaction_transverse, error_longitudinal, error_transverse. Strings
-        are form, config (if there is one), version, format, and inputs (JSON). `file` is a binary stream or a path, which
-        gets no suffix, is written whole or not at all (an OSError) or replaced, and its folders are made. Equal flows
-        make equal bytes.
+        are form, config (if there is one), version, format, and inputs (JSON). `file` is a binary stream, or a path
+        that gets no suffix added and is written or replaced as a whole or not at all (an OSError); its folders are
+        made. Equal flows make equal bytes.
         """
         arrays = {name: getattr(self, name) for name in (*_FIELDS, "ratio")}
         moduli = {**self.terms._asdict(), "error": self.error}
