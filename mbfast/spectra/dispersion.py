@@ -235,11 +235,6 @@ class KramersKronigPlan:
         workers = tiles.check_threads(threads)
         given = self._known(known, shape)
         out = validate.check_out(out, (*shape, self._targets.size))
-        if np.may_share_memory(out, samples):
-            samples = samples.copy()
-        if np.may_share_memory(out, given):
-            given = given.copy()
-        flat = out.reshape(samples.shape[0], self._targets.size)
         low, high = tails = self._tails(samples)
         steps = []
         for node, beyond, sign in ((0, low, 1.0), (-1, high, -1.0)):
@@ -249,7 +244,7 @@ class KramersKronigPlan:
                 if (self._anchors == self.grid.nodes[node]).any():
                     raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
         factor = 2.0 / np.pi * self._parity
-        flat[:] = self._integrate(self._targets, self._value, self.grid.value, samples, workers)
+        flat = self._integrate(self._targets, self._value, self.grid.value, samples, workers)
         self._add_tails(self._targets, tails, flat)
         flat *= factor
         if self._anchors.size:
@@ -259,6 +254,7 @@ class KramersKronigPlan:
         for node, jumps, sign in steps:
             there = self._targets == self.grid.nodes[node]
             flat[np.ix_(jumps, there)] = (self._parity * sign * np.inf * np.sign(samples[jumps, node]))[:, None]
+        out[...] = flat.reshape(out.shape)  # only now: samples and values at anchors may share its memory
         return out
 
     @np.errstate(under="ignore")  # whatever the caller has set
@@ -344,15 +340,13 @@ class KramersKronigPlan:
         else:
             values = stencils.values(samples)
 
-            def work(start: int) -> FloatArray:
-                piece = targets[start : start + _CHUNK]
-                part = np.zeros((samples.shape[0], piece.size))
-                kernels.cauchy(piece, self.grid.nodes, values, self._parity, RULE, part)
-                return part
+            def work(start: int) -> None:
+                piece = slice(start, start + _CHUNK)
+                part = np.zeros((samples.shape[0], targets[piece].size))
+                kernels.cauchy(targets[piece], self.grid.nodes, values, self._parity, RULE, part)
+                out[:, piece] = part
 
-            starts = range(0, targets.size, _CHUNK)
-            for start, part in zip(starts, tiles.run(work, starts, threads=workers), strict=True):
-                out[:, start : start + _CHUNK] = part
+            tiles.run(work, range(0, targets.size, _CHUNK), threads=workers)
         return out
 
     def _add_tails(self, targets: FloatArray, tails: tuple[Tail, Tail], out: FloatArray) -> None:
