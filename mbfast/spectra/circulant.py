@@ -25,8 +25,8 @@ class Circulant(NamedTuple):
     mirrored: NDArray[np.complex128] | None
     columns: FloatArray
 
-    def apply(self, samples: FloatArray, out: FloatArray) -> None:
-        """Fill `out` with the integrals between the nodes."""
+    def apply(self, samples: FloatArray) -> FloatArray:
+        """Return the integrals between the nodes."""
         n, ends = samples.shape[1], self.ends
         inner = samples.copy()
         inner[:, :ends] = 0.0
@@ -35,8 +35,8 @@ class Circulant(NamedTuple):
         product = spectrum * self.forward
         if self.mirrored is not None:
             product += spectrum.conj() * self.mirrored
-        np.matmul(np.hstack([samples[:, :ends], samples[:, n - ends :]]), self.columns, out=out)
-        out += np.fft.irfft(product, self.length)[:, :n]
+        at_ends = np.hstack([samples[:, :ends], samples[:, n - ends :]]) @ self.columns
+        return at_ends + np.fft.irfft(product, self.length)[:, :n]
 
 
 def circulant(grid: FrequencyGrid, stencils: Stencils, parity: int) -> Circulant:

@@ -332,21 +332,19 @@ class KramersKronigPlan:
         self, targets: FloatArray, weights: _Weights, stencils: Stencils, samples: FloatArray, workers: int
     ) -> FloatArray:
         """Return the integrals between the nodes (rows, m): by weights, or by the stencils that make them, for None."""
-        out = np.empty((samples.shape[0], targets.size))
         if isinstance(weights, Circulant):
-            weights.apply(samples, out)
-        elif weights is not None:
-            np.matmul(samples, weights.T, out=out)
-        else:
-            values = stencils.values(samples)
+            return weights.apply(samples)
+        if weights is not None:
+            return samples @ weights.T
+        values, out = stencils.values(samples), np.empty((samples.shape[0], targets.size))
 
-            def work(start: int) -> None:
-                piece = slice(start, start + _CHUNK)
-                part = np.zeros((samples.shape[0], targets[piece].size))
-                kernels.cauchy(targets[piece], self.grid.nodes, values, self._parity, RULE, part)
-                out[:, piece] = part
+        def work(start: int) -> None:
+            piece = slice(start, start + _CHUNK)
+            part = np.zeros((samples.shape[0], targets[piece].size))
+            kernels.cauchy(targets[piece], self.grid.nodes, values, self._parity, RULE, part)
+            out[:, piece] = part
 
-            tiles.run(work, range(0, targets.size, _CHUNK), threads=workers)
+        tiles.run(work, range(0, targets.size, _CHUNK), threads=workers)
         return out
 
     def _add_tails(self, targets: FloatArray, tails: tuple[Tail, Tail], out: FloatArray) -> None:
