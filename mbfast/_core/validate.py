@@ -2,7 +2,7 @@
 
 import numbers
 import operator
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -73,33 +73,29 @@ def float_array(name: str, value: ArrayLike) -> FloatArray:
     return np.asarray(real_array(name, value), dtype=np.float64, order="C")
 
 
-def one_number(name: str, value: ArrayLike) -> float:
-    """Return `value` as a Python float; a TypeError if it is not one real number."""
+def one_number(name: str, value: ArrayLike, require: Callable[..., None] | None = None, **wanted: str) -> float:
+    """Return `value` as a Python float; a TypeError if it is not one real number, and the errors of `require`."""
     array = float_array(name, value)
     if array.ndim:
         raise TypeError(f"{name} must be one number, got an array of shape {array.shape}")
+    if require is not None:
+        require(name, array, **wanted)
     return float(array)
 
 
 def positive_number(name: str, value: ArrayLike, *, unit: str) -> float:
     """Return one positive physical quantity as a Python float: the errors of `one_number` and `require_positive`."""
-    number = one_number(name, value)
-    require_positive(name, np.asarray(number), unit=unit)
-    return number
+    return one_number(name, value, require_positive, unit=unit)
 
 
 def finite_number(name: str, value: ArrayLike) -> float:
     """Return one number as a Python float: the errors of `one_number` and `require_finite`."""
-    number = one_number(name, value)
-    require_finite(name, np.asarray(number))
-    return number
+    return one_number(name, value, require_finite)
 
 
 def bounded_number(name: str, value: ArrayLike) -> float:
     """Return one number as a Python float: the errors of `one_number` and `require_bounded`."""
-    number = one_number(name, value)
-    require_bounded(name, np.asarray(number))
-    return number
+    return one_number(name, value, require_bounded)
 
 
 def whole_number(name: str, value: object) -> int:
