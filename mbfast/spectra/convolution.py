@@ -217,7 +217,11 @@ class ConvolutionPlan:
         straight._run(larger, rates, enlarged, workers, exponents_of=magnitude)
         errors = _SAFETY * np.abs(changed).max(axis=1, initial=0.0) + (enlarged - size).max(axis=1, initial=0.0)
         errors += ROUNDING * self.grid.lebesgue * size.max(axis=1, initial=0.0)
-        errors += self.grid.unit * self._edge_uncertainty(samples)
+        # what the uncertainty of the power law below the nodes does to the integral over it
+        low, largest = self.grid.low.tail(samples), np.abs(samples).max(axis=-1)
+        share = np.abs(low.amplitude) * self.grid.nodes[0] / (1.0 + low.exponent) * largest[:, ::-1]
+        unsure = 4.0 * self.grid.low.uncertainty(samples) / (1.0 + low.exponent) * share
+        errors += self.grid.unit * (unsure[:, 0] + unsure[:, -1])
         return np.asarray(errors).reshape(shape)[()]
 
     @cached_property
@@ -279,13 +283,6 @@ class ConvolutionPlan:
             if all(done):
                 return
         convolve_cells(grid, self._targets, samples, (low, high), rates, out, workers, own=own, change=change)
-
-    def _edge_uncertainty(self, samples: FloatArray) -> FloatArray:
-        """Return what the uncertainty of the power law below the nodes does to the integral over it."""
-        low, largest = self.grid.low.tail(samples), np.abs(samples).max(axis=-1)
-        share = np.abs(low.amplitude) * self.grid.nodes[0] / (1.0 + low.exponent) * largest[:, ::-1]
-        total = 4.0 * self.grid.low.uncertainty(samples) / (1.0 + low.exponent) * share
-        return np.asarray(total[:, 0] + total[:, -1])
 
 
 def _plain(samples: object, n: int) -> TypeGuard[FloatArray]:

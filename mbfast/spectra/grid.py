@@ -112,12 +112,14 @@ class FrequencyGrid(ReadOnly):
     """
 
     omega: FloatArray
-    low: End
-    high: End
+    below: Edge
+    above: Edge
     interpolation: Variable
     degree: int
     nodes: FloatArray = field(repr=False)
     unit: float = field(repr=False)
+    low: End = field(repr=False)
+    high: End = field(repr=False)
     spacing: Literal["log", "uniform", "any"]
     value: Stencils = field(repr=False)
     error: Stencils = field(repr=False)
@@ -154,10 +156,13 @@ class FrequencyGrid(ReadOnly):
         else:
             made = {number: _stencils(x, spacing, logarithmic, number) for number in sizes}
         given.setflags(write=False)
+        low, high = End("below", below, x), End("above", above, x)
         self.__dict__.update(
             omega=given,
-            low=End("below", below, x),
-            high=End("above", above, x),
+            below=low.edge,
+            above=high.edge,
+            low=low,
+            high=high,
             interpolation=interpolation,
             degree=wanted,
             nodes=x,
@@ -189,23 +194,14 @@ class FrequencyGrid(ReadOnly):
         return self
 
     @property
-    def below(self) -> Edge:
-        """What spectra are below the first node."""
-        return self.low.edge
-
-    @property
-    def above(self) -> Edge:
-        """What spectra are above the last node."""
-        return self.high.edge
-
-    @property
     def options(self) -> dict[str, Any]:
         """What makes the same grid of its nodes: keyword arguments, as those of `convolve`."""
         return {name: getattr(self, name) for name in ("below", "above", "interpolation", "degree")}
 
     def with_below(self, below: Edge) -> FrequencyGrid:
         """Return the same grid, the same interpolant, for spectra that go on otherwise below the first node."""
-        return self._with(low=End("below", below, self.nodes))
+        low = End("below", below, self.nodes)
+        return self._with(low=low, below=low.edge)
 
     def straight(self) -> FrequencyGrid:
         """Return the same grid with straight lines between the nodes: what is positive at nodes is so between them."""
