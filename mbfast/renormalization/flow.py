@@ -122,9 +122,18 @@ class Flow:
 
         Its arrays are omega, temperature, scales, longitudinal, transverse, status, stopped_at, ratio, and of both
         polarizations second_longitudinal, ... interaction_transverse, error_longitudinal, error_transverse. Strings
-        are form, config (if there is one), version, format, and inputs (JSON). `file` is a binary stream, or a path
-        that gets no suffix added and is written or replaced as a whole or not at all (an OSError); its folders are
-        made. Equal flows make equal bytes.
+        are form, config (if there is one), version, format, and inputs (JSON).
+
+        Parameters
+        ----------
+        file : path-like or binary stream
+            A path, which gets no suffix added, is written whole or not at all, and its folders are made; what was there
+            is replaced. Equal flows make equal bytes.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
         """
         arrays = {name: getattr(self, name) for name in (*_FIELDS, "ratio")}
         moduli = {**self.terms._asdict(), "error": self.error}
@@ -134,11 +143,26 @@ class Flow:
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Self:
-        """Read a flow that `Flow.save` or ``mbfast flow`` wrote: one with equal arrays and inputs.
+        """Read a flow that `Flow.save` or ``mbfast flow`` wrote.
 
-        Nothing in the file is executed: pickled objects are refused. An OSError if it cannot be opened, a TypeError if
-        `file` is no path, a ValueError that names it if it is damaged, no saved flow, incomplete, or of a later format
-        than this mbfast.
+        Parameters
+        ----------
+        file : path-like
+            The archive. Nothing in it is executed: pickled objects are refused.
+
+        Returns
+        -------
+        Flow
+            With equal arrays and inputs.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be opened.
+        TypeError
+            If `file` is no path.
+        ValueError
+            If it is damaged, no saved flow, incomplete, or of a later format than this mbfast; the message names it.
         """
         content, inputs = archive.load_result(file, "flow", _ARRAYS)
         *shape, n_scales = content["scales"].shape or (0,)
