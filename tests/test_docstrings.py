@@ -3,7 +3,6 @@
 import ast
 import importlib
 import inspect
-import itertools
 import pkgutil
 import re
 from pathlib import Path
@@ -110,19 +109,10 @@ def test_classes_of_results(name):
     assert "Attributes" in sections(CLASSES[name])
 
 
-def said(summary):
-    """Arguments that sentences name, or that a function documents to whose arguments they refer."""
-    siblings = re.findall(r"rguments[\w ]* as in `(\w+)`", " ".join(summary.split()))
-    of_siblings = [documented(sections(FUNCTIONS[name])["Parameters"]) for name in siblings]
-    return {*re.findall(r"`(\w+)`", summary), *itertools.chain(*of_siblings)}
-
-
 @pytest.mark.parametrize("name", METHODS)
 def test_methods(name):
     method, parts = METHODS[name], sections(METHODS[name])
     assert parts[""].strip()
-    if len(parameters(method)) > 1 and len(parts) == 1 and said(parts[""]) >= set(parameters(method)):
-        return
     if len(parameters(method)) > 1 or len(parts) > 1:  # of one argument a sentence may say all
         returns = inspect.signature(method).return_annotation not in ("None", None)
         assert not [title for title in ("Parameters", *["Returns"] * returns) if title not in parts]

@@ -166,9 +166,17 @@ class ConvolutionPlan:
         out: FloatArray | None = None,
         threads: int | None = None,
     ) -> FloatArray:
-        """Return the convolution of samples (..., n or m), or fill `out` with it, which is float64 and C-contiguous.
+        """Return the convolution of samples, or fill `out`.
 
-        Other arguments and the units are as in `convolve`.
+        Parameters
+        ----------
+        f, g, temperature, out, threads
+            As in `convolve`; out: where the result goes, float64 and C-contiguous.
+
+        Returns
+        -------
+        ndarray, shape (..., n or m)
+            In the units of f, of g and rad/s.
         """
         workers = tiles.check_threads(threads)
         if self._fft is not None and type(temperature) in {int, float} and temperature == 0:
@@ -188,9 +196,17 @@ class ConvolutionPlan:
     def pair(
         self, f: ArrayLike, g: ArrayLike, *, temperature: ArrayLike = 0.0, threads: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the convolutions (..., n or m) of f with itself and of f with g, in the time of the second alone.
+        """Return the convolutions of f with itself and of f with g, in the time of the second alone.
 
-        Arguments and units are as in `convolve`.
+        Parameters
+        ----------
+        f, g, temperature, threads
+            As in `convolve`; g is wanted.
+
+        Returns
+        -------
+        tuple of two ndarray, shape (..., n or m)
+            Of f with f, and of f with g.
         """
         shape, samples, rates = self._check(f, g, temperature)
         own, both = np.empty((2, samples.shape[0], self._targets.size))
@@ -202,7 +218,18 @@ class ConvolutionPlan:
     def error(
         self, f: ArrayLike, g: ArrayLike | None = None, *, temperature: ArrayLike = 0.0, threads: int | None = None
     ) -> FloatArray | np.float64:
-        """Return the estimated error (...) of the convolution, as in `Estimate`; arguments are as in `convolve`."""
+        """Return the estimated error of the convolution.
+
+        Parameters
+        ----------
+        f, g, temperature, threads
+            As in `convolve`.
+
+        Returns
+        -------
+        ndarray or float64, shape (...)
+            One number a spectrum, see `Estimate`.
+        """
         shape, samples, rates = self._check(f, g, temperature)
         workers = tiles.check_threads(threads)
         changed, size, enlarged = np.empty((3, samples.shape[0], self._targets.size))

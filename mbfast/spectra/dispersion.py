@@ -227,9 +227,17 @@ class KramersKronigPlan:
         out: FloatArray | None = None,
         threads: int | None = None,
     ) -> FloatArray:
-        """Return the transform of samples (..., n or m), or fill `out` with it, which is float64 and C-contiguous.
+        """Return the transform of samples, or fill `out`.
 
-        `known` (..., k) is the result at the anchors; other arguments and the units are as in `kramers_kronig`.
+        Parameters
+        ----------
+        imag, known, out, threads
+            As in `kramers_kronig`; known (..., k): the result at the anchors; out: where the result goes.
+
+        Returns
+        -------
+        ndarray, shape (..., n or m)
+            In the units of `imag`.
         """
         samples, shape = self._rows(imag)
         workers = tiles.check_threads(threads)
@@ -259,7 +267,18 @@ class KramersKronigPlan:
 
     @np.errstate(under="ignore")  # whatever the caller has set
     def error(self, imag: ArrayLike, *, threads: int | None = None) -> FloatArray | np.float64:
-        """Return the estimated error (...) of the transform, as in `Estimate`; arguments are as in `kramers_kronig`."""
+        """Return the estimated error of the transform.
+
+        Parameters
+        ----------
+        imag, threads
+            As in `kramers_kronig`.
+
+        Returns
+        -------
+        ndarray or float64, shape (...)
+            One number a spectrum, see `Estimate`.
+        """
         grid, (samples, shape) = self.grid, self._rows(imag)
         workers = tiles.check_threads(threads)
         if isinstance(self._value, Circulant) and self._change is None:

@@ -141,9 +141,19 @@ class Spectrum(ReadOnly):
         at: ArrayLike | None = None,
         threads: int | None = None,
     ) -> Estimate:
-        """Return the convolution of two of the spectra, `first` and `second`: "longitudinal" or "transverse".
+        """Return the convolution of two of the spectra.
 
-        Other arguments and the result are as in `convolve`.
+        Parameters
+        ----------
+        first, second : {"longitudinal", "transverse"}
+            Which spectra.
+        at, threads
+            As in `convolve`.
+
+        Returns
+        -------
+        Estimate
+            As of `convolve`.
         """
         f, g = self._of("first", first), self._of("second", second)
         return convolve(
@@ -153,9 +163,19 @@ class Spectrum(ReadOnly):
     def kramers_kronig(
         self, polarization: Polarization, *, at: ArrayLike | None = None, threads: int | None = None
     ) -> Estimate:
-        """Return Re chi~ of a `polarization`, the one-sided transform of Im chi~ that (4.3) takes.
+        """Return Re chi~, the one-sided transform of Im chi~ that (4.3) takes.
 
-        Other arguments and the result are as in `kramers_kronig`.
+        Parameters
+        ----------
+        polarization : {"longitudinal", "transverse"}
+            Which spectrum.
+        at, threads
+            As in `kramers_kronig`.
+
+        Returns
+        -------
+        Estimate
+            As of `kramers_kronig`.
         """
         return kramers_kronig(self.grid, self._of("polarization", polarization), at=at, threads=threads)
 

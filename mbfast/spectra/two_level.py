@@ -253,9 +253,19 @@ class TwoLevelSystem:
         return 0.5 * np.array([[self.asymmetry, self.tunnelling], [self.tunnelling, -self.asymmetry]])
 
     def coupling(self, polarization: Polarization, basis: Basis = "energy") -> FloatArray:
-        """Return the operator (2, 2) that multiplies a strain of a `polarization`, "longitudinal" or "transverse".
+        """Return the operator that multiplies a strain.
 
-        It is (gamma/2)(D sigma_z + M sigma_x) in the `basis` "energy", and (gamma/2) sigma_z in "local", in J.
+        Parameters
+        ----------
+        polarization : {"longitudinal", "transverse"}
+            Of the strain.
+        basis : {"energy", "local"}
+            In which the operator is written.
+
+        Returns
+        -------
+        ndarray, shape (2, 2)
+            (gamma/2)(D sigma_z + M sigma_x), or (gamma/2) sigma_z, in J.
         """
         validate.require_choice("polarization", polarization, POLARIZATIONS)
         validate.require_choice("basis", basis, get_args(Basis))
