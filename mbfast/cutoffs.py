@@ -19,11 +19,9 @@ _PLAIN = {float, np.float64}  # integers may be too large for a double
 
 
 def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> FloatArray | np.float64:
-    """Scale at which stress-stress absorption by changed couplings equals the renormalization-relevant one.
+    r"""Scale at which stress-stress absorption by changed couplings equals the renormalization-relevant one.
 
-    The ratio of the terms is (L_c/L)^3 by (4.3), for Im chi~ that is constant up to omega_c, with L_c of (4.4): L_c^3 =
-    hbar omega_c/(rho c_a^2 ln(omega_c/omega)). It is an order of magnitude, without factors of order one, evaluated to
-    a relative 2e-15. `mbfast.kernels.cutoffs` has the functions for compiled code.
+    `dipole_cutoff_length` is the same for dipoles; `mbfast.kernels.cutoffs` has the functions for compiled code.
 
     Parameters
     ----------
@@ -46,6 +44,15 @@ def cutoff_length(modulus: ArrayLike, omega: ArrayLike, omega_c: ArrayLike) -> F
     ValueError
         If an argument is not positive and finite, if ``omega >= omega_c`` anywhere, or if the shapes do not broadcast.
 
+    Notes
+    -----
+    With Im chi~ constant up to omega_c the ratio of the terms is (4.3)
+
+    .. math:: \frac{\dot\varepsilon^{(2,3)}}{\dot v} \sim \frac{1}{\rho c_a^2 L^3}
+              \frac{\hbar\omega_c}{\ln(\omega_c/\omega)} = \left(\frac{L_c}{L}\right)^3,
+
+    and L_c is (4.4): an order of magnitude, without factors of order one. It is evaluated to a relative 2e-15.
+
     Examples
     --------
     >>> import mbfast
@@ -65,10 +72,7 @@ def dipole_cutoff_length(
     omega: ArrayLike,
     omega_c: ArrayLike,
 ) -> FloatArray | np.float64:
-    """Scale at which absorption by electric dipoles equals the renormalization-relevant one.
-
-    The length of `cutoff_length` times the ratio of the dielectric strength Im chi~/epsilon and the elastic strength
-    Im chi~_t/(rho c_a^2) to the power 2/3: (5.10), from (5.9) as (L_c/L)^3.
+    r"""Scale at which absorption by electric dipoles equals the renormalization-relevant one.
 
     Parameters
     ----------
@@ -94,6 +98,16 @@ def dipole_cutoff_length(
     ------
     TypeError, ValueError
         As `cutoff_length`, but `dielectric` and `stress` may be negative.
+
+    Notes
+    -----
+    (5.10), with (5.9) as (L_c/L)^3:
+
+    .. math:: L_c^3 = \left(\frac{\mathrm{Im}\,\tilde\chi/\varepsilon}
+              {\mathrm{Im}\,\tilde\chi_t/\rho c_a^2}\right)^2
+              \frac{\hbar\omega_c}{\rho c_a^2\ln(\omega_c/\omega)},
+
+    the length of `cutoff_length` times the ratio of the dielectric and elastic strengths to the power 2/3.
 
     Examples
     --------

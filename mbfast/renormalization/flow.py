@@ -198,7 +198,7 @@ def flow(
     threads: int | None = None,
     progress: Progress = False,
 ) -> Flow:
-    """Renormalize the susceptibilities from blocks of side L_1 to a sample of side R: (4.1), step by step.
+    r"""Renormalize the susceptibilities from blocks of side L_1 to a sample of side R: (4.1), step by step.
 
     `absorption_rates` has the terms of one step, `self_consistent_ratio` the ratio that a flow dominated by v keeps.
 
@@ -242,10 +242,15 @@ def flow(
 
     Notes
     -----
-    By (3.1) and (3.8) one step is Im chi~_a(N0 L) = Im chi~_a(L) + the increments of the terms (3.5)-(3.7), in the
-    printed form Im chi~_a (1 - 2 ln N0 Re chi~_a/(rho c_a^2)) + O(L^-3), with Re chi~ by Kramers-Kronig at every step.
-    Without the terms in L^-3 this is chi -> chi - ln N0 chi^2/(rho c^2) of an analytic function chi, and for small
-    steps chi(L) = chi_1/(1 + (chi_1/rho c^2) ln(L/L_1)): |chi| grows, and diverges at L_1 exp(rho c^2/|chi_1|).
+    By (3.1) and (3.8) one step is Im chi~_a(N0 L) = Im chi~_a(L) + the increments of the terms (3.5)-(3.7); in the
+    printed form
+
+    .. math:: \mathrm{Im}\,\tilde\chi_a(N_0L) = \mathrm{Im}\,\tilde\chi_a\Bigl(1
+              - \frac{2\ln N_0}{\rho c_a^2}\,\mathrm{Re}\,\tilde\chi_a\Bigr) + O(L^{-3}),
+
+    with Re chi~ by Kramers-Kronig at every step. Without the terms in L^-3 this is chi -> chi - ln N0 chi^2/(rho c^2)
+    of an analytic function chi, and for small steps chi(L) = chi_1/(1 + (chi_1/rho c^2) ln(L/L_1)): |chi| grows, and
+    diverges at L_1 exp(rho c^2/|chi_1|).
 
     Examples
     --------

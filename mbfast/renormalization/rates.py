@@ -90,7 +90,7 @@ def absorption_rates(
     permittivity: float | None = None,
     threads: int | None = None,
 ) -> AbsorptionRates:
-    """Energy that a super block takes from a phonon per unit of time: (3.1), (3.4)-(3.8) and (5.8).
+    r"""Energy that a super block takes from a phonon per unit of time: (3.1), (3.4)-(3.8) and (5.8).
 
     `flow` is the renormalization that these rates drive.
 

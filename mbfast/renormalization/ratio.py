@@ -20,7 +20,7 @@ RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived"]
 def self_consistent_ratio(
     c_l: ArrayLike, c_t: ArrayLike, *, form: RatioForm = "printed", n0: float | None = None, waves: float | None = None
 ) -> FloatArray | np.float64:
-    """Meissner-Berret ratio sqrt(Im chi~_l/Im chi~_t) of a sample whose absorption is v: the solution of (4.5).
+    r"""Meissner-Berret ratio sqrt(Im chi~_l/Im chi~_t) of a sample whose absorption is v: the solution of (4.5).
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ def convolve(
     method: Literal["auto", "direct", "fft"] = "auto",
     threads: int | None = None,
 ) -> Estimate:
-    """Convolution integral of two spectra, with the negative frequencies that detailed balance gives them.
+    r"""Convolution integral of two spectra, with the negative frequencies that detailed balance gives them.
 
     For many spectra on the same nodes take a `ConvolutionPlan`.
 
@@ -87,11 +87,14 @@ def convolve(
 
     Notes
     -----
-    The integral of f(Omega) g(omega - Omega) dOmega over all Omega is that of (3.5), (3.6) and (5.8), without factors.
-    It obeys detailed balance, f(-Omega) = exp(-hbar Omega/k_B T) f(Omega), as f and g do. Between two nodes f is the
-    polynomial of degree 7 in omega that equals Lagrange's interpolation (through the `degree` + 1 nodes around them) at
-    eight Gauss-Lobatto points, the ends among them; such products are integrated without further error, with the breaks
-    of both factors as limits.
+    The integral is that of (3.5), (3.6) and (5.8) without its factor,
+
+    .. math:: C(\omega) = \int_{-\infty}^{\infty} f(\Omega) g(\omega-\Omega)\,d\Omega,
+              \qquad f(-\Omega) = e^{-\hbar\Omega/k_BT} f(\Omega),
+
+    and obeys detailed balance as f and g do. Between two nodes f is the polynomial of degree 7 in omega that
+    equals Lagrange's interpolation (through the `degree` + 1 nodes around them) at eight Gauss-Lobatto points, the ends
+    among them; such products are integrated without further error, with the breaks of both factors as limits.
 
     Examples
     --------

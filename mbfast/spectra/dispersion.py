@@ -49,7 +49,7 @@ def kramers_kronig(
     method: Literal["auto", "direct", "fft"] = "auto",
     threads: int | None = None,
 ) -> Estimate:
-    """Real part of a susceptibility from its imaginary part at positive frequencies, or the inverse.
+    r"""Real part of a susceptibility from its imaginary part at positive frequencies, or the inverse.
 
     For many spectra on the same nodes take a `KramersKronigPlan`.
 
@@ -96,10 +96,12 @@ def kramers_kronig(
 
     Notes
     -----
-    The principal values are::
+    The principal values are
 
-        Re chi(omega) = (2/pi) P int_0^inf Omega Im chi(Omega)/(Omega^2 - omega^2) dOmega,
-        Im chi(omega) = -(2 omega/pi) P int_0^inf Re chi(Omega)/(Omega^2 - omega^2) dOmega,
+    .. math:: \mathrm{Re}\,\chi(\omega) = \frac{2}{\pi}\,P\!\!\int_0^\infty
+              \frac{\Omega\,\mathrm{Im}\,\chi(\Omega)}{\Omega^2-\omega^2}\,d\Omega, \qquad
+              \mathrm{Im}\,\chi(\omega) = -\frac{2\omega}{\pi}\,P\!\!\int_0^\infty
+              \frac{\mathrm{Re}\,\chi(\Omega)}{\Omega^2-\omega^2}\,d\Omega,
 
     of the interpolant that `convolve` describes: in each cell by the Legendre functions of the second kind, no point
     left out. They hold for an odd Im chi. Im chi~ is not odd at T > 0, and its one-sided transform, which (4.3) writes

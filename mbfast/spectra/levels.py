@@ -62,7 +62,7 @@ def susceptibility_from_levels(
     components: Literal["isotropic", "tensor"] = "isotropic",
     reduced: bool = True,
 ) -> Moduli | FloatArray:
-    """Imaginary part of the stress-stress susceptibility of a block, from its levels.
+    r"""Imaginary part of the stress-stress susceptibility of a block, from its levels.
 
     Parameters
     ----------
@@ -103,9 +103,10 @@ def susceptibility_from_levels(
 
     Notes
     -----
-    With populations p_m and lines at hbar w_mn = E_n - E_m the symmetrised spectrum is::
+    With populations p_m and lines at hbar w_mn = E_n - E_m the symmetrised spectrum is
 
-        S_ijkl(omega) = -pi/(hbar L^3) sum_mn p_m <m|T_ij|n> <n|T_kl|m> [g(omega - w_mn) + g(omega + w_mn)],
+    .. math:: S_{ijkl}(\omega) = -\frac{\pi}{\hbar L^3} \sum_{mn} p_m \langle m|T_{ij}|n\rangle\langle n|T_{kl}|m\rangle
+              \left[g(\omega-w_{mn}) + g(\omega+w_{mn})\right],
 
     and Im chi~ = S/(1 + exp(-hbar omega/k_B T)), Im chi = S tanh(hbar omega/2 k_B T). Without broadening, g = delta,
     that is (2.9)-(2.11). With it, detailed balance and the sum rule, that Im chi~ integrated over all frequencies of

@@ -22,7 +22,7 @@ from mbfast.spectra.thermal import absorbed_fraction, check_temperature, thermal
 
 @dataclass(frozen=True, eq=False)
 class Spectrum(ReadOnly):
-    """Reduced susceptibilities Im chi~_l and Im chi~_t, sampled at positive frequencies.
+    r"""Reduced susceptibilities Im chi~_l and Im chi~_t, sampled at positive frequencies.
 
     Negative ones follow by detailed balance, Im chi~(-omega) = exp(-hbar omega/k_B T) Im chi~(omega), zero at T = 0.
 

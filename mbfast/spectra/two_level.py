@@ -32,7 +32,7 @@ def ttls_susceptibility(
     *,
     reduced: bool = False,
 ) -> NDArray[np.complex128]:
-    """Resonant susceptibility of two-level systems with a constant distribution.
+    r"""Resonant susceptibility of two-level systems with a constant distribution.
 
     See S. Hunklinger and W. Arnold, Physical Acoustics 12, 155 (1976).
 
@@ -66,10 +66,11 @@ def ttls_susceptibility(
 
     Notes
     -----
-    With A = pi P gamma^2 and y = hbar omega/(2 pi k_B T)::
+    With A = pi P gamma^2, T_c = hbar omega_c/k_B and y = hbar omega/(2 pi k_B T)
 
-        Im chi = -A tanh(hbar omega/(2 k_B T)),
-        Re chi = -(2 A/pi) [ln(hbar sqrt(omega_c^2 - omega^2)/(2 pi k_B T)) - Re psi(1/2 + i y)],
+    .. math:: \mathrm{Im}\,\chi = -A \tanh\frac{\hbar\omega}{2k_BT}, \quad
+              \mathrm{Re}\,\chi = -\frac{2A}{\pi}\left[\ln\frac{\hbar\sqrt{\omega_c^2-\omega^2}}{2\pi k_BT}
+              - \mathrm{Re}\,\psi(\tfrac12 + iy)\right],
 
     exact but for a relative exp(-hbar omega_c/k_B T). Im chi~ = -A/(1 + exp(-hbar omega/k_B T)); its one-sided
     transform is the mean of Re chi at T and at T = 0, and diverges as omega -> 0.
@@ -157,7 +158,7 @@ def tunnelling_strength(density: ArrayLike, coupling: ArrayLike, modulus: ArrayL
 def sound_velocity_shift(
     omega: ArrayLike, temperature: ArrayLike, reference: ArrayLike, strength: ArrayLike
 ) -> FloatArray:
-    """Relative change of a sound velocity with temperature, by resonant two-level systems.
+    r"""Relative change of a sound velocity with temperature, by resonant two-level systems.
 
     delta(rho c^2) = Re chi, so the shift is C [l(T) - l(T_0)] with l(T) = ln T + Re psi(1/2 + i hbar omega/2 pi k_B T):
     C ln(T/T_0), the slope from which experiments infer C, for hbar omega << k_B T.
