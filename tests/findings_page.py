@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mbfast.audit import Record, reproduce, summary
+from mbfast.glasses import load_glasses
 from mbfast.guide import findings
 
 
 def page(records: Sequence[Record]) -> str:
-    """Return the page of findings with the counts and claims of these records.
+    """Return the page of findings with the tables and claims of these records.
 
     A KeyError names a cause that the page explains and no record has; a ValueError names the opposite.
     """
@@ -30,8 +31,12 @@ def page(records: Sequence[Record]) -> str:
     text = re.sub(pattern, paragraph, inspect.cleandoc(findings.__doc__) + "\n", flags=re.DOTALL | re.MULTILINE)
     if causes:
         raise ValueError(f"the page must explain the cause {min(causes)!r}")
-    counts = re.search(r"^\|.+?\|(?=\n[^|])", text, flags=re.DOTALL | re.MULTILINE)
-    return text.replace(counts[0], summary(records))
+    ratios = ["| glass | γ_l/γ_t | c_l/c_t | (theo-exp)/exp |", "|---|---|---|---|"]
+    for glass in load_glasses():
+        x, y = glass.gamma_l / glass.gamma_t, glass.c_l / glass.c_t
+        ratios.append(f"| {glass.name} | {x:.3f} | {y:.3f} | {100 * (y / x - 1):+.1f} % |")
+    counts, *_ = tables = re.findall(r"^\|.+?\|(?=\n[^|]|\n\Z)", text, flags=re.DOTALL | re.MULTILINE)
+    return text.replace(counts, summary(records)).replace(tables[-1], "\n".join(ratios))
 
 
 def _claims(records: list[Record]) -> str:
