@@ -164,6 +164,7 @@ def test_the_parameters_of_a_run():
             "images": 1,
             "image_shape": "spherical",
             "macroscopic": None,
+            "self_field": False,
             "rtol": None,
             "threads": 1,
             "lattice": None,
@@ -185,15 +186,17 @@ def test_a_lattice_through_the_command(method, averaged):
     moments = np.random.default_rng(3).normal(size=(2, 3, 2, 3, 3))
     moments = 1e-19 * (moments + moments.swapaxes(-1, -2))
     np.savez("lattice.npz", shape=(2, 3, 2), spacing=5e-9, averaged=averaged, moments=moments)
-    result = command("lattice.npz", "--glass", "a-SiO2", "--method", method)
+    result = command("lattice.npz", "--glass", "a-SiO2", "--method", method, *["--self-field"] * averaged)
     assert result.exit_code == 0, result.stderr
     lattice = mbfast.BlockLattice((2, 3, 2), 5e-9, averaged=averaged)
     with np.load("lattice-fields.npz") as out:
-        assert np.array_equal(out["field"], mbfast.pair_field(SILICA, lattice, moments, method=method))
+        field = mbfast.pair_field(SILICA, lattice, moments, method=method, self_field=averaged)
+        assert np.array_equal(out["field"], field)
         assert np.array_equal(out["positions"], lattice.positions)
         assert out["energies"].shape == (12,)
         parameters = json.loads(str(out["inputs"]))
     assert parameters["lattice"] == {"shape": [2, 3, 2], "spacing": 5e-9, "averaged": averaged}
+    assert parameters["self_field"] is averaged
     silica = {"glass": "a-SiO2", "density": 2200.0, "c_l": 5800.0, "c_t": 3800.0, "form": "corrected"}
     assert parameters["material"] == silica
 

@@ -252,6 +252,7 @@ WRONG = {
     "run": [None, WORDS, 5, mbfast.Flow, OBJECT],
     "second": CHOICE,
     "first": CHOICE,
+    "self_field": FLAG,
     "shape": [WORDS, 5.5, (1, 2), (1, 2, -1), (1, 2, 1.5), None, OBJECT, (1, 2, True)],
     "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], OBJECT],
     "spacing": ONE_POSITIVE,

@@ -263,6 +263,7 @@ def test_no_points_and_no_blocks(method):
             {"at": PLACES[5:6] + np.array([2.0, -1.0, 0.0]), "boundary": "periodic", "cell": [1.0, 1.0, 1.0]},
             "got point 0 at block 5",
         ),
+        (LATTICE, {"self_field": True}, "self_field is for cubes, .*: points have no field of their own"),
         (CUBES, {"at": PROBES}, "at is for blocks that are points, got averaged=True"),
         (LATTICE, {"at": PROBES, "method": "fft"}, "at is for method='direct' and method='ewald', got method='fft'"),
     ],

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from materials import DIPOLES, INTERACTIONS, SILICA, WEIGHTS, largest, named, random_moments, six, worst
+from materials import DIPOLES, INTERACTIONS, SILICA, largest, named, random_moments, six, worst
 from numpy.testing import assert_allclose
 
 import mbfast
 from mbfast.pairs import lattice as lattice_field
-from mbfast.pairs.cubes import INDICES, averaged_derivatives, averaged_tensors
+from mbfast.pairs.cubes import INDICES, averaged_derivatives
 from mbfast.pairs.periodic import image_sums
 
 SHAPES = st.tuples(*[st.integers(1, 7)] * 3)
@@ -96,20 +96,14 @@ def test_cubes_are_made_of_eight_smaller_ones(shape):
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @INTERACTIONS
 def test_laminates_of_cubes(interaction, axis, n):
-    """Layers across an axis: h is the tensor of waves along it times what a layer has more than the mean, exactly.
-
-    A cube's own field is not in the sum.
-    """
+    """Layers across an axis: h is the tensor of waves along it times what a layer has more than the mean, exactly."""
     shape = np.roll((n, 2, 3), axis)
     lattice = mbfast.BlockLattice(shape, 1e-9, averaged=True)
     layers = random_moments(1, (n,), interaction)
     index = [np.newaxis] * 3
     index[axis] = slice(None)
     moments = np.broadcast_to(layers[tuple(index)], (*shape, *layers.shape[1:]))
-    field = mbfast.LatticeField(interaction, lattice, boundary="periodic")(moments)
-    own = averaged_tensors(interaction, [0, 0, 0])
-    rows = six(layers) if interaction.components == 6 else layers
-    weights = WEIGHTS if interaction.components == 6 else np.ones(3)
+    field = mbfast.LatticeField(interaction, lattice, boundary="periodic", self_field=True)(moments)
     changed = layers - layers.mean(axis=0)
     wave = np.eye(3)[axis]
     if interaction.components == 6:
@@ -119,10 +113,55 @@ def test_laminates_of_cubes(interaction, axis, n):
         expected = six(4 * np.pi * (b * sym - c * np.einsum("i,j,n->nij", wave, wave, t @ wave)))
     else:
         expected = 4 * np.pi * np.einsum("i,n->ni", wave, changed @ wave)
-    expected = interaction.prefactor / 1e-27 * (expected - (rows * weights) @ own.T)
+    unit = interaction.prefactor / lattice.spacing**3
     found = np.moveaxis(field, axis, 0)[:, 0, 0]
     found = six(found) if interaction.components == 6 else found
-    assert_allclose(found, expected, rtol=0, atol=1e-12 * largest(expected))
+    assert_allclose(found / unit, expected, rtol=0, atol=1e-12 * max(largest(expected), largest(moments)))
+
+
+@pytest.mark.compiled
+@settings(max_examples=8)
+@given(shape=SHAPES, seed=st.integers(0, 99))
+@INTERACTIONS
+def test_a_cubes_own_field_completes_the_sum(interaction, shape, seed):
+    """In a clamped body equal moments have no field; of dipoles the trace of all tensors is 4 pi at the cube itself."""
+    lattice = mbfast.BlockLattice(shape, 1.0, averaged=True)
+    made = mbfast.LatticeField(interaction, lattice, boundary="periodic", self_field=True)
+    equal = np.broadcast_to(
+        random_moments(seed, (1, 1, 1), interaction), made(random_moments(0, shape, interaction)).shape
+    )
+    unit = abs(interaction.prefactor)
+    assert largest(made(equal)) < 1e-12 * unit * largest(equal)
+    if interaction.components == 3:
+        fields = [
+            made(np.eye(3)[axis] * (np.indices(shape).sum(axis=0) == 0)[..., None])[..., axis] for axis in range(3)
+        ]
+        expected = np.full(shape, -1.0 / lattice.n_blocks)
+        expected[0, 0, 0] += 1.0
+        assert_allclose(np.sum(fields, axis=0), 4 * np.pi * unit * expected, rtol=0, atol=1e-12 * unit)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("shape", [(3, 2, 2), (5, 1, 2)])
+def test_cubes_that_deform_freely_lower_their_energy_by_less_than_they_have(shape):
+    """-2 Lambda C, from what strains of its own every cube wants to those it has, is a projector's part: 0 to 1."""
+    made = mbfast.LatticeField(
+        SILICA, mbfast.BlockLattice(shape, 1.0, averaged=True), boundary="periodic", self_field=True
+    )
+    dense = made.operator() @ np.eye(9 * made.problem.geometry.n_blocks)
+    assert_allclose(dense, dense.T, rtol=0, atol=1e-13 * largest(dense))
+    shear, along = SILICA.density * SILICA.c_t**2, SILICA.density * SILICA.c_l**2
+    delta = np.eye(3).ravel()
+    moduli = 2 * shear * np.eye(9) + (along - 2 * shear) * np.outer(delta, delta)  # of symmetric strains
+    turn = np.eye(9).reshape(3, 3, 9).swapaxes(0, 1).reshape(9, 9)
+    values, vectors = np.linalg.eigh(moduli)
+    root = np.kron(
+        np.eye(made.problem.geometry.n_blocks), (vectors * np.sqrt(values)) @ vectors.T @ (0.5 * (np.eye(9) + turn))
+    )
+    levels = np.linalg.eigvalsh(-2.0 * root @ dense @ root.T)
+    assert levels.min() > -1e-12
+    assert levels.max() < 1.0 + 1e-12
+    assert levels.max() > 0.9
 
 
 @pytest.mark.compiled

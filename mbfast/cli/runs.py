@@ -93,6 +93,7 @@ def pairsum(
         str | None, typer.Option(help="clamped, stress-free, tin-foil, vacuum; for all images.")
     ] = None,
     rtol: Annotated[float | None, typer.Option(help="Relative error that is allowed.")] = None,
+    self_field: Annotated[bool, typer.Option("--self-field", help="Add the own field of each block, a cube.")] = False,
     threads: Threads = None,
     output: Annotated[Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's STEM-fields.npz.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Draw no progress bar.")] = False,
@@ -122,6 +123,7 @@ def pairsum(
     periods = _periods(cell) if cell is not None else data.cell if boundary == "periodic" else None
     given: dict[str, Any] = {"images": images, "image_shape": image_shape, "macroscopic": macroscopic, "rtol": rtol}
     given |= {"method": method, "boundary": boundary, "cell": periods}
+    given |= {"self_field": True} if self_field else {}
     arguments = {name: value for name, value in given.items() if value is not None}
     start = time.perf_counter()
     result = pair_sum(interaction, data.blocks, data.moments, progress=not quiet, **arguments)

@@ -28,6 +28,9 @@ Rules of thumb:
   "direct". Points at the centres are wrong by about the whole tensor (stress) or 18 % (dipoles) for cubes that share a
   face, and by 0.6/n^2 or 0.4/n^4 for cubes n sides apart.
 
+A cube also has a field of its own, that of its moment averaged over itself. It is left out, as (2.13) leaves it, but
+for ``self_field=True``: then laminates of cubes have the fields of a continuum, and cubes cut in eight the same energy.
+
 The three classes have the same attributes and methods: ``interaction``, ``boundary``, ``rtol``, ``nbytes``, ``cost``,
 ``field(moments)``, ``field.energy(moments)``, and ``field.operator()`` for the solvers of ``scipy.sparse.linalg``. Each
 takes `mbfast.StressInteraction`, `mbfast.DipoleInteraction`, or an interaction of yours, a small class that states its

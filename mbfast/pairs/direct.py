@@ -32,7 +32,7 @@ class DirectField(PairField):
 
     Parameters
     ----------
-    interaction, blocks, boundary, cell, images, image_shape, at, threads
+    interaction, blocks, boundary, cell, images, image_shape, at, self_field, threads
         As in `pair_field`; sums are over explicit images, positions are copied, threads are those of the set-up.
 
     Attributes
@@ -63,11 +63,11 @@ class DirectField(PairField):
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, *, boundary: Boundary = "open",
         cell: ArrayLike | None = None, images: int | None = None, image_shape: ImageShape = "cubic",
-        at: ArrayLike | None = None, threads: int | None = None,
+        at: ArrayLike | None = None, self_field: bool = False, threads: int | None = None,
     ) -> None:  # fmt: skip
         kept = blocks if isinstance(blocks, BlockLattice) else real_array("blocks", blocks).copy()
         options = {"boundary": boundary, "cell": cell, "images": images, "image_shape": image_shape, "at": at}
-        self._make(PairProblem.of(interaction, kept, **options), threads)  # type: ignore[arg-type]
+        self._make(PairProblem.of(interaction, kept, **options, self_field=self_field), threads)  # type: ignore[arg-type]
 
     @classmethod
     def estimate(cls, problem: PairProblem) -> Cost:

@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
 from mbfast._core.validate import FloatArray, check_out
+from mbfast._core.voigt import WEIGHTS
+from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.moments import LAYOUTS, Moments
+from mbfast.pairs.moments import LAYOUTS, Moments, as_rows
 from mbfast.pairs.problem import ROUNDING, Boundary, PairProblem
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ class PairField(ABC):
         self, moments: ArrayLike, *, out: FloatArray | None = None, threads: int | None = None,
         progress: tiles.Progress = False,
     ) -> FloatArray:  # fmt: skip
-        """Field of all other blocks at each block, h_s = sum over s' of Lambda(x_s - x_s') : T_s', or at points.
+        """Field at each block of all others, and its own with `self_field`, h_s = sum of Lambda : T_s', or at points.
 
         Parameters
         ----------
@@ -152,12 +154,21 @@ class PairField(ABC):
             result[...] = 0.0  # at points
         elif result.size:
             with np.errstate(all="ignore"):  # nothing may depend on what the caller has set
+                own = self._own(moments) if self.problem.self_field else 0.0  # now: out may be the moments
                 self._fill(moments, result, workers, progress)
+                result += own
             if not np.isfinite(result).all():
                 row = int(np.argwhere(~np.isfinite(result.reshape(self._targets, -1)))[0, 0])
                 which = f"{'block' if self.problem.at is None else 'point'} {row}"
                 raise ValueError(f"moments and blocks make a field beyond the range of doubles (1.8e308) at {which}")
         return result
+
+    def _own(self, moments: Moments) -> FloatArray:
+        """Return the field of each cube at itself."""
+        own = averaged_tensors(self.interaction, [0, 0, 0]) * WEIGHTS[: self.interaction.components]
+        # no matrix product by BLAS: its bits depend on the number of threads
+        field = np.einsum("ab,bs->as", self.problem.scale * moments.unit * own, moments.components(0, self._n))
+        return as_rows(field, moments.width).reshape(moments.shape)
 
     def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> float:
         """Energy of the interaction, E = sum over s of T_s : h_s, each pair counted twice as in (2.13).
@@ -234,9 +245,11 @@ class PairField(ABC):
         if self.problem.every_image:
             boundary += f", {self.problem.condition}"
         points = "" if self.problem.at is None else f", {self._targets} points"
+        what = " cubes" if geometry.averaged else " blocks"
+        what += " with their own fields" if self.problem.self_field else ""
         return {
             "interaction": repr(self.interaction),
-            "blocks": " x ".join(map(str, geometry.leading)) + (" cubes" if geometry.averaged else " blocks") + points,
+            "blocks": " x ".join(map(str, geometry.leading)) + what + points,
             "boundary": boundary,
             "rtol": f"{self.rtol:g}",
             "memory": f"{self.nbytes / 1e6:.3g} MB",

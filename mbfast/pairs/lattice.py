@@ -37,7 +37,7 @@ class LatticeField(PairField):
 
     Parameters
     ----------
-    interaction, lattice, boundary, images, image_shape, macroscopic, threads
+    interaction, lattice, boundary, images, image_shape, macroscopic, self_field, threads
         As in `pair_field`, the blocks being points or cubes on a `BlockLattice`. If periodic, without `images` all of
         them, the body being held as in `EwaldField`; with explicit images the very sum of ``pair_field(...,
         method="direct")``; threads are those of the set-up.
@@ -65,7 +65,7 @@ class LatticeField(PairField):
 
     All images of a block are summed once, in the set-up, by an Ewald split whose smooth part folds onto the modes of
     the lattice. What holds the body adds a uniform field of the mean moment. Of cubes, too, the field is that of all
-    others and of the images: a cube's own, `averaged_tensors` of `mbfast.pairs.cubes` at the offset 0, is left out.
+    others and of the images, and a cube's own only with `self_field`.
 
     Results equal those of the direct sum up to rounding errors, some 1e-15 of the largest field, and do not depend on
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its
@@ -92,12 +92,12 @@ class LatticeField(PairField):
     def __init__(
         self, interaction: Interaction, lattice: BlockLattice, *, boundary: Boundary = "open",
         images: int | None = None, image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None,
-        threads: int | None = None,
+        self_field: bool = False, threads: int | None = None,
     ) -> None:  # fmt: skip
         if not isinstance(lattice, BlockLattice):
             raise TypeError(f"lattice must be a BlockLattice, got {type(lattice).__name__}")
         options = {"boundary": boundary, "images": images, "image_shape": image_shape, "macroscopic": macroscopic}
-        self._make(PairProblem.of(interaction, lattice, **options), threads)  # type: ignore[arg-type]
+        self._make(PairProblem.of(interaction, lattice, **options, self_field=self_field), threads)  # type: ignore[arg-type]
 
     @classmethod
     def why_not(cls, problem: PairProblem) -> str:

@@ -17,6 +17,7 @@ from mbfast._core.validate import (
     one_number,
     require_bounded,
     require_choice,
+    require_flag,
     whole_number,
 )
 from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks, folded, reduced_cell
@@ -48,18 +49,25 @@ class PairProblem:
     rtol: float | None = None  # what was asked for; None for the method's own
     at: FloatArray | None = None  # points (M, 3) where the field is wanted, in units of the geometry; None: the blocks
     periods: FloatArray | None = None  # (3, 3), the cell's lattice by its shortest vectors
+    self_field: bool = False  # whether a cube's own field is part of the sum
 
     @classmethod
     def of(
         cls, interaction: object, blocks: BlockLattice | ArrayLike, *, boundary: str = "open",
         cell: ArrayLike | None = None, images: int | None = None, image_shape: str = "cubic",
         macroscopic: str | None = None, rtol: float | None = None, at: ArrayLike | None = None,
+        self_field: bool = False,
     ) -> PairProblem:  # fmt: skip
         """Check the arguments of `pair_field`; a TypeError or ValueError names the one that is wrong."""
         checked = check_interaction(interaction)
         require_choice("boundary", boundary, _BOUNDARIES)
         require_choice("image_shape", image_shape, _IMAGE_SHAPES)
         tolerance = None if rtol is None else _check_rtol(rtol)
+        require_flag("self_field", self_field)
+        if self_field and not (isinstance(blocks, BlockLattice) and blocks.averaged):
+            raise ValueError(
+                "self_field is for cubes, BlockLattice(..., averaged=True): points have no field of their own"
+            )
         if boundary == "open":
             if cell is not None or images is not None:
                 got = " and ".join(name for name, value in (("cell", cell), ("images", images)) if value is not None)
@@ -68,7 +76,7 @@ class PairProblem:
                 got = f"got {macroscopic!r} with boundary='open'"
                 raise ValueError(f"macroscopic belongs to boundary='periodic', {got}")
             geometry = as_blocks(blocks)
-            return cls(checked, geometry, rtol=tolerance, at=_points(at, geometry, None))
+            return cls(checked, geometry, rtol=tolerance, at=_points(at, geometry, None), self_field=bool(self_field))
         shells = None if images is None else whole_number("images", images)
         if shells is not None and not 0 <= shells <= 10**9:
             limits = "at least 0 shells, at most 1e9, or None for all of them"
@@ -85,7 +93,8 @@ class PairProblem:
         if images != 0 and isinstance(geometry, Cloud) and geometry.n_blocks:
             _refuse_coincident_images(geometry, periods)
         points = _points(at, geometry, periods if images != 0 else None)
-        return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance, points, periods)  # type: ignore[arg-type]
+        held = image_shape, macroscopic, tolerance, points, periods, bool(self_field)
+        return cls(checked, geometry, "periodic", vectors, shells, *held)  # type: ignore[arg-type]
 
     @property
     def lattice(self) -> BlockLattice | None:

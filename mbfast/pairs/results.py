@@ -64,7 +64,7 @@ class PairResult:
             "lattice": None if lattice is None else asdict(lattice),
             "boundary": problem.boundary,
             "cell": None if problem.cell is None else (problem.cell * places.unit).tolist(),
-            **{name: getattr(problem, name) for name in ("images", "image_shape", "macroscopic")},
+            **{name: getattr(problem, name) for name in ("images", "image_shape", "macroscopic", "self_field")},
         }
         positions = lattice.positions if lattice is not None else places.reduced().T * places.unit
         rows = moments.rows().reshape(moments.shape)
