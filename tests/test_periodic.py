@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from materials import DIPOLES, INTERACTIONS, SILICA, largest, named, random_moments, six, worst
+from materials import (
+    DIPOLES,
+    INTERACTIONS,
+    JOFFRIN_LEVELUT,
+    SILICA,
+    WEIGHTS,
+    largest,
+    named,
+    random_moments,
+    six,
+    worst,
+)
 from numpy.testing import assert_allclose
 
 import mbfast
@@ -252,9 +263,75 @@ def test_any_number_of_threads_gives_the_same_bits(threads):
     )
 
 
+MEAN = 1e9 * np.array([[1.0, 0.2, -0.5], [0.2, -3.0, 0.7], [-0.5, 0.7, 2.0]])  # Pa
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("averaged", [None, False, True], ids=["ewald", "points", "cubes"])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_given_mean_stress(averaged, full):
+    """The mean strain is C^-1 (sigma - tau); dE/dT_s = 2 h_s; the operator is the linear part."""
+    lattice = mbfast.BlockLattice((3, 2, 4), 2e-9, averaged=averaged is True)
+    moments = 1e9 * 8e-27 * random_moments(0, lattice.shape, SILICA)
+    stress, moments = (MEAN, moments) if full else (six(MEAN).tolist(), six(moments))
+    made, more = (mbfast.EwaldField, {"rtol": 1e-12}) if averaged is None else (mbfast.LatticeField, {})
+    options = {"boundary": "periodic", "self_field": True, **more} if averaged else {"boundary": "periodic", **more}
+    field = made(SILICA, lattice, macroscopic=stress, **options)
+    shear, along = SILICA.density * SILICA.c_t**2, SILICA.density * SILICA.c_l**2
+    bulk = along - 4 / 3 * shear
+
+    def strain(s):
+        trace = np.trace(s) * np.eye(3) / 3
+        return (s - trace) / (2 * shear) + trace / (3 * bulk)
+
+    h = field(moments)
+    free, clamped = (made(SILICA, lattice, macroscopic=name, **options)(moments) for name in ("stress-free", "clamped"))
+    as_given = (lambda tensor: tensor) if full else six
+    assert_allclose(2.0 * (h - free), np.broadcast_to(as_given(strain(MEAN)), h.shape), rtol=0, atol=1e-12 * largest(h))
+    if averaged:
+        tau = moments.mean(axis=(0, 1, 2)) / lattice.spacing**3
+        tau = tau if full else tau[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+        assert_allclose(2.0 * h.mean(axis=(0, 1, 2)), as_given(strain(MEAN - tau)), rtol=0, atol=1e-12 * largest(h))
+        assert largest(clamped.mean(axis=(0, 1, 2))) < 1e-12 * largest(h)
+    change = moments[::-1, :, ::-1]
+    energies = [field.energy(moments + sign * change) for sign in (1.0, -1.0)]
+    weights = 1.0 if full else WEIGHTS
+    assert 0.5 * (energies[0] - energies[1]) == pytest.approx(np.sum(2.0 * h * weights * change), rel=1e-11)
+    result = mbfast.pair_sum(
+        SILICA, lattice, moments, macroscopic=stress, method="ewald" if averaged is None else "fft", **options
+    )
+    assert result.energy == pytest.approx(field.energy(moments), rel=1e-13)
+    assert result.inputs["macroscopic"] == tuple(six(MEAN))
+    if full:
+        linear = (field.operator() @ moments.ravel()).reshape(h.shape)
+        assert np.array_equal(linear, free)
+    assert "periodic, mean stress 1e+09, -3e+09, 2e+09, 7e+08, -5e+08, 2e+08 Pa" in repr(field)
+
+
+def test_the_field_of_a_given_stress_is_everywhere():
+    """At points between the blocks too, and without any block."""
+    cell, probes = [1e-9, 1e-9, 1e-9], 1e-10 * np.arange(1.0, 7.0).reshape(2, 3)
+    options = {"boundary": "periodic", "cell": cell, "at": probes, "method": "ewald"}
+    none = mbfast.pair_field(SILICA, np.empty((0, 3)), np.empty((0, 6)), macroscopic=six(MEAN), **options)
+    one = [
+        mbfast.pair_field(SILICA, np.zeros((1, 3)), np.ones((1, 6)), macroscopic=held, **options)
+        for held in (MEAN, "stress-free")
+    ]
+    assert none.shape == (2, 6)
+    assert np.array_equal(none[0], none[1])
+    assert_allclose(one[0] - one[1], none, rtol=0, atol=1e-12 * largest(one[0]))
+
+
 @pytest.mark.parametrize(
     ("interaction", "options", "message"),
     [
+        (SILICA, {"macroscopic": MEAN, "images": 2}, r"macroscopic is for sums over all images, got \(1000000000.0, "),
+        (SILICA, {"macroscopic": MEAN, "boundary": "open"}, "macroscopic belongs to boundary='periodic', got .1000000"),
+        (SILICA, {"macroscopic": MEAN[:2]}, "macroscopic must be one of clamped, stress-free, or a stress of shape"),
+        (SILICA, {"macroscopic": MEAN + np.eye(3, k=1)}, "macroscopic must be a symmetric stress, got"),
+        (SILICA, {"macroscopic": [np.nan, 0, 0, 0, 0, 0]}, "macroscopic must be finite, .* got nan"),
+        (DIPOLES, {"macroscopic": MEAN}, "macroscopic must be one of tin-foil, vacuum, got"),
+        (JOFFRIN_LEVELUT, {"macroscopic": MEAN}, "macroscopic must be clamped for form='joffrin-levelut'"),
         (SILICA, {"macroscopic": "vacuum"}, "macroscopic must be one of clamped, stress-free, got 'vacuum'"),
         (DIPOLES, {"macroscopic": "clamped"}, "macroscopic must be one of tin-foil, vacuum, got 'clamped'"),
         (DIPOLES, {"macroscopic": "vacuum", "images": 2}, "macroscopic is for sums over all images"),
@@ -262,4 +339,4 @@ def test_any_number_of_threads_gives_the_same_bits(threads):
 )
 def test_what_holds_the_body_is_checked(interaction, options, message):
     with pytest.raises(ValueError, match=message):
-        mbfast.LatticeField(interaction, mbfast.BlockLattice((2, 2, 2), 1.0), boundary="periodic", **options)
+        mbfast.LatticeField(interaction, mbfast.BlockLattice((2, 2, 2), 1.0), **{"boundary": "periodic", **options})

@@ -50,8 +50,8 @@ r^-3.
 **level**: an energy of a block; its stress matrix and the levels give its susceptibility, (2.9).
 
 **macroscopic condition**: what holds a periodic body as a whole, which the sum over its images does not say. Stress:
-"clamped" (no mean strain) or "stress-free" (no mean stress). Dipoles: "tin-foil" (no mean electric field) or "vacuum"
-(a sphere in the medium of the given permittivity).
+"clamped" (no mean strain), "stress-free" (no mean stress) or a given mean stress. Dipoles: "tin-foil" (no mean electric
+field) or "vacuum" (a sphere in the medium of the given permittivity).
 
 **Meissner-Berret ratio**: gamma_l/gamma_t, the couplings of two-level systems to longitudinal and transverse phonons;
 1.4 to 1.9 in the 13 glasses of the table. In the model it is the square root of Im chi_l/Im chi_t.

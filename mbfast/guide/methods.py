@@ -86,7 +86,9 @@ Boundaries
   reference, and it is slow.
 - Periodic without ``images``, by "fft" and "ewald": all of them, the same for every cell of a lattice, whatever its
   angles. What holds the body is then a choice, ``macroscopic``: "clamped" (no mean strain, the default) or
-  "stress-free" for stress, "tin-foil" (no mean electric field, the default) or "vacuum" for dipoles.
+  "stress-free" for stress, "tin-foil" (no mean electric field, the default) or "vacuum" for dipoles. It may also be a
+  mean stress sigma in Pa: then h has C^-1 sigma/2 more, whatever the moments, and the energy T_s : C^-1 sigma of each
+  block.
 
 Spectra
 -------

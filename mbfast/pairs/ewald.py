@@ -35,11 +35,12 @@ class EwaldField(PairField):
     ----------
     interaction, blocks, boundary, cell
         As in `pair_field`; if periodic, of these blocks and all images of them, in cells of any angles.
-    macroscopic : {"clamped", "stress-free", "tin-foil", "vacuum"}, optional
+    macroscopic : {"clamped", "stress-free", "tin-foil", "vacuum"} or array_like, shape (3, 3) or (6,), optional
         What holds the periodic body, as the sum over images does not say. Stress: no strain on average, the default, or
-        no stress on average, where the body deforms as its moments, and its moduli, want it to. Dipoles: no electric
-        field on average, as between short-circuited plates, the default, or a sphere of images with nothing but the
-        medium of the interaction's permittivity around it.
+        no stress on average, where the body deforms as its moments, and its moduli, want it to, or a given mean stress
+        (Pa), symmetric, which strains it further. Dipoles: no electric field on average, as between short-circuited
+        plates, the default, or a sphere of images with nothing but the medium of the interaction's permittivity around
+        it.
     rtol : float, optional
         From 1e-12 to 0.01, None for 1e-6: the error of any component at any block relative to the largest field; see
         Notes.
@@ -61,8 +62,9 @@ class EwaldField(PairField):
     TypeError, MemoryError
         For the arguments that `pair_field` refuses.
     ValueError
-        For the arguments that `pair_field` refuses, if blocks are cubes, and if the body is to be stress-free and has
-        Joffrin and Levelut's form, which no elastic medium has, or c_l^2 <= 4/3 c_t^2, and so no bulk modulus.
+        For the arguments that `pair_field` refuses, if blocks are cubes, and if the body is to be stress-free, or to
+        have a stress, and has Joffrin and Levelut's form, which no elastic medium has, or c_l^2 <= 4/3 c_t^2, and so no
+        bulk modulus.
 
     Notes
     -----
@@ -91,7 +93,8 @@ class EwaldField(PairField):
     Without its mean, k = 0, the field is that of the clamped or tin-foil body. With tau the sum of all moments over
     the cell's volume, sums over spheres of images converge to it plus the mean of the above over directions,
     4 pi [(c_0 + c_2) tau/3 - c_2 (2 tau + tr tau)/15] or 4 pi tau/3, which is the vacuum's: the tensor's harmonics of
-    order 2 and 4 vanish on average. A stress-free body has the strain -C^-1 tau, or h = -C^-1 tau/2, in addition.
+    order 2 and 4 vanish on average. A stress-free body has the strain -C^-1 tau, or h = -C^-1 tau/2, in addition, one
+    of the mean stress sigma h = C^-1 (sigma - tau)/2: a part of the field then does not depend on the moments.
 
     Transforms are by ducc0, where it is installed (``pip install 'mbfast[ewald]'``), else by SciPy.
 

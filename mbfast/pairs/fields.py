@@ -145,9 +145,15 @@ class PairField(ABC):
         return self.field_of(self.problem.moments(moments), out, threads, progress)
 
     def field_of(
-        self, moments: Moments, out: FloatArray | None, threads: int | None, progress: tiles.Progress
+        self,
+        moments: Moments,
+        out: FloatArray | None,
+        threads: int | None,
+        progress: tiles.Progress,
+        *,
+        held: bool = True,
     ) -> FloatArray:
-        """Return the field of moments that are checked already."""
+        """Return the field of moments that are checked already, with or without that of a given mean stress."""
         workers = tiles.check_threads(threads)
         result = check_out(out, moments.shape if self.problem.at is None else (self._targets, *moments.layout))
         if not self._n:
@@ -157,11 +163,19 @@ class PairField(ABC):
                 own = self._own(moments) if self.problem.self_field else 0.0  # now: out may be the moments
                 self._fill(moments, result, workers, progress)
                 result += own
+        if result.size:
+            if held and self.problem.held_field is not None:
+                result += self.held_of(moments)
             if not np.isfinite(result).all():
                 row = int(np.argwhere(~np.isfinite(result.reshape(self._targets, -1)))[0, 0])
                 which = f"{'block' if self.problem.at is None else 'point'} {row}"
                 raise ValueError(f"moments and blocks make a field beyond the range of doubles (1.8e308) at {which}")
         return result
+
+    def held_of(self, moments: Moments) -> FloatArray:
+        """Return the part of the field that is not linear in the moments, in their layout: of a given mean stress."""
+        field = self.problem.held_field
+        return np.zeros(1) if field is None else as_rows(field, moments.width).reshape(moments.layout)
 
     def _own(self, moments: Moments) -> FloatArray:
         """Return the field of each cube at itself."""
@@ -172,6 +186,9 @@ class PairField(ABC):
 
     def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> float:
         """Energy of the interaction, E = sum over s of T_s : h_s, each pair counted twice as in (2.13).
+
+        Under a given mean stress sigma the blocks also have the energy T_s : C^-1 sigma, twice what that part of the
+        field would give, so that dE/dT_s = 2 h_s.
 
         Parameters
         ----------
@@ -197,6 +214,8 @@ class PairField(ABC):
         if self.problem.at is not None:
             raise ValueError("at is for fields; the energy is that of the blocks: leave it out")
         energy = self._energy(moments, threads, progress)
+        if self.problem.held_field is not None:
+            energy += moments.contract(np.broadcast_to(self.held_of(moments), moments.shape))
         if not math.isfinite(energy):
             raise ValueError("moments and blocks have an energy beyond the range of doubles (1.8e308)")
         return energy + 0.0  # no negative zero
@@ -206,6 +225,9 @@ class PairField(ABC):
 
     def operator(self, *, threads: int | None = None) -> LinearOperator:
         """Return the map from all moments to the field as a symmetric linear operator, for SciPy's solvers.
+
+        Under a given mean stress it is the linear part, that of the stress-free body; what is left is the field of
+        moments that are all zero.
 
         Parameters
         ----------
@@ -234,7 +256,7 @@ class PairField(ABC):
             moments = np.reshape(np.asarray(vector, dtype=np.float64), shape)
             if len(layout) > 1:
                 moments = 0.5 * (moments + np.swapaxes(moments, -1, -2))
-            return self(moments, threads=workers).ravel()
+            return self.field_of(self.problem.moments(moments), None, workers, progress=False, held=False).ravel()
 
         size = int(np.prod(shape))
         return LinearOperator((size, size), matvec=apply, rmatvec=apply, dtype=np.float64)
@@ -243,7 +265,9 @@ class PairField(ABC):
         geometry, images = self.problem.geometry, self.problem.images
         boundary = self.boundary if images is None else f"{self.boundary}, {images} shells of images"
         if self.problem.every_image:
-            boundary += f", {self.problem.condition}"
+            held = self.problem.macroscopic
+            stress = f"mean stress {', '.join(f'{x:g}' for x in held)} Pa" if isinstance(held, tuple) else ""
+            boundary += f", {stress or self.problem.condition}"
         points = "" if self.problem.at is None else f", {self._targets} points"
         what = " cubes" if geometry.averaged else " blocks"
         what += " with their own fields" if self.problem.self_field else ""

@@ -57,7 +57,7 @@ def pair_field(
     image_shape : {"cubic", "spherical"}
         Images with all of |n_1|, |n_2|, |n_3| <= images, or those within images times the cube root of the cell's
         volume.
-    macroscopic : str, optional
+    macroscopic : str or array_like, optional
         As in `EwaldField`; for sums over all images only.
     rtol : float, optional
         From 1e-12 to 0.01, what the method is to reach, as in `EwaldField`. None: 1e-12 for "auto", 1e-6 for "ewald".
