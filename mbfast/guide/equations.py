@@ -31,7 +31,7 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **2.12** The isotropic form of Im χ̃_ijkl, by the negative moduli Im χ̃_l and Im χ̃_t. `mbfast.isotropic_tensor`,
   `mbfast.isotropic_moduli`, `test_isotropic_moduli_average_over_rotations`, `test_detailed_balance_holds_to_rounding`
 - **2.13** The interaction is a sum of Λ T T' over ordered pairs of blocks. `mbfast.pair_energy`,
-  `test_field_and_energy_equal_the_naive_sums`, `test_known_energies`
+  `test_field_and_energy_equal_the_naive_sums`, `test_known_energies`; claims
 - **2.14** Λ has the prefactor -1/(8πρc_t²) and falls as the cube of the distance. `mbfast.StressInteraction`,
   `test_falls_as_the_cube_of_the_distance`; claims
 - **2.15** Λ̃ by components, half the second derivative of Kelvin's Green function. `mbfast.StressInteraction.tensor`,
@@ -58,7 +58,7 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
   `test_printed_terms_of_constant_spectra`; claims
 - **3.7** The interaction term: Im χ̃ Re χ̃/ρc², and ln N0 for the sum over pairs. `mbfast.absorption_rates`,
   `mbfast.phase_sum`, `test_derived_interaction_term_is_the_response_of_coupled_blocks`,
-  `test_sum_over_all_pairs_is_bounded`; claims
+  `test_sum_over_all_pairs_is_bounded`, `test_laminates_of_cubes`; claims
 - **3.8** The next block absorbs what the terms add up to. `mbfast.flow`, `mbfast.absorption_rates`,
   `test_each_block_absorbs_what_the_terms_of_the_step_before_add_up_to`
 - *Section IV: renormalization*
