@@ -152,20 +152,24 @@ def _dipole_matrix(k: Any, a: Any, n: Any, m: Any, b: Any) -> None:
 
 
 def _multiply(size: int) -> Any:
-    """Eight lanes of `size` components at a times the symmetric matrix at b, the rows of its upper triangle."""
+    """Eight lanes of `size` components at a times the symmetric matrix at b, the rows of its upper triangle.
+
+    Components have the signs from s on, before and after.
+    """
     places = {pair: 8 * i for i, pair in enumerate(itertools.combinations_with_replacement(range(size), 2))}
 
-    def multiply(x: Any, a: Any, n: Any, k: Any, b: Any) -> None:
+    def multiply(x: Any, a: Any, n: Any, k: Any, b: Any, signs: Any, s: Any) -> None:
+        sign = [signs[s + c] for c in range(size)]
         for v in counted(n):
             p, o = a + v, b + v
-            t = [x[p + 8 * c] for c in range(size)]
+            t = [sign[c] * x[p + 8 * c] for c in range(size)]
             m = {pair: k[o + place] for pair, place in places.items() if pair[0] < pair[1]}
             for c in range(size):
                 total = None
                 for d in range(size):
                     element = k[o + places[c, c]] if c == d else m[min(c, d), max(c, d)]
                     total = element * t[d] if total is None else total + element * t[d]
-                x[p + 8 * c] = total
+                x[p + 8 * c] = sign[c] * total
 
     return traced(multiply)
 
@@ -178,20 +182,6 @@ def _turn(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: A
     """y = (c + s I) x for n lanes, real and imaginary parts from a and a_ on, and from b and b_ on."""
     for v in counted(n):
         y[b + v], y[b_ + v] = turned(x[a + v], x[a_ + v], c, s)
-
-
-@traced
-def _write_signed(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, sign: Any, n: Any, c: Any, s: Any) -> None:
-    """As `_turned`, with a sign for each lane."""
-    for v in counted(n):
-        r, i = turned(x[a + v], x[a_ + v], c, s)
-        y[b + v], y[b_ + v] = sign[v] * r, sign[v] * i
-
-
-@jit(fastmath=FAST)
-def _signed(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, sign: Any, n: Any, c: Any, s: Any) -> None:
-    # of its own: LLVM then orders the products as it does here alone
-    _write_signed(x, a, a_, y, b, b_, sign, n, c, s)
 
 
 @traced
@@ -243,15 +233,18 @@ def _matrices(
 
 
 @jit(fastmath=FAST)
-def _multiply_rows(work: Any, row_x: Any, eight: Any, mx: Any, components: Any, matrix: Any, elements: Any) -> None:
+def _multiply_rows(
+    work: Any, row_x: Any, eight: Any, mx: Any, components: Any, matrix: Any, elements: Any, signs: Any, side: Any
+) -> None:
     """Multiply the mx rows of a tile by its matrices."""
     for kx in range(mx):
         for part in range(_U(4)):  # real and imaginary, of y and -y
             a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
+            sign = (side + side + part % _U(2)) * components
             if components == _U(6):
-                _multiply_six(work, a, eight, matrix, b)
+                _multiply_six(work, a, eight, matrix, b, signs, sign)
             else:
-                _multiply_three(work, a, eight, matrix, b)
+                _multiply_three(work, a, eight, matrix, b, signs, sign)
 
 
 @jit(
@@ -268,7 +261,7 @@ def _planes(
     """Convolve the planes [k0, k1) of field (mz, blocks, ny, 2 components width) with the kernel, in place.
 
     kernel (mz, tiles, mx, basis, 8): eight values of y are the lanes of a tile; factors are g and f of
-    `_stress_matrix`. signs (2, 16 components) are those of the lanes [y, -y][component][8] for x and for -x.
+    `_stress_matrix`. signs (4, components) are those of the components at x, y; x, -y; -x, y; -x, -y.
     """
     components, width, my, mx = _U(components_), _U(width_), _U(my_), _U(mx_)
     blocks, ny, nx = _U(field.shape[1]), _U(turn_y.shape[0]), _U(turn_x.shape[0])
@@ -298,22 +291,21 @@ def _planes(
         for t in range(tiles):
             _matrices(kernel, (k * tiles + t) * mx * basis * eight, eight, mx, components, factors, matrix, elements)
             for side in range(_U(2)):
-                sign = signs[side]
                 re, im = side * half, (_U(1) - side) * half
                 work[nx * row_x : mx * row_x] = 0.0
                 for i in range(nx):
                     a, b = (t * nx + i) * row_x, i * row_x
-                    _signed(tile, a + re, a + im, work, b, b + half, sign, half, turn_x[i, 0], turn_x[i, 1])
+                    _turn(tile, a + re, a + im, work, b, b + half, half, turn_x[i, 0], turn_x[i, 1])
                 call(there, work, mx_, 16 * components_, passes_x, w_x)
-                _multiply_rows(work, row_x, eight, mx, components, matrix, elements)
+                _multiply_rows(work, row_x, eight, mx, components, matrix, elements, signs, side)
                 call(back, work, mx_, 16 * components_, passes_x, w_x)
                 for i in range(nx):
                     a, b = i * row_x, (t * nx + i) * row_x
                     c, s = turn_x[i, 0], -turn_x[i, 1]
                     if side == _U(0):
-                        _signed(work, a, a + half, kept, a, a + half, sign, half, c, s)
+                        _turn(work, a, a + half, kept, a, a + half, half, c, s)
                     else:
-                        _signed(work, a, a + half, tile, b + half, b, sign, half, c, s)
+                        _turn(work, a, a + half, tile, b + half, b, half, c, s)
                         _add(kept, a, tile, b, row_x)
         for block in range(blocks):
             first = block * width
@@ -391,7 +383,7 @@ def _kernel_lines(
             _copy(work, at, values, start + k * step + 8 * b, 8)
 
 
-def _with(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
+def with_addresses(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
     """Return the kernel with its last arguments given: addresses, which nothing may keep that could be pickled."""
 
     def call_it(*arguments: Any) -> None:
@@ -400,9 +392,9 @@ def _with(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
     return call_it
 
 
-spread, collect = _with(_spread, forward_address), _with(_collect, backward_address)
-planes = _with(_planes, forward_address, backward_address)
-_plane, kernel_lines = _with(_kernel_plane, forward_address), _with(_kernel_lines, forward_address)
+spread, collect = with_addresses(_spread, forward_address), with_addresses(_collect, backward_address)
+planes = with_addresses(_planes, forward_address, backward_address)
+_plane, kernel_lines = with_addresses(_kernel_plane, forward_address), with_addresses(_kernel_lines, forward_address)
 
 
 def kernel_plane(*arguments: Any) -> None:
