@@ -9,7 +9,7 @@ import scipy.fft
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import NAMES, PLACES, six
+from mbfast._core.voigt import NAMES, six
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs._kernels import lattice as kernels
 from mbfast.pairs._kernels import periodic as periodic_kernels
@@ -208,13 +208,10 @@ class LatticeField(PairField):
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         x, y, z = self._axes
         components, unit = self.interaction.components, self.interaction.prefactor / self.lattice.spacing**3
-        columns = _PLACES[moments.width]
-        # a tensor's components off the diagonal stand for two
-        weights = np.where(np.arange(components) < 3, 0.5, 1.0) / moments.unit
         steps = moments.width * np.array([math.prod(self.lattice.shape[axis + 1 :]) for axis in range(3)])
         axes = np.ascontiguousarray(np.array([self.lattice.shape, steps])[:, self._order])
         source = np.ascontiguousarray(moments.rows()).reshape(-1)
-        ends = axes, columns
+        ends = axes, moments.width
         target = out.reshape(-1)
         try:
             field = self._spare.pop()
@@ -225,9 +222,9 @@ class LatticeField(PairField):
 
         def spread(tile: Tile) -> None:
             if self._circular:
-                periodic_kernels.spread(*tile, source, *ends, weights, self._width, *z.circular_tables, field)
+                periodic_kernels.spread(*tile, source, *ends, 1.0 / moments.unit, self._width, *z.circular_tables, field)
             else:
-                kernels.spread(*tile, source, *ends, weights, self._width, *z.tables, field)
+                kernels.spread(*tile, source, *ends, 1.0 / moments.unit, self._width, *z.tables, field)
 
         def planes(tile: Tile) -> None:
             matrices = self._kernel, self._factors, self._signs
@@ -307,11 +304,9 @@ _FUNCTIONS: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     6: (("xx", "yy"), _FOURTH),
     3: (("xx", "yy", "yz", "xz", "xy"), ()),
 }
-# Along which axes components and functions are odd; and the columns of moments that a component is the mean of.
+# Along which axes components and functions are odd.
 _ODD_COMPONENTS = {6: odd_along(NAMES), 3: odd_along("xyz")}
 _ODD_FUNCTIONS = {components: odd_along(second + fourth) for components, (second, fourth) in _FUNCTIONS.items()}
-_PLACES = {width: np.repeat(np.arange(width)[:, None], 2, axis=1) for width in (3, 6)}
-_PLACES[9] = np.array([(3 * i + j, 3 * j + i) for i, j in PLACES])
 
 
 def _aligned(shape: tuple[int, ...]) -> FloatArray:

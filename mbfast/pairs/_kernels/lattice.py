@@ -18,6 +18,7 @@ import numpy as np
 
 from mbfast._core.jit import FAST, jit
 from mbfast._core.numba_private import counted, traced
+from mbfast._core.voigt import PLACES
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
 
 _U: Any = np.uint64
@@ -30,74 +31,135 @@ def _copy(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
         y[b + v] = x[a + v]
 
 
+# columns of moments that a component stands for, by the number of columns
+_COLUMNS = {3: [(0,), (1,), (2,)], 6: [(0,), (1,), (2,), (3, 3), (4, 4), (5, 5)]}
+_COLUMNS[9] = [(3 * i + j, 3 * j + i)[: 1 + (i != j)] for i, j in PLACES]
+
+
+def _take(columns: list[tuple[int, ...]]) -> Any:
+    """Components of n blocks, a step apart from a on in x, times a factor: to rows of y from b on."""
+
+    def take(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any, row: Any, factor: Any) -> None:
+        for k in counted(n):
+            p, o = a + k * step, b + k * row
+            for c, (first, *other) in enumerate(columns):
+                y[o + c] = factor * (x[p + first] + x[p + other[0]] if other else x[p + first])
+
+    return traced(take)
+
+
+def _give(columns: list[tuple[int, ...]]) -> Any:
+    """The reverse: each component to all its columns."""
+
+    def give(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any, row: Any, factor: Any) -> None:
+        for k in counted(n):
+            p, o = a + k * step, b + k * row
+            for c, places in enumerate(columns):
+                h = factor * y[o + c]
+                for place in sorted(set(places)):
+                    x[p + place] = h
+
+    return traced(give)
+
+
+_take_three, _take_six, _take_nine = (_take(columns) for columns in _COLUMNS.values())
+_give_three, _give_six, _give_nine = (_give(columns) for columns in _COLUMNS.values())
+
+
+@jit(fastmath=FAST)
+def take_line(columns: int, x: Any, a: int, step: int, n: int, y: Any, b: int, row: int, factor: float) -> None:
+    """`_take` of moments of so many columns."""
+    if columns == _U(3):
+        _take_three(x, a, step, n, y, b, row, factor)
+    elif columns == _U(6):
+        _take_six(x, a, step, n, y, b, row, factor)
+    else:
+        _take_nine(x, a, step, n, y, b, row, factor)
+
+
+@jit(fastmath=FAST)
+def give_line(columns: int, x: Any, a: int, step: int, n: int, y: Any, b: int, row: int, factor: float) -> None:
+    """`_give` of moments of so many columns."""
+    if columns == _U(3):
+        _give_three(x, a, step, n, y, b, row, factor)
+    elif columns == _U(6):
+        _give_six(x, a, step, n, y, b, row, factor)
+    else:
+        _give_nine(x, a, step, n, y, b, row, factor)
+
+
+@traced
+def _turn_there(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
+    """N real numbers times c + s I, in place."""
+    for v in counted(n):
+        r = x[a + v]
+        x[a + v], x[a + n + v] = c * r, s * r
+
+
+@traced
+def _turn_back(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
+    """Real part of n numbers times c - s I, in place."""
+    for v in counted(n):
+        x[a + v] = c * x[a + v] + s * x[a + n + v]
+
+
 @jit(
-    "void(int64, int64, float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], int64, float64[:, ::1], "
-    "uint64[:, ::1], float64[::1], float64[:, :, :, ::1], int64)",
+    "void(int64, int64, float64[::1], int64[:, ::1], int64, float64, int64, float64[:, ::1], uint64[:, ::1], "
+    "float64[::1], float64[:, :, :, ::1], int64)",
     fastmath=FAST,
 )
 def _spread(
-    j0: int, j1: int, moments: Any, axes: Any, places: Any, scale: Any, width: int, turn: Any, passes: Any, w: Any,
-    out: Any, there: int,
+    j0: int, j1: int, moments: Any, axes: Any, columns: int, factor: float, width_: int, turn: Any, passes: Any,
+    w: Any, out: Any, there: int,
 ) -> None:  # fmt: skip
-    """Transform the moments of rows [j0, j1) along z into out (mz, blocks, ny, 2 components width).
+    """Transform the moments of rows [j0, j1) along z into out (mz, blocks, ny, [2][width][components]).
 
-    axes (2, 3) are the sides of the lattice and the steps from block to block, along x, y, z. Component c is scale[c]
-    times the sum of what is at the two places[c] of a block. Along x, width neighbours are the lanes of a block; the
-    last block ends in zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
+    axes (2, 3) are the sides of the lattice and the steps from block to block, along x, y, z; moments come in so many
+    columns and are multiplied by factor. Along x, width neighbours are the lanes of a block; the last block ends in
+    zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
     """
-    m, blocks, ny, row = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(out.shape[3])
-    nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
+    m, blocks, ny, row, width = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(out.shape[3]), _U(width_)
+    nx, nz, lanes, components = _U(axes[0, 0]), _U(axes[0, 2]), row // _U(2), row // _U(2) // _U(width_)
     dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
     work = np.empty(m * row)
-    work[:] = 0.0
     for block in range(blocks):
-        first = block * columns
+        first = block * width
+        work[:] = 0.0
         for j in range(_U(j0), _U(j1)):
             work[nz * row :] = 0.0
+            for i in range(min(width, nx - first)):
+                take_line(_U(columns), moments, (first + i) * dx + j * dy, dz, nz, work, i * components, row, factor)
             for k in range(nz):
-                for c in range(_U(places.shape[0])):
-                    a = first * dx + j * dy + k * dz
-                    a, a_ = a + _U(places[c, 0]), a + _U(places[c, 1])
-                    b = k * row + c * columns
-                    cos, sin = scale[c] * turn[k, 0], scale[c] * turn[k, 1]
-                    for i in range(min(columns, nx - first)):
-                        t = moments[a + i * dx] + moments[a_ + i * dx]
-                        work[b + i], work[b + lanes + i] = t * cos, t * sin
+                _turn_there(work, k * row, lanes, turn[k, 0], turn[k, 1])
             call(there, work, out.shape[0], out.shape[3] // 2, passes, w)
             for k in range(m):
                 _copy(work, k * row, out, ((k * blocks + block) * ny + j) * row, row)
 
 
 @jit(
-    "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64[:, ::1], float64, int64, float64[:, ::1], "
+    "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64, float64, int64, float64[:, ::1], "
     "uint64[:, ::1], float64[::1], float64[::1], int64)",
     fastmath=FAST,
 )
 def _collect(
-    j0: int, j1: int, field: Any, axes: Any, places: Any, scale: float, width: int, turn: Any, passes: Any, w: Any,
+    j0: int, j1: int, field: Any, axes: Any, columns: int, factor: float, width_: int, turn: Any, passes: Any, w: Any,
     out: Any, back: int,
 ) -> None:  # fmt: skip
-    """Transform back rows [j0, j1) of what `spread` made, scaled, into out: each component to both of its places."""
+    """Transform back rows [j0, j1) of what `spread` made, times factor, into out."""
     m, blocks, ny, row = _U(field.shape[0]), _U(field.shape[1]), _U(field.shape[2]), _U(field.shape[3])
-    nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
-    dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
+    nx, nz, lanes, components = _U(axes[0, 0]), _U(axes[0, 2]), row // _U(2), row // _U(2) // _U(width_)
+    dx, dy, dz, width = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2]), _U(width_)
     work = np.empty(m * row)
     for block in range(blocks):
-        first = block * columns
+        first = block * width
         for j in range(_U(j0), _U(j1)):
             for k in range(m):
                 _copy(field, ((k * blocks + block) * ny + j) * row, work, k * row, row)
             call(back, work, field.shape[0], field.shape[3] // 2, passes, w)
             for k in range(nz):
-                cos, sin = scale * turn[k, 0], scale * turn[k, 1]
-                for c in range(_U(places.shape[0])):
-                    a = k * row + c * columns
-                    b = first * dx + j * dy + k * dz
-                    b, b_ = b + _U(places[c, 0]), b + _U(places[c, 1])
-                    for i in range(min(columns, nx - first)):
-                        h = work[a + i] * cos + work[a + lanes + i] * sin
-                        out[b + i * dx] = h
-                        out[b_ + i * dx] = h
+                _turn_back(work, k * row, lanes, turn[k, 0], turn[k, 1])
+            for i in range(min(width, nx - first)):
+                give_line(_U(columns), out, (first + i) * dx + j * dy, dz, nz, work, i * components, row, factor)
 
 
 # n is 8. LLVM makes no vectors of a loop known to be so short, if it must look first whether arrays overlap.
@@ -192,25 +254,29 @@ def _add(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
 
 
 @traced
-def _to_tile(
-    x: Any, a: Any, row_x: Any, width: Any, groups: Any, count: Any, filled: Any, y: Any, b: Any, row_y: Any
-) -> None:
-    """Turn `filled` rows of groups of `width` lanes into `count` rows of groups of eight lanes."""
-    for q in counted(groups):
+def to_tile(
+    x: Any, a: Any, row_x: Any, parts: Any, count: Any, lanes: Any, components: Any, filled: Any, y: Any, b: Any,
+    row_y: Any,
+) -> None:  # fmt: skip
+    """Turn `filled` rows [part][value of x][component] into `count` rows [part][component][8]; parts are lanes apart."""
+    for part in counted(parts):
         for i in counted(count):
-            for v in counted(filled):
-                y[b + i * row_y + 8 * q + v] = x[a + q * width + i + v * row_x]
+            for c in counted(components):
+                for v in counted(filled):
+                    y[b + i * row_y + 8 * (part * components + c) + v] = x[a + part * lanes + i * components + c + v * row_x]
 
 
 @traced
-def _from_tile(
-    x: Any, a: Any, row_x: Any, width: Any, groups: Any, count: Any, filled: Any, y: Any, b: Any, row_y: Any
-) -> None:
-    """Undo `_to_tile`."""
-    for q in counted(groups):
+def from_tile(
+    x: Any, a: Any, row_x: Any, parts: Any, count: Any, lanes: Any, components: Any, filled: Any, y: Any, b: Any,
+    row_y: Any,
+) -> None:  # fmt: skip
+    """Undo `to_tile`."""
+    for part in counted(parts):
         for i in counted(count):
-            for v in counted(filled):
-                x[a + q * width + i + v * row_x] = y[b + i * row_y + 8 * q + v]
+            for c in counted(components):
+                for v in counted(filled):
+                    x[a + part * lanes + i * components + c + v * row_x] = y[b + i * row_y + 8 * (part * components + c) + v]
 
 
 @jit(fastmath=FAST)
@@ -287,7 +353,7 @@ def _planes(
             call(there, work, my_, 2 * components_ * width_, passes_y, w_y)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                _to_tile(work, a, row_y, width, _U(4) * components, count, filled, tile, b, row_x)
+                to_tile(work, a, row_y, _U(4), count, lanes, components, filled, tile, b, row_x)
         for t in range(tiles):
             _matrices(kernel, (k * tiles + t) * mx * basis * eight, eight, mx, components, factors, matrix, elements)
             for side in range(_U(2)):
@@ -312,7 +378,7 @@ def _planes(
             count = min(width, nx - first)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                _from_tile(work, a, row_y, width, _U(4) * components, count, filled, tile, b, row_x)
+                from_tile(work, a, row_y, _U(4), count, lanes, components, filled, tile, b, row_x)
             call(back, work, my_, 2 * components_ * width_, passes_y, w_y)
             for j in range(ny):
                 a, result, c, s = j * row_y, field[k, block, j], turn_y[j, 0], -turn_y[j, 1]

@@ -17,11 +17,13 @@ from mbfast._core.jit import FAST, jit
 from mbfast._core.numba_private import counted, traced
 from mbfast.pairs._kernels.lattice import (
     _dipole_matrix,
-    _from_tile,
     _multiply_six,
     _multiply_three,
     _stress_matrix,
-    _to_tile,
+    from_tile,
+    give_line,
+    take_line,
+    to_tile,
     with_addresses,
 )
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address
@@ -53,82 +55,69 @@ def _unite(x: Any, a: Any, n: Any, z: Any, p: Any, q: Any) -> None:
 
 
 @jit(
-    "void(int64, int64, float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], int64, int64[::1], uint64[:, ::1], "
-    "float64[::1], float64[:, :, :, ::1], int64)",
+    "void(int64, int64, float64[::1], int64[:, ::1], int64, float64, int64, int64[::1], uint64[:, ::1], float64[::1], "
+    "float64[:, :, :, ::1], int64)",
     fastmath=FAST,
 )
 def _spread(
-    j0: int, j1: int, moments: Any, axes: Any, columns: Any, scale: Any, width_: int, places: Any, passes: Any, w: Any,
-    out: Any, there: int,
+    j0: int, j1: int, moments: Any, axes: Any, columns: int, factor: float, width_: int, places: Any, passes: Any,
+    w: Any, out: Any, there: int,
 ) -> None:  # fmt: skip
-    """Transform the moments of the pairs of rows [j0, j1) along z into out (nz/2 + 1, blocks, pairs, 4 lanes).
+    """Transform the pairs of rows [j0, j1) along z into out (nz/2 + 1, blocks, pairs, [2][2][width][components]).
 
-    Lanes are [component][x]. Arguments are those of `mbfast.pairs._kernels.lattice.spread`.
+    Arguments are those of `mbfast.pairs._kernels.lattice.spread`.
     """
     half, blocks, pairs, width = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(width_)
     nx, ny, nz = _U(axes[0, 0]), _U(axes[0, 1]), _U(axes[0, 2])
     dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
-    lanes = _U(out.shape[3]) // _U(4)
-    row = lanes + lanes
+    lanes, row, components = _U(out.shape[3]) // _U(4), _U(out.shape[3]) // _U(2), _U(out.shape[3]) // (_U(4) * width)
     work = np.empty(nz * row)
     for block in range(blocks):
         first = block * width
-        count = min(width, nx - first)
         work[:] = 0.0
         for pair in range(_U(j0), _U(j1)):
             for part in range(_U(2)):
                 j = pair + pair + part
-                if j == ny:
+                if j < ny:
+                    for i in range(min(width, nx - first)):
+                        a, b = (first + i) * dx + j * dy, part * lanes + i * components
+                        take_line(_U(columns), moments, a, dz, nz, work, b, row, factor)
+                else:
                     for k in range(nz):
                         work[k * row + lanes : (k + _U(1)) * row] = 0.0
-                    continue
-                for k in range(nz):
-                    for c in range(_U(columns.shape[0])):
-                        a = first * dx + j * dy + k * dz
-                        a, a_ = a + _U(columns[c, 0]), a + _U(columns[c, 1])
-                        b = k * row + part * lanes + c * width
-                        for i in range(count):
-                            work[b + i] = scale[c] * (moments[a + i * dx] + moments[a_ + i * dx])
-            call(there, work, axes[0, 2], width_ * columns.shape[0], passes, w)
+            call(there, work, axes[0, 2], out.shape[3] // 4, passes, w)
             for k in range(half):
                 p, q = _U(places[k]), _U(places[(nz - k) % nz])
                 _separate(work, p * row, q * row, lanes, out, ((k * blocks + block) * pairs + pair) * _U(2) * row)
 
 
 @jit(
-    "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64[:, ::1], float64, int64, int64[::1], "
-    "uint64[:, ::1], float64[::1], float64[::1], int64)",
+    "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64, float64, int64, int64[::1], uint64[:, ::1], "
+    "float64[::1], float64[::1], int64)",
     fastmath=FAST,
 )
 def _collect(
-    j0: int, j1: int, field: Any, axes: Any, columns: Any, scale: float, width_: int, places: Any, passes: Any, w: Any,
+    j0: int, j1: int, field: Any, axes: Any, columns: int, factor: float, width_: int, places: Any, passes: Any, w: Any,
     out: Any, back: int,
 ) -> None:  # fmt: skip
-    """Transform back pairs of rows [j0, j1) of what `spread` made, scaled, into out: each component to its columns."""
+    """Transform back pairs of rows [j0, j1) of what `spread` made, times factor, into out."""
     half, blocks, pairs, width = _U(field.shape[0]), _U(field.shape[1]), _U(field.shape[2]), _U(width_)
     nx, ny, nz = _U(axes[0, 0]), _U(axes[0, 1]), _U(axes[0, 2])
     dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
-    lanes = _U(field.shape[3]) // _U(4)
-    row = lanes + lanes
+    lanes, row = _U(field.shape[3]) // _U(4), _U(field.shape[3]) // _U(2)
+    components = lanes // width
     work = np.empty(nz * row)
     for block in range(blocks):
         first = block * width
-        count = min(width, nx - first)
         for pair in range(_U(j0), _U(j1)):
             for k in range(half):
                 p, q = _U(places[k]), _U(places[(nz - k) % nz])
                 _unite(field, ((k * blocks + block) * pairs + pair) * _U(2) * row, lanes, work, p * row, q * row)
-            call(back, work, axes[0, 2], width_ * columns.shape[0], passes, w)
+            call(back, work, axes[0, 2], field.shape[3] // 4, passes, w)
             for part in range(min(_U(2), ny - pair - pair)):
-                for k in range(nz):
-                    for c in range(_U(columns.shape[0])):
-                        a = k * row + part * lanes + c * width
-                        b = first * dx + (pair + pair + part) * dy + k * dz
-                        b, b_ = b + _U(columns[c, 0]), b + _U(columns[c, 1])
-                        for i in range(count):
-                            h = scale * work[a + i]
-                            out[b + i * dx] = h
-                            out[b_ + i * dx] = h
+                for i in range(min(width, nx - first)):
+                    a, b = (first + i) * dx + (pair + pair + part) * dy, part * lanes + i * components
+                    give_line(_U(columns), out, a, dz, nz, work, b, row, factor)
 
 
 @jit(fastmath=FAST)
@@ -173,7 +162,8 @@ def _planes(
     blocks, components, width, nx, ny = _U(field.shape[1]), _U(components_), _U(width_), _U(places_x.shape[0]), _U(ny_)
     tiles, eight = _U(kernel.shape[1]), _U(kernel.shape[4])
     # rows are [real, imaginary][component][lane]; in transforms along y lanes are values of x, and the reverse
-    row_y, row_x = _U(2) * components * width, _U(16) * components
+    lanes, row_x = components * width, _U(16) * components
+    row_y = lanes + lanes
     step = _U(field.shape[2]) * _U(2) * row_y
     flat, tile, matrix = field.reshape(-1), np.empty(tiles * nx * row_x), np.empty(components * components * eight)
     tile[(tiles - _U(1)) * nx * row_x :] = 0.0  # which may be filled in part
@@ -185,7 +175,7 @@ def _planes(
             for t in range(tiles):
                 count, filled = min(width, nx - block * width), min(eight, ny - eight * t)
                 a, b = start + eight * t * row_y, (t * nx + block * width) * row_x
-                _to_tile(flat, a, row_y, width, _U(2) * components, count, filled, tile, b, row_x)
+                to_tile(flat, a, row_y, _U(2), count, lanes, components, filled, tile, b, row_x)
         for t in range(tiles):
             a = t * nx * row_x
             call(there, tile[a : a + nx * row_x], places_x.shape[0], 8 * components_, passes_x, w_x)
@@ -202,7 +192,7 @@ def _planes(
             for t in range(tiles):
                 count, filled = min(width, nx - block * width), min(eight, ny - eight * t)
                 a, b = start + eight * t * row_y, (t * nx + block * width) * row_x
-                _from_tile(flat, a, row_y, width, _U(2) * components, count, filled, tile, b, row_x)
+                from_tile(flat, a, row_y, _U(2), count, lanes, components, filled, tile, b, row_x)
             call(back, flat[start : start + step], ny_, components_ * width_, passes_y, w_y)
 
 
