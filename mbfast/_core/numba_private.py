@@ -48,9 +48,9 @@ PARTS = (
     "numba.core.base:BaseContext.get_value_type",
     "numba.core.codegen:JITCodeLibrary.get_pointer_to_function",
     "numba.core.funcdesc:FunctionDescriptor.llvm_cfunc_wrapper_name",
-    "numba.core.cgutils:for_range",
     "llvmlite.binding.executionengine:ExecutionEngine",
     "llvmlite.ir:IRBuilder.shuffle_vector",
+    "llvmlite.ir:MDValue",
 )
 
 
@@ -312,13 +312,43 @@ class _Array:
         self._builder.store(number.value, self._builder.gep(self._data, [place.value]))
 
 
+class _LoopMark(ir.MDValue):  # type: ignore[misc]
+    """What marks a loop, and the loads and stores in it, as steps that do not meet in memory; it names itself."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__(module, (), str(len(module.metadata)))
+        self.operands = (self,)
+
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+
 def counted(n: Any) -> Iterator[Any]:
-    """Yield 0 ... n - 1; once, within a loop that is written, in a function that is written by `traced`."""
-    if isinstance(n, Number):
-        with numba.core.cgutils.for_range(n.builder, n.value) as loop:
-            yield Number(n.builder, loop.index)
-    else:
+    """Yield 0 ... n - 1; once, within a loop that is written, in a function that is written by `traced`.
+
+    Steps may not depend on what others write. LLVM is told so: it would look first whether arrays overlap, which takes
+    longer than short loops do.
+    """
+    if not isinstance(n, Number):
         yield from range(n)
+        return
+    builder = n.builder
+    before, head = builder.block, builder.append_basic_block("counted")
+    builder.branch(head)
+    builder.position_at_end(head)
+    index = builder.phi(n.value.type)
+    index.add_incoming(ir.Constant(index.type, 0), before)
+    body, after = builder.append_basic_block("step"), builder.append_basic_block("counted_all")
+    builder.cbranch(builder.icmp_unsigned("<", index, n.value), body, after)
+    builder.position_at_end(body)
+    yield Number(builder, index)
+    mark = _LoopMark(builder.module)
+    for block in builder.function.blocks[builder.function.blocks.index(body) :]:
+        for instruction in block.instructions:
+            if instruction.opname in ("load", "store") and "llvm.mem.parallel_loop_access" not in instruction.metadata:
+                instruction.set_metadata("llvm.mem.parallel_loop_access", mark)
+    index.add_incoming(builder.add(index, ir.Constant(index.type, 1)), builder.block)
+    builder.branch(head).set_metadata("llvm.loop", mark)
+    builder.position_at_end(after)
 
 
 def traced(function: Callable[..., None]) -> Any:

@@ -9,15 +9,16 @@ import scipy.fft
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import NAMES, PLACES, six
+from mbfast._core.voigt import NAMES, six
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs._kernels import lattice as kernels
+from mbfast.pairs._kernels import periodic as periodic_kernels
 from mbfast.pairs.cubes import INDICES, averaged_derivatives, odd_along
 from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, as_rows, isotropic
-from mbfast.pairs.periodic import contact, image_sums
+from mbfast.pairs.periodic import contact, image_modes, image_sums
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
 _LANES = 48  # of a transform along z, half of those of the others
@@ -127,25 +128,54 @@ class LatticeField(PairField):
         self.lattice = lattice
         self._afford(self.estimate(self.problem))
         # The shortest axis is the one padded most, the longest one is cut into the planes that threads share.
-        self._order = sorted(range(3), key=lambda axis: lattice.shape[axis])
+        self._order = sorted(range(3), key=lambda axis: (lattice.shape[axis], (1, 0, 2)[axis]))
         self._axes = tuple(_Axis(lattice.shape[axis]) for axis in self._order)
+        x, y, z = self._axes
+        # all images of a lattice whose sides need no padding: a product at its own wave vectors
+        self._circular = self.problem.every_image and self._n > 0 and all(axis.m == axis.n for axis in self._axes)
         harmonic, biharmonic = self.interaction.parts
         self._factors = np.array([harmonic, 0.5 * biharmonic])
-        # of the components where x, y is turned to -x, -y; what is transformed in their place has both signs turned
-        x, y = np.where(_ODD_COMPONENTS[components], -1.0, 1.0)[:, self._order[:2]].T
-        self._signs = np.repeat(np.array([[x * x, x * y], [x, y]]).reshape(2, -1), 8, axis=1)
-        blocks = max(1, math.ceil(self._axes[0].n / (_LANES // components)))
-        self._width = math.ceil(self._axes[0].n / blocks)
-        self._shape = (self._axes[2].m, blocks, self._axes[1].n, 2 * components * self._width)
-        self._spare: list[FloatArray] = []
-        self._uniform = (0.0, 0.0)
+        blocks = max(1, math.ceil(x.n / (_LANES // components)))
+        self._width = math.ceil(x.n / blocks)
+        row = 2 * components * self._width
+        # of the components where x, y is turned to -x, -y
+        of_x, of_y = np.where(_ODD_COMPONENTS[components], -1.0, 1.0)[:, self._order[:2]].T
+        self._uniform = np.zeros(2)
         if self.problem.every_image:
             self.rtol = EXACT
-            held = self.interaction.uniform_field(self.problem.condition)
-            lacking = contact(self.interaction.parts)  # in spheres of images
-            self._uniform = (held[0] + lacking[0]) / max(self._n, 1), (held[1] + lacking[1]) / max(self._n, 1)
-        self._kernel = self._transformed_kernel(workers)
+            self._uniform = np.add(self.interaction.uniform_field(self.problem.condition), contact(self.interaction.parts))
+        if self._circular:
+            self._shape = (z.n // 2 + 1, blocks, math.ceil(y.n / 2), 2 * row)
+            self._signs = np.array([of_x * of_x, of_x])
+            self._kernel = self._circular_kernel(workers)
+        else:
+            self._shape = (z.m, blocks, y.n, row)
+            self._signs = np.array([of_x * of_x, of_x * of_y, of_x, of_y])  # what is transformed has both signs turned
+            self._kernel = self._transformed_kernel(workers)
+        self._spare: list[FloatArray] = []
         self.nbytes = self._kernel.nbytes + 8 * math.prod(self._shape)
+
+    def _circular_kernel(self, workers: int) -> FloatArray:
+        """Basis functions at the wave vectors of the lattice, (nz/2 + 1, tiles of y, nx/2 + 1, functions, 8)."""
+        x, y, z = self._axes
+        components = self.interaction.components
+        odd = _ODD_FUNCTIONS[components][:, self._order]
+        modes = _composed(components, image_modes(self.lattice)).transpose(0, *[1 + axis for axis in self._order])
+        modes[odd.any(axis=1)] *= -1.0  # without a factor i for each of two axes
+        kernel = _aligned((z.n // 2 + 1, math.ceil(y.n / 8), x.n // 2 + 1, len(modes), 8))
+        frequencies = np.argsort(y.places)
+        back = frequencies > y.n // 2
+        signs = np.where(odd[:, 1, None] & back, -1.0, 1.0)
+        frequencies[back] = y.n - frequencies[back]
+
+        def planes(some: Tile) -> None:
+            for tile in range(kernel.shape[1]):
+                lanes = slice(8 * tile, 8 * tile + 8)
+                found = modes[:, :, frequencies[lanes], slice(*some)] * signs[:, None, lanes, None]
+                kernel[slice(*some), tile, :, :, : found.shape[2]] = found.transpose(3, 1, 0, 2)
+
+        tiles.run(planes, cut(len(kernel), 4), threads=workers)
+        return kernel
 
     def _transformed_kernel(self, workers: int) -> FloatArray:
         """Transform of the basis functions, (mz, tiles of y, mx, functions, 8)."""
@@ -177,43 +207,61 @@ class LatticeField(PairField):
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         x, y, z = self._axes
-        width, components = self._width, self.interaction.components
-        places = _PLACES[moments.width]
-        # a tensor's components off the diagonal stand for two
-        weights = np.where(np.arange(components) < 3, 0.5, 1.0) / moments.unit
-        # two for each axis along which the kernel goes to both sides; means of two along y and x
-        scale = 2.0 / (x.m * y.m * z.m) * self.interaction.prefactor / self.lattice.spacing**3 * moments.unit
+        components, unit = self.interaction.components, self.interaction.prefactor / self.lattice.spacing**3
         steps = moments.width * np.array([math.prod(self.lattice.shape[axis + 1 :]) for axis in range(3)])
         axes = np.ascontiguousarray(np.array([self.lattice.shape, steps])[:, self._order])
         source = np.ascontiguousarray(moments.rows()).reshape(-1)
+        ends = axes, moments.width
         target = out.reshape(-1)
         try:
             field = self._spare.pop()
         except IndexError:
             field = _aligned(self._shape)
+        # two for each axis along which the kernel goes to both sides, means of two along y and x; and of two rows
+        scale = (0.5 if self._circular else 2.0) / (x.m * y.m * z.m) * unit * moments.unit
 
         def spread(tile: Tile) -> None:
-            kernels.spread(*tile, source, axes, places, weights, width, *z.tables, field)
+            if self._circular:
+                periodic_kernels.spread(*tile, source, *ends, 1.0 / moments.unit, self._width, *z.circular_tables, field)
+            else:
+                kernels.spread(*tile, source, *ends, 1.0 / moments.unit, self._width, *z.tables, field)
 
         def planes(tile: Tile) -> None:
             matrices = self._kernel, self._factors, self._signs
-            kernels.planes(*tile, field, *matrices, components, width, y.m, x.m, *y.tables, *x.tables)
+            if self._circular:
+                tables = *x.circular_tables, *y.circular_tables[1:]
+                periodic_kernels.planes(*tile, field, *matrices, self._at_zero(), self._width, y.n, *tables)
+            else:
+                tables = *y.tables, *x.tables
+                kernels.planes(*tile, field, *matrices, components, self._width, y.m, x.m, *tables)
 
         def collect(tile: Tile) -> None:
-            kernels.collect(*tile, field, axes, places, scale, width, *z.tables, target)
+            if self._circular:
+                periodic_kernels.collect(*tile, field, *ends, scale, self._width, *z.circular_tables, target)
+            else:
+                kernels.collect(*tile, field, *ends, scale, self._width, *z.tables, target)
 
         # before `out`, which may be the moments, is filled
-        total = moments.rows().sum(axis=0) if self.problem.every_image else np.empty(0)
+        uniform = self.problem.every_image and not self._circular
+        total = moments.rows().sum(axis=0) if uniform else np.empty(0)
         share = max(_TILES, 4 * workers)
-        parts = [(work, cut(n, math.ceil(n / share))) for work, n in ((spread, y.n), (planes, z.m), (collect, y.n))]
+        rows = self._shape[2]
+        parts = [(spread, rows), (planes, self._shape[0]), (collect, rows)]
+        parts = [(work, cut(n, math.ceil(n / share))) for work, n in parts]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
             for work, pieces in parts:
                 tiles.run(work, pieces, threads=workers if out.size > _SMALL else 1, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
-        if self.problem.every_image:
-            uniform = isotropic(*self._uniform, (six(total) if total.ndim == 2 else total)[None]).T
-            uniform *= self.interaction.prefactor / self.lattice.spacing**3
-            out.reshape(self._n, -1)[:] += as_rows(uniform, moments.width)
+        if uniform:
+            mean = unit / self._n * (six(total) if total.ndim == 2 else total)
+            out.reshape(self._n, -1)[:] += as_rows(isotropic(*self._uniform, mean[None]).T, moments.width)
+
+    def _at_zero(self) -> FloatArray:
+        """Return the matrix of the uniform field, that of the sum of the moments; of components that stand for two."""
+        equal, trace = self._uniform
+        matrix = np.diag(np.where(np.arange(self.interaction.components) < 3, equal, 0.5 * equal))
+        matrix[:3, :3] += trace
+        return matrix
 
 
 def offset_derivatives(lattice: BlockLattice, shifts: FloatArray, axis: int, steps: range) -> FloatArray:
@@ -256,11 +304,9 @@ _FUNCTIONS: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     6: (("xx", "yy"), _FOURTH),
     3: (("xx", "yy", "yz", "xz", "xy"), ()),
 }
-# Along which axes components and functions are odd; and the columns of moments that a component is the mean of.
+# Along which axes components and functions are odd.
 _ODD_COMPONENTS = {6: odd_along(NAMES), 3: odd_along("xyz")}
 _ODD_FUNCTIONS = {components: odd_along(second + fourth) for components, (second, fourth) in _FUNCTIONS.items()}
-_PLACES = {width: np.repeat(np.arange(width)[:, None], 2, axis=1) for width in (3, 6)}
-_PLACES[9] = np.array([(3 * i + j, 3 * j + i) for i, j in PLACES])
 
 
 def _aligned(shape: tuple[int, ...]) -> FloatArray:
@@ -286,9 +332,14 @@ class _Axis:
             passes.append((radix, size, factors.size))
             factors = np.append(factors, np.stack([np.cos(steps), -np.sin(steps)], axis=-1))
             size //= radix
+        # of a frequency, its digits reversed
+        self.places = np.zeros(1, dtype=np.int64)
+        for radix in reversed(radices):
+            self.places = (np.arange(radix) * self.places.size + self.places[:, None]).ravel()
         pairs = [(r, r_, n, t, t_) for (r, n, t), (r_, _, t_) in zip(passes[::2], passes[1::2], strict=True)]
         tables = np.array(pairs, dtype=np.uint64).reshape(-1, 5), factors
         self.tables = turn, *tables
+        self.circular_tables = self.places, *tables
         # of a function that is continued to both sides, half of what is at zero
         self.halved_tables = np.concatenate([0.5 * turn[:1], turn[1:]]), *tables
 

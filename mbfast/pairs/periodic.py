@@ -41,17 +41,30 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     They are those at the offsets (i, j, k) from a block, in spacings; at (0, 0, 0) of its own images alone.
     """
     result = np.empty((15, *lattice.shape))
-    for function, octant in enumerate(_octant(lattice)):
-        modes = octant
+    for function, modes in enumerate(image_modes(lattice)):
         for axis in (0, 1):  # modes of both signs; transforms of real numbers want one along the last axis
             back = np.arange((lattice.shape[axis] - 1) // 2, 0, -1)
             signs = -1.0 if _ODD[function, axis] else 1.0
             modes = np.concatenate([modes, signs * modes.take(back, axis)], axis)
         result[function] = scipy.fft.irfftn(modes, lattice.shape)
+    return result
+
+
+def image_modes(lattice: BlockLattice) -> FloatArray:
+    """Return the transforms of `image_sums`, real, at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis."""
+    result = _octant(lattice)
     offsets, near = _near(lattice.averaged)
-    places = tuple(offsets % np.array(lattice.shape)[:, None])
-    for function in range(15):
-        np.add.at(result[function], places, near[function])
+    some = (offsets >= 0).all(axis=0)
+    whole = np.zeros((15, *[offsets.max() + 1] * 3))
+    whole[:, *offsets[:, some]] = near[:, some]
+    far = np.arange(whole.shape[1])
+    angles = [2.0 * math.pi / n * (np.outer(np.arange(n // 2 + 1), far) % n) for n in lattice.shape]
+    twice = np.where(far > 0, 2.0, 1.0)  # offsets of both signs
+    waves = [(twice * np.cos(angle), twice * np.sin(angle)) for angle in angles]
+    for function, part in enumerate(whole):
+        for axis, odd in enumerate(_ODD[function]):
+            part = np.tensordot(part, waves[axis][int(odd)], (0, 1))
+        result[function] += -part if _ODD[function].any() else part
     trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
     result[:3] -= trace / 5.0
     result[3:6] -= trace / 15.0

@@ -18,6 +18,7 @@ import numpy as np
 
 from mbfast._core.jit import FAST, jit
 from mbfast._core.numba_private import counted, traced
+from mbfast._core.voigt import PLACES
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
 
 _U: Any = np.uint64
@@ -30,74 +31,135 @@ def _copy(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
         y[b + v] = x[a + v]
 
 
+# columns of moments that a component stands for, by the number of columns
+_COLUMNS = {3: [(0,), (1,), (2,)], 6: [(0,), (1,), (2,), (3, 3), (4, 4), (5, 5)]}
+_COLUMNS[9] = [(3 * i + j, 3 * j + i)[: 1 + (i != j)] for i, j in PLACES]
+
+
+def _take(columns: list[tuple[int, ...]]) -> Any:
+    """Components of n blocks, a step apart from a on in x, times a factor: to rows of y from b on."""
+
+    def take(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any, row: Any, factor: Any) -> None:
+        for k in counted(n):
+            p, o = a + k * step, b + k * row
+            for c, (first, *other) in enumerate(columns):
+                y[o + c] = factor * (x[p + first] + x[p + other[0]] if other else x[p + first])
+
+    return traced(take)
+
+
+def _give(columns: list[tuple[int, ...]]) -> Any:
+    """The reverse: each component to all its columns."""
+
+    def give(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any, row: Any, factor: Any) -> None:
+        for k in counted(n):
+            p, o = a + k * step, b + k * row
+            for c, places in enumerate(columns):
+                h = factor * y[o + c]
+                for place in sorted(set(places)):
+                    x[p + place] = h
+
+    return traced(give)
+
+
+_take_three, _take_six, _take_nine = (_take(columns) for columns in _COLUMNS.values())
+_give_three, _give_six, _give_nine = (_give(columns) for columns in _COLUMNS.values())
+
+
+@jit(fastmath=FAST)
+def take_line(columns: int, x: Any, a: int, step: int, n: int, y: Any, b: int, row: int, factor: float) -> None:
+    """`_take` of moments of so many columns."""
+    if columns == _U(3):
+        _take_three(x, a, step, n, y, b, row, factor)
+    elif columns == _U(6):
+        _take_six(x, a, step, n, y, b, row, factor)
+    else:
+        _take_nine(x, a, step, n, y, b, row, factor)
+
+
+@jit(fastmath=FAST)
+def give_line(columns: int, x: Any, a: int, step: int, n: int, y: Any, b: int, row: int, factor: float) -> None:
+    """`_give` of moments of so many columns."""
+    if columns == _U(3):
+        _give_three(x, a, step, n, y, b, row, factor)
+    elif columns == _U(6):
+        _give_six(x, a, step, n, y, b, row, factor)
+    else:
+        _give_nine(x, a, step, n, y, b, row, factor)
+
+
+@traced
+def _turn_there(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
+    """N real numbers times c + s I, in place."""
+    for v in counted(n):
+        r = x[a + v]
+        x[a + v], x[a + n + v] = c * r, s * r
+
+
+@traced
+def _turn_back(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
+    """Real part of n numbers times c - s I, in place."""
+    for v in counted(n):
+        x[a + v] = c * x[a + v] + s * x[a + n + v]
+
+
 @jit(
-    "void(int64, int64, float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], int64, float64[:, ::1], "
-    "uint64[:, ::1], float64[::1], float64[:, :, :, ::1], int64)",
+    "void(int64, int64, float64[::1], int64[:, ::1], int64, float64, int64, float64[:, ::1], uint64[:, ::1], "
+    "float64[::1], float64[:, :, :, ::1], int64)",
     fastmath=FAST,
 )
 def _spread(
-    j0: int, j1: int, moments: Any, axes: Any, places: Any, scale: Any, width: int, turn: Any, passes: Any, w: Any,
-    out: Any, there: int,
+    j0: int, j1: int, moments: Any, axes: Any, columns: int, factor: float, width_: int, turn: Any, passes: Any,
+    w: Any, out: Any, there: int,
 ) -> None:  # fmt: skip
-    """Transform the moments of rows [j0, j1) along z into out (mz, blocks, ny, 2 components width).
+    """Transform the moments of rows [j0, j1) along z into out (mz, blocks, ny, [2][width][components]).
 
-    axes (2, 3) are the sides of the lattice and the steps from block to block, along x, y, z. Component c is scale[c]
-    times the sum of what is at the two places[c] of a block. Along x, width neighbours are the lanes of a block; the
-    last block ends in zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
+    axes (2, 3) are the sides of the lattice and the steps from block to block, along x, y, z; moments come in so many
+    columns and are multiplied by factor. Along x, width neighbours are the lanes of a block; the last block ends in
+    zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
     """
-    m, blocks, ny, row = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(out.shape[3])
-    nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
+    m, blocks, ny, row, width = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(out.shape[3]), _U(width_)
+    nx, nz, lanes, components = _U(axes[0, 0]), _U(axes[0, 2]), row // _U(2), row // _U(2) // _U(width_)
     dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
     work = np.empty(m * row)
-    work[:] = 0.0
     for block in range(blocks):
-        first = block * columns
+        first = block * width
+        work[:] = 0.0
         for j in range(_U(j0), _U(j1)):
             work[nz * row :] = 0.0
+            for i in range(min(width, nx - first)):
+                take_line(_U(columns), moments, (first + i) * dx + j * dy, dz, nz, work, i * components, row, factor)
             for k in range(nz):
-                for c in range(_U(places.shape[0])):
-                    a = first * dx + j * dy + k * dz
-                    a, a_ = a + _U(places[c, 0]), a + _U(places[c, 1])
-                    b = k * row + c * columns
-                    cos, sin = scale[c] * turn[k, 0], scale[c] * turn[k, 1]
-                    for i in range(min(columns, nx - first)):
-                        t = moments[a + i * dx] + moments[a_ + i * dx]
-                        work[b + i], work[b + lanes + i] = t * cos, t * sin
+                _turn_there(work, k * row, lanes, turn[k, 0], turn[k, 1])
             call(there, work, out.shape[0], out.shape[3] // 2, passes, w)
             for k in range(m):
                 _copy(work, k * row, out, ((k * blocks + block) * ny + j) * row, row)
 
 
 @jit(
-    "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64[:, ::1], float64, int64, float64[:, ::1], "
+    "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64, float64, int64, float64[:, ::1], "
     "uint64[:, ::1], float64[::1], float64[::1], int64)",
     fastmath=FAST,
 )
 def _collect(
-    j0: int, j1: int, field: Any, axes: Any, places: Any, scale: float, width: int, turn: Any, passes: Any, w: Any,
+    j0: int, j1: int, field: Any, axes: Any, columns: int, factor: float, width_: int, turn: Any, passes: Any, w: Any,
     out: Any, back: int,
 ) -> None:  # fmt: skip
-    """Transform back rows [j0, j1) of what `spread` made, scaled, into out: each component to both of its places."""
+    """Transform back rows [j0, j1) of what `spread` made, times factor, into out."""
     m, blocks, ny, row = _U(field.shape[0]), _U(field.shape[1]), _U(field.shape[2]), _U(field.shape[3])
-    nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
-    dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
+    nx, nz, lanes, components = _U(axes[0, 0]), _U(axes[0, 2]), row // _U(2), row // _U(2) // _U(width_)
+    dx, dy, dz, width = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2]), _U(width_)
     work = np.empty(m * row)
     for block in range(blocks):
-        first = block * columns
+        first = block * width
         for j in range(_U(j0), _U(j1)):
             for k in range(m):
                 _copy(field, ((k * blocks + block) * ny + j) * row, work, k * row, row)
             call(back, work, field.shape[0], field.shape[3] // 2, passes, w)
             for k in range(nz):
-                cos, sin = scale * turn[k, 0], scale * turn[k, 1]
-                for c in range(_U(places.shape[0])):
-                    a = k * row + c * columns
-                    b = first * dx + j * dy + k * dz
-                    b, b_ = b + _U(places[c, 0]), b + _U(places[c, 1])
-                    for i in range(min(columns, nx - first)):
-                        h = work[a + i] * cos + work[a + lanes + i] * sin
-                        out[b + i * dx] = h
-                        out[b_ + i * dx] = h
+                _turn_back(work, k * row, lanes, turn[k, 0], turn[k, 1])
+            for i in range(min(width, nx - first)):
+                give_line(_U(columns), out, (first + i) * dx + j * dy, dz, nz, work, i * components, row, factor)
 
 
 # n is 8. LLVM makes no vectors of a loop known to be so short, if it must look first whether arrays overlap.
@@ -152,20 +214,24 @@ def _dipole_matrix(k: Any, a: Any, n: Any, m: Any, b: Any) -> None:
 
 
 def _multiply(size: int) -> Any:
-    """Eight lanes of `size` components at a times the symmetric matrix at b, the rows of its upper triangle."""
+    """Eight lanes of `size` components at a times the symmetric matrix at b, the rows of its upper triangle.
+
+    Components have the signs from s on, before and after.
+    """
     places = {pair: 8 * i for i, pair in enumerate(itertools.combinations_with_replacement(range(size), 2))}
 
-    def multiply(x: Any, a: Any, n: Any, k: Any, b: Any) -> None:
+    def multiply(x: Any, a: Any, n: Any, k: Any, b: Any, signs: Any, s: Any) -> None:
+        sign = [signs[s + c] for c in range(size)]
         for v in counted(n):
             p, o = a + v, b + v
-            t = [x[p + 8 * c] for c in range(size)]
+            t = [sign[c] * x[p + 8 * c] for c in range(size)]
             m = {pair: k[o + place] for pair, place in places.items() if pair[0] < pair[1]}
             for c in range(size):
                 total = None
                 for d in range(size):
                     element = k[o + places[c, c]] if c == d else m[min(c, d), max(c, d)]
                     total = element * t[d] if total is None else total + element * t[d]
-                x[p + 8 * c] = total
+                x[p + 8 * c] = sign[c] * total
 
     return traced(multiply)
 
@@ -181,20 +247,6 @@ def _turn(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: A
 
 
 @traced
-def _write_signed(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, sign: Any, n: Any, c: Any, s: Any) -> None:
-    """As `_turned`, with a sign for each lane."""
-    for v in counted(n):
-        r, i = turned(x[a + v], x[a_ + v], c, s)
-        y[b + v], y[b_ + v] = sign[v] * r, sign[v] * i
-
-
-@jit(fastmath=FAST)
-def _signed(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, sign: Any, n: Any, c: Any, s: Any) -> None:
-    # of its own: LLVM then orders the products as it does here alone
-    _write_signed(x, a, a_, y, b, b_, sign, n, c, s)
-
-
-@traced
 def _add(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
     """Add n elements of x from a on to those of y from b on."""
     for v in counted(n):
@@ -202,25 +254,29 @@ def _add(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
 
 
 @traced
-def _to_tile(
-    x: Any, a: Any, row_x: Any, width: Any, groups: Any, count: Any, filled: Any, y: Any, b: Any, row_y: Any
-) -> None:
-    """Turn `filled` rows of groups of `width` lanes into `count` rows of groups of eight lanes."""
-    for q in counted(groups):
+def to_tile(
+    x: Any, a: Any, row_x: Any, parts: Any, count: Any, lanes: Any, components: Any, filled: Any, y: Any, b: Any,
+    row_y: Any,
+) -> None:  # fmt: skip
+    """Turn `filled` rows [part][value of x][component] into `count` rows [part][component][8]; parts are lanes apart."""
+    for part in counted(parts):
         for i in counted(count):
-            for v in counted(filled):
-                y[b + i * row_y + 8 * q + v] = x[a + q * width + i + v * row_x]
+            for c in counted(components):
+                for v in counted(filled):
+                    y[b + i * row_y + 8 * (part * components + c) + v] = x[a + part * lanes + i * components + c + v * row_x]
 
 
 @traced
-def _from_tile(
-    x: Any, a: Any, row_x: Any, width: Any, groups: Any, count: Any, filled: Any, y: Any, b: Any, row_y: Any
-) -> None:
-    """Undo `_to_tile`."""
-    for q in counted(groups):
+def from_tile(
+    x: Any, a: Any, row_x: Any, parts: Any, count: Any, lanes: Any, components: Any, filled: Any, y: Any, b: Any,
+    row_y: Any,
+) -> None:  # fmt: skip
+    """Undo `to_tile`."""
+    for part in counted(parts):
         for i in counted(count):
-            for v in counted(filled):
-                x[a + q * width + i + v * row_x] = y[b + i * row_y + 8 * q + v]
+            for c in counted(components):
+                for v in counted(filled):
+                    x[a + part * lanes + i * components + c + v * row_x] = y[b + i * row_y + 8 * (part * components + c) + v]
 
 
 @jit(fastmath=FAST)
@@ -243,15 +299,18 @@ def _matrices(
 
 
 @jit(fastmath=FAST)
-def _multiply_rows(work: Any, row_x: Any, eight: Any, mx: Any, components: Any, matrix: Any, elements: Any) -> None:
+def _multiply_rows(
+    work: Any, row_x: Any, eight: Any, mx: Any, components: Any, matrix: Any, elements: Any, signs: Any, side: Any
+) -> None:
     """Multiply the mx rows of a tile by its matrices."""
     for kx in range(mx):
         for part in range(_U(4)):  # real and imaginary, of y and -y
             a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
+            sign = (side + side + part % _U(2)) * components
             if components == _U(6):
-                _multiply_six(work, a, eight, matrix, b)
+                _multiply_six(work, a, eight, matrix, b, signs, sign)
             else:
-                _multiply_three(work, a, eight, matrix, b)
+                _multiply_three(work, a, eight, matrix, b, signs, sign)
 
 
 @jit(
@@ -268,7 +327,7 @@ def _planes(
     """Convolve the planes [k0, k1) of field (mz, blocks, ny, 2 components width) with the kernel, in place.
 
     kernel (mz, tiles, mx, basis, 8): eight values of y are the lanes of a tile; factors are g and f of
-    `_stress_matrix`. signs (2, 16 components) are those of the lanes [y, -y][component][8] for x and for -x.
+    `_stress_matrix`. signs (4, components) are those of the components at x, y; x, -y; -x, y; -x, -y.
     """
     components, width, my, mx = _U(components_), _U(width_), _U(my_), _U(mx_)
     blocks, ny, nx = _U(field.shape[1]), _U(turn_y.shape[0]), _U(turn_x.shape[0])
@@ -294,33 +353,32 @@ def _planes(
             call(there, work, my_, 2 * components_ * width_, passes_y, w_y)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                _to_tile(work, a, row_y, width, _U(4) * components, count, filled, tile, b, row_x)
+                to_tile(work, a, row_y, _U(4), count, lanes, components, filled, tile, b, row_x)
         for t in range(tiles):
             _matrices(kernel, (k * tiles + t) * mx * basis * eight, eight, mx, components, factors, matrix, elements)
             for side in range(_U(2)):
-                sign = signs[side]
                 re, im = side * half, (_U(1) - side) * half
                 work[nx * row_x : mx * row_x] = 0.0
                 for i in range(nx):
                     a, b = (t * nx + i) * row_x, i * row_x
-                    _signed(tile, a + re, a + im, work, b, b + half, sign, half, turn_x[i, 0], turn_x[i, 1])
+                    _turn(tile, a + re, a + im, work, b, b + half, half, turn_x[i, 0], turn_x[i, 1])
                 call(there, work, mx_, 16 * components_, passes_x, w_x)
-                _multiply_rows(work, row_x, eight, mx, components, matrix, elements)
+                _multiply_rows(work, row_x, eight, mx, components, matrix, elements, signs, side)
                 call(back, work, mx_, 16 * components_, passes_x, w_x)
                 for i in range(nx):
                     a, b = i * row_x, (t * nx + i) * row_x
                     c, s = turn_x[i, 0], -turn_x[i, 1]
                     if side == _U(0):
-                        _signed(work, a, a + half, kept, a, a + half, sign, half, c, s)
+                        _turn(work, a, a + half, kept, a, a + half, half, c, s)
                     else:
-                        _signed(work, a, a + half, tile, b + half, b, sign, half, c, s)
+                        _turn(work, a, a + half, tile, b + half, b, half, c, s)
                         _add(kept, a, tile, b, row_x)
         for block in range(blocks):
             first = block * width
             count = min(width, nx - first)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                _from_tile(work, a, row_y, width, _U(4) * components, count, filled, tile, b, row_x)
+                from_tile(work, a, row_y, _U(4), count, lanes, components, filled, tile, b, row_x)
             call(back, work, my_, 2 * components_ * width_, passes_y, w_y)
             for j in range(ny):
                 a, result, c, s = j * row_y, field[k, block, j], turn_y[j, 0], -turn_y[j, 1]
@@ -391,7 +449,7 @@ def _kernel_lines(
             _copy(work, at, values, start + k * step + 8 * b, 8)
 
 
-def _with(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
+def with_addresses(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
     """Return the kernel with its last arguments given: addresses, which nothing may keep that could be pickled."""
 
     def call_it(*arguments: Any) -> None:
@@ -400,9 +458,9 @@ def _with(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
     return call_it
 
 
-spread, collect = _with(_spread, forward_address), _with(_collect, backward_address)
-planes = _with(_planes, forward_address, backward_address)
-_plane, kernel_lines = _with(_kernel_plane, forward_address), _with(_kernel_lines, forward_address)
+spread, collect = with_addresses(_spread, forward_address), with_addresses(_collect, backward_address)
+planes = with_addresses(_planes, forward_address, backward_address)
+_plane, kernel_lines = with_addresses(_kernel_plane, forward_address), with_addresses(_kernel_lines, forward_address)
 
 
 def kernel_plane(*arguments: Any) -> None:
