@@ -13,7 +13,8 @@ from mbfast._core.voigt import NAMES, six
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs._kernels import lattice as kernels
 from mbfast.pairs._kernels import periodic as periodic_kernels
-from mbfast.pairs.cubes import INDICES, averaged_derivatives, odd_along
+from mbfast.pairs.cubes import averaged_derivatives
+from mbfast.pairs.derivatives import INDICES, odd_along
 from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
