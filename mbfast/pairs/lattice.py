@@ -21,7 +21,7 @@ from mbfast.pairs.moments import Moments, as_rows, isotropic
 from mbfast.pairs.periodic import contact, image_modes, image_sums
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
-_LANES = 48  # of a transform along z, half of those of the others
+_LANES = 96  # of a transform along z
 _TILES = 16  # at least, of each of the three steps
 _OFFSETS = 4096  # of a tile of the kernel's planes
 _PLANE = 10e-6  # seconds, beside those of its blocks, for a plane of the kernel
@@ -249,8 +249,7 @@ class LatticeField(PairField):
         parts = [(spread, rows), (planes, self._shape[0]), (collect, rows)]
         parts = [(work, cut(n, math.ceil(n / share))) for work, n in parts]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
-            for work, pieces in parts:
-                tiles.run(work, pieces, threads=workers if out.size > _SMALL else 1, advance=advance)
+            tiles.run_steps(parts, threads=workers if out.size > _SMALL else 1, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
         if uniform:
             mean = unit / self._n * (six(total) if total.ndim == 2 else total)
