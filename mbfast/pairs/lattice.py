@@ -18,7 +18,7 @@ from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, as_rows, isotropic
-from mbfast.pairs.periodic import contact, image_modes, image_sums
+from mbfast.pairs.periodic import ImageModes, contact, image_sums
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
 _LANES = 96  # of a transform along z
@@ -160,21 +160,22 @@ class LatticeField(PairField):
         x, y, z = self._axes
         components = self.interaction.components
         odd = _ODD_FUNCTIONS[components][:, self._order]
-        modes = _composed(components, image_modes(self.lattice)).transpose(0, *[1 + axis for axis in self._order])
-        modes[odd.any(axis=1)] *= -1.0  # without a factor i for each of two axes
-        kernel = _aligned((z.n // 2 + 1, math.ceil(y.n / 8), x.n // 2 + 1, len(modes), 8))
+        modes = ImageModes(self.lattice, (self._order[2], *self._order[:2]))
+        kernel = _aligned((z.n // 2 + 1, math.ceil(y.n / 8), x.n // 2 + 1, len(odd), 8))
         frequencies = np.argsort(y.places)
         back = frequencies > y.n // 2
-        signs = np.where(odd[:, 1, None] & back, -1.0, 1.0)
+        # without a factor i for each of two axes
+        signs = np.where(odd.any(axis=1)[:, None] & ~(odd[:, 1, None] & back), -1.0, 1.0)
         frequencies[back] = y.n - frequencies[back]
 
         def planes(some: Tile) -> None:
+            functions = _composed(components, modes(range(*some)))
             for tile in range(kernel.shape[1]):
                 lanes = slice(8 * tile, 8 * tile + 8)
-                found = modes[:, :, frequencies[lanes], slice(*some)] * signs[:, None, lanes, None]
-                kernel[slice(*some), tile, :, :, : found.shape[2]] = found.transpose(3, 1, 0, 2)
+                found = functions[..., frequencies[lanes]] * signs[:, None, None, lanes]
+                kernel[slice(*some), tile, :, :, : found.shape[-1]] = found.transpose(1, 2, 0, 3)
 
-        tiles.run(planes, cut(len(kernel), 4), threads=workers)
+        tiles.run(planes, cut(len(kernel), math.ceil(_OFFSETS / (x.n * y.n))), threads=workers)
         return kernel
 
     def _transformed_kernel(self, workers: int) -> FloatArray:

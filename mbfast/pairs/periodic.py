@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.fft
@@ -18,6 +19,7 @@ from numpy.polynomial import legendre
 
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald.profile import IntArray, Profile, derivative, polynomials
+from mbfast.pairs._kernels import periodic as kernels
 from mbfast.pairs.cubes import INDICES, averaged_derivatives, odd_along
 from mbfast.pairs.geometry import BlockLattice
 
@@ -41,7 +43,7 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     They are those at the offsets (i, j, k) from a block, in spacings; at (0, 0, 0) of its own images alone.
     """
     result = np.empty((15, *lattice.shape))
-    for function, modes in enumerate(image_modes(lattice)):
+    for function, modes in enumerate(ImageModes(lattice)(range(lattice.shape[0] // 2 + 1))):
         for axis in (0, 1):  # modes of both signs; transforms of real numbers want one along the last axis
             back = np.arange((lattice.shape[axis] - 1) // 2, 0, -1)
             signs = -1.0 if _ODD[function, axis] else 1.0
@@ -50,49 +52,50 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     return result
 
 
-def image_modes(lattice: BlockLattice) -> FloatArray:
-    """Return the transforms of `image_sums`, real, at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis."""
-    result = _octant(lattice)
-    offsets, near = _near(lattice.averaged)
-    some = (offsets >= 0).all(axis=0)
-    whole = np.zeros((15, *[offsets.max() + 1] * 3))
-    whole[:, *offsets[:, some]] = near[:, some]
-    far = np.arange(whole.shape[1])
-    angles = [2.0 * math.pi / n * (np.outer(np.arange(n // 2 + 1), far) % n) for n in lattice.shape]
-    twice = np.where(far > 0, 2.0, 1.0)  # offsets of both signs
-    waves = [(twice * np.cos(angle), twice * np.sin(angle)) for angle in angles]
-    for function, part in enumerate(whole):
-        for axis, odd in enumerate(_ODD[function]):
-            part = np.tensordot(part, waves[axis][int(odd)], (0, 1))
-        result[function] += -part if _ODD[function].any() else part
-    trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
-    result[:3] -= trace / 5.0
-    result[3:6] -= trace / 15.0
-    return result
+class ImageModes:
+    """Transforms of `image_sums`, which are real, at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis.
+
+    Axes come in the order that is asked for.
+    """
+
+    def __init__(self, lattice: BlockLattice, order: Sequence[int] = (0, 1, 2)) -> None:
+        band = _BANDWIDTH / _RADIUS
+        self._powers = np.ascontiguousarray(_POWERS[:, order])
+        turns = 2.0 * math.pi * np.arange(-math.ceil(band / (2.0 * math.pi)), math.ceil(band / (2.0 * math.pi)) + 1)
+        self._k, self._weights, self._waves = [], [], []
+        offsets, near = _near(lattice.averaged)
+        some = (offsets >= 0).all(axis=0)
+        self._near = np.zeros((15, *[offsets.max() + 1] * 3))
+        self._near[:, *offsets[list(order)][:, some]] = np.where(_ODD.any(axis=1), -1.0, 1.0)[:, None] * near[:, some]
+        far = np.arange(self._near.shape[1])
+        for axis in order:
+            n = lattice.shape[axis]
+            m = np.arange(n // 2 + 1)
+            k = np.add.outer(turns, 2.0 * math.pi / n * m)
+            self._k.append(k)
+            self._weights.append(np.sinc(0.5 * k / math.pi) ** 2 if lattice.averaged else np.ones_like(k))
+            angles = 2.0 * math.pi / n * (np.outer(m, far) % n)
+            waves = np.where(_ODD[:, axis, None, None], np.sin(angles), np.cos(angles))
+            self._waves.append(np.where(far > 0, 2.0, 1.0) * waves)  # offsets of both signs
+
+    def __call__(self, steps: range) -> FloatArray:
+        """Return those at some steps along the first axis, (15, steps, m2, m3)."""
+        some = slice(steps.start, steps.stop)
+        first, second, third = self._waves
+        part = (first[:, some] @ self._near.reshape(15, len(self._near[0]), -1)).reshape(15, len(steps), *self._near[0, 0].shape)
+        result = second[:, None] @ (part @ third[:, None].swapaxes(-1, -2))
+        k, weights = ([x[:, some].copy(), y, z] for x, y, z in (self._k, self._weights))
+        kernels.smooth_modes(*k, *weights, (_BANDWIDTH / _RADIUS) ** 2, _series(), self._powers, result)
+        trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
+        result[:3] -= trace / 5.0
+        result[3:6] -= trace / 15.0
+        return result
 
 
-def _octant(lattice: BlockLattice) -> FloatArray:
-    """Return the modes of the smooth part at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis."""
-    band = _BANDWIDTH / _RADIUS
-    value = Profile(_BANDWIDTH, flat=True).band()
-    first = [2.0 * math.pi / n * np.arange(n // 2 + 1) for n in lattice.shape]
-    turns = 2.0 * math.pi * np.arange(-math.ceil(band / (2.0 * math.pi)), math.ceil(band / (2.0 * math.pi)) + 1)
-    result = np.zeros((15, *map(len, first)))
-    for turn in itertools.product(turns, repeat=3):
-        kept = [np.flatnonzero(np.abs(k + g) < band) for k, g in zip(first, turn, strict=True)]
-        if not all(map(len, kept)):
-            continue
-        k = [(k + g)[some] for k, g, some in zip(first, turn, kept, strict=True)]
-        squares = np.add.outer(np.add.outer(k[0] ** 2, k[1] ** 2), k[2] ** 2)
-        weight = -8.0 * math.pi * value(_RADIUS**2 * squares) / np.where(squares > 0.0, squares, np.inf) ** 2
-        if lattice.averaged:
-            k_ = [np.sinc(0.5 * x / math.pi) ** 2 for x in k]
-            weight *= k_[0][:, None, None] * k_[1][:, None] * k_[2]
-        powers = [x ** np.arange(5.0)[:, None] for x in k]
-        for function, (p, q, r) in enumerate(_POWERS):
-            term = weight * powers[0][p][:, None, None] * powers[1][q][:, None] * powers[2][r]
-            result[function][np.ix_(*kept)] += term
-    return result
+@functools.cache
+def _series() -> FloatArray:
+    """Chebyshev's series of -8 pi times the transform of the split's smooth part, in 2 (k/band)^2 - 1."""
+    return -8.0 * math.pi * Profile(_BANDWIDTH, flat=True).series()
 
 
 @functools.cache

@@ -196,5 +196,68 @@ def _planes(
             call(back, flat[start : start + step], ny_, components_ * width_, passes_y, w_y)
 
 
+@traced
+def _next_term(u: Any, n: Any, x: Any, a: Any, b: Any, coefficient: Any) -> None:
+    """One step of Clenshaw's sum: the sums at b give way to the next ones."""
+    for v in counted(n):
+        x[b + v] = (u[v] * x[a + v] + coefficient) - x[b + v]
+
+
+@traced
+def _add_power(w: Any, z: Any, n: Any, x: Any, a: Any) -> None:
+    """Add w to n elements of x from a on, and multiply w by z."""
+    for v in counted(n):
+        x[a + v] = x[a + v] + w[v]
+        w[v] = w[v] * z[v]
+
+
+@traced
+def _add_times(x: Any, a: Any, factor: Any, y: Any, b: Any, n: Any) -> None:
+    for v in counted(n):
+        y[b + v] = y[b + v] + factor * x[a + v]
+
+
+@jit(
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], "
+    "float64, float64[::1], int64[:, ::1], float64[:, :, :, ::1])",
+    fastmath=FAST,
+)
+def smooth_modes(
+    kx: Any, ky: Any, kz: Any, weights_x: Any, weights_y: Any, weights_z: Any, band: float, series: Any, powers: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Add products of powers of k, times a function of k^2 over k^4 and weights, to out (powers, nx, ny, nz).
+
+    Rows of kx are those that fold onto each other; series is Chebyshev's in 2 k^2/band - 1; beyond the band is nothing.
+    """
+    nz, highest = _U(kz.shape[1]), powers.max()
+    flat, sums = out.reshape(-1), np.empty(_U(highest + 1) * nz)
+    u, clenshaw, w = np.empty(nz), np.empty(_U(2) * nz), np.empty(nz)
+    for a, i, b, j in np.ndindex(kx.shape[0], kx.shape[1], ky.shape[0], ky.shape[1]):
+        x, y = kx[a, i], ky[b, j]
+        plane = x * x + y * y
+        if plane >= band:
+            continue
+        sums[:] = 0.0
+        for c in range(kz.shape[0]):
+            z, weight = kz[c], weights_z[c] * (weights_x[a, i] * weights_y[b, j])
+            u[:] = 4.0 / band * (plane + z * z) - 2.0
+            clenshaw[:] = 0.0
+            first, second = _U(0), nz
+            for term in range(series.size - 1, 0, -1):
+                _next_term(u, nz, clenshaw, first, second, series[term])
+                first, second = second, first
+            for v in range(nz):
+                square = plane + z[v] * z[v]
+                value = 0.5 * u[v] * clenshaw[first + v] + series[0] - clenshaw[second + v]
+                w[v] = value * weight[v] / (square * square) if 0.0 < square < band else 0.0
+            for power in range(_U(highest + 1)):
+                _add_power(w, z, nz, sums, power * nz)
+        for f in range(_U(powers.shape[0])):
+            factor = x ** powers[f, 0] * y ** powers[f, 1]
+            place = ((f * _U(kx.shape[1]) + _U(i)) * _U(ky.shape[1]) + _U(j)) * nz
+            _add_times(sums, _U(powers[f, 2]) * nz, factor, flat, place, nz)
+
+
 spread, collect = with_addresses(_spread, forward_address), with_addresses(_collect, backward_address)
 planes = with_addresses(_planes, forward_address, backward_address)
