@@ -84,8 +84,9 @@ class ImageModes:
         first, second, third = self._waves
         part = (first[:, some] @ self._near.reshape(15, len(self._near[0]), -1)).reshape(15, len(steps), *self._near[0, 0].shape)
         result = second[:, None] @ (part @ third[:, None].swapaxes(-1, -2))
-        k, weights = ([x[:, some].copy(), y, z] for x, y, z in (self._k, self._weights))
-        kernels.smooth_modes(*k, *weights, (_BANDWIDTH / _RADIUS) ** 2, _series(), self._powers, result)
+        k, weights = ([x[:, some].copy(), y, z.ravel()] for x, y, z in (self._k, self._weights))
+        band, nz = (_BANDWIDTH / _RADIUS) ** 2, result.shape[-1]
+        kernels.smooth_modes(*k, *weights, band, _series(), self._powers, result.reshape(-1), nz)
         trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
         result[:3] -= trace / 5.0
         result[3:6] -= trace / 15.0
