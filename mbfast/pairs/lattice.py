@@ -25,7 +25,7 @@ _LANES = 96  # of a transform along z
 _TILES = 16  # at least, of each of the three steps
 _OFFSETS = 4096  # of a tile of the kernel's planes
 _PLANE = 10e-6  # seconds, beside those of its blocks, for a plane of the kernel
-_SMALL = 8000  # numbers in a field up to which threads cost more than they do
+_SMALL = 60_000  # numbers in a field up to which threads cost more than they do
 # Seconds for a number of the padded box times the logarithm of their count, for the set-up and for a field, on one core
 # of an EPYC of the third generation.
 _SECONDS = {6: (34e-9, 15.5e-9), 3: (8e-9, 10e-9)}
@@ -245,12 +245,13 @@ class LatticeField(PairField):
         # before `out`, which may be the moments, is filled
         uniform = self.problem.every_image and not self._circular
         total = moments.rows().sum(axis=0) if uniform else np.empty(0)
-        share = max(_TILES, 4 * workers)
+        workers = workers if out.size > _SMALL else 1
+        share = max(_TILES, 4 * workers) if out.size > _SMALL else 1
         rows = self._shape[2]
         parts = [(spread, rows), (planes, self._shape[0]), (collect, rows)]
         parts = [(work, cut(n, math.ceil(n / share))) for work, n in parts]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
-            tiles.run_steps(parts, threads=workers if out.size > _SMALL else 1, advance=advance)
+            tiles.run_steps(parts, threads=workers, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
         if uniform:
             mean = unit / self._n * (six(total) if total.ndim == 2 else total)
