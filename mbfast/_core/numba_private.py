@@ -316,8 +316,9 @@ class _LoopMark(ir.MDValue):  # type: ignore[misc]
     """What marks a loop, and the loads and stores in it, as steps that do not meet in memory; it names itself."""
 
     def __init__(self, module: Any) -> None:
+        once = module.add_metadata([ir.MetaDataString(module, "llvm.loop.interleave.count"), ir.IntType(32)(1)])
         super().__init__(module, (), str(len(module.metadata)))
-        self.operands = (self,)
+        self.operands = (self, once)
 
     __eq__, __hash__ = object.__eq__, object.__hash__
 

@@ -103,25 +103,48 @@ def run(
     Threads live for this call only: nothing is left that a fork could break, and calls from several threads do not
     meet. On an exception, Ctrl-C among them, tiles not begun are dropped and those under way finished.
     """
-    results: dict[int, R] = {}
-    waiting, lock, stopped = iter(range(len(tiles))), threading.Lock(), threading.Event()
+    return run_steps([(work, tiles)], threads=threads, advance=advance)[0]
+
+
+def run_steps(
+    steps: Sequence[tuple[Callable[[T], R], Sequence[T]]],
+    *,
+    threads: int,
+    advance: Callable[[], object] = lambda: None,
+) -> list[list[R]]:
+    """As `run`, of several works, with the same threads: each on its tiles, when all those of the one before are done.
+
+    To start threads takes as long as to transform a thousand numbers.
+    """
+    results: list[dict[int, R]] = [{} for _ in steps]
+    waiting = iter([(step, number) for step, (_, tiles) in enumerate(steps) for number in range(len(tiles))])
+    before = [0, *itertools.accumulate(len(tiles) for _, tiles in steps)]
+    changed, stopped, done = threading.Condition(), threading.Event(), 0
 
     def drain() -> None:
+        nonlocal done
         try:
-            while not stopped.is_set():
-                with lock:
-                    number = next(waiting, None)
-                if number is None:
-                    return
+            while True:
+                with changed:
+                    step, number = next(waiting, (0, -1))
+                    changed.wait_for(lambda: stopped.is_set() or done >= before[step])  # noqa: B023  called at once
+                    if number < 0 or stopped.is_set():
+                        return
+                work, tiles = steps[step]
                 result = work(tiles[number])
-                with lock:
-                    results[number] = result
+                with changed:
+                    results[step][number] = result
                     advance()
+                    done += 1
+                    if done in before:
+                        changed.notify_all()
         except BaseException:
             stopped.set()
+            with changed:
+                changed.notify_all()
             raise
 
-    others = min(threads, len(tiles)) - 1
+    others = min(threads, max((len(tiles) for _, tiles in steps), default=0)) - 1
     if others < 1:
         drain()
     else:
@@ -136,8 +159,10 @@ def run(
                     future.result()
             except BaseException:
                 stopped.set()
+                with changed:
+                    changed.notify_all()
                 raise
-    return [results[number] for number in range(len(tiles))]
+    return [[found[number] for number in range(len(found))] for found in results]
 
 
 @contextlib.contextmanager

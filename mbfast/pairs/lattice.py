@@ -19,14 +19,14 @@ from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, as_rows, isotropic
-from mbfast.pairs.periodic import contact, image_modes, image_sums
+from mbfast.pairs.periodic import ImageModes, contact, image_sums
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
-_LANES = 48  # of a transform along z, half of those of the others
+_LANES = 96  # of a transform along z
 _TILES = 16  # at least, of each of the three steps
 _OFFSETS = 4096  # of a tile of the kernel's planes
 _PLANE = 10e-6  # seconds, beside those of its blocks, for a plane of the kernel
-_SMALL = 8000  # numbers in a field up to which threads cost more than they do
+_SMALL = 60_000  # numbers in a field up to which threads cost more than they do
 # Seconds for a number of the padded box times the logarithm of their count, for the set-up and for a field, on one core
 # of an EPYC of the third generation.
 _SECONDS = {6: (34e-9, 15.5e-9), 3: (8e-9, 10e-9)}
@@ -161,21 +161,22 @@ class LatticeField(PairField):
         x, y, z = self._axes
         components = self.interaction.components
         odd = _ODD_FUNCTIONS[components][:, self._order]
-        modes = _composed(components, image_modes(self.lattice)).transpose(0, *[1 + axis for axis in self._order])
-        modes[odd.any(axis=1)] *= -1.0  # without a factor i for each of two axes
-        kernel = _aligned((z.n // 2 + 1, math.ceil(y.n / 8), x.n // 2 + 1, len(modes), 8))
+        modes = ImageModes(self.lattice, (self._order[2], *self._order[:2]))
+        kernel = _aligned((z.n // 2 + 1, math.ceil(y.n / 8), x.n // 2 + 1, len(odd), 8))
         frequencies = np.argsort(y.places)
         back = frequencies > y.n // 2
-        signs = np.where(odd[:, 1, None] & back, -1.0, 1.0)
+        # without a factor i for each of two axes
+        signs = np.where(odd.any(axis=1)[:, None] & ~(odd[:, 1, None] & back), -1.0, 1.0)
         frequencies[back] = y.n - frequencies[back]
 
         def planes(some: Tile) -> None:
+            functions = _composed(components, modes(range(*some)))
             for tile in range(kernel.shape[1]):
                 lanes = slice(8 * tile, 8 * tile + 8)
-                found = modes[:, :, frequencies[lanes], slice(*some)] * signs[:, None, lanes, None]
-                kernel[slice(*some), tile, :, :, : found.shape[2]] = found.transpose(3, 1, 0, 2)
+                found = functions[..., frequencies[lanes]] * signs[:, None, None, lanes]
+                kernel[slice(*some), tile, :, :, : found.shape[-1]] = found.transpose(1, 2, 0, 3)
 
-        tiles.run(planes, cut(len(kernel), 4), threads=workers)
+        tiles.run(planes, cut(len(kernel), math.ceil(_OFFSETS / (x.n * y.n))), threads=workers)
         return kernel
 
     def _transformed_kernel(self, workers: int) -> FloatArray:
@@ -245,13 +246,13 @@ class LatticeField(PairField):
         # before `out`, which may be the moments, is filled
         uniform = self.problem.every_image and not self._circular
         total = moments.rows().sum(axis=0) if uniform else np.empty(0)
-        share = max(_TILES, 4 * workers)
+        workers = workers if out.size > _SMALL else 1
+        share = max(_TILES, 4 * workers) if out.size > _SMALL else 1
         rows = self._shape[2]
         parts = [(spread, rows), (planes, self._shape[0]), (collect, rows)]
         parts = [(work, cut(n, math.ceil(n / share))) for work, n in parts]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
-            for work, pieces in parts:
-                tiles.run(work, pieces, threads=workers if out.size > _SMALL else 1, advance=advance)
+            tiles.run_steps(parts, threads=workers, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
         if uniform:
             mean = unit / self._n * (six(total) if total.ndim == 2 else total)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.fft
@@ -18,11 +19,13 @@ from numpy.polynomial import legendre
 
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald.profile import IntArray, Profile, derivative, polynomials
+from mbfast.pairs._kernels import periodic as kernels
 from mbfast.pairs.cubes import averaged_derivatives
 from mbfast.pairs.derivatives import FOURTH, SIXTH, Derivatives, powers_of_d
 from mbfast.pairs.geometry import BlockLattice
 
 _RADIUS, _BANDWIDTH = 6.0, 44.0  # spacings; the split's errors, as `_ewald.plan` has them, are 1e-13
+_BAND = _BANDWIDTH / _RADIUS
 _REACH = _RADIUS * (1.0 + 0.5 / _BANDWIDTH)
 _POINTS = 10  # of Gauss's rule for half a cube's side: exact to rounding for waves of the split's band
 
@@ -39,7 +42,7 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     They are those at the offsets (i, j, k) from a block, in spacings; at (0, 0, 0) of its own images alone.
     """
     result = np.empty((15, *lattice.shape))
-    for function, modes in enumerate(image_modes(lattice)):
+    for function, modes in enumerate(ImageModes(lattice)(range(lattice.shape[0] // 2 + 1))):
         for axis in (0, 1):  # modes of both signs; transforms of real numbers want one along the last axis
             back = np.arange((lattice.shape[axis] - 1) // 2, 0, -1)
             signs = -1.0 if FOURTH.odd[function, axis] else 1.0
@@ -48,60 +51,59 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     return result
 
 
-def image_modes(lattice: BlockLattice) -> FloatArray:
-    """Return the transforms of `image_sums`, real, at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis."""
-    result = clamped_modes(lattice)
-    trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
-    result[:3] -= trace / 5.0
-    result[3:6] -= trace / 15.0
-    return result
+class ImageModes:
+    """Transforms of `image_sums`, real ones, at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis.
 
-
-def clamped_modes(lattice: BlockLattice, of: Derivatives = FOURTH) -> FloatArray:
-    """Return the transforms of sums over all images without a mean, as a clamped body has them.
-
-    They are real, and those of fifth derivatives imaginary.
+    Axes come in the order that is asked for. If `clamped` they are those of sums without a mean, as a clamped body has
+    them, and of other derivatives than the fourth; of fifth ones the transforms are imaginary.
     """
-    result = _octant(lattice, of)
-    offsets, near = _near(lattice.averaged, of)
-    some = (offsets >= 0).all(axis=0)
-    whole = np.zeros((len(of.names), *[offsets.max() + 1] * 3))
-    whole[:, *offsets[:, some]] = near[:, some]
-    far = np.arange(whole.shape[1])
-    angles = [2.0 * math.pi / n * (np.outer(np.arange(n // 2 + 1), far) % n) for n in lattice.shape]
-    twice = np.where(far > 0, 2.0, 1.0)  # offsets of both signs
-    waves = [(twice * np.cos(angle), twice * np.sin(angle)) for angle in angles]
-    for function, part in enumerate(whole):
-        for axis, odd in enumerate(of.odd[function]):
-            part = np.tensordot(part, waves[axis][int(odd)], (0, 1))
-        result[function] += part if of.odd[function].sum() in (0, 3) else -part
-    return result
+
+    def __init__(
+        self, lattice: BlockLattice, order: Sequence[int] = (0, 1, 2), of: Derivatives = FOURTH, *, clamped: bool = False
+    ) -> None:
+        self._of, self._clamped = of, clamped
+        self._powers = np.ascontiguousarray(of.powers[:, order])
+        turns = 2.0 * math.pi * np.arange(-math.ceil(_BAND / (2.0 * math.pi)), math.ceil(_BAND / (2.0 * math.pi)) + 1)
+        self._k, self._weights, self._waves = [], [], []
+        offsets, near = _near(lattice.averaged, of)
+        some = (offsets >= 0).all(axis=0)
+        self._near = np.zeros((len(near), *[offsets.max() + 1] * 3))
+        signs = np.where(of.odd.sum(axis=1) % 3, -1.0, 1.0)[:, None]
+        self._near[:, *offsets[list(order)][:, some]] = signs * near[:, some]
+        far = np.arange(self._near.shape[1])
+        for axis in order:
+            n = lattice.shape[axis]
+            m = np.arange(n // 2 + 1)
+            k = np.add.outer(turns, 2.0 * math.pi / n * m)
+            self._k.append(k)
+            self._weights.append(np.sinc(0.5 * k / math.pi) ** 2 if lattice.averaged else np.ones_like(k))
+            angles = 2.0 * math.pi / n * (np.outer(m, far) % n)
+            waves = np.where(of.odd[:, axis, None, None], np.sin(angles), np.cos(angles))
+            self._waves.append(np.where(far > 0, 2.0, 1.0) * waves)  # offsets of both signs
+
+    def __call__(self, steps: range) -> FloatArray:
+        """Return those at some steps along the first axis, (functions, steps, m2, m3)."""
+        some, count = slice(steps.start, steps.stop), len(self._near)
+        first, second, third = self._waves
+        part = (first[:, some] @ self._near.reshape(count, self._near.shape[1], -1)).reshape(
+            count, len(steps), *self._near.shape[2:]
+        )
+        result = second[:, None] @ (part @ third[:, None].swapaxes(-1, -2))
+        k, weights = ([x[:, some].copy(), y, z.ravel()] for x, y, z in (self._k, self._weights))
+        series, power = _series(self._of is SIXTH)
+        kernels.smooth_modes(*k, *weights, _BAND**2, series, power, self._powers, result.reshape(-1), result.shape[-1])
+        if not self._clamped:
+            trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
+            result[:3] -= trace / 5.0
+            result[3:6] -= trace / 15.0
+        return result
 
 
-def _octant(lattice: BlockLattice, of: Derivatives) -> FloatArray:
-    """Return the modes of the smooth part at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis."""
-    band = _BANDWIDTH / _RADIUS
-    value = Profile(_BANDWIDTH, flat=True).band(cubed=of is SIXTH)
-    first = [2.0 * math.pi / n * np.arange(n // 2 + 1) for n in lattice.shape]
-    turns = 2.0 * math.pi * np.arange(-math.ceil(band / (2.0 * math.pi)), math.ceil(band / (2.0 * math.pi)) + 1)
-    result = np.zeros((len(of.names), *map(len, first)))
-    for turn in itertools.product(turns, repeat=3):
-        kept = [np.flatnonzero(np.abs(k + g) < band) for k, g in zip(first, turn, strict=True)]
-        if not all(map(len, kept)):
-            continue
-        k = [(k + g)[some] for k, g, some in zip(first, turn, kept, strict=True)]
-        squares = np.add.outer(np.add.outer(k[0] ** 2, k[1] ** 2), k[2] ** 2)
-        weight = -8.0 * math.pi * value(_RADIUS**2 * squares) / np.where(squares > 0.0, squares, np.inf) ** 2
-        if of is SIXTH:
-            weight *= 4.0 / np.where(squares > 0.0, squares, np.inf)
-        if lattice.averaged:
-            k_ = [np.sinc(0.5 * x / math.pi) ** 2 for x in k]
-            weight *= k_[0][:, None, None] * k_[1][:, None] * k_[2]
-        powers = [x ** np.arange(7.0)[:, None] for x in k]
-        for function, (p, q, r) in enumerate(of.powers):
-            term = weight * powers[0][p][:, None, None] * powers[1][q][:, None] * powers[2][r]
-            result[function][np.ix_(*kept)] += term
-    return result
+@functools.cache
+def _series(cubed: bool) -> tuple[FloatArray, int]:
+    """Chebyshev's series, in 2 (k/band)^2 - 1, of the transform's smooth part times a power of k^2, and the power."""
+    # of r, or of r^3/3; of that six factors i make minus one
+    return -8.0 * math.pi * Profile(_BANDWIDTH, flat=True).series(cubed=cubed) * (4.0 if cubed else 1.0), 2 + cubed
 
 
 @functools.cache

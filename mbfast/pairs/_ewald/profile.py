@@ -53,11 +53,14 @@ class Profile:
             waves += 0.125 * angle * (np.sin(angle) - angle * np.cos(angle))
         return np.asarray(waves @ (_GAUSS * self(_POINTS)))
 
-    def band(self, *, cubed: bool = False) -> Callable[[FloatArray], FloatArray]:
-        """Return the transform as a function of k^2 that is quick on large arrays, and zero beyond the band."""
-        square = self.c * self.c
+    def series(self, *, cubed: bool = False) -> FloatArray:
+        """Chebyshev's series of the transform within the band, in 2 (k/c)^2 - 1."""
         nodes = lambda u: self.transform(self.c * np.sqrt(0.5 * (u + 1.0)), cubed=cubed)  # noqa: E731
-        series = Chebyshev.interpolate(nodes, int(0.5 * self.c) + 16).coef
+        return np.asarray(Chebyshev.interpolate(nodes, int(0.5 * self.c) + 16).coef)
+
+    def band(self) -> Callable[[FloatArray], FloatArray]:
+        """Return the transform as a function of k^2 that is quick on large arrays, and zero beyond the band."""
+        square, series = self.c * self.c, self.series()
 
         def value(k2: FloatArray) -> FloatArray:
             u = np.minimum(2.0 / square * k2 - 1.0, 1.0)

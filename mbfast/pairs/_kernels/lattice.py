@@ -247,10 +247,21 @@ def _turn(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: A
 
 
 @traced
-def _add(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
-    """Add n elements of x from a on to those of y from b on."""
+def _turn_and_add(x: Any, a: Any, a_: Any, z: Any, d: Any, d_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: Any) -> None:
+    """As `_turn`, plus what is in z, parts from d and d_ on."""
     for v in counted(n):
-        y[b + v] = y[b + v] + x[a + v]
+        r, i = turned(x[a + v], x[a_ + v], c, s)
+        y[b + v], y[b_ + v] = z[d + v] + r, z[d_ + v] + i
+
+
+@traced
+def _turn_and_join(x: Any, a: Any, y: Any, b: Any, n: Any, c: Any, s: Any) -> None:
+    """Sum of (c + s I) x of n lanes of y and of the conjugates of those of -y; rows are [real, imaginary][y, -y]."""
+    for v in counted(n):
+        o = a + v
+        r, i = turned(x[o], x[o + n + n], c, s)
+        i_, r_ = turned(x[o + n], x[o + n + n + n], c, s)
+        y[b + v], y[b + n + v] = r + r_, i + i_
 
 
 @traced
@@ -277,12 +288,6 @@ def from_tile(
             for c in counted(components):
                 for v in counted(filled):
                     x[a + part * lanes + i * components + c + v * row_x] = y[b + i * row_y + 8 * (part * components + c) + v]
-
-
-@jit(fastmath=FAST)
-def _turned(r: float, i: float, c: float, s: float) -> tuple[float, float]:
-    """(r + i I)(c + s I)."""
-    return r * c - i * s, r * s + i * c
 
 
 @jit(fastmath=FAST)
@@ -371,8 +376,7 @@ def _planes(
                     if side == _U(0):
                         _turn(work, a, a + half, kept, a, a + half, half, c, s)
                     else:
-                        _turn(work, a, a + half, tile, b + half, b, half, c, s)
-                        _add(kept, a, tile, b, row_x)
+                        _turn_and_add(work, a, a + half, kept, a + half, a, tile, b + half, b, half, c, s)
         for block in range(blocks):
             first = block * width
             count = min(width, nx - first)
@@ -381,11 +385,8 @@ def _planes(
                 from_tile(work, a, row_y, _U(4), count, lanes, components, filled, tile, b, row_x)
             call(back, work, my_, 2 * components_ * width_, passes_y, w_y)
             for j in range(ny):
-                a, result, c, s = j * row_y, field[k, block, j], turn_y[j, 0], -turn_y[j, 1]
-                for v in range(a, a + lanes):
-                    r, i_ = _turned(work[v], work[v + _U(2) * lanes], c, s)
-                    i__, r_ = _turned(work[v + lanes], work[v + _U(3) * lanes], c, s)
-                    result[v - a], result[v - a + lanes] = r + r_, i_ + i__
+                b, c, s = ((k * blocks + block) * ny + j) * _U(2) * lanes, turn_y[j, 0], -turn_y[j, 1]
+                _turn_and_join(work, j * row_y, field, b, lanes, c, s)
 
 
 @jit(

@@ -196,5 +196,85 @@ def _planes(
             call(back, flat[start : start + step], ny_, components_ * width_, passes_y, w_y)
 
 
+@traced
+def _next_term(u: Any, n: Any, x: Any, a: Any, b: Any, coefficient: Any) -> None:
+    """One step of Clenshaw's sum: the sums at b give way to the next ones."""
+    for v in counted(n):
+        x[b + v] = (u[v] * x[a + v] + coefficient) - x[b + v]
+
+
+@traced
+def _add_power(w: Any, z: Any, a: Any, n: Any, x: Any, b: Any) -> None:
+    """Add w to n elements of x from b on, and multiply it by z from a on."""
+    for v in counted(n):
+        x[b + v] = x[b + v] + w[v]
+        w[v] = w[v] * z[a + v]
+
+
+@traced
+def _add_times(x: Any, a: Any, factor: Any, y: Any, b: Any, n: Any) -> None:
+    """Add n elements of x from a on times a factor to those of y from b on."""
+    for v in counted(n):
+        y[b + v] = y[b + v] + factor * x[a + v]
+
+
+@jit(fastmath=FAST)
+def _profile(
+    plane: float, z: Any, weight: Any, a: int, nz: int, band: float, series: Any, power: int, u: Any, clenshaw: Any,
+    w: Any,
+) -> None:
+    """Fill w with weights times Chebyshev's sum over k^(2 power), nothing beyond the band, at k^2 = plane + z^2."""
+    for v in range(nz):
+        u[v] = 4.0 / band * (plane + z[a + v] * z[a + v]) - 2.0
+        clenshaw[v], clenshaw[nz + v] = 0.0, 0.0
+    first, second = _U(0), nz
+    for term in range(_U(series.size) - _U(1)):
+        _next_term(u, nz, clenshaw, first, second, series[_U(series.size) - _U(1) - term])
+        first, second = second, first
+    for v in range(nz):
+        square = plane + z[a + v] * z[a + v]
+        value = 0.5 * u[v] * clenshaw[first + v] + series[0] - clenshaw[second + v]
+        w[v] = value * weight[a + v] / square**power if 0.0 < square < band else 0.0
+
+
+@jit(
+    "void(float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[::1], float64, "
+    "float64[::1], int64, int64[:, ::1], float64[::1], int64)",
+    fastmath=FAST,
+)
+def smooth_modes(
+    kx: Any, ky: Any, kz: Any, weights_x: Any, weights_y: Any, weights_z: Any, band: float, series: Any, power: int,
+    powers: Any, out: Any, nz_: int,
+) -> None:  # fmt: skip
+    """Add products of powers of k, times a function of k^2 over its power and weights, to out (powers, nx, ny, nz).
+
+    Rows of kx (turns, nx) fold onto each other; kz has them one after the other. series is Chebyshev's in
+    2 k^2/band - 1; beyond the band is nothing. Rows of powers are of one sum.
+    """
+    nx, ny, nz, highest = _U(kx.shape[1]), _U(ky.shape[1]), _U(nz_), _U(powers[0, 0] + powers[0, 1] + powers[0, 2])
+    sums = np.empty((highest + _U(1)) * nz)
+    u, clenshaw, w = np.empty(nz), np.empty(nz + nz), np.empty(nz)
+    for i in range(nx):
+        for a in range(_U(kx.shape[0])):
+            for j in range(ny):
+                for b in range(_U(ky.shape[0])):
+                    x, y = kx[a, i], ky[b, j]
+                    if x * x + y * y >= band:
+                        continue
+                    for v in range(_U(sums.size)):
+                        sums[v] = 0.0
+                    for c in range(_U(kz.size) // nz):
+                        _profile(x * x + y * y, kz, weights_z, c * nz, nz, band, series, power, u, clenshaw, w)
+                        for times in range(highest + _U(1)):
+                            _add_power(w, kz, c * nz, nz, sums, times * nz)
+                    for f in range(_U(powers.shape[0])):
+                        factor = weights_x[a, i] * weights_y[b, j]
+                        for _ in range(powers[f, 0]):
+                            factor *= x
+                        for _ in range(powers[f, 1]):
+                            factor *= y
+                        _add_times(sums, _U(powers[f, 2]) * nz, factor, out, ((f * nx + i) * ny + j) * nz, nz)
+
+
 spread, collect = with_addresses(_spread, forward_address), with_addresses(_collect, backward_address)
 planes = with_addresses(_planes, forward_address, backward_address)
