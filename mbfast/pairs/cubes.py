@@ -36,6 +36,7 @@ from mbfast._core.validate import FloatArray, real_array
 from mbfast._core.voigt import NAMES
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs.derivatives import FOURTH, INDICES, Derivatives, powers_of_d
+from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction, check_interaction
 
 _NEAR = 24  # largest offset in the table
@@ -149,6 +150,36 @@ def averaged_derivatives(d: FloatArray, of: Derivatives = FOURTH) -> FloatArray:
         mirrored = np.logical_xor.reduce(of.odd[:, :, None] & (d[:, near] < 0.0), axis=1)
         result[:, near] = np.where(mirrored, -1.0, 1.0) * _table(of)[:, x, y, z]
     return result
+
+
+def offset_derivatives(
+    lattice: BlockLattice,
+    shifts: FloatArray,
+    axis: int,
+    steps: range,
+    of: Derivatives = FOURTH,
+    *,
+    itself: bool = False,
+) -> FloatArray:
+    """Return derivatives, fourth ones or others, at the offsets >= 0 of a lattice with some `steps` along `axis`.
+
+    They are summed over the shifts (s, 3), in spacings, but for a block and itself, unless the cube's own are wanted;
+    shape (functions, n1, n2, n3), with the number of steps for n along the axis.
+    """
+    sides = [np.arange(n, dtype=np.float64) for n in lattice.shape]
+    sides[axis] = np.array(steps, dtype=np.float64)
+    offsets = np.stack(np.meshgrid(*sides, indexing="ij"))
+    d = offsets.reshape(3, -1)
+    derivatives = np.zeros((len(of.names), d.shape[1]))
+    if of is FOURTH and not lattice.averaged:
+        averaged.fourth_derivatives(d, np.ascontiguousarray(shifts.T), np.ones(len(shifts)), derivatives)
+        shifts = shifts[:0]
+    for shift in shifts:
+        places = d + shift[:, None]
+        apart = places.any(axis=0) | itself
+        at = averaged_derivatives(places[:, apart], of) if lattice.averaged else of.bare(places[:, apart])
+        derivatives[:, apart] += at
+    return derivatives.reshape(-1, *offsets.shape[1:])
 
 
 @functools.cache

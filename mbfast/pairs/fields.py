@@ -18,6 +18,7 @@ from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import LAYOUTS, Moments, as_rows
 from mbfast.pairs.problem import ROUNDING, Boundary, PairProblem
+from mbfast.pairs.strained import lattice_forces, lattice_virial
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -289,11 +290,11 @@ class PairField(ABC):
 
     def _forces(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:  # noqa: ARG002
         """Return the forces (N, 3), in N."""
-        raise ValueError(f"method must be 'direct' or 'ewald' for forces, got {self.method!r}")
+        return lattice_forces(self.problem, moments, workers, progress)
 
     def _virial(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:  # noqa: ARG002
         """Return the virial (3, 3), in J."""
-        raise ValueError(f"method must be 'direct' or 'ewald' for the virial, of points, got {self.method!r}")
+        return lattice_virial(self.problem, moments, workers, progress)
 
     def _refuse_points(self, what: str) -> None:
         if self.problem.at is not None:

@@ -10,10 +10,9 @@ import scipy.fft
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import NAMES, six
-from mbfast.pairs._kernels import averaged
 from mbfast.pairs._kernels import lattice as kernels
 from mbfast.pairs._kernels import periodic as periodic_kernels
-from mbfast.pairs.cubes import averaged_derivatives
+from mbfast.pairs.cubes import offset_derivatives
 from mbfast.pairs.derivatives import INDICES, odd_along
 from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
@@ -264,27 +263,6 @@ class LatticeField(PairField):
         matrix = np.diag(np.where(np.arange(self.interaction.components) < 3, equal, 0.5 * equal))
         matrix[:3, :3] += trace
         return matrix
-
-
-def offset_derivatives(lattice: BlockLattice, shifts: FloatArray, axis: int, steps: range) -> FloatArray:
-    """Return the fourth derivatives of r, as INDICES lists them, at the offsets >= 0 with some `steps` along `axis`.
-
-    They are summed over the shifts (s, 3), in spacings, but for a block and itself; shape (15, n1, n2, n3), with the
-    number of steps for n along the axis.
-    """
-    sides = [np.arange(n, dtype=np.float64) for n in lattice.shape]
-    sides[axis] = np.array(steps, dtype=np.float64)
-    offsets = np.stack(np.meshgrid(*sides, indexing="ij"))
-    d = offsets.reshape(3, -1)
-    derivatives = np.zeros((len(INDICES), d.shape[1]))
-    if lattice.averaged:
-        for shift in shifts:
-            places = d + shift[:, None]
-            apart = places.any(axis=0)
-            derivatives[:, apart] += averaged_derivatives(places[:, apart])
-    else:
-        averaged.fourth_derivatives(d, np.ascontiguousarray(shifts.T), np.ones(len(shifts)), derivatives)
-    return derivatives.reshape(-1, *offsets.shape[1:])
 
 
 def _composed(components: int, derivatives: FloatArray) -> FloatArray:

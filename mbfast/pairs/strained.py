@@ -1,0 +1,178 @@
+r"""Derivatives of the energy of a lattice: the virial, of points or cubes, and forces on points, by Fourier transforms.
+
+All is displaced by u_i = g_ij x_j, cubes deform with it, and moments stay: then each tensor changes by the average of
+r_j d_i Lambda over both blocks of a pair. Lambda consists of derivatives d_abcd r, and
+
+.. math:: r_j\,\partial_{iabcd}\,r = \partial_{ijabcd}\,\frac{r^3}{3}
+          - \sum_{e \in \{i,a,b,c,d\}} \delta_{je}\,\partial_{\{i,a,b,c,d\} - e}\,r,
+
+as r_j r is the derivative of r^3/3. These are homogeneous of degree -3 as Lambda is, and averages, and sums over images,
+are done in the same way. The virial is their product with the autocorrelation of the moments, offset by offset, or, with
+all images, wave vector by wave vector. A clamped body's energy has no mode k = 0, strained or not; what else may hold it
+adds a part that falls as 1/V.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import scipy.fft
+
+from mbfast._core import tiles
+from mbfast._core.validate import FloatArray
+from mbfast._core.voigt import WEIGHTS
+from mbfast.pairs.cubes import averaged_derivatives, composition, offset_derivatives
+from mbfast.pairs.derivatives import FIFTH, FOURTH, SIXTH, Derivatives
+from mbfast.pairs.geometry import Tile, cut
+from mbfast.pairs.moments import Moments, isotropic
+from mbfast.pairs.periodic import ImageModes
+from mbfast.pairs.problem import PairProblem
+
+_OFFSETS = 4096  # of a tile
+
+
+def lattice_virial(problem: PairProblem, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+    """Return the virial (3, 3) of a lattice, in J; under a given mean stress without what that stress does."""
+    shape, box, octant = _boxes(problem)
+    matrix = composition(problem.interaction)
+    matrix *= np.multiply.outer(_weights(problem), _weights(problem))[:, :, None]
+    spectra = _spectra(problem, moments, box)
+    folded = np.empty((2, 2, len(FOURTH.names), *octant))
+
+    def correlate(function: int) -> None:
+        """Fill in the part of the moments that a fourth derivative is multiplied with."""
+        power = np.zeros(spectra.shape[1:])
+        for p, q in np.argwhere(matrix[:, :, function]):
+            power += matrix[p, q, function] * (spectra[p].real * spectra[q].real + spectra[p].imag * spectra[q].imag)
+        part = power / problem.geometry.n_blocks if problem.every_image else scipy.fft.irfftn(power, box)
+        ends = np.arange(octant[2])
+        part = part[:, :, : octant[2]] * np.where((-ends) % box[2] == ends, 1.0, 2.0)  # of d and -d
+        for odd_x, along in enumerate(_folded(part, octant[0], 0)):
+            for odd_y, both in enumerate(_folded(along, octant[1], 1)):
+                folded[odd_x, odd_y, function] = both
+
+    families = [(of, _functions(problem, of)) for of in (SIXTH, FOURTH)]
+
+    def contract(some: Tile) -> list[FloatArray]:
+        """Return sums over the offsets of a tile: of each part with each sixth and with each fourth derivative."""
+        parts, sums = folded[:, :, :, slice(*some)].reshape(2, 2, len(FOURTH.names), -1), []
+        for of, functions in families:
+            values = functions(range(*some)).reshape(len(of.names), -1)
+            found = np.empty((len(FOURTH.names), len(of.names)))
+            for x, y in itertools.product((0, 1), repeat=2):
+                same = np.flatnonzero((of.odd[:, :2] == (x, y)).all(axis=1))
+                found[:, same] = np.einsum(
+                    "an,bn->ab", parts[x, y], values[same]
+                )  # no BLAS: its bits depend on threads
+            sums.append(found)
+        return sums
+
+    pieces = cut(octant[0], math.ceil(_OFFSETS / (octant[1] * octant[2])))
+    with tiles.counter(progress, len(FOURTH.names) + len(pieces), "virial") as advance:
+        tiles.run(correlate, range(len(FOURTH.names)), threads=workers, advance=advance)
+        sums = tiles.run(contract, pieces, threads=workers, advance=advance)
+    sixth, fourth = (np.sum([pair[which] for pair in sums], axis=0) for which in (0, 1))
+    virial = _assembled(sixth, fourth)
+    if problem.every_image:
+        total = spectra[:, 0, 0, 0].real
+        uniform = isotropic(*problem.interaction.uniform_field(problem.condition), total[None])[0]
+        virial -= np.eye(3) * float(np.sum(_weights(problem) * total * uniform)) / problem.geometry.n_blocks
+    return virial * (problem.scale * moments.unit) * moments.unit
+
+
+def lattice_forces(problem: PairProblem, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+    """Return the forces (N, 3) on the points of a lattice, in N."""
+    shape, box, octant = _boxes(problem)
+    matrix = composition(problem.interaction)
+    spectra, functions = _spectra(problem, moments, box), _functions(problem, FIFTH)(range(octant[0]))
+    modes = np.empty((len(FIFTH.names), *spectra.shape[1:]))
+    result = np.zeros((3, *shape))
+
+    def transform(function: int) -> None:
+        """Fill in the imaginary part of the transform of a fifth derivative, which has no real one."""
+        whole, odd = functions[function], FIFTH.odd[function]
+        for axis in range(2 if problem.every_image else 3):
+            whole = _unfolded(whole, box[axis], axis, odd=bool(odd[axis]))
+        modes[function] = whole if problem.every_image else scipy.fft.rfftn(whole).imag
+
+    def apply(axis: int) -> None:
+        """Add up one component of the forces."""
+        step = np.arange(3) == axis
+        for p, row in enumerate(matrix):
+            field = np.zeros(spectra.shape[1:], dtype=np.complex128)
+            for q, derivative in np.argwhere(row):
+                along = modes[FIFTH.place[tuple(FOURTH.powers[derivative] + step)]]
+                field += 1j * along * (_weights(problem)[q] * row[q, derivative] * spectra[q])
+            inside = scipy.fft.irfftn(field, box)[: shape[0], : shape[1], : shape[2]]
+            result[axis] += _weights(problem)[p] * moments.components(0, inside.size)[p].reshape(shape) * inside
+
+    with tiles.counter(progress, len(modes) + 3, "forces") as advance:
+        tiles.run(transform, range(len(modes)), threads=workers, advance=advance)
+        tiles.run(apply, range(3), threads=workers, advance=advance)
+    scale = -2.0 * problem.scale * moments.unit / problem.geometry.unit * moments.unit
+    return scale * result.reshape(3, -1).T
+
+
+def _boxes(problem: PairProblem) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return the sides of the lattice, of its transforms, and of an octant of offsets or wave vectors."""
+    assert problem.lattice is not None
+    shape = problem.lattice.shape
+    if problem.every_image:
+        return shape, shape, tuple(n // 2 + 1 for n in shape)
+    return shape, tuple(scipy.fft.next_fast_len(2 * n - 1, real=True) for n in shape), shape
+
+
+def _weights(problem: PairProblem) -> FloatArray:
+    return WEIGHTS[: problem.interaction.components]
+
+
+def _spectra(problem: PairProblem, moments: Moments, box: tuple[int, ...]) -> FloatArray:
+    """Return the transforms of the moments, complex, by component."""
+    rows = moments.components(0, problem.geometry.n_blocks).reshape(-1, *problem.geometry.leading)
+    spectra: FloatArray = scipy.fft.rfftn(rows, box, axes=(1, 2, 3))
+    return spectra
+
+
+def _functions(problem: PairProblem, of: Derivatives) -> Callable[[range], FloatArray]:
+    """Return what gives derivatives at steps along the first axis of the octant, or, with all images, transforms."""
+    lattice = problem.lattice
+    assert lattice is not None
+    if not problem.every_image:
+        return lambda steps: offset_derivatives(lattice, problem.shifts, 0, steps, of, itself=problem.self_field)
+    modes = ImageModes(lattice, of=of, clamped=True)
+    own = averaged_derivatives(np.zeros((3, 1)), of) if problem.self_field else np.zeros((len(of.names), 1))
+    return lambda steps: modes(steps) + own[:, :, None, None]
+
+
+def _folded(part: FloatArray, count: int, axis: int) -> tuple[FloatArray, FloatArray]:
+    """Return sums and differences of what is at the offsets 0 ... count - 1 along an axis and at those opposite."""
+    ahead = np.arange(count)
+    back = -ahead % part.shape[axis]
+    weights = np.where(ahead == back, 0.5, 1.0).reshape([-1 if other == axis else 1 for other in range(3)])
+    one, other = weights * part.take(ahead, axis), weights * part.take(back, axis)
+    return one + other, one - other
+
+
+def _unfolded(part: FloatArray, size: int, axis: int, *, odd: bool) -> FloatArray:
+    """Continue a function, even or odd along an axis, from the offsets ahead to those opposite, zero between."""
+    ahead = np.arange(part.shape[axis])
+    moved = np.moveaxis(part, axis, 0)
+    whole = np.zeros((size, *moved.shape[1:]))
+    whole[-ahead % size] = -moved if odd else moved
+    whole[ahead] = moved
+    return np.moveaxis(whole, 0, axis)
+
+
+def _assembled(sixth: FloatArray, fourth: FloatArray) -> FloatArray:
+    """Return the sum (3, 3) of what each fourth derivative becomes when all is strained."""
+    steps = np.eye(3, dtype=np.int64)
+    result = np.zeros((3, 3))
+    for (i, j), (function, powers) in itertools.product(np.ndindex(3, 3), enumerate(FOURTH.powers)):
+        result[i, j] += sixth[function, SIXTH.place[tuple(powers + steps[i] + steps[j])]]
+        result[i, j] -= fourth[function, function] * (i == j)
+        if powers[j]:
+            result[i, j] -= powers[j] * fourth[function, FOURTH.place[tuple(powers - steps[j] + steps[i])]]
+    return result
