@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,11 +13,13 @@ from numpy.typing import ArrayLike
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
+from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs._ewald.mesh import OpenFar, PeriodicFar
 from mbfast.pairs._ewald.near import Near
 from mbfast.pairs._ewald.plan import Plan, choose
 from mbfast.pairs._ewald.profile import derivative, polynomials
 from mbfast.pairs._kernels import ewald as kernels
+from mbfast.pairs._kernels import ewald_gradients as gradients
 from mbfast.pairs.fields import SPARE, Cost, PairField, nbytes_of
 from mbfast.pairs.geometry import BlockLattice, folded
 from mbfast.pairs.interactions import Interaction
@@ -25,6 +30,10 @@ _SET_UP = 1.3  # times a field: both of them over one
 _KERNELS: dict[int, tuple[Any, Any, tuple[int, ...]]] = {
     6: (kernels.near_stress, kernels.stress_modes, (2, 3, 4)),
     3: (kernels.near_dipole, kernels.dipole_modes, (1, 2)),
+}
+_GRADIENTS: dict[int, tuple[Any, Any]] = {  # their polynomials are of one order more
+    6: (gradients.near_stress, gradients.stress_virial),
+    3: (gradients.near_dipole, gradients.dipole_virial),
 }
 
 
@@ -152,7 +161,7 @@ class EwaldField(PairField):
             return
         box, fractions, positions = _placed(problem, problem.geometry.reduced().T)
         size = 2.0 ** math.frexp(float(np.abs(box).max()))[1]  # powers of a distance stay within the range of doubles
-        box, positions = box / size, positions / size
+        box, positions, self._size = box / size, positions / size, size * problem.geometry.unit
         with np.errstate(over="ignore"):
             self._scale = problem.scale * float(np.float64(size) ** -3.0)
         self._plan = plan = _plan(problem, box, fractions[:n], len(fractions) - n)
@@ -184,18 +193,67 @@ class EwaldField(PairField):
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         rows = np.zeros((self._n + (0 if self.problem.at is None else self._targets), self.interaction.components))
         rows[: self._n] = moments.components(0, self._n).T  # points are blocks without moments
-        near, modes, orders = _KERNELS[self.interaction.components]
-        parts = self.interaction.parts if len(orders) > 2 else ()
+        near, modes, _ = _KERNELS[self.interaction.components]
         field = isotropic(*self._uniform, rows.sum(axis=0)[None]) - isotropic(*self._self, rows)
         with tiles.counter(progress, 1, "field") as advance:
-            # without coefficients of the biharmonic part that part's factors are not wanted either
             if self._far is not None:
-                self._far.add(lambda *given: modes(*(given if parts else given[:-1]), *parts), rows, field, workers)
+                self._far.add(partial(self._through, modes), rows, field, workers)
             field *= self._plan.cutoff**-3.0
-            self._near.add(near, rows, self._polynomials, parts, field, workers)
+            self._near.add(near, rows, self._polynomials, self._parts, field, workers)
             advance()
         field *= self._scale * moments.unit
         out.reshape(self._targets, moments.width)[:] = as_rows(field[-self._targets :].T, moments.width)
+
+    @property
+    def _parts(self) -> tuple[float, ...]:
+        """Coefficients that kernels of modes and of near pairs want: none where there is no biharmonic part."""
+        return self.interaction.parts if self.interaction.components > 3 else ()
+
+    def _through(self, kernel: Callable[..., None], *given: Any, factors: tuple[FloatArray, ...], more: Any) -> None:
+        """Call a kernel of modes; without a biharmonic part its factors, every other one, are not wanted either."""
+        kernel(*given, *(factors if self._parts else factors[::2]), *self._parts, *more)
+
+    @functools.cached_property
+    def _steeper(self) -> FloatArray:
+        """As `_polynomials`, of one order more."""
+        orders = tuple(order + 1 for order in _KERNELS[self.interaction.components][2])
+        plan = self._plan
+        if self._far is None:
+            return self._polynomials
+        return polynomials(plan.profile(), orders, plan.cutoff, plan.reach, 2e-3 * self.rtol)
+
+    def _near_sums(self, rows: FloatArray, workers: int) -> FloatArray:
+        """Return sums (N, 12) over near pairs of du/dd and (du/dd_i) d_j."""
+        sums = np.zeros((self._n, 12))
+        kernel = _GRADIENTS[self.interaction.components][0]
+        self._near.add(kernel, rows, self._steeper, self._parts, sums, workers, own=True)
+        return sums
+
+    def _forces(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        rows = np.ascontiguousarray(moments.components(0, self._n).T)
+        with tiles.counter(progress, 1, "forces") as advance:
+            forces = self._near_sums(rows, workers)[:, :3]
+            if self._far is not None:
+                modes, own = _KERNELS[self.interaction.components][1], rows * WEIGHTS[: rows.shape[1]]
+                far = self._far.gradient(partial(self._through, modes), rows, own, workers)
+                forces += self._plan.cutoff**-4.0 * far
+            advance()
+        return forces * (-2.0 * self._scale * moments.unit / self._size * moments.unit)
+
+    def _virial(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        rows = np.ascontiguousarray(moments.components(0, self._n).T)
+        with tiles.counter(progress, 1, "virial") as advance:
+            near = [math.fsum(column) for column in self._near_sums(rows, workers)[:, 3:].T]
+            virial = np.reshape(near, (3, 3))
+            if self._far is not None:
+                kernel = partial(self._through, _GRADIENTS[self.interaction.components][1])
+                far = self._far.virial(kernel, rows, workers)
+                if self.boundary == "periodic":  # the uniform field falls with the volume
+                    total = rows.sum(axis=0)
+                    far -= np.eye(3) * (WEIGHTS[: total.size] * total @ isotropic(*self._uniform, total[None])[0])
+                virial += self._plan.cutoff**-3.0 * far
+            advance()
+        return virial * (self._scale * moments.unit * moments.unit)
 
 
 def _rtol(problem: PairProblem) -> float:
