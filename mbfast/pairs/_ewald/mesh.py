@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from mbfast.pairs._ewald.profile import IntArray, Octave, Window
 from mbfast.pairs._kernels import ewald as kernels
 from mbfast.pairs._kernels.ewald_gradients import gradient
 from mbfast.pairs.geometry import Tile
+
+ModeEnergy: TypeAlias = Callable[..., tuple[FloatArray, FloatArray]]
+"""From modes of moments, wave vectors, harmonic and biharmonic factors and their slopes to energies and d/dk."""
 
 _ROWS = 1 << 13  # blocks of a tile of the mesh
 _CUBE = 8  # nodes along its side
@@ -125,7 +128,7 @@ class _Modes:
 
         def through(pencil: Any, j: slice) -> None:
             factors = self._harmonic[:, j], self._biharmonic[:, j]
-            multiply(pencil, self._k[0], self._k[1][j], self._k[2], factors=factors, more=())
+            multiply(pencil, self._k[0], self._k[1][j], self._k[2], *factors)
             _fft.turn(pencil, forward=False)
 
         def back(i: int) -> None:
@@ -135,16 +138,20 @@ class _Modes:
         modes = self._through(through, mesh, workers)
         tiles.run(back, range(len(mesh)), threads=workers)
 
-    def virial(self, subtract: Callable[..., None], mesh: FloatArray, workers: int) -> FloatArray:
-        """Return the derivative (3, 3) of the energy of a mesh by strain, the box's included."""
+    def virial(self, energy: ModeEnergy, mesh: FloatArray, workers: int) -> FloatArray:
+        """Return the derivative (3, 3) of the energy of a mesh by a gradient of displacement, the box's included.
+
+        Wave vectors change as k does when k.x is kept, and the volume, whose inverse the factors have, by the trace.
+        """
         copies, parts = np.full(self._k[2].shape[0], 2.0), np.zeros((self._shape[1], 3, 3))
         copies[0] = 1.0
 
         def through(pencil: Any, j: slice) -> None:
+            k = self._k[0][:, None] + self._k[1][j] + self._k[2]
             slopes = self._weighted(self._octave.slopes, slice(None), j)
-            factors = self._harmonic[:, j], self._biharmonic[:, j], *slopes
-            more = copies, parts[j.start]
-            subtract(pencil, self._k[0], self._k[1][j], self._k[2], factors=factors, more=more)
+            energies, gradients = energy(pencil, k[:, None], self._harmonic[:, j], self._biharmonic[:, j], *slopes)
+            parts[j.start] -= np.eye(3) * np.sum(copies * energies)
+            parts[j.start] -= np.einsum("n,ina,inb->ab", copies, k, gradients[:, 0])
 
         self._through(through, mesh, workers)
         return np.asarray(parts.sum(axis=0), dtype=np.float64)
@@ -197,7 +204,7 @@ class Far(ABC):
         """Return the field at all nodes that are met."""
 
     @abstractmethod
-    def virial(self, subtract: Callable[..., None], moments: FloatArray, workers: int) -> FloatArray:
+    def virial(self, energy: ModeEnergy, moments: FloatArray, workers: int) -> FloatArray:
         """Return the derivative (3, 3) of the energy by a gradient of displacement."""
 
 
@@ -217,8 +224,8 @@ class PeriodicFar(Far):
         self._modes.apply(multiply, mesh, workers)
         return np.pad(mesh, [(0, self._width)] * 3 + [(0, 0)], mode="wrap")
 
-    def virial(self, subtract: Callable[..., None], moments: FloatArray, workers: int) -> FloatArray:
-        return self._modes.virial(subtract, self._spread(moments, workers), workers)
+    def virial(self, energy: ModeEnergy, moments: FloatArray, workers: int) -> FloatArray:
+        return self._modes.virial(energy, self._spread(moments, workers), workers)
 
     def _spread(self, moments: FloatArray, workers: int) -> FloatArray:
         mesh = self._points.spread(moments, tuple(n + self._width for n in self._shape), workers)
@@ -259,12 +266,12 @@ class OpenFar(Far):
         self._convolve(0, multiply, mesh, workers)
         return mesh
 
-    def virial(self, subtract: Callable[..., None], moments: FloatArray, workers: int) -> FloatArray:
+    def virial(self, energy: ModeEnergy, moments: FloatArray, workers: int) -> FloatArray:
         mesh = self._points.spread(moments, self._points.met, workers)
-        virial: FloatArray = self._modes[0].virial(subtract, mesh, workers)
+        virial: FloatArray = self._modes[0].virial(energy, mesh, workers)
         for modes, transfers in zip(self._modes[1:], self._transfers, strict=True):
             mesh = _restricted(mesh, transfers, workers)[-1]
-            virial += modes.virial(subtract, mesh, workers)
+            virial += modes.virial(energy, mesh, workers)
         return virial
 
     def _convolve(self, octave: int, multiply: Callable[..., None], mesh: FloatArray, workers: int) -> None:

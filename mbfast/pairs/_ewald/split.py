@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import WEIGHTS
-from mbfast.pairs._ewald.mesh import Far, OpenFar, PeriodicFar
+from mbfast._core.voigt import FULL, WEIGHTS
+from mbfast.pairs._ewald.mesh import Far, ModeEnergy, OpenFar, PeriodicFar
 from mbfast.pairs._ewald.near import Near
 from mbfast.pairs._ewald.plan import Plan
 from mbfast.pairs._ewald.profile import derivative, polynomials
@@ -27,13 +27,41 @@ class _Kernels(NamedTuple):
     near: Callable[..., None]
     modes: Callable[..., None]
     near_gradient: Callable[..., None]  # these derivatives are of one order more
-    virial: Callable[..., None]
+    energy: ModeEnergy
     orders: tuple[int, ...]
 
 
+def _stress_energy(
+    moments: Any, k: FloatArray, harmonic: FloatArray, biharmonic: FloatArray, slope: FloatArray, slope_: FloatArray,
+    b: float, c2: float,
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """Return A = b H w*.w/k^2 - c2 B q*q/k^4, w = T k, q = k.w, of modes T (..., 6), and dA/dk (..., 3)."""
+    t, k2 = moments[..., FULL], np.sum(k * k, axis=-1)
+    i2 = np.divide(1.0, k2, out=np.zeros_like(k2), where=k2 > 0.0)
+    w = np.einsum("...ij,...j->...i", t, k)
+    q = np.einsum("...i,...i->...", w, k)
+    ww, qq = np.sum(np.abs(w) ** 2, axis=-1), np.abs(q) ** 2
+    h, p = b * i2 * harmonic, c2 * i2 * i2 * biharmonic
+    of_k2 = i2 * (b * slope - h) * ww - i2 * (c2 * i2 * slope_ - 2.0 * p) * qq
+    of_w = h[..., None] * np.einsum("...ij,...j->...i", t, w.conj()) - (2.0 * p * q)[..., None] * w.conj()
+    return h * ww - p * qq, 2.0 * (of_k2[..., None] * k + of_w.real)
+
+
+def _dipole_energy(
+    moments: Any, k: FloatArray, harmonic: FloatArray, _: FloatArray, slope: FloatArray, _slope: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return A = H q*q/k^2, q = k.p, of modes p (..., 3), and dA/dk (..., 3)."""
+    k2 = np.sum(k * k, axis=-1)
+    i2 = np.divide(1.0, k2, out=np.zeros_like(k2), where=k2 > 0.0)
+    q = np.einsum("...i,...i->...", moments, k)
+    qq, h = np.abs(q) ** 2, i2 * harmonic
+    of_q = (h * q.conj())[..., None] * moments
+    return h * qq, 2.0 * ((i2 * (slope - h) * qq)[..., None] * k + of_q.real)
+
+
 _KERNELS = {
-    6: _Kernels(fields.near_stress, fields.stress_modes, gradients.near_stress, gradients.stress_virial, (2, 3, 4)),
-    3: _Kernels(fields.near_dipole, fields.dipole_modes, gradients.near_dipole, gradients.dipole_virial, (1, 2)),
+    6: _Kernels(fields.near_stress, fields.stress_modes, gradients.near_stress, _stress_energy, (2, 3, 4)),
+    3: _Kernels(fields.near_dipole, fields.dipole_modes, gradients.near_dipole, _dipole_energy, (1, 2)),
 }
 
 
@@ -91,15 +119,15 @@ class Split:
             return np.zeros((len(orders), 4))
         return polynomials(plan.profile(), orders, plan.cutoff, plan.reach, 2e-3 * plan.rtol)
 
-    def _through(self, kernel: Callable[..., None], *given: Any, factors: tuple[FloatArray, ...], more: Any) -> None:
-        """Call a kernel of modes; without a biharmonic part its factors, every other one, are not wanted either."""
-        kernel(*given, *(factors if self._parts else factors[::2]), *self._parts, *more)
+    def _multiply(self, *given: Any) -> None:
+        """Turn modes of moments into those of their field; without a biharmonic part without its factors, the last."""
+        self._kernels.modes(*(given if self._parts else given[:-1]), *self._parts)
 
     def field(self, rows: FloatArray, workers: int) -> FloatArray:
         """Return the field (N, m) of moments (N, m)."""
         field = isotropic(*self._uniform, rows.sum(axis=0)[None]) - isotropic(*self._self, rows)
         if self._far is not None:
-            self._far.add(partial(self._through, self._kernels.modes), rows, field, workers)
+            self._far.add(self._multiply, rows, field, workers)
         field *= self.plan.cutoff**-3.0
         self._near.add(self._kernels.near, rows, self._polynomials, self._parts, field, workers)
         return field
@@ -115,15 +143,15 @@ class Split:
         """Return (N, 3) the gradient of the field of moments (N, m) at each block, contracted with the block's own."""
         gradient = self._near_sums(rows, workers)[:, :3]
         if self._far is not None:
-            kernel, own = partial(self._through, self._kernels.modes), rows * WEIGHTS[: rows.shape[1]]
-            gradient += self.plan.cutoff**-4.0 * self._far.gradient(kernel, rows, own, workers)
+            own = rows * WEIGHTS[: rows.shape[1]]
+            gradient += self.plan.cutoff**-4.0 * self._far.gradient(self._multiply, rows, own, workers)
         return gradient
 
     def virial(self, rows: FloatArray, workers: int) -> FloatArray:
         """Return the derivative (3, 3) of the sum of all T:h by a gradient of displacement."""
         virial = np.reshape([math.fsum(column) for column in self._near_sums(rows, workers)[:, 3:].T], (3, 3))
         if self._far is not None:
-            far = self._far.virial(partial(self._through, self._kernels.virial), rows, workers)
+            far = self._far.virial(lambda *given: self._kernels.energy(*given, *self._parts), rows, workers)
             if isinstance(self._far, PeriodicFar):  # the uniform field falls with the volume
                 total = rows.sum(axis=0)
                 far -= np.eye(3) * (WEIGHTS[: total.size] * total @ isotropic(*self._uniform, total[None])[0])

@@ -1,4 +1,4 @@
-"""Derivatives of Ewald sums by positions and strain: of near pairs, of what is smooth on its mesh, and of its modes.
+"""Derivatives of Ewald sums by positions: of near pairs, and of what is smooth on its mesh.
 
 Notation and layout are those of `mbfast.pairs._kernels.ewald`. With w = T d, q = d.w, t = tr T, primes likewise, and
 psi_n = D^n psi, phi_n = D^n phi, the near energies of two moments are
@@ -231,72 +231,3 @@ def gradient(places: Any, window: Any, slopes: Any, ny: int, nz: int, mesh: Any,
                 gy += wz[p] * own[i, a] * of_y[p * m + a]
                 gz += vz[p] * own[i, a] * of_z[p * m + a]
         out[i, 0], out[i, 1], out[i, 2] = gx, gy, gz
-
-
-@jit(
-    "void(complex128[:, :, :, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, :, :], "
-    "float64[:, :, :], float64[:, :, :], float64[:, :, :], float64, float64, float64[::1], float64[:, ::1])"
-)
-def stress_virial(
-    modes: Any, kx: Any, ky: Any, kz: Any, harmonic: Any, biharmonic: Any, slope: Any, slope_: Any,
-    b: float, c2: float, copies: Any, out: Any,
-) -> None:  # fmt: skip
-    """Subtract from out (3, 3) delta_ij A + k_i dA/dk_j, the sum over modes of A = b H w*.w/k^2 - c2 B q*q/k^4.
-
-    A is the energy of the moments' modes (nx, ny, nz, 6), as `stress_modes` takes them; H and B are functions of k^2
-    with derivatives by it, the slopes. Each mode stands for so many copies along the last axis.
-    """
-    d = np.empty(3)
-    for i in range(kx.shape[0]):
-        for j in range(ky.shape[0]):
-            for n in range(kz.shape[0]):
-                k = kx[i] + ky[j] + kz[n]
-                k2 = k[0] * k[0] + k[1] * k[1] + k[2] * k[2]
-                i2 = 1.0 / k2 if k2 > 0.0 else 0.0
-                t = modes[i, j, n]
-                wx = t[0] * k[0] + t[5] * k[1] + t[4] * k[2]
-                wy = t[5] * k[0] + t[1] * k[1] + t[3] * k[2]
-                wz = t[4] * k[0] + t[3] * k[1] + t[2] * k[2]
-                q = k[0] * wx + k[1] * wy + k[2] * wz
-                ww = (wx * wx.conjugate() + wy * wy.conjugate() + wz * wz.conjugate()).real
-                qq = (q * q.conjugate()).real
-                h, p = copies[n] * b * i2 * harmonic[i, j, n], copies[n] * c2 * i2 * i2 * biharmonic[i, j, n]
-                e = copies[n] * (b * i2 * slope[i, j, n] * ww - c2 * i2 * i2 * slope_[i, j, n] * qq)
-                e = 2.0 * (e - i2 * (h * ww - 2.0 * p * qq))
-                h, p, trace = 2.0 * h, 4.0 * p, h * ww - p * qq
-                wx, wy, wz, q = wx.conjugate(), wy.conjugate(), wz.conjugate(), p * q
-                d[0] = e * k[0] + (h * (t[0] * wx + t[5] * wy + t[4] * wz) - q * wx).real
-                d[1] = e * k[1] + (h * (t[5] * wx + t[1] * wy + t[3] * wz) - q * wy).real
-                d[2] = e * k[2] + (h * (t[4] * wx + t[3] * wy + t[2] * wz) - q * wz).real
-                for a in range(3):
-                    out[a, a] -= trace
-                    for c in range(3):
-                        out[a, c] -= k[a] * d[c]
-
-
-@jit(
-    "void(complex128[:, :, :, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, :, :], "
-    "float64[:, :, :], float64[::1], float64[:, ::1])"
-)
-def dipole_virial(
-    modes: Any, kx: Any, ky: Any, kz: Any, harmonic: Any, slope: Any, copies: Any, out: Any
-) -> None:  # fmt: skip
-    """Subtract from out (3, 3) delta_ij A + k_i dA/dk_j, the sum over modes of A = H q*q/k^2; as `stress_virial`."""
-    d = np.empty(3)
-    for i in range(kx.shape[0]):
-        for j in range(ky.shape[0]):
-            for n in range(kz.shape[0]):
-                k = kx[i] + ky[j] + kz[n]
-                k2 = k[0] * k[0] + k[1] * k[1] + k[2] * k[2]
-                i2 = copies[n] / k2 if k2 > 0.0 else 0.0
-                t = modes[i, j, n]
-                q = (t[0] * k[0] + t[1] * k[1] + t[2] * k[2]).conjugate()
-                qq = (q * q.conjugate()).real
-                h = i2 * harmonic[i, j, n]
-                e = 2.0 * qq * (i2 * slope[i, j, n] - h / k2 if k2 > 0.0 else 0.0)
-                for a in range(3):
-                    d[a] = e * k[a] + 2.0 * h * (q * t[a]).real
-                for a in range(3):
-                    out[a, a] -= h * qq
-                    for c in range(3):
-                        out[a, c] -= k[a] * d[c]
