@@ -68,19 +68,22 @@ class PairField(ABC):
     cost: Cost
 
     @classmethod
-    def of(cls, problem: PairProblem, *, threads: int | None = None) -> Self:
-        """Return the method set up for a checked problem; a ValueError if it is not made for it."""
+    def of(cls, problem: PairProblem, *, threads: int | None = None, derivatives: bool = False) -> Self:
+        """Return the method set up for a checked problem, for forces and virial first if these are wanted at once.
+
+        A ValueError if it is not made for the problem.
+        """
         made = cls.__new__(cls)
-        made._make(problem, threads)
+        made._make(problem, threads, derivatives)
         return made
 
-    def _make(self, problem: PairProblem, threads: int | None) -> None:
+    def _make(self, problem: PairProblem, threads: int | None, derivatives: bool = False) -> None:
         workers = tiles.check_threads(threads)
         reason = self.why_not(problem)
         if reason:
             raise ValueError(reason)
         self.problem, self.interaction, self.boundary = problem, problem.interaction, problem.boundary
-        self._n, self._targets = problem.geometry.n_blocks, problem.n_targets
+        self._n, self._targets, self._derivatives = problem.geometry.n_blocks, problem.n_targets, derivatives
         self._set_up(workers)
 
     def _afford(self, cost: Cost) -> None:

@@ -102,8 +102,8 @@ class ImageModes:
 @functools.cache
 def _series(cubed: bool) -> tuple[FloatArray, int]:
     """Chebyshev's series, in 2 (k/band)^2 - 1, of the transform's smooth part times a power of k^2, and the power."""
-    # of r, or of r^3/3; of that six factors i make minus one
-    return -8.0 * math.pi * Profile(_BANDWIDTH, flat=True).series(cubed=cubed) * (4.0 if cubed else 1.0), 2 + cubed
+    series = Profile(_BANDWIDTH, flat=True).band(cubed=cubed).series
+    return (-32.0 if cubed else -8.0) * math.pi * series, 2 + cubed  # six factors i make minus one
 
 
 @functools.cache

@@ -244,7 +244,7 @@ def pair_forces(
         macroscopic=macroscopic, rtol=rtol,
     )  # fmt: skip
     require_points(problem)
-    summed, checked, workers = _prepared(problem, moments, method, threads)
+    summed, checked, workers = _prepared(problem, moments, method, threads, derivatives=True)
     return summed.forces_of(checked, workers, progress)
 
 
@@ -285,12 +285,12 @@ def pair_virial(
         interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
         macroscopic=macroscopic, rtol=rtol,
     )  # fmt: skip
-    summed, checked, workers = _prepared(problem, moments, method, threads)
+    summed, checked, workers = _prepared(problem, moments, method, threads, derivatives=True)
     return summed.virial_of(checked, workers, progress)
 
 
 def _prepared(
-    problem: PairProblem, moments: ArrayLike, method: Method, threads: int | None
+    problem: PairProblem, moments: ArrayLike, method: Method, threads: int | None, *, derivatives: bool = False
 ) -> tuple[PairField, Moments, int]:
     """Check what is left, and set the method up."""
     workers = tiles.check_threads(threads)
@@ -299,6 +299,6 @@ def _prepared(
     if method == "auto":
         method, problem, why = auto_method(problem)
         _log.info("auto takes %s: %s", method, why)
-    summed = METHODS[method].of(problem, threads=workers)
+    summed = METHODS[method].of(problem, threads=workers, derivatives=derivatives)
     _log.info("pair sum by %r", summed)
     return summed, checked, workers
