@@ -180,8 +180,9 @@ def test_far_away_cubes_are_points(interaction, direction):
         assert orders == pytest.approx([2, 4], abs=0.02)
 
 
-def test_the_points_of_the_far_field_are_exact_for_biharmonic_polynomials():
-    points, weights, _ = _averaged._rule()
+def test_the_points_of_the_far_field_are_exact_for_triharmonic_polynomials():
+    """Biharmonic ones by the weights, triharmonic ones with those of twice the Laplacian as well."""
+    points, weights, more = _averaged._rule()
     assert points.shape == (3, 33)
     x, w = np.polynomial.legendre.leggauss(8)  # halves of the triangle, to degree 15
     x, w = np.concatenate([0.5 * x - 0.5, 0.5 * x + 0.5]), np.concatenate([w, w]) / 2
@@ -192,10 +193,13 @@ def test_the_points_of_the_far_field_are_exact_for_biharmonic_polynomials():
         worst = 0.0
         for _ in range(20):
             a, b = np.linalg.qr(rng.normal(size=(3, 2)))[0].T
-            for power in (0, 2) if degree > 1 else (0,):
-                # (a + ib).x to any power is harmonic, r^2 times it biharmonic
-                f = lambda u: ((a + 1j * b) @ u) ** (degree - power) * np.sum(u**2, axis=0) ** (power // 2)  # noqa: B023, E731
-                worst = max(worst, abs(f(points) @ weights - f(grid) @ exact))
+            for power in range(0, min(degree, 4) + 1, 2):
+                # (a + ib).x to any power is harmonic, r^2 and r^4 times it bi- and triharmonic
+                order = degree - power
+                harmonic, around = (((a + 1j * b) @ u) ** order for u in (points, grid))
+                lacking = more @ harmonic * 8 * (2 * order + 3) * (2 * order + 5) if power == 4 else 0.0
+                found = weights @ (harmonic * np.sum(points**2, axis=0) ** (power // 2)) + lacking
+                worst = max(worst, abs(found - exact @ (around * np.sum(grid**2, axis=0) ** (power // 2))))
         assert (worst < 1e-15) == (degree < 10 or degree % 2 == 1)
 
 
