@@ -1,5 +1,7 @@
 """Forces and the virial: derivatives of the energy by positions and strain, against naive sums and differences."""
 
+from functools import partial
+
 import naive
 import numpy as np
 import pytest
@@ -333,15 +335,21 @@ def test_refusals():
         probed.forces(moments)
     with pytest.raises(ValueError, match="at is for fields; the virial is that of the blocks"):
         probed.virial(moments)
-    cubes, its = mbfast.BlockLattice((1, 1, 1), 1e-9, averaged=True), np.ones((1, 1, 1, 3))
-    for forces in (mbfast.DirectField(DIPOLES, cubes).forces, lambda m: mbfast.pair_forces(DIPOLES, cubes, m)):
-        with pytest.raises(ValueError, match="blocks must be points for forces, got averaged=True"):
-            forces(its)
     close = [[0.0, 0.0, 0.0], [1e-100, 0.0, 0.0], [1.0, 0.0, 0.0]]
     for method in ("direct", "ewald"):
         for function in (mbfast.pair_forces, mbfast.pair_virial):
             with pytest.raises(ValueError, match="beyond the range of doubles"):
                 function(DIPOLES, close, np.ones((3, 3)), method=method)
+
+
+def test_cubes_cannot_move(monkeypatch):
+    monkeypatch.setattr("mbfast.pairs.direct.averaged_tensors", lambda *_: np.zeros((1, 3, 3)))  # takes a minute, bare
+    cubes, moments = mbfast.BlockLattice((1, 1, 1), 1e-9, averaged=True), np.ones((1, 1, 1, 3))
+    calls = [mbfast.DirectField(DIPOLES, cubes).forces]
+    calls += [partial(mbfast.pair_forces, DIPOLES, cubes, method=method) for method in ("auto", "direct", "fft")]
+    for call in calls:
+        with pytest.raises(ValueError, match="blocks must be points for forces, got averaged=True"):
+            call(moments)
 
 
 @pytest.mark.parametrize("function", [mbfast.pair_forces, mbfast.pair_virial])
