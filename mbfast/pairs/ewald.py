@@ -79,6 +79,12 @@ class EwaldField(PairField):
     fields of five such units and more, so errors are usually far below rtol. Only if moments are such that all fields
     nearly cancel, rtol is relative to that unit, not to them.
 
+    Forces follow from the derivatives of the mesh's window, the virial from those of the modes by wave vectors, neither
+    with more transforms. Both are worse than the field of the same plan, so they have a sum of their own, set up at
+    their first use, with a plan for a sixteenth of rtol. Errors of forces are then below rtol times the largest of
+    them, or times 12 unit T^2/d, the force between the largest moments T, in line, at the distance d. Those of the
+    virial are below rtol times its largest component, or times unit and the sum of all T_s^2.
+
     Up to some thousand blocks in free space, less where rtol is large, are all near: a direct sum. Cells are reduced
     as by Minkowski, so that all cells of one lattice give one answer in one time, and images are found by the distances
     of opposite faces: slabs, chains and sheared cells cost what their blocks and their volume say.
