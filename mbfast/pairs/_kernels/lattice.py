@@ -214,24 +214,23 @@ def _dipole_matrix(k: Any, a: Any, n: Any, m: Any, b: Any) -> None:
 
 
 def _multiply(size: int) -> Any:
-    """Eight lanes of `size` components at a times the symmetric matrix at b, the rows of its upper triangle.
+    """Eight lanes of `size` components at a, and those at a_, times the symmetric matrix at b, its upper triangle.
 
     Components have the signs from s on, before and after.
     """
-    places = {pair: 8 * i for i, pair in enumerate(itertools.combinations_with_replacement(range(size), 2))}
+    pairs = list(itertools.combinations_with_replacement(range(size), 2))
 
-    def multiply(x: Any, a: Any, n: Any, k: Any, b: Any, signs: Any, s: Any) -> None:
+    def multiply(x: Any, a: Any, a_: Any, n: Any, k: Any, b: Any, signs: Any, s: Any) -> None:
         sign = [signs[s + c] for c in range(size)]
         for v in counted(n):
-            p, o = a + v, b + v
-            t = [sign[c] * x[p + 8 * c] for c in range(size)]
-            m = {pair: k[o + place] for pair, place in places.items() if pair[0] < pair[1]}
-            for c in range(size):
-                total = None
-                for d in range(size):
-                    element = k[o + places[c, c]] if c == d else m[min(c, d), max(c, d)]
-                    total = element * t[d] if total is None else total + element * t[d]
-                x[p + 8 * c] = sign[c] * total
+            m = {pair: k[b + v + 8 * place] for place, pair in enumerate(pairs)}
+            for p in (a + v, a_ + v):
+                t = [sign[c] * x[p + 8 * c] for c in range(size)]
+                for c in range(size):
+                    total = m[0, c] * t[0]
+                    for d in range(1, size):
+                        total = total + m[min(c, d), max(c, d)] * t[d]
+                    x[p + 8 * c] = sign[c] * total
 
     return traced(multiply)
 
@@ -309,13 +308,13 @@ def _multiply_rows(
 ) -> None:
     """Multiply the mx rows of a tile by its matrices."""
     for kx in range(mx):
-        for part in range(_U(4)):  # real and imaginary, of y and -y
+        for part in range(_U(2)):  # y and -y
             a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
-            sign = (side + side + part % _U(2)) * components
+            a_, sign = a + _U(16) * components, (side + side + part) * components
             if components == _U(6):
-                _multiply_six(work, a, eight, matrix, b, signs, sign)
+                _multiply_six(work, a, a_, eight, matrix, b, signs, sign)
             else:
-                _multiply_three(work, a, eight, matrix, b, signs, sign)
+                _multiply_three(work, a, a_, eight, matrix, b, signs, sign)
 
 
 @jit(

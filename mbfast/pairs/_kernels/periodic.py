@@ -133,13 +133,11 @@ def _multiply(
         else:
             _dipole_matrix(kernel, b + k * basis * eight, eight, matrix, _U(0))
         for side in range(_U(2) if _U(0) < k + k < nx else _U(1)):
-            place = _U(places[nx - k]) if side else _U(places[k])
-            for part in range(_U(2)):
-                at, sign = a + place * row + part * eight * components, side * components
-                if components == _U(6):
-                    _multiply_six(tile, at, eight, matrix, _U(0), signs, sign)
-                else:
-                    _multiply_three(tile, at, eight, matrix, _U(0), signs, sign)
+            at = a + row * (_U(places[nx - k]) if side else _U(places[k]))
+            if components == _U(6):
+                _multiply_six(tile, at, at + eight * components, eight, matrix, _U(0), signs, side * components)
+            else:
+                _multiply_three(tile, at, at + eight * components, eight, matrix, _U(0), signs, side * components)
 
 
 @jit(
