@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-from mbfast._core.numba_private import counted, traced
+from mbfast._core.numba_private import counted, square, traced
 from mbfast._core.voigt import PLACES
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
 
@@ -263,30 +263,64 @@ def _turn_and_join(x: Any, a: Any, y: Any, b: Any, n: Any, c: Any, s: Any) -> No
         y[b + v], y[b + n + v] = r + r_, i + i_
 
 
-@traced
-def to_tile(
-    x: Any, a: Any, row_x: Any, parts: Any, count: Any, lanes: Any, components: Any, filled: Any, y: Any, b: Any,
-    row_y: Any,
-) -> None:  # fmt: skip
-    """Turn `filled` rows [part][value of x][component] into `count` rows [part][component][8]; parts are lanes apart."""
-    for part in counted(parts):
-        for i in counted(count):
-            for c in counted(components):
-                for v in counted(filled):
-                    y[b + i * row_y + 8 * (part * components + c) + v] = x[a + part * lanes + i * components + c + v * row_x]
+def _square_to(x: Any, a: Any, row: Any, y: Any, b: Any, places: Any, first: Any) -> None:
+    """Eight numbers, from `first` on, of each of eight rows: to rows of eight."""
+    for lane in range(first, first + 8):
+        y[b + places[lane] : b + places[lane] + 8] = x[a + lane :: row][:8]
+
+
+def _square_from(x: Any, a: Any, row: Any, y: Any, b: Any, places: Any, first: Any) -> None:
+    """Undo `_square_to`."""
+    for lane in range(first, first + 8):
+        x[a + lane : a + lane + 7 * row + 1 : row] = y[b + places[lane] : b + places[lane] + 8]
+
+
+_to_eights, _from_eights = square(_square_to), square(_square_from, back=True)
 
 
 @traced
-def from_tile(
-    x: Any, a: Any, row_x: Any, parts: Any, count: Any, lanes: Any, components: Any, filled: Any, y: Any, b: Any,
-    row_y: Any,
-) -> None:  # fmt: skip
+def _copy_to(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any) -> None:
+    """Copy n elements of x, steps apart, to those of y from b on."""
+    for v in counted(n):
+        y[b + v] = x[a + v * step]
+
+
+@traced
+def _copy_from(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any) -> None:
+    """Undo `_copy_to`."""
+    for v in counted(n):
+        x[a + v * step] = y[b + v]
+
+
+@jit(fastmath=FAST)
+def tile_places(places: Any, components: Any, row: Any) -> None:
+    """Fill places with where in a tile of such rows lanes [x][component] are."""
+    for lane in range(_U(places.shape[0])):
+        places[lane] = lane // components * row + lane % components * _U(8)
+
+
+@jit(fastmath=FAST)
+def to_tile(x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any) -> None:
+    """Turn `filled` rows of `parts` parts, the first lanes of each, into rows of eights, at b + [part] + places[lane]."""
+    whole = lanes - lanes % _U(8) if filled == _U(8) else _U(0)
+    step = _U(places.shape[0])
+    for i in range(parts):
+        for lane in range(_U(0), whole, _U(8)):
+            _to_eights(x, a + i * step, row, y, b + i * part, places, lane)
+        for lane in range(whole, lanes):
+            _copy_to(x, a + i * step + lane, row, filled, y, b + i * part + places[lane])
+
+
+@jit(fastmath=FAST)
+def from_tile(x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any) -> None:
     """Undo `to_tile`."""
-    for part in counted(parts):
-        for i in counted(count):
-            for c in counted(components):
-                for v in counted(filled):
-                    x[a + part * lanes + i * components + c + v * row_x] = y[b + i * row_y + 8 * (part * components + c) + v]
+    whole = lanes - lanes % _U(8) if filled == _U(8) else _U(0)
+    step = _U(places.shape[0])
+    for i in range(parts):
+        for lane in range(_U(0), whole, _U(8)):
+            _from_eights(x, a + i * step, row, y, b + i * part, places, lane)
+        for lane in range(whole, lanes):
+            _copy_from(x, a + i * step + lane, row, filled, y, b + i * part + places[lane])
 
 
 @jit(fastmath=FAST)
@@ -340,7 +374,8 @@ def _planes(
     # Rows are [real, imaginary][y, -y][component][lane]; in transforms along y lanes are values of x, and the reverse.
     half = _U(16) * components
     row_y, row_x = _U(4) * lanes, _U(2) * half
-    tile = np.empty(tiles * nx * row_x)
+    tile, places = np.empty(tiles * nx * row_x), np.empty(lanes, np.uint64)
+    tile_places(places, components, row_x)
     tile[:] = 0.0
     work = np.empty(max(my * row_y, mx * row_x))
     kept = np.empty(nx * row_x)
@@ -357,7 +392,7 @@ def _planes(
             call(there, work, my_, 2 * components_ * width_, passes_y, w_y)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                to_tile(work, a, row_y, _U(4), count, lanes, components, filled, tile, b, row_x)
+                to_tile(work, a, row_y, _U(4), count * components, filled, tile, b, _U(8) * components, places)
         for t in range(tiles):
             _matrices(kernel, (k * tiles + t) * mx * basis * eight, eight, mx, components, factors, matrix, elements)
             for side in range(_U(2)):
@@ -381,7 +416,7 @@ def _planes(
             count = min(width, nx - first)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                from_tile(work, a, row_y, _U(4), count, lanes, components, filled, tile, b, row_x)
+                from_tile(work, a, row_y, _U(4), count * components, filled, tile, b, _U(8) * components, places)
             call(back, work, my_, 2 * components_ * width_, passes_y, w_y)
             for j in range(ny):
                 b, c, s = ((k * blocks + block) * ny + j) * _U(2) * lanes, turn_y[j, 0], -turn_y[j, 1]
