@@ -305,6 +305,9 @@ class _Array:
     def __init__(self, builder: Any, data: Any) -> None:
         self._builder, self._data = builder, data
 
+    def pointer(self, place: Number, kind: Any) -> Any:
+        return self._builder.bitcast(self._builder.gep(self._data, [place.value]), kind.as_pointer())
+
     def __getitem__(self, place: Number) -> Number:
         return Number(self._builder, self._builder.load(self._builder.gep(self._data, [place.value])))
 
@@ -372,6 +375,33 @@ def traced(function: Callable[..., None]) -> Any:
                 else Number(builder, value)
             )
         function(*arguments)
+        return context.get_dummy_value()
+
+    return _intrinsic(function, [], generate)
+
+
+def square(function: Callable[..., None], *, back: bool = False) -> Any:
+    """Return a function of compiled code that moves eight times eight numbers; `function` says the same in Python.
+
+    Arguments are x, a, row, y, b, places, first: numbers first ... first + 7 of the rows of x, from a on and row apart,
+    belong to the eights of y at b + places[first ...].
+    """
+    if numba.config.DISABLE_JIT:
+        return function
+    vector = ir.VectorType(ir.DoubleType(), 8)
+    halves = [ir.Constant(ir.VectorType(ir.IntType(32), 8), [i // 2 + i % 2 * 8 + j for i in range(8)]) for j in (0, 4)]
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        x, y, places = (_Array(builder, context.make_array(signature.args[i])(context, builder, values[i]).data) for i in (0, 3, 5))
+        a, row, b, first = (Number(builder, values[i]) for i in (1, 2, 4, 6))
+        rows = [x.pointer(a + first + row * i, vector) for i in range(8)]
+        eights = [y.pointer(b + places[first + i], vector) for i in range(8)]
+        numbers = [builder.load(place, align=8) for place in (eights if back else rows)]
+        for _ in range(3):  # the digits of [row][number] go round by one
+            pairs = zip(numbers[:4], numbers[4:], strict=True)
+            numbers = [builder.shuffle_vector(one, two, half) for one, two in pairs for half in halves]
+        for place, eight in zip(rows if back else eights, numbers, strict=True):
+            builder.store(eight, place, align=8)
         return context.get_dummy_value()
 
     return _intrinsic(function, [], generate)

@@ -116,7 +116,14 @@ def run_steps(
 
     To start threads takes as long as to transform a thousand numbers.
     """
+    others = min(threads, max((len(tiles) for _, tiles in steps), default=0)) - 1
     results: list[dict[int, R]] = [{} for _ in steps]
+    if others < 1:
+        for found, (work, tiles) in zip(results, steps, strict=True):
+            for number, tile in enumerate(tiles):
+                found[number] = work(tile)
+                advance()
+        return [list(found.values()) for found in results]
     waiting = iter([(step, number) for step, (_, tiles) in enumerate(steps) for number in range(len(tiles))])
     before = [0, *itertools.accumulate(len(tiles) for _, tiles in steps)]
     changed, stopped, done = threading.Condition(), threading.Event(), 0
@@ -144,24 +151,20 @@ def run_steps(
                 changed.notify_all()
             raise
 
-    others = min(threads, max((len(tiles) for _, tiles in steps), default=0)) - 1
-    if others < 1:
-        drain()
-    else:
-        with ThreadPoolExecutor(others) as pool:
-            try:
-                futures: list[Future[None]] = []
-                with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
-                    for _ in range(others):
-                        futures.append(pool.submit(drain))  # noqa: PERF401  those before an error are kept
-                drain()
-                for future in futures:
-                    future.result()
-            except BaseException:
-                stopped.set()
-                with changed:
-                    changed.notify_all()
-                raise
+    with ThreadPoolExecutor(others) as pool:
+        try:
+            futures: list[Future[None]] = []
+            with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
+                for _ in range(others):
+                    futures.append(pool.submit(drain))  # noqa: PERF401  those before an error are kept
+            drain()
+            for future in futures:
+                future.result()
+        except BaseException:
+            stopped.set()
+            with changed:
+                changed.notify_all()
+            raise
     return [[found[number] for number in range(len(found))] for found in results]
 
 

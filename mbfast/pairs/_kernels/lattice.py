@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-from mbfast._core.numba_private import counted, traced
+from mbfast._core.numba_private import counted, square, traced
 from mbfast._core.voigt import PLACES
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
 
@@ -214,24 +214,23 @@ def _dipole_matrix(k: Any, a: Any, n: Any, m: Any, b: Any) -> None:
 
 
 def _multiply(size: int) -> Any:
-    """Eight lanes of `size` components at a times the symmetric matrix at b, the rows of its upper triangle.
+    """Eight lanes of `size` components at a, and those at a_, times the symmetric matrix at b, its upper triangle.
 
     Components have the signs from s on, before and after.
     """
-    places = {pair: 8 * i for i, pair in enumerate(itertools.combinations_with_replacement(range(size), 2))}
+    pairs = list(itertools.combinations_with_replacement(range(size), 2))
 
-    def multiply(x: Any, a: Any, n: Any, k: Any, b: Any, signs: Any, s: Any) -> None:
+    def multiply(x: Any, a: Any, a_: Any, n: Any, k: Any, b: Any, signs: Any, s: Any) -> None:
         sign = [signs[s + c] for c in range(size)]
         for v in counted(n):
-            p, o = a + v, b + v
-            t = [sign[c] * x[p + 8 * c] for c in range(size)]
-            m = {pair: k[o + place] for pair, place in places.items() if pair[0] < pair[1]}
-            for c in range(size):
-                total = None
-                for d in range(size):
-                    element = k[o + places[c, c]] if c == d else m[min(c, d), max(c, d)]
-                    total = element * t[d] if total is None else total + element * t[d]
-                x[p + 8 * c] = sign[c] * total
+            m = {pair: k[b + v + 8 * place] for place, pair in enumerate(pairs)}
+            for p in (a + v, a_ + v):
+                t = [sign[c] * x[p + 8 * c] for c in range(size)]
+                for c in range(size):
+                    total = m[0, c] * t[0]
+                    for d in range(1, size):
+                        total = total + m[min(c, d), max(c, d)] * t[d]
+                    x[p + 8 * c] = sign[c] * total
 
     return traced(multiply)
 
@@ -264,30 +263,64 @@ def _turn_and_join(x: Any, a: Any, y: Any, b: Any, n: Any, c: Any, s: Any) -> No
         y[b + v], y[b + n + v] = r + r_, i + i_
 
 
-@traced
-def to_tile(
-    x: Any, a: Any, row_x: Any, parts: Any, count: Any, lanes: Any, components: Any, filled: Any, y: Any, b: Any,
-    row_y: Any,
-) -> None:  # fmt: skip
-    """Turn `filled` rows [part][value of x][component] into `count` rows [part][component][8]; parts are lanes apart."""
-    for part in counted(parts):
-        for i in counted(count):
-            for c in counted(components):
-                for v in counted(filled):
-                    y[b + i * row_y + 8 * (part * components + c) + v] = x[a + part * lanes + i * components + c + v * row_x]
+def _square_to(x: Any, a: Any, row: Any, y: Any, b: Any, places: Any, first: Any) -> None:
+    """Eight numbers, from `first` on, of each of eight rows: to rows of eight."""
+    for lane in range(first, first + 8):
+        y[b + places[lane] : b + places[lane] + 8] = x[a + lane :: row][:8]
+
+
+def _square_from(x: Any, a: Any, row: Any, y: Any, b: Any, places: Any, first: Any) -> None:
+    """Undo `_square_to`."""
+    for lane in range(first, first + 8):
+        x[a + lane : a + lane + 7 * row + 1 : row] = y[b + places[lane] : b + places[lane] + 8]
+
+
+_to_eights, _from_eights = square(_square_to), square(_square_from, back=True)
 
 
 @traced
-def from_tile(
-    x: Any, a: Any, row_x: Any, parts: Any, count: Any, lanes: Any, components: Any, filled: Any, y: Any, b: Any,
-    row_y: Any,
-) -> None:  # fmt: skip
+def _copy_to(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any) -> None:
+    """Copy n elements of x, steps apart, to those of y from b on."""
+    for v in counted(n):
+        y[b + v] = x[a + v * step]
+
+
+@traced
+def _copy_from(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any) -> None:
+    """Undo `_copy_to`."""
+    for v in counted(n):
+        x[a + v * step] = y[b + v]
+
+
+@jit(fastmath=FAST)
+def tile_places(places: Any, components: Any, row: Any) -> None:
+    """Fill places with where in a tile of such rows lanes [x][component] are."""
+    for lane in range(_U(places.shape[0])):
+        places[lane] = lane // components * row + lane % components * _U(8)
+
+
+@jit(fastmath=FAST)
+def to_tile(x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any) -> None:
+    """Turn `filled` rows of `parts` parts, the first lanes of each, into rows of eights, at b + [part] + places[lane]."""
+    whole = lanes - lanes % _U(8) if filled == _U(8) else _U(0)
+    step = _U(places.shape[0])
+    for i in range(parts):
+        for lane in range(_U(0), whole, _U(8)):
+            _to_eights(x, a + i * step, row, y, b + i * part, places, lane)
+        for lane in range(whole, lanes):
+            _copy_to(x, a + i * step + lane, row, filled, y, b + i * part + places[lane])
+
+
+@jit(fastmath=FAST)
+def from_tile(x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any) -> None:
     """Undo `to_tile`."""
-    for part in counted(parts):
-        for i in counted(count):
-            for c in counted(components):
-                for v in counted(filled):
-                    x[a + part * lanes + i * components + c + v * row_x] = y[b + i * row_y + 8 * (part * components + c) + v]
+    whole = lanes - lanes % _U(8) if filled == _U(8) else _U(0)
+    step = _U(places.shape[0])
+    for i in range(parts):
+        for lane in range(_U(0), whole, _U(8)):
+            _from_eights(x, a + i * step, row, y, b + i * part, places, lane)
+        for lane in range(whole, lanes):
+            _copy_from(x, a + i * step + lane, row, filled, y, b + i * part + places[lane])
 
 
 @jit(fastmath=FAST)
@@ -309,13 +342,13 @@ def _multiply_rows(
 ) -> None:
     """Multiply the mx rows of a tile by its matrices."""
     for kx in range(mx):
-        for part in range(_U(4)):  # real and imaginary, of y and -y
+        for part in range(_U(2)):  # y and -y
             a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
-            sign = (side + side + part % _U(2)) * components
+            a_, sign = a + _U(16) * components, (side + side + part) * components
             if components == _U(6):
-                _multiply_six(work, a, eight, matrix, b, signs, sign)
+                _multiply_six(work, a, a_, eight, matrix, b, signs, sign)
             else:
-                _multiply_three(work, a, eight, matrix, b, signs, sign)
+                _multiply_three(work, a, a_, eight, matrix, b, signs, sign)
 
 
 @jit(
@@ -341,7 +374,8 @@ def _planes(
     # Rows are [real, imaginary][y, -y][component][lane]; in transforms along y lanes are values of x, and the reverse.
     half = _U(16) * components
     row_y, row_x = _U(4) * lanes, _U(2) * half
-    tile = np.empty(tiles * nx * row_x)
+    tile, places = np.empty(tiles * nx * row_x), np.empty(lanes, np.uint64)
+    tile_places(places, components, row_x)
     tile[:] = 0.0
     work = np.empty(max(my * row_y, mx * row_x))
     kept = np.empty(nx * row_x)
@@ -358,7 +392,7 @@ def _planes(
             call(there, work, my_, 2 * components_ * width_, passes_y, w_y)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                to_tile(work, a, row_y, _U(4), count, lanes, components, filled, tile, b, row_x)
+                to_tile(work, a, row_y, _U(4), count * components, filled, tile, b, _U(8) * components, places)
         for t in range(tiles):
             _matrices(kernel, (k * tiles + t) * mx * basis * eight, eight, mx, components, factors, matrix, elements)
             for side in range(_U(2)):
@@ -382,7 +416,7 @@ def _planes(
             count = min(width, nx - first)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                from_tile(work, a, row_y, _U(4), count, lanes, components, filled, tile, b, row_x)
+                from_tile(work, a, row_y, _U(4), count * components, filled, tile, b, _U(8) * components, places)
             call(back, work, my_, 2 * components_ * width_, passes_y, w_y)
             for j in range(ny):
                 b, c, s = ((k * blocks + block) * ny + j) * _U(2) * lanes, turn_y[j, 0], -turn_y[j, 1]

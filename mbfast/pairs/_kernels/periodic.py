@@ -23,6 +23,7 @@ from mbfast.pairs._kernels.lattice import (
     from_tile,
     give_line,
     take_line,
+    tile_places,
     to_tile,
     with_addresses,
 )
@@ -133,13 +134,11 @@ def _multiply(
         else:
             _dipole_matrix(kernel, b + k * basis * eight, eight, matrix, _U(0))
         for side in range(_U(2) if _U(0) < k + k < nx else _U(1)):
-            place = _U(places[nx - k]) if side else _U(places[k])
-            for part in range(_U(2)):
-                at, sign = a + place * row + part * eight * components, side * components
-                if components == _U(6):
-                    _multiply_six(tile, at, eight, matrix, _U(0), signs, sign)
-                else:
-                    _multiply_three(tile, at, eight, matrix, _U(0), signs, sign)
+            at = a + row * (_U(places[nx - k]) if side else _U(places[k]))
+            if components == _U(6):
+                _multiply_six(tile, at, at + eight * components, eight, matrix, _U(0), signs, side * components)
+            else:
+                _multiply_three(tile, at, at + eight * components, eight, matrix, _U(0), signs, side * components)
 
 
 @jit(
@@ -166,6 +165,8 @@ def _planes(
     row_y = lanes + lanes
     step = _U(field.shape[2]) * _U(2) * row_y
     flat, tile, matrix = field.reshape(-1), np.empty(tiles * nx * row_x), np.empty(components * components * eight)
+    places = np.empty(lanes, np.uint64)
+    tile_places(places, components, row_x)
     tile[(tiles - _U(1)) * nx * row_x :] = 0.0  # which may be filled in part
     total = np.empty(components)
     for k in range(_U(k0), _U(k1)):
@@ -175,7 +176,7 @@ def _planes(
             for t in range(tiles):
                 count, filled = min(width, nx - block * width), min(eight, ny - eight * t)
                 a, b = start + eight * t * row_y, (t * nx + block * width) * row_x
-                to_tile(flat, a, row_y, _U(2), count, lanes, components, filled, tile, b, row_x)
+                to_tile(flat, a, row_y, _U(2), count * components, filled, tile, b, eight * components, places)
         for t in range(tiles):
             a = t * nx * row_x
             call(there, tile[a : a + nx * row_x], places_x.shape[0], 8 * components_, passes_x, w_x)
@@ -192,7 +193,7 @@ def _planes(
             for t in range(tiles):
                 count, filled = min(width, nx - block * width), min(eight, ny - eight * t)
                 a, b = start + eight * t * row_y, (t * nx + block * width) * row_x
-                from_tile(flat, a, row_y, _U(2), count, lanes, components, filled, tile, b, row_x)
+                from_tile(flat, a, row_y, _U(2), count * components, filled, tile, b, eight * components, places)
             call(back, flat[start : start + step], ny_, components_ * width_, passes_y, w_y)
 
 
