@@ -181,7 +181,7 @@ def test_far_away_cubes_are_points(interaction, direction):
 
 
 def test_the_points_of_the_far_field_are_exact_for_triharmonic_polynomials():
-    """Biharmonic ones by the weights, triharmonic ones with those of twice the Laplacian as well."""
+    """Biharmonic ones by the weights, triharmonic ones with those of the second Laplacian as well."""
     points, weights, more = _averaged._rule()
     assert points.shape == (3, 33)
     x, w = np.polynomial.legendre.leggauss(8)  # halves of the triangle, to degree 15

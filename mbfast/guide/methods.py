@@ -60,7 +60,8 @@ Forces and the virial
 ---------------------
 `mbfast.pair_forces` is the force on each block, -dE/dx_s, and `mbfast.pair_virial` the derivative of the energy by a
 gradient of displacement, dE/dg_ij where u_i = g_ij x_j; moments stay what they are. If periodic, images move with their
-blocks, and the cell deforms with them. Both come from "direct" and "ewald", of points. E is `mbfast.pair_energy`, which
+blocks, and the cell deforms with them. Both come from every method, of points; the virial of cubes, too, which deform
+with the body and fill it still. E is `mbfast.pair_energy`, which
 counts each pair twice, as (2.13) does: forces and virial are its derivatives, no factor is missing.
 
 >>> positions, some = lattice.positions[:40], moments.reshape(-1, 6)[:40]

@@ -11,6 +11,7 @@ Newell's way, closed forms for such averages, loses six digits a decade of dista
   the face diagonals and the space diagonals with weights that are exact for all biharmonic polynomials of degree 9, as
   are those below. What is left is at most 4 r^-10 of the largest component, 1.3 r^-10 on the axes: 2e-14 from the
   offset 25 on. The point tensor, which errs there by 1.4 r^-2 (for dipoles 0.44 r^-4), would do from 1e7 (2000) on.
+  For r^3/3, which is triharmonic, seven of the points also take in its second Laplacian, 8/r, as exactly.
 - Nearer, cut each cube in eight. The average is the mean over 64 pairs of cubes half as wide, and because the tensor
   scales as r^-3,
 
@@ -18,7 +19,7 @@ Newell's way, closed forms for such averages, loses six digits a decade of dista
 
   Offsets up to m follow from those up to 2 m + 1: sums with positive weights, which keep relative errors. Cubes with
   a common corner, edge or face see themselves again among their parts, with the factor 1/8, 1/4 or 1/2: a linear
-  equation.
+  equation. Sixth derivatives of r^3/3, which the virial wants, scale as r^-3, too.
 - A cube and itself see everything that way and learn nothing: A(0) is known in closed form. It is the derivative in
   the sense of distributions, its contact term included: the integral of w d_ijkl r, with trace d_iikk r = -8 pi.
 """
@@ -42,7 +43,7 @@ from mbfast.pairs.interactions import Interaction, check_interaction
 _NEAR = 24  # largest offset in the table
 _FARTHEST = 1e15  # below it whole numbers plus a half are doubles
 _PIECE = 1 << 12
-# Of the points at zero and on the axes, what their sum lacks for triharmonic functions, by twice their Laplacian
+# Of the points at zero and on the axes: weights of the second Laplacian, for triharmonic functions
 _TRIHARMONIC = {0.0: 1.249765111030307102570e-3, 0.75: -9.55944744612887736501e-5}
 
 # One point of each orbit of the cubic group and the weight of the whole orbit
@@ -184,7 +185,7 @@ def offset_derivatives(
 
 @functools.cache
 def _rule() -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Points (3, 33) and weights (33,) of the sum far away, and weights of twice the Laplacian."""
+    """Points (3, 33) and weights (33,) of the sum far away, and weights of the second Laplacian."""
     points, weights, more = [], [], []
     for representative, weight in _ORBITS:
         signed = itertools.product(*({x, -x} for x in representative))
@@ -208,7 +209,7 @@ def _far(d: FloatArray, of: Derivatives = FOURTH) -> FloatArray:
         for point, weight, lacking in zip(points.T, weights, more, strict=True):
             x = d[:, some] + point[:, None]
             radial = powers_of_d(np.linalg.norm(x, axis=0), range(of.orders[0], of.orders[-1] + 3))
-            # r^3/3 is 8/r after two Laplacians
+            # the second Laplacian of r^3/3 is 8/r
             result[:, some] += of.at(x, {n: weight * radial[n] + 8.0 * lacking * radial[n + 2] for n in of.orders})
     return result
 

@@ -1,4 +1,4 @@
-"""Derivatives of r and of r^3/3 along x, y and z, by what D = (1/r) d/dr makes of a function of r, also of a smooth one.
+"""Derivatives of r and of r^3/3 along x, y and z, by what D = (1/r) d/dr makes of a function of r, bare or smooth.
 
 Tensors of pairs are made of the fourth derivatives of r; forces of the fifth; what they do when all is strained of the
 fourth and of the sixth ones of r^3/3, of which D makes r.
@@ -19,7 +19,7 @@ from mbfast._core.validate import FloatArray
 
 
 def odd_along(names: Iterable[str]) -> NDArray[np.bool_]:
-    """Which components, by their indices, change their sign with x, with y and with z, (n, 3)."""
+    """Say which components, by their indices, change their sign with x, with y and with z, (n, 3)."""
     return np.array([[name.count(axis) % 2 == 1 for axis in "xyz"] for name in names])
 
 
@@ -51,7 +51,7 @@ class Derivatives:
         return [self.place[tuple(powers)] for powers in self.powers[:, back].tolist()]
 
     def at(self, x: FloatArray, radial: Mapping[int, FloatArray]) -> FloatArray:
-        """Derivatives (n, m) at x (3, m) of the function of r of which D makes so often `radial`, (m,) each."""
+        """Return derivatives (n, m) at x (3, m) of a function of r, by what D makes of it, (m,) for each order."""
         power = np.ones((self.powers.max() + 1, *x.shape))
         for times in range(1, len(power)):
             power[times] = power[times - 1] * x
@@ -60,21 +60,21 @@ class Derivatives:
             # two equal indices on r^2/2 leave a number: in how many ways for so many pairs along each axis
             for pairs in itertools.product(*(range(p // 2 + 1) for p in powers)):
                 left = [p - 2 * pair for p, pair in zip(powers, pairs, strict=True)]
-                ways = math.prod(map(math.factorial, powers)) / math.prod(
-                    2**pair * math.factorial(pair) * math.factorial(rest)
-                    for pair, rest in zip(pairs, left, strict=True)
+                ways = math.prod(
+                    math.factorial(p) / (2**pair * math.factorial(pair) * math.factorial(rest))
+                    for p, pair, rest in zip(powers, pairs, left, strict=True)
                 )
                 one, two, three = (power[rest][axis] for axis, rest in enumerate(left))
                 result[function] += ways * one * two * three * radial[self.orders[-1] - sum(pairs)]
         return result
 
     def bare(self, x: FloatArray) -> FloatArray:
-        """Those of the function itself, (n, m), where it is not infinite; zero at zero."""
+        """Return those of r or r^3/3 itself at x (3, m), (n, m); zero at zero."""
         return self.at(x, powers_of_d(np.linalg.norm(x, axis=0), self.orders))
 
 
 def powers_of_d(r: FloatArray, orders: Iterable[int]) -> dict[int, FloatArray]:
-    """What D, so often, makes of r^3/3; zero where r is."""
+    """Return what D, so often, makes of r^3/3; zero where r is."""
     apart = np.where(r > 0.0, r, np.inf)
     return {n: math.prod(range(1, 3 - 2 * n, -2)) * apart ** (3.0 - 2.0 * n) for n in orders}
 

@@ -270,8 +270,10 @@ class PairField(ABC):
         Returns
         -------
         ndarray, shape (3, 3)
-            In J. If periodic: of one cell, which deforms with its blocks. As a rotation of all, moments included, costs
-            nothing, its antisymmetric part is that of -4 times the sum of h_s T_s, or of -2 h_s p_s for dipoles.
+            In J. If periodic: of one cell, which deforms with its blocks. Cubes deform with the body, their moments
+            spread evenly. As a rotation of all, moments included, costs nothing, its antisymmetric part is that of -4
+            times the sum of h_s T_s, or of -2 h_s p_s for dipoles; h without that of a given mean stress, whose energy
+            T_s : C^-1 sigma does not change.
 
         Raises
         ------
@@ -291,12 +293,12 @@ class PairField(ABC):
             raise ValueError("moments and blocks have a virial beyond the range of doubles (1.8e308)")
         return virial
 
-    def _forces(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:  # noqa: ARG002
-        """Return the forces (N, 3), in N."""
+    def _forces(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        """Return the forces (N, 3), in N: here on the points of a lattice."""
         return lattice_forces(self.problem, moments, workers, progress)
 
-    def _virial(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:  # noqa: ARG002
-        """Return the virial (3, 3), in J."""
+    def _virial(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        """Return the virial (3, 3), in J: here of a lattice, of points or cubes."""
         return lattice_virial(self.problem, moments, workers, progress)
 
     def _refuse_points(self, what: str) -> None:

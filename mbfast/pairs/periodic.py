@@ -59,8 +59,9 @@ class ImageModes:
     """
 
     def __init__(
-        self, lattice: BlockLattice, order: Sequence[int] = (0, 1, 2), of: Derivatives = FOURTH, *, clamped: bool = False
-    ) -> None:
+        self, lattice: BlockLattice, order: Sequence[int] = (0, 1, 2), of: Derivatives = FOURTH, *,
+        clamped: bool = False,
+    ) -> None:  # fmt: skip
         self._of, self._clamped = of, clamped
         self._powers = np.ascontiguousarray(of.powers[:, order])
         turns = 2.0 * math.pi * np.arange(-math.ceil(_BAND / (2.0 * math.pi)), math.ceil(_BAND / (2.0 * math.pi)) + 1)

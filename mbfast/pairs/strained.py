@@ -6,10 +6,10 @@ r_j d_i Lambda over both blocks of a pair. Lambda consists of derivatives d_abcd
 .. math:: r_j\,\partial_{iabcd}\,r = \partial_{ijabcd}\,\frac{r^3}{3}
           - \sum_{e \in \{i,a,b,c,d\}} \delta_{je}\,\partial_{\{i,a,b,c,d\} - e}\,r,
 
-as r_j r is the derivative of r^3/3. These are homogeneous of degree -3 as Lambda is, and averages, and sums over images,
-are done in the same way. The virial is their product with the autocorrelation of the moments, offset by offset, or, with
-all images, wave vector by wave vector. A clamped body's energy has no mode k = 0, strained or not; what else may hold it
-adds a part that falls as 1/V.
+as r_j r is the derivative of r^3/3. These are homogeneous of degree -3 as Lambda is, and averages, and sums over
+images, are done in the same way. The virial is their product with the autocorrelation of the moments, offset by offset,
+or, with all images, wave vector by wave vector. A clamped body's energy has no mode k = 0, strained or not; what else
+may hold it adds a part that falls as 1/V.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
@@ -36,17 +38,22 @@ _OFFSETS = 4096  # of a tile
 
 def lattice_virial(problem: PairProblem, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
     """Return the virial (3, 3) of a lattice, in J; under a given mean stress without what that stress does."""
-    shape, box, octant = _boxes(problem)
+    _, box, octant = _boxes(problem)
     matrix = composition(problem.interaction)
-    matrix *= np.multiply.outer(_weights(problem), _weights(problem))[:, :, None]
+    weights = _weights(problem)
+    both = np.triu(np.full(matrix.shape[:2], 2.0)) - np.eye(len(matrix))  # p, q and q, p are one
+    matrix *= (np.multiply.outer(weights, weights) * both)[:, :, None]
     spectra = _spectra(problem, moments, box)
+    real, imaginary, slabs = spectra.real.copy(), spectra.imag.copy(), _slabs(spectra)
     folded = np.empty((2, 2, len(FOURTH.names), *octant))
 
     def correlate(function: int) -> None:
         """Fill in the part of the moments that a fourth derivative is multiplied with."""
         power = np.zeros(spectra.shape[1:])
-        for p, q in np.argwhere(matrix[:, :, function]):
-            power += matrix[p, q, function] * (spectra[p].real * spectra[q].real + spectra[p].imag * spectra[q].imag)
+        for some in slabs:
+            for p, q in np.argwhere(matrix[:, :, function]):
+                product = real[p, some] * real[q, some] + imaginary[p, some] * imaginary[q, some]
+                power[some] += matrix[p, q, function] * product
         part = power / problem.geometry.n_blocks if problem.every_image else scipy.fft.irfftn(power, box)
         ends = np.arange(octant[2])
         part = part[:, :, : octant[2]] * np.where((-ends) % box[2] == ends, 1.0, 2.0)  # of d and -d
@@ -64,9 +71,8 @@ def lattice_virial(problem: PairProblem, moments: Moments, workers: int, progres
             found = np.empty((len(FOURTH.names), len(of.names)))
             for x, y in itertools.product((0, 1), repeat=2):
                 same = np.flatnonzero((of.odd[:, :2] == (x, y)).all(axis=1))
-                found[:, same] = np.einsum(
-                    "an,bn->ab", parts[x, y], values[same]
-                )  # no BLAS: its bits depend on threads
+                # no matrix product by BLAS: its bits depend on the number of threads
+                found[:, same] = np.einsum("an,bn->ab", parts[x, y], values[same])
             sums.append(found)
         return sums
 
@@ -77,9 +83,9 @@ def lattice_virial(problem: PairProblem, moments: Moments, workers: int, progres
     sixth, fourth = (np.sum([pair[which] for pair in sums], axis=0) for which in (0, 1))
     virial = _assembled(sixth, fourth)
     if problem.every_image:
-        total = spectra[:, 0, 0, 0].real
+        total = real[:, 0, 0, 0]
         uniform = isotropic(*problem.interaction.uniform_field(problem.condition), total[None])[0]
-        virial -= np.eye(3) * float(np.sum(_weights(problem) * total * uniform)) / problem.geometry.n_blocks
+        virial -= np.eye(3) * float(np.sum(weights * total * uniform)) / problem.geometry.n_blocks
     return virial * (problem.scale * moments.unit) * moments.unit
 
 
@@ -87,9 +93,11 @@ def lattice_forces(problem: PairProblem, moments: Moments, workers: int, progres
     """Return the forces (N, 3) on the points of a lattice, in N."""
     shape, box, octant = _boxes(problem)
     matrix = composition(problem.interaction)
-    spectra, functions = _spectra(problem, moments, box), _functions(problem, FIFTH)(range(octant[0]))
-    modes = np.empty((len(FIFTH.names), *spectra.shape[1:]))
-    result = np.zeros((3, *shape))
+    rows, spectra = moments.components(0, problem.geometry.n_blocks), _spectra(problem, moments, box)
+    functions, slabs = _functions(problem, FIFTH)(range(octant[0])), _slabs(spectra)
+    modes, field = np.empty((len(functions), *spectra.shape[1:])), np.empty_like(spectra)
+    result = np.empty((3, rows.shape[1]))
+    spectra = spectra * (1j * _weights(problem)[:, None, None, None])  # transforms of odd derivatives are imaginary
 
     def transform(function: int) -> None:
         """Fill in the imaginary part of the transform of a fifth derivative, which has no real one."""
@@ -98,22 +106,29 @@ def lattice_forces(problem: PairProblem, moments: Moments, workers: int, progres
             whole = _unfolded(whole, box[axis], axis, odd=bool(odd[axis]))
         modes[function] = whole if problem.every_image else scipy.fft.rfftn(whole).imag
 
-    def apply(axis: int) -> None:
-        """Add up one component of the forces."""
-        step = np.arange(3) == axis
-        for p, row in enumerate(matrix):
-            field = np.zeros(spectra.shape[1:], dtype=np.complex128)
-            for q, derivative in np.argwhere(row):
-                along = modes[FIFTH.place[tuple(FOURTH.powers[derivative] + step)]]
-                field += 1j * along * (_weights(problem)[q] * row[q, derivative] * spectra[q])
-            inside = scipy.fft.irfftn(field, box)[: shape[0], : shape[1], : shape[2]]
-            result[axis] += _weights(problem)[p] * moments.components(0, inside.size)[p].reshape(shape) * inside
+    def multiply(some: slice, step: NDArray[np.int64]) -> None:
+        """Fill in a slab of the transforms of what acts on each component of the moments."""
+        field[:, some] = 0.0
+        for p, q in itertools.combinations_with_replacement(range(len(matrix)), 2):
+            used = np.flatnonzero(matrix[p, q])
+            if used.size:
+                places = [FIFTH.place[tuple(FOURTH.powers[derivative] + step)] for derivative in used]
+                tensor = sum(matrix[p, q, a] * modes[place, some] for a, place in zip(used, places, strict=True))
+                for one, other in {(p, q), (q, p)}:
+                    field[one, some] += tensor * spectra[other, some]
 
-    with tiles.counter(progress, len(modes) + 3, "forces") as advance:
+    def give(p: int) -> FloatArray:
+        inside: FloatArray = scipy.fft.irfftn(field[p], box)[: shape[0], : shape[1], : shape[2]]
+        return inside.ravel()
+
+    with tiles.counter(progress, len(modes) + 3 * (len(slabs) + len(matrix)), "forces") as advance:
         tiles.run(transform, range(len(modes)), threads=workers, advance=advance)
-        tiles.run(apply, range(3), threads=workers, advance=advance)
+        for axis in range(3):
+            tiles.run(partial(multiply, step=np.eye(3, dtype=np.int64)[axis]), slabs, threads=workers, advance=advance)
+            gradients = tiles.run(give, range(len(matrix)), threads=workers, advance=advance)
+            result[axis] = sum(w * t * g for w, t, g in zip(_weights(problem), rows, gradients, strict=True))
     scale = -2.0 * problem.scale * moments.unit / problem.geometry.unit * moments.unit
-    return scale * result.reshape(3, -1).T
+    return scale * result.T
 
 
 def _boxes(problem: PairProblem) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -134,6 +149,12 @@ def _spectra(problem: PairProblem, moments: Moments, box: tuple[int, ...]) -> Fl
     rows = moments.components(0, problem.geometry.n_blocks).reshape(-1, *problem.geometry.leading)
     spectra: FloatArray = scipy.fft.rfftn(rows, box, axes=(1, 2, 3))
     return spectra
+
+
+def _slabs(spectra: FloatArray) -> list[slice]:
+    """Return parts along the first axis that stay in a cache."""
+    size = math.ceil(_OFFSETS / math.prod(spectra.shape[2:]))
+    return [slice(*some) for some in cut(spectra.shape[1], size)]
 
 
 def _functions(problem: PairProblem, of: Derivatives) -> Callable[[range], FloatArray]:

@@ -252,19 +252,20 @@ def pair_virial(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
-    threads: int | None = None, progress: tiles.Progress = False,
+    self_field: bool = False, threads: int | None = None, progress: tiles.Progress = False,
 ) -> FloatArray:  # fmt: skip
     """Virial W_ij = dE/dg_ij: E being `pair_energy` at fixed moments, when all is displaced by u_i = g_ij x_j.
 
     Parameters
     ----------
-    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol
+    self_field, threads, progress
         As in `pair_field`.
 
     Returns
     -------
     ndarray, shape (3, 3)
-        In J, as of `PairField.virial`. If periodic: of one cell, which deforms with its blocks.
+        In J, as of `PairField.virial`. If periodic: of one cell, which deforms with its blocks; cubes do, too.
 
     Raises
     ------
@@ -283,7 +284,7 @@ def pair_virial(
     """
     problem = PairProblem.of(
         interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol,
+        macroscopic=macroscopic, rtol=rtol, self_field=self_field,
     )  # fmt: skip
     summed, checked, workers = _prepared(problem, moments, method, threads, derivatives=True)
     return summed.virial_of(checked, workers, progress)
