@@ -182,7 +182,7 @@ def test_far_away_cubes_are_points(interaction, direction):
 
 def test_the_points_of_the_far_field_are_exact_for_triharmonic_polynomials():
     """Biharmonic ones by the weights, triharmonic ones with those of the second Laplacian as well."""
-    points, weights, more = _averaged._rule()
+    points, (weights, more) = _averaged._rule()
     assert points.shape == (3, 33)
     x, w = np.polynomial.legendre.leggauss(8)  # halves of the triangle, to degree 15
     x, w = np.concatenate([0.5 * x - 0.5, 0.5 * x + 0.5]), np.concatenate([w, w]) / 2

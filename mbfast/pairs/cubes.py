@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike
 from mbfast._core.validate import FloatArray, real_array
 from mbfast._core.voigt import NAMES
 from mbfast.pairs._kernels import averaged
-from mbfast.pairs.derivatives import FOURTH, INDICES, Derivatives, powers_of_d
+from mbfast.pairs.derivatives import FOURTH, INDICES, Derivatives
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction, check_interaction
 
@@ -184,8 +184,8 @@ def offset_derivatives(
 
 
 @functools.cache
-def _rule() -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Points (3, 33) and weights (33,) of the sum far away, and weights of the second Laplacian."""
+def _rule() -> tuple[FloatArray, FloatArray]:
+    """Points (3, 33) of the sum far away, and weights (2, 33) of functions and of their second Laplacians."""
     points, weights, more = [], [], []
     for representative, weight in _ORBITS:
         signed = itertools.product(*({x, -x} for x in representative))
@@ -194,23 +194,16 @@ def _rule() -> tuple[FloatArray, FloatArray, FloatArray]:
         weights += [weight / len(orbit)] * len(orbit)
         lacking = _TRIHARMONIC.get(representative[0], 0.0) if representative[1] == 0.0 else 0.0
         more += [lacking / len(orbit)] * len(orbit)
-    return np.array(points).T.copy(), np.array(weights), np.array(more)
+    return np.array(points).T.copy(), np.array([weights, more])
 
 
 def _far(d: FloatArray, of: Derivatives = FOURTH) -> FloatArray:
     """Sum over the 33 points."""
-    result = np.zeros((len(of.names), d.shape[1]))
-    points, weights, more = _rule()
+    result, (points, weights) = np.zeros((len(of.names), d.shape[1])), _rule()
     if of is FOURTH:
-        averaged.fourth_derivatives(np.ascontiguousarray(d), points, weights, result)
-        return result
-    for start in range(0, d.shape[1], _PIECE):
-        some = slice(start, start + _PIECE)
-        for point, weight, lacking in zip(points.T, weights, more, strict=True):
-            x = d[:, some] + point[:, None]
-            radial = powers_of_d(np.linalg.norm(x, axis=0), range(of.orders[0], of.orders[-1] + 3))
-            # the second Laplacian of r^3/3 is 8/r
-            result[:, some] += of.at(x, {n: weight * radial[n] + 8.0 * lacking * radial[n + 2] for n in of.orders})
+        averaged.fourth_derivatives(np.ascontiguousarray(d), points, weights[0].copy(), result)
+    else:
+        averaged.sixth_derivatives(np.ascontiguousarray(d), points, weights, result)
     return result
 
 

@@ -50,22 +50,29 @@ class Derivatives:
         back = [order.index(axis) for axis in range(3)]
         return [self.place[tuple(powers)] for powers in self.powers[:, back].tolist()]
 
+    @functools.cached_property
+    def terms(self) -> tuple[NDArray[np.int64], FloatArray]:
+        """What they are sums of: rows of function, powers of x, y, z, power of D; and how often.
+
+        Two equal indices on r^2/2 leave a number: in how many ways for so many pairs along each axis.
+        """
+        rows, ways = [], []
+        for function, powers in enumerate(self.powers.tolist()):
+            for pairs in itertools.product(*(range(p // 2 + 1) for p in powers)):
+                left = [p - 2 * pair for p, pair in zip(powers, pairs, strict=True)]
+                rows.append([function, *left, self.orders[-1] - sum(pairs)])
+                counts = zip(powers, pairs, strict=True)
+                ways.append(math.prod(math.perm(p, 2 * i) / (2**i * math.factorial(i)) for p, i in counts))
+        return np.array(rows), np.array(ways)
+
     def at(self, x: FloatArray, radial: Mapping[int, FloatArray]) -> FloatArray:
         """Return derivatives (n, m) at x (3, m) of a function of r, by what D makes of it, (m,) for each order."""
         power = np.ones((self.powers.max() + 1, *x.shape))
         for times in range(1, len(power)):
             power[times] = power[times - 1] * x
         result = np.zeros((len(self.names), x.shape[1]))
-        for function, powers in enumerate(self.powers.tolist()):
-            # two equal indices on r^2/2 leave a number: in how many ways for so many pairs along each axis
-            for pairs in itertools.product(*(range(p // 2 + 1) for p in powers)):
-                left = [p - 2 * pair for p, pair in zip(powers, pairs, strict=True)]
-                ways = math.prod(
-                    math.factorial(p) / (2**pair * math.factorial(pair) * math.factorial(rest))
-                    for p, pair, rest in zip(powers, pairs, left, strict=True)
-                )
-                one, two, three = (power[rest][axis] for axis, rest in enumerate(left))
-                result[function] += ways * one * two * three * radial[self.orders[-1] - sum(pairs)]
+        for (function, one, two, three, order), ways in zip(*self.terms, strict=True):
+            result[function] += ways * power[one, 0] * power[two, 1] * power[three, 2] * radial[order]
         return result
 
     def bare(self, x: FloatArray) -> FloatArray:
