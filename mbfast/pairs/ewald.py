@@ -162,11 +162,11 @@ class EwaldField(PairField):
         with np.errstate(over="ignore"):
             self._scale = problem.scale * float(np.float64(size) ** -3.0)
         plan = _plan(problem, box, fractions[:n], len(fractions) - n, finer)
-        cost = self.cost
-        self._afford(_cost(plan, len(fractions), self.interaction.components, 1.0))
+        cost = _cost(plan, len(fractions), self.interaction.components, 1.0)
         if self._splits:
-            self.cost = cost  # of a field
+            self._fit(cost)
         else:
+            self._afford(cost)
             self.unit = abs(self._scale) * plan.density / plan.cutoff**3
         uniform = self.interaction.uniform_field(problem.condition) if problem.boundary == "periodic" else None
         made = Split(self.interaction, positions, fractions, box, plan, uniform, blocks=n, workers=workers)
