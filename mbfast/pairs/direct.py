@@ -162,7 +162,7 @@ class DirectField(PairField):
             return super()._virial(moments, workers, progress)
         scale = 2.0 * self._scale * moments.unit * moments.unit
         rows = self._of_targets(moments, scale, "virial", 9, workers, progress)
-        return np.array([math.fsum(column) for column in rows.T]).reshape(3, 3)
+        return np.reshape(rows.T.copy().sum(axis=1), (3, 3))
 
     def _of_targets(
         self, moments: Moments, scale: float, sums: str, width: int, workers: int, progress: tiles.Progress

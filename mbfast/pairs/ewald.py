@@ -83,7 +83,8 @@ class EwaldField(PairField):
     with more transforms. Both are worse than the field of the same plan, so they have a sum of their own, set up at
     their first use, with a plan for a sixteenth of rtol. Errors of forces are then below rtol times the largest of
     them, or times 12 unit T^2/d, the force between the largest moments T, in line, at the distance d. Those of the
-    virial are below rtol times its largest component, or times unit and the sum of all T_s^2.
+    virial are below rtol times its largest component, or times unit and the sum of all T_s^2; rounding may leave it
+    several times 1e-12 of that.
 
     Up to some thousand blocks in free space, less where rtol is large, are all near: a direct sum. Cells are reduced
     as by Minkowski, so that all cells of one lattice give one answer in one time, and images are found by the distances
@@ -164,13 +165,16 @@ class EwaldField(PairField):
         with np.errstate(over="ignore"):
             self._scale = problem.scale * float(np.float64(size) ** -3.0)
         plan = _plan(problem, box, fractions[:n], len(fractions) - n, finer)
-        if not self._splits:
+        cost = _cost(plan, len(fractions), self.interaction.components, 1.0)
+        if self._splits:
+            self._fit(cost)
+        else:
+            self._afford(cost)
             self.unit = abs(self._scale) * plan.density / plan.cutoff**3
-        self._afford(_cost(plan, len(fractions), self.interaction.components, 1.0))
         uniform = self.interaction.uniform_field(problem.condition) if problem.boundary == "periodic" else None
         made = Split(self.interaction, positions, fractions, box, plan, uniform, blocks=n, workers=workers)
         self._splits[finer] = made
-        self.nbytes += nbytes_of(made)
+        self.nbytes = nbytes_of(*self._splits.values())
         return made
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:

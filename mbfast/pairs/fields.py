@@ -89,6 +89,9 @@ class PairField(ABC):
     def _afford(self, cost: Cost) -> None:
         """Take note of the cost; raise a MemoryError, with the numbers, for what does not fit."""
         self.cost = cost
+        self._fit(cost)
+
+    def _fit(self, cost: Cost) -> None:
         if cost.memory > 2.0 * SPARE and cost.memory > available_memory():
             from mbfast.pairs.planning import refuse_memory  # noqa: PLC0415
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -149,7 +148,7 @@ class Split:
 
     def virial(self, rows: FloatArray, workers: int) -> FloatArray:
         """Return the derivative (3, 3) of the sum of all T:h by a gradient of displacement."""
-        virial = np.reshape([math.fsum(column) for column in self._near_sums(rows, workers)[:, 3:].T], (3, 3))
+        virial = np.reshape(self._near_sums(rows, workers)[:, 3:].T.copy().sum(axis=1), (3, 3))
         if self._far is not None:
             far = self._far.virial(lambda *given: self._kernels.energy(*given, *self._parts), rows, workers)
             if isinstance(self._far, PeriodicFar):  # the uniform field falls with the volume
