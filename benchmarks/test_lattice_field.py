@@ -176,3 +176,21 @@ def test_set_up_of_magnum(benchmark, rng, magnum, n):
     state, make = magnum(rng.normal(size=(n, n, n, 3)))
     group = f"dipole lattice field, set-up, {n}^3"
     timed(benchmark, lambda: make()._init_N(state), group, "magnum.np", rounds=1)
+
+
+@pytest.mark.parametrize("what", ["field", "forces", "virial"])
+@pytest.mark.parametrize("boundary", ["open", "periodic"])
+@pytest.mark.parametrize("blocks", ["points", "cubes"])
+@pytest.mark.parametrize("kind", INTERACTIONS)
+def test_derivatives(benchmark, rng, kind, blocks, boundary, what):
+    """Forces and the virial against the field."""
+    if blocks == "cubes" and what == "forces":
+        pytest.skip("cubes cannot move")
+    n = 8 if benchmark.disabled else 64
+    interaction, lattice = INTERACTIONS[kind], mbfast.BlockLattice((n, n, n), 1.0, averaged=blocks == "cubes")
+    moments = rng.normal(size=(n, n, n, interaction.components))
+    field = mbfast.LatticeField(interaction, lattice, boundary=boundary)
+    function = {"field": field, "forces": field.forces, "virial": field.virial}[what]
+    if benchmark.disabled and what == "virial":
+        assert abs(np.trace(field.virial(moments)) + 3.0 * field.energy(moments)) <= 1e-11 * np.sum(moments**2)
+    timed(benchmark, lambda: function(moments), f"{kind} lattice, {blocks}, {boundary}, 64^3", what, rounds=3)

@@ -97,7 +97,7 @@ def lattice_forces(problem: PairProblem, moments: Moments, workers: int, progres
     functions, slabs = _functions(problem, FIFTH)(range(octant[0])), _slabs(spectra)
     modes, field = np.empty((len(functions), *spectra.shape[1:])), np.empty_like(spectra)
     result = np.empty((3, rows.shape[1]))
-    spectra = spectra * (1j * _weights(problem)[:, None, None, None])  # transforms of odd derivatives are imaginary
+    spectra *= 1j * _weights(problem)[:, None, None, None]  # transforms of odd derivatives are imaginary
 
     def transform(function: int) -> None:
         """Fill in the imaginary part of the transform of a fifth derivative, which has no real one."""
@@ -144,14 +144,14 @@ def _weights(problem: PairProblem) -> FloatArray:
     return WEIGHTS[: problem.interaction.components]
 
 
-def _spectra(problem: PairProblem, moments: Moments, box: tuple[int, ...]) -> FloatArray:
-    """Return the transforms of the moments, complex, by component."""
+def _spectra(problem: PairProblem, moments: Moments, box: tuple[int, ...]) -> NDArray[np.complex128]:
+    """Return the transforms of the moments by component."""
     rows = moments.components(0, problem.geometry.n_blocks).reshape(-1, *problem.geometry.leading)
-    spectra: FloatArray = scipy.fft.rfftn(rows, box, axes=(1, 2, 3))
+    spectra: NDArray[np.complex128] = scipy.fft.rfftn(rows, box, axes=(1, 2, 3))
     return spectra
 
 
-def _slabs(spectra: FloatArray) -> list[slice]:
+def _slabs(spectra: NDArray[np.complex128]) -> list[slice]:
     """Return parts along the first axis that stay in a cache."""
     size = math.ceil(_OFFSETS / math.prod(spectra.shape[2:]))
     return [slice(*some) for some in cut(spectra.shape[1], size)]
