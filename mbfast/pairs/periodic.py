@@ -43,7 +43,8 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     They are those at the offsets (i, j, k) from a block, in spacings; at (0, 0, 0) of its own images alone.
     """
     result = np.empty((15, *lattice.shape))
-    for function, modes in enumerate(ImageModes(lattice)(range(lattice.shape[0] // 2 + 1))):
+    for function, octant in enumerate(ImageModes(lattice)(range(lattice.shape[0] // 2 + 1))):
+        modes = octant
         for axis in (0, 1):  # modes of both signs; transforms of real numbers want one along the last axis
             back = np.arange((lattice.shape[axis] - 1) // 2, 0, -1)
             signs = -1.0 if _ODD[function, axis] else 1.0
@@ -82,11 +83,12 @@ class ImageModes:
         """Return those at some steps along the first axis, (15, steps, m2, m3)."""
         some = slice(steps.start, steps.stop)
         first, second, third = self._waves
-        part = (first[:, some] @ self._near.reshape(15, len(self._near[0]), -1)).reshape(15, len(steps), *self._near[0, 0].shape)
-        result = second[:, None] @ (part @ third[:, None].swapaxes(-1, -2))
-        k, weights = ([x[:, some].copy(), y, z.ravel()] for x, y, z in (self._k, self._weights))
-        band, nz = (_BANDWIDTH / _RADIUS) ** 2, result.shape[-1]
-        kernels.smooth_modes(*k, *weights, band, _series(), self._powers, result.reshape(-1), nz)
+        part = np.einsum("fkx,fxyz->fkyz", first[:, some], self._near)
+        result: FloatArray = second[:, None] @ (part @ third[:, None].swapaxes(-1, -2))
+        x, y, z = self._k
+        weights = self._weights[0][:, some].copy(), self._weights[1], self._weights[2].ravel()
+        band, flat = (_BANDWIDTH / _RADIUS) ** 2, result.reshape(-1)
+        kernels.smooth_modes(x[:, some].copy(), y, z.ravel(), *weights, band, _series(), self._powers, flat, z.shape[1])
         trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
         result[:3] -= trace / 5.0
         result[3:6] -= trace / 15.0

@@ -130,9 +130,7 @@ class _Modes:
             _fft.turn(modes[i], forward=False)
             mesh[i] = _fft.real_backward(modes[i, :my], 1, nz)[:, :mz]
 
-        tiles.run(forth, range(mx), threads=workers)
-        tiles.run(through, range(ny), threads=workers)
-        tiles.run(back, range(mx), threads=workers)
+        tiles.run_steps([(forth, range(mx)), (through, range(ny)), (back, range(mx))], threads=workers)
 
 
 class PeriodicFar:

@@ -34,7 +34,7 @@ _U: Any = np.uint64
 
 @traced
 def _separate(z: Any, p: Any, q: Any, n: Any, x: Any, a: Any) -> None:
-    """From n lines at k and -k, rows p and q of z, twice the transforms at k of their real and their imaginary parts."""
+    """From n lines at k and -k, rows p and q of z, twice the transforms at k of their real and imaginary parts."""
     for v in counted(n):
         r, i, r_, i_ = z[p + v], z[p + n + v], z[q + v], z[q + n + v]
         o = a + v
