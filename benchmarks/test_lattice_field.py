@@ -1,8 +1,8 @@
 """Fields on a lattice against the bare transforms they would take, and against magnum.np, in one run.
 
 "bare FFTs" are one forward and one backward real transform of the padded box, if periodic of the box itself, for each
-component, the whole box, and nothing else: no padding, no product, no copies. magnum.np's demagnetising field is set to point dipoles (p=0), the same
-sum, and compared with ours first.
+component, the whole box, and nothing else: no padding, no product, no copies. magnum.np's demagnetising field is set
+to point dipoles (p=0), the same sum, and compared with ours first.
 """
 
 import warnings

@@ -70,15 +70,16 @@ class LatticeField(PairField):
     All images of a block are summed once, in the set-up, by an Ewald split whose smooth part folds onto the modes of
     the lattice. What holds the body adds a uniform field of the mean moment. Of cubes, too, the field is that of all
     others and of the images: a cube's own, `averaged_tensors` of `mbfast.pairs.cubes` at the offset 0, is left out.
+    Where all sides are products of 2, 3 and 5, the field is then a product at the lattice's own wave vectors: nothing
+    is padded, and rows of moments, which are real, are transformed in pairs. Other sides are padded to such products,
+    as those of open lattices are; that takes three to four times as long.
 
     Results equal those of the direct sum up to rounding errors, some 1e-15 of the largest field, and do not depend on
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its
-    own for the transform of the moments.
+    own for the transform of the moments. Small fields, of some 20^3 blocks, are computed by one thread.
 
     The transforms are mbfast's own, all lines of a tile at once, so that padding is neither stored nor transformed.
-    Lines of 128, on a core with AVX2, ran at 25 Gflop/s (5 n log2 n each), with FFTW at 17 to 24, MKL 17, ducc0 13,
-    SciPy 9. A field of stress on 128^3 blocks took 0.23 of the time of the 12 bare transforms of the padded box by
-    SciPy, 0.28 of ducc0's, 0.28 to 0.33 of FFTW's; the set-up takes twice as long as a field.
+    `mbfast.guide.performance` compares them to those of SciPy, FFTW and ducc0.
 
     Examples
     --------
