@@ -195,6 +195,22 @@ def test_points_against_ewald_sums(interaction, shape, seed, full):
 
 
 @pytest.mark.compiled
+@pytest.mark.parametrize("averaged", [False, True], ids=["points", "cubes"])
+@pytest.mark.parametrize("shape", [(10, 9, 25), (16, 16, 16), (1, 64, 3), (2, 27, 20), (40, 1, 18)])
+@INTERACTIONS
+def test_products_at_wave_vectors_are_the_sums_over_offsets(interaction, shape, averaged, monkeypatch):
+    """Lines of every radix, tiles full and not, rows without a partner: against padded transforms of the sums."""
+    lattice, moments = mbfast.BlockLattice(shape, 1e-9, averaged=averaged), random_moments(0, shape, interaction)
+    for condition in interaction.conditions[: None if interaction in (SILICA, DIPOLES) else 1]:
+        options = {"boundary": "periodic", "macroscopic": condition}
+        field = mbfast.LatticeField(interaction, lattice, **options)(moments)
+        with monkeypatch.context() as patch:
+            patch.setattr(lattice_field, "_is_circular", lambda _: False)
+            expected = mbfast.LatticeField(interaction, lattice, **options)(moments)
+        assert largest(field - expected) <= 1e-13 * largest(expected)
+
+
+@pytest.mark.compiled
 @pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
 def test_cubes_against_spheres_of_images(interaction):
     """They converge to the field without the mean mode's part, which a clamped body has."""
@@ -255,8 +271,10 @@ def test_planes_of_chains_are_worked_on_together(boundary, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_any_number_of_threads_gives_the_same_bits(threads):
-    lattice, moments = mbfast.BlockLattice((9, 8, 7), 1e-9), random_moments(0, (9, 8, 7), SILICA)
+@pytest.mark.parametrize("shape", [(9, 8, 7), (9, 8, 6)])  # padded; not
+def test_any_number_of_threads_gives_the_same_bits(threads, shape, monkeypatch):
+    monkeypatch.setattr(lattice_field, "_SMALL", 0)
+    lattice, moments = mbfast.BlockLattice(shape, 1e-9), random_moments(0, shape, SILICA)
     field = mbfast.LatticeField(SILICA, lattice, boundary="periodic", threads=threads)(moments, threads=threads)
     assert np.array_equal(
         field, mbfast.LatticeField(SILICA, lattice, boundary="periodic", threads=2)(moments, threads=2)
@@ -320,6 +338,13 @@ def test_the_field_of_a_given_stress_is_everywhere():
     assert none.shape == (2, 6)
     assert np.array_equal(none[0], none[1])
     assert_allclose(one[0] - one[1], none, rtol=0, atol=1e-12 * largest(one[0]))
+
+
+def test_memory_a_block():
+    lattice = mbfast.BlockLattice((12, 12, 24), 1.0)
+    bytes_a_block = {SILICA: 150, DIPOLES: 75}
+    for interaction, limit in bytes_a_block.items():
+        assert mbfast.LatticeField(interaction, lattice, boundary="periodic").nbytes <= limit * lattice.n_blocks
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 
 PARTS = (
     "numba.core.caching:FunctionCache.load_overload",
@@ -49,6 +48,7 @@ PARTS = (
     "numba.core.codegen:JITCodeLibrary.get_pointer_to_function",
     "numba.core.funcdesc:FunctionDescriptor.llvm_cfunc_wrapper_name",
     "llvmlite.binding.executionengine:ExecutionEngine",
+    "llvmlite:ir",
     "llvmlite.ir:IRBuilder.shuffle_vector",
     "llvmlite.ir:MDValue",
 )
@@ -72,6 +72,7 @@ def part(name: str) -> Any:
         ) from None
 
 
+ir: Any = part("llvmlite:ir")
 NullCache = part("numba.core.caching:NullCache")
 _DUFunc = part("numba.np.ufunc.dufunc:DUFunc")
 _normalize = part("numba.core.sigutils:normalize_signature")
@@ -119,10 +120,10 @@ def called_at(like: Callable[..., None]) -> Any:
         builder.call(function, values[1:])
         return context.get_dummy_value()
 
-    return _intrinsic(like, ["address"], generate)
+    return intrinsic(like, ["address"], generate)
 
 
-def _intrinsic(like: Callable[..., None], before: list[str], generate: Callable[..., Any]) -> Any:
+def intrinsic(like: Callable[..., None], before: list[str], generate: Callable[..., Any]) -> Any:
     """Return a function of compiled code that `generate` writes; its arguments are some, and those of `like`."""
 
     def typed(_context: Any, *types: Any) -> Any:
@@ -305,9 +306,6 @@ class _Array:
     def __init__(self, builder: Any, data: Any) -> None:
         self._builder, self._data = builder, data
 
-    def pointer(self, place: Number, kind: Any) -> Any:
-        return self._builder.bitcast(self._builder.gep(self._data, [place.value]), kind.as_pointer())
-
     def __getitem__(self, place: Number) -> Number:
         return Number(self._builder, self._builder.load(self._builder.gep(self._data, [place.value])))
 
@@ -345,11 +343,11 @@ def counted(n: Any) -> Iterator[Any]:
     builder.cbranch(builder.icmp_unsigned("<", index, n.value), body, after)
     builder.position_at_end(body)
     yield Number(builder, index)
-    mark = _LoopMark(builder.module)
+    mark, key = _LoopMark(builder.module), "llvm.mem.parallel_loop_access"
     for block in builder.function.blocks[builder.function.blocks.index(body) :]:
         for instruction in block.instructions:
-            if instruction.opname in ("load", "store") and "llvm.mem.parallel_loop_access" not in instruction.metadata:
-                instruction.set_metadata("llvm.mem.parallel_loop_access", mark)
+            if instruction.opname in ("load", "store") and key not in instruction.metadata:
+                instruction.set_metadata(key, mark)
     index.add_incoming(builder.add(index, ir.Constant(index.type, 1)), builder.block)
     builder.branch(head).set_metadata("llvm.loop", mark)
     builder.position_at_end(after)
@@ -377,34 +375,7 @@ def traced(function: Callable[..., None]) -> Any:
         function(*arguments)
         return context.get_dummy_value()
 
-    return _intrinsic(function, [], generate)
-
-
-def square(function: Callable[..., None], *, back: bool = False) -> Any:
-    """Return a function of compiled code that moves eight times eight numbers; `function` says the same in Python.
-
-    Arguments are x, a, row, y, b, places, first: numbers first ... first + 7 of the rows of x, from a on and row apart,
-    belong to the eights of y at b + places[first ...].
-    """
-    if numba.config.DISABLE_JIT:
-        return function
-    vector = ir.VectorType(ir.DoubleType(), 8)
-    halves = [ir.Constant(ir.VectorType(ir.IntType(32), 8), [i // 2 + i % 2 * 8 + j for i in range(8)]) for j in (0, 4)]
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        x, y, places = (_Array(builder, context.make_array(signature.args[i])(context, builder, values[i]).data) for i in (0, 3, 5))
-        a, row, b, first = (Number(builder, values[i]) for i in (1, 2, 4, 6))
-        rows = [x.pointer(a + first + row * i, vector) for i in range(8)]
-        eights = [y.pointer(b + places[first + i], vector) for i in range(8)]
-        numbers = [builder.load(place, align=8) for place in (eights if back else rows)]
-        for _ in range(3):  # the digits of [row][number] go round by one
-            pairs = zip(numbers[:4], numbers[4:], strict=True)
-            numbers = [builder.shuffle_vector(one, two, half) for one, two in pairs for half in halves]
-        for place, eight in zip(rows if back else eights, numbers, strict=True):
-            builder.store(eight, place, align=8)
-        return context.get_dummy_value()
-
-    return _intrinsic(function, [], generate)
+    return intrinsic(function, [], generate)
 
 
 class Eight:
@@ -469,4 +440,4 @@ def emitted(function: Callable[..., None], emit: Callable[[Eight], None]) -> Any
         emit(Eight(context, builder, signature, values))
         return context.get_dummy_value()
 
-    return _intrinsic(function, [], generate)
+    return intrinsic(function, [], generate)

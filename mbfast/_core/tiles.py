@@ -107,10 +107,7 @@ def run(
 
 
 def run_steps(
-    steps: Sequence[tuple[Callable[[T], R], Sequence[T]]],
-    *,
-    threads: int,
-    advance: Callable[[], object] = lambda: None,
+    steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], *, threads: int, advance: Callable[[], object] = lambda: None
 ) -> list[list[R]]:
     """As `run`, of several works, with the same threads: each on its tiles, when all those of the one before are done.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -26,9 +27,10 @@ _TILES = 16  # at least, of each of the three steps
 _OFFSETS = 4096  # of a tile of the kernel's planes
 _PLANE = 10e-6  # seconds, beside those of its blocks, for a plane of the kernel
 _SMALL = 60_000  # numbers in a field up to which threads cost more than they do
-# Seconds for a number of the padded box times the logarithm of their count, for the set-up and for a field, on one core
-# of an EPYC of the third generation.
-_SECONDS = {6: (34e-9, 15.5e-9), 3: (8e-9, 10e-9)}
+# By components, and whether periodic without padding: seconds for a number of the padded box times the logarithm of
+# their count, set-up and field, on one core of an EPYC of the third generation, where the periodic ones follow from
+# their share on the fifth; and bytes held for each.
+_SECONDS = {(6, False): (50e-9, 208.0), (3, False): (18e-9, 88.0), (6, True): (14e-9, 80.0), (3, True): (6e-9, 36.0)}
 
 
 class LatticeField(PairField):
@@ -51,7 +53,8 @@ class LatticeField(PairField):
         1e-13: errors relative to the largest field, which are rounding alone; 1e-12 for all images.
     nbytes : int
         Memory held after the first use (bytes), 112 + 96 a block for stress and 40 + 48 for dipoles, somewhat more
-        where a side is no product of 2, 3 and 5.
+        where a side is no product of 2, 3 and 5; periodic with all images 28 + 48 and 10 + 24, and more on small
+        lattices, if all sides are such products.
 
     Raises
     ------
@@ -67,15 +70,16 @@ class LatticeField(PairField):
     All images of a block are summed once, in the set-up, by an Ewald split whose smooth part folds onto the modes of
     the lattice. What holds the body adds a uniform field of the mean moment. Of cubes, too, the field is that of all
     others and of the images, and a cube's own only with `self_field`.
+    Where all sides are products of 2, 3 and 5, the field is then a product at the lattice's own wave vectors: nothing
+    is padded, and rows of moments, which are real, are transformed in pairs. Other sides are padded to such products,
+    as those of open lattices are; that takes three to four times as long.
 
     Results equal those of the direct sum up to rounding errors, some 1e-15 of the largest field, and do not depend on
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its
-    own for the transform of the moments.
+    own for the transform of the moments. Small fields, of some 20^3 blocks, are computed by one thread.
 
     The transforms are mbfast's own, all lines of a tile at once, so that padding is neither stored nor transformed.
-    Lines of 128, on a core with AVX2, ran at 25 Gflop/s (5 n log2 n each), with FFTW at 17 to 24, MKL 17, ducc0 13,
-    SciPy 9. A field of stress on 128^3 blocks took 0.23 of the time of the 12 bare transforms of the padded box by
-    SciPy, 0.28 of ducc0's, 0.28 to 0.33 of FFTW's; the set-up takes twice as long as a field.
+    `mbfast.guide.performance` compares them to those of SciPy, FFTW and ducc0.
 
     Examples
     --------
@@ -116,23 +120,25 @@ class LatticeField(PairField):
         if lattice is None or not lattice.n_blocks:
             return Cost(0.0, SPARE)
         padded = math.prod(map(transform_length, lattice.shape))
+        circular = _is_circular(problem)
+        every = lattice.n_blocks if problem.every_image and not circular else 0
+        seconds, held = _SECONDS[components, circular]
+        seconds = seconds * padded * math.log2(max(padded, 2)) + _PLANE * max(lattice.shape) + 1e-6 * every
         ends = 8.0 * problem.geometry.n_blocks * (2 * components + 3) + SPARE + 80.0 * problem.copies
-        seconds = sum(_SECONDS[components]) * padded * math.log2(max(padded, 2))
-        every = lattice.n_blocks if problem.every_image else 0
-        seconds += _PLANE * max(lattice.shape) + 1e-6 * every
-        return Cost(seconds, ends + padded * (208.0 if components > 3 else 88.0) + 400.0 * every)
+        return Cost(seconds, ends + held * padded + 400.0 * every)
 
     def _set_up(self, workers: int) -> None:
         assert self.problem.lattice is not None  # nothing else is taken
         lattice, components = self.problem.lattice, self.interaction.components
         self.lattice = lattice
         self._afford(self.estimate(self.problem))
-        # The shortest axis is the one padded most, the longest one is cut into the planes that threads share.
-        self._order = sorted(range(3), key=lambda axis: (lattice.shape[axis], (1, 0, 2)[axis]))
+        # The shortest axis is the one padded most, the longest one is cut into the planes that threads share. Among
+        # equals, blocks along the last one and then along the first one are next to each other in memory.
+        order = sorted(range(3), key=lambda axis: lattice.shape[axis])
+        self._order = [*sorted(order[:2], key=lambda axis: (lattice.shape[axis], -axis)), order[2]]
         self._axes = tuple(_Axis(lattice.shape[axis]) for axis in self._order)
         x, y, z = self._axes
-        # all images of a lattice whose sides need no padding: a product at its own wave vectors
-        self._circular = self.problem.every_image and self._n > 0 and all(axis.m == axis.n for axis in self._axes)
+        self._circular = _is_circular(self.problem)
         harmonic, biharmonic = self.interaction.parts
         self._factors = np.array([harmonic, 0.5 * biharmonic])
         blocks = max(1, math.ceil(x.n / (_LANES // components)))
@@ -143,7 +149,9 @@ class LatticeField(PairField):
         self._uniform = np.zeros(2)
         if self.problem.every_image:
             self.rtol = EXACT
-            self._uniform = np.add(self.interaction.uniform_field(self.problem.condition), contact(self.interaction.parts))
+            self._uniform = np.add(
+                self.interaction.uniform_field(self.problem.condition), contact(self.interaction.parts)
+            )
         if self._circular:
             self._shape = (z.n // 2 + 1, blocks, math.ceil(y.n / 2), 2 * row)
             self._signs = np.array([of_x * of_x, of_x])
@@ -165,7 +173,7 @@ class LatticeField(PairField):
         frequencies = np.argsort(y.places)
         back = frequencies > y.n // 2
         # without a factor i for each of two axes
-        signs = np.where(odd.any(axis=1)[:, None] & ~(odd[:, 1, None] & back), -1.0, 1.0)
+        signs = np.where(odd.any(axis=1, keepdims=True) & ~(odd[:, 1:2] & back), -1.0, 1.0)
         frequencies[back] = y.n - frequencies[back]
 
         def planes(some: Tile) -> None:
@@ -208,57 +216,50 @@ class LatticeField(PairField):
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         x, y, z = self._axes
-        components, unit = self.interaction.components, self.interaction.prefactor / self.lattice.spacing**3
         steps = moments.width * np.array([math.prod(self.lattice.shape[axis + 1 :]) for axis in range(3)])
         axes = np.ascontiguousarray(np.array([self.lattice.shape, steps])[:, self._order])
-        source = np.ascontiguousarray(moments.rows()).reshape(-1)
-        ends = axes, moments.width
-        target = out.reshape(-1)
+        unit = self.interaction.prefactor / self.lattice.spacing**3
+        source, target = np.ascontiguousarray(moments.rows()).reshape(-1), out.reshape(-1)
         try:
             field = self._spare.pop()
         except IndexError:
             field = _aligned(self._shape)
-        # two for each axis along which the kernel goes to both sides, means of two along y and x; and of two rows
-        scale = (0.5 if self._circular else 2.0) / (x.m * y.m * z.m) * unit * moments.unit
+        engine: Any
+        others: tuple[Any, ...]
+        if self._circular:
+            engine, times, tables = periodic_kernels, 0.5, z.circular_tables
+            others = self._at_zero(), self._width, y.n, *x.circular_tables, *y.circular_tables[1:]
+        else:  # two for each axis along which the kernel goes to both sides; means of two along y and x
+            engine, times, tables = kernels, 2.0, z.tables
+            others = self.interaction.components, self._width, y.m, x.m, *y.tables, *x.tables
+        scale = times / (x.m * y.m * z.m) * unit * moments.unit
 
         def spread(tile: Tile) -> None:
-            if self._circular:
-                periodic_kernels.spread(*tile, source, *ends, 1.0 / moments.unit, self._width, *z.circular_tables, field)
-            else:
-                kernels.spread(*tile, source, *ends, 1.0 / moments.unit, self._width, *z.tables, field)
+            engine.spread(*tile, source, axes, moments.width, 1.0 / moments.unit, self._width, *tables, field)
 
         def planes(tile: Tile) -> None:
-            matrices = self._kernel, self._factors, self._signs
-            if self._circular:
-                tables = *x.circular_tables, *y.circular_tables[1:]
-                periodic_kernels.planes(*tile, field, *matrices, self._at_zero(), self._width, y.n, *tables)
-            else:
-                tables = *y.tables, *x.tables
-                kernels.planes(*tile, field, *matrices, components, self._width, y.m, x.m, *tables)
+            engine.planes(*tile, field, self._kernel, self._factors, self._signs, *others)
 
         def collect(tile: Tile) -> None:
-            if self._circular:
-                periodic_kernels.collect(*tile, field, *ends, scale, self._width, *z.circular_tables, target)
-            else:
-                kernels.collect(*tile, field, *ends, scale, self._width, *z.tables, target)
+            engine.collect(*tile, field, axes, moments.width, scale, self._width, *tables, target)
 
         # before `out`, which may be the moments, is filled
         uniform = self.problem.every_image and not self._circular
         total = moments.rows().sum(axis=0) if uniform else np.empty(0)
-        workers = workers if out.size > _SMALL else 1
         share = max(_TILES, 4 * workers) if out.size > _SMALL else 1
-        rows = self._shape[2]
-        parts = [(spread, rows), (planes, self._shape[0]), (collect, rows)]
-        parts = [(work, cut(n, math.ceil(n / share))) for work, n in parts]
+        lengths = {spread: self._shape[2], planes: self._shape[0], collect: self._shape[2]}
+        parts = [(work, cut(n, math.ceil(n / share))) for work, n in lengths.items()]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
-            tiles.run_steps(parts, threads=workers, advance=advance)
+            tiles.run_steps(parts, threads=workers if share > 1 else 1, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
         if uniform:
             mean = unit / self._n * (six(total) if total.ndim == 2 else total)
-            out.reshape(self._n, -1)[:] += as_rows(isotropic(*self._uniform, mean[None]).T, moments.width)
+            out.reshape(self._n, -1)[:] += as_rows(
+                isotropic(self._uniform[0], self._uniform[1], mean[None]).T, moments.width
+            )
 
     def _at_zero(self) -> FloatArray:
-        """Return the matrix of the uniform field, that of the sum of the moments; of components that stand for two."""
+        """Return the matrix of the uniform field, of moments whose components off the diagonal come twice."""
         equal, trace = self._uniform
         matrix = np.diag(np.where(np.arange(self.interaction.components) < 3, equal, 0.5 * equal))
         matrix[:3, :3] += trace
@@ -322,6 +323,11 @@ class _Axis:
         self.circular_tables = self.places, *tables
         # of a function that is continued to both sides, half of what is at zero
         self.halved_tables = np.concatenate([0.5 * turn[:1], turn[1:]]), *tables
+
+
+def _is_circular(problem: PairProblem) -> bool:
+    """Whether all images are summed on a lattice that needs no padding: products at its own wave vectors, then."""
+    return problem.every_image and all(transform_length(n) == n for n in problem.geometry.leading)
 
 
 def transform_length(n: int) -> int:

@@ -42,7 +42,8 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     They are those at the offsets (i, j, k) from a block, in spacings; at (0, 0, 0) of its own images alone.
     """
     result = np.empty((15, *lattice.shape))
-    for function, modes in enumerate(ImageModes(lattice)(range(lattice.shape[0] // 2 + 1))):
+    for function, octant in enumerate(ImageModes(lattice)(range(lattice.shape[0] // 2 + 1))):
+        modes = octant
         for axis in (0, 1):  # modes of both signs; transforms of real numbers want one along the last axis
             back = np.arange((lattice.shape[axis] - 1) // 2, 0, -1)
             signs = -1.0 if FOURTH.odd[function, axis] else 1.0
@@ -84,15 +85,14 @@ class ImageModes:
 
     def __call__(self, steps: range) -> FloatArray:
         """Return those at some steps along the first axis, (functions, steps, m2, m3)."""
-        some, count = slice(steps.start, steps.stop), len(self._near)
+        some = slice(steps.start, steps.stop)
         first, second, third = self._waves
-        part = (first[:, some] @ self._near.reshape(count, self._near.shape[1], -1)).reshape(
-            count, len(steps), *self._near.shape[2:]
-        )
-        result = second[:, None] @ (part @ third[:, None].swapaxes(-1, -2))
-        k, weights = ([x[:, some].copy(), y, z.ravel()] for x, y, z in (self._k, self._weights))
-        series, power = _series(self._of is SIXTH)
-        kernels.smooth_modes(*k, *weights, _BAND**2, series, power, self._powers, result.reshape(-1), result.shape[-1])
+        part = np.einsum("fkx,fxyz->fkyz", first[:, some], self._near)
+        result: FloatArray = second[:, None] @ (part @ third[:, None].swapaxes(-1, -2))
+        x, y, z = self._k
+        weights = self._weights[0][:, some].copy(), self._weights[1], self._weights[2].ravel()
+        k, (series, power), flat = (x[:, some].copy(), y, z.ravel()), _series(self._of is SIXTH), result.reshape(-1)
+        kernels.smooth_modes(*k, *weights, _BAND**2, series, power, self._powers, flat, z.shape[1])
         if not self._clamped:
             trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
             result[:3] -= trace / 5.0

@@ -180,8 +180,7 @@ class _Modes:
             through(pencil, some)
             modes[:, some] = pencil[:mx]
 
-        tiles.run(forth, range(mx), threads=workers)
-        tiles.run(work, range(ny), threads=workers)
+        tiles.run_steps([(forth, range(mx)), (work, range(ny))], threads=workers)
         return modes
 
 

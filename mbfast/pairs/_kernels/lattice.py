@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-from mbfast._core.numba_private import counted, square, traced
+from mbfast._core.numba_private import counted, traced
+from mbfast._core.squares import square
 from mbfast._core.voigt import PLACES
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
 
@@ -32,7 +33,7 @@ def _copy(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
 
 
 # columns of moments that a component stands for, by the number of columns
-_COLUMNS = {3: [(0,), (1,), (2,)], 6: [(0,), (1,), (2,), (3, 3), (4, 4), (5, 5)]}
+_COLUMNS: dict[int, list[tuple[int, ...]]] = {3: [(0,), (1,), (2,)], 6: [(0,), (1,), (2,), (3, 3), (4, 4), (5, 5)]}
 _COLUMNS[9] = [(3 * i + j, 3 * j + i)[: 1 + (i != j)] for i, j in PLACES]
 
 
@@ -246,7 +247,9 @@ def _turn(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: A
 
 
 @traced
-def _turn_and_add(x: Any, a: Any, a_: Any, z: Any, d: Any, d_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: Any) -> None:
+def _turn_and_add(
+    x: Any, a: Any, a_: Any, z: Any, d: Any, d_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: Any
+) -> None:
     """As `_turn`, plus what is in z, parts from d and d_ on."""
     for v in counted(n):
         r, i = turned(x[a + v], x[a_ + v], c, s)
@@ -300,8 +303,10 @@ def tile_places(places: Any, components: Any, row: Any) -> None:
 
 
 @jit(fastmath=FAST)
-def to_tile(x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any) -> None:
-    """Turn `filled` rows of `parts` parts, the first lanes of each, into rows of eights, at b + [part] + places[lane]."""
+def to_tile(
+    x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any
+) -> None:
+    """Turn `filled` rows of `parts` parts, the first lanes of each, into rows of eights, at places[lane]."""
     whole = lanes - lanes % _U(8) if filled == _U(8) else _U(0)
     step = _U(places.shape[0])
     for i in range(parts):
@@ -312,7 +317,9 @@ def to_tile(x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: An
 
 
 @jit(fastmath=FAST)
-def from_tile(x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any) -> None:
+def from_tile(
+    x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any
+) -> None:
     """Undo `to_tile`."""
     whole = lanes - lanes % _U(8) if filled == _U(8) else _U(0)
     step = _U(places.shape[0])

@@ -34,7 +34,7 @@ _U: Any = np.uint64
 
 @traced
 def _separate(z: Any, p: Any, q: Any, n: Any, x: Any, a: Any) -> None:
-    """From n lines at k and -k, rows p and q of z, twice the transforms at k of their real and their imaginary parts."""
+    """From n lines at k and -k, rows p and q of z, twice the transforms at k of their real and imaginary parts."""
     for v in counted(n):
         r, i, r_, i_ = z[p + v], z[p + n + v], z[q + v], z[q + n + v]
         o = a + v
@@ -223,7 +223,7 @@ def _add_times(x: Any, a: Any, factor: Any, y: Any, b: Any, n: Any) -> None:
 def _profile(
     plane: float, z: Any, weight: Any, a: int, nz: int, band: float, series: Any, power: int, u: Any, clenshaw: Any,
     w: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Fill w with weights times Chebyshev's sum over k^(2 power), nothing beyond the band, at k^2 = plane + z^2."""
     for v in range(nz):
         u[v] = 4.0 / band * (plane + z[a + v] * z[a + v]) - 2.0
