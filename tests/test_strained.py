@@ -230,3 +230,22 @@ def test_cubes_have_no_forces():
     cubes, moments = lattice((2, 1, 1), averaged=True), random_moments(0, (2, 1, 1), DIPOLES)
     with pytest.raises(ValueError, match="blocks must be points for forces, got averaged=True"):
         mbfast.pair_forces(DIPOLES, cubes, moments, method="fft")
+
+
+@COMPILED
+def test_functions_take_transforms_on_lattices():
+    moments = random_moments(0, (3, 2, 2), SILICA)
+    options = {"boundary": "periodic", "macroscopic": "stress-free"}
+    cubes = mbfast.LatticeField(SILICA, lattice((3, 2, 2), averaged=True), self_field=True, **options)
+    virial = mbfast.pair_virial(SILICA, lattice((3, 2, 2), averaged=True), moments, self_field=True, **options)
+    assert np.array_equal(virial, cubes.virial(moments))
+    points = mbfast.LatticeField(SILICA, lattice((3, 2, 2)), **options)
+    assert np.array_equal(mbfast.pair_forces(SILICA, lattice((3, 2, 2)), moments, **options), points.forces(moments))
+
+
+def test_what_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr("mbfast.pairs.strained.available_memory", lambda: 1e8)
+    made = mbfast.LatticeField(DIPOLES, lattice((64, 64, 64)))
+    for function in (made.forces, made.virial):
+        with pytest.raises(MemoryError, match=r"lattice of 262144 blocks need 0\.41\d GB, 0\.1 GB are available"):
+            function(np.zeros((64, 64, 64, 3)))

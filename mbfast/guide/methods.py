@@ -75,7 +75,7 @@ True
 On one core of an AMD EPYC of the fifth generation forces took 1.4 (dipoles) to 1.7 (stress) times a field by "direct",
 1.3 to 1.8 times by "ewald"; the virial 2.0, and 1.5 to 2.2. By "ewald" both have a set-up of their own. By "fft", of
 64^3 blocks, the virial took 7 to 10 times a field with all images, 30 to 60 times with an open boundary, and forces 13
-and 60 to 70 times: they take SciPy's transforms, those of the padding, and up to 1.8 kB a block meanwhile.
+and 60 to 70 times: they take SciPy's transforms, those of the padding, and up to 2 kB a block meanwhile.
 
 The virial over the volume of a cell is the mean stress that the interaction makes at fixed moments. It is symmetric
 only if no moment feels a torque: with the field h, the antisymmetric parts of W + 4 sum h_s T_s, or W + 2 sum h_s p_s

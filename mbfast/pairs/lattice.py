@@ -130,8 +130,12 @@ class LatticeField(PairField):
     def _set_up(self, workers: int) -> None:
         assert self.problem.lattice is not None  # nothing else is taken
         lattice, components = self.problem.lattice, self.interaction.components
-        self.lattice = lattice
+        self.lattice, self.nbytes = lattice, 0
         self._afford(self.estimate(self.problem))
+        if self.problem.every_image:
+            self.rtol = EXACT
+        if self._derivatives:  # which have transforms of their own
+            return
         # The shortest axis is the one padded most, the longest one is cut into the planes that threads share. Among
         # equals, blocks along the last one and then along the first one are next to each other in memory.
         order = sorted(range(3), key=lambda axis: lattice.shape[axis])
@@ -148,10 +152,8 @@ class LatticeField(PairField):
         of_x, of_y = np.where(_ODD_COMPONENTS[components], -1.0, 1.0)[:, self._order[:2]].T
         self._uniform = np.zeros(2)
         if self.problem.every_image:
-            self.rtol = EXACT
-            self._uniform = np.add(
-                self.interaction.uniform_field(self.problem.condition), contact(self.interaction.parts)
-            )
+            held = self.interaction.uniform_field(self.problem.condition)
+            self._uniform = np.add(held, contact(self.interaction.parts))
         if self._circular:
             self._shape = (z.n // 2 + 1, blocks, math.ceil(y.n / 2), 2 * row)
             self._signs = np.array([of_x * of_x, of_x])

@@ -24,6 +24,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from mbfast._core import tiles
+from mbfast._core.machine import available_memory
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.cubes import averaged_derivatives, composition, offset_derivatives
@@ -34,6 +35,7 @@ from mbfast.pairs.periodic import ImageModes
 from mbfast.pairs.problem import PairProblem
 
 _OFFSETS = 4096  # of a tile
+_UNASKED = 1e8  # bytes taken whatever there is
 
 
 def lattice_virial(problem: PairProblem, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
@@ -132,12 +134,18 @@ def lattice_forces(problem: PairProblem, moments: Moments, workers: int, progres
 
 
 def _boxes(problem: PairProblem) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Return the sides of the lattice, of its transforms, and of an octant of offsets or wave vectors."""
+    """Return the sides of the lattice, of its transforms, and of an octant of offsets or wave vectors.
+
+    A MemoryError if what is done there does not fit.
+    """
     assert problem.lattice is not None
     shape = problem.lattice.shape
-    if problem.every_image:
-        return shape, shape, tuple(n // 2 + 1 for n in shape)
-    return shape, tuple(scipy.fft.next_fast_len(2 * n - 1, real=True) for n in shape), shape
+    box = shape if problem.every_image else tuple(scipy.fft.next_fast_len(2 * n - 1, real=True) for n in shape)
+    needed, free = 8.0 * math.prod(box) * (19 + 2 * problem.interaction.components), available_memory()
+    if needed > max(free, _UNASKED):
+        numbers = f"{needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are available"
+        raise MemoryError(f"forces and the virial of a lattice of {problem.geometry.n_blocks} blocks need {numbers}")
+    return shape, box, tuple(n // 2 + 1 for n in shape) if problem.every_image else shape
 
 
 def _weights(problem: PairProblem) -> FloatArray:
