@@ -191,7 +191,7 @@ def test_the_points_of_the_far_field_are_exact_for_triharmonic_polynomials():
     rng = np.random.default_rng(0)
     for degree in range(12):
         worst = 0.0
-        for _ in range(20):
+        for _ in range(8):
             a, b = np.linalg.qr(rng.normal(size=(3, 2)))[0].T
             for power in range(0, min(degree, 4) + 1, 2):
                 # (a + ib).x to any power is harmonic, r^2 and r^4 times it bi- and triharmonic
