@@ -223,7 +223,7 @@ def test_planes_of_chains_are_worked_on_together(boundary, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("shape", [(9, 8, 7), (9, 8, 6)])  # padded; not
 def test_any_number_of_threads_gives_the_same_bits(threads, shape, monkeypatch):
-    monkeypatch.setattr(lattice_field, "_SMALL", 0)
+    monkeypatch.setattr(lattice_field, "_SMALL", {False: 0, True: 0})
     lattice, moments = mbfast.BlockLattice(shape, 1e-9), random_moments(0, shape, SILICA)
     field = mbfast.LatticeField(SILICA, lattice, boundary="periodic", threads=threads)(moments, threads=threads)
     assert np.array_equal(

@@ -58,7 +58,7 @@ measured plan):
 | stress, open, 16³ | 0.45 ms | 1.43 ms | 0.47 ms | 0.73 ms |
 | dipoles, open, 16³ | 0.18 ms | 0.70 ms | 0.23 ms | 0.36 ms |
 
-The set-up of a periodic field took 0.8 to 3 times the time of a field. Up to some 20³ blocks a field takes one thread;
+The set-up of a periodic field took 0.8 to 3 times the time of a field. What takes less than about a millisecond takes one thread;
 one of 16³ took as long as the bare transforms by two threads of FFTW (0.27 against 0.26 ms, dipoles 0.12 against 0.13).
 
 At any positions, with two cores of an AMD EPYC (Zen 3, AVX2), 2 threads, medians of one run; ``lfmm3d`` of fmm3dpy is
@@ -70,8 +70,8 @@ one potential and its gradient, 1e-6:
 | lfmm3d (dipoles) | 0.44 s | 10.0 s | |
 | Ewald, with set-up | 0.54 s | 1.89 s | 14.9 s |
 
-Up to some 10⁴ blocks the direct sum is faster than Ewald's. On the same machine the fields of point dipoles on a grid of
-magnum.np took 4 (64³) to 11 (96³) times as long as those of an earlier version of mbfast.
+Up to some 10⁴ blocks the direct sum is faster than Ewald's. On the same machine the fields of point dipoles on a grid
+of magnum.np took 4 (64³) to 11 (96³) times as long as those of an earlier version of mbfast.
 
 Spectra
 -------
