@@ -232,7 +232,7 @@ def test_any_number_of_threads_gives_the_same_bits(threads, shape, monkeypatch):
 
 
 def test_memory_a_block():
-    lattice = mbfast.BlockLattice((12, 12, 24), 1.0)
+    lattice = mbfast.BlockLattice((8, 8, 16), 1.0)
     bytes_a_block = {SILICA: 150, DIPOLES: 75}
     for interaction, limit in bytes_a_block.items():
         assert mbfast.LatticeField(interaction, lattice, boundary="periodic").nbytes <= limit * lattice.n_blocks
