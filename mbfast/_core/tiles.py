@@ -123,7 +123,13 @@ def run_steps(
         return [list(found.values()) for found in results]
     waiting = iter([(step, number) for step, (_, tiles) in enumerate(steps) for number in range(len(tiles))])
     before = [0, *itertools.accumulate(len(tiles) for _, tiles in steps)]
-    changed, stopped, done = threading.Condition(), threading.Event(), 0
+    changed, stopped, done = threading.Condition(), False, 0
+
+    def stop() -> None:
+        nonlocal stopped
+        with changed:
+            stopped = True
+            changed.notify_all()
 
     def drain() -> None:
         nonlocal done
@@ -131,8 +137,9 @@ def run_steps(
             while True:
                 with changed:
                     step, number = next(waiting, (0, -1))
-                    changed.wait_for(lambda: stopped.is_set() or done >= before[step])  # noqa: B023  called at once
-                    if number < 0 or stopped.is_set():
+                    while done < before[step] and not stopped:
+                        changed.wait()
+                    if number < 0 or stopped:
                         return
                 work, tiles = steps[step]
                 result = work(tiles[number])
@@ -143,9 +150,7 @@ def run_steps(
                     if done in before:
                         changed.notify_all()
         except BaseException:
-            stopped.set()
-            with changed:
-                changed.notify_all()
+            stop()
             raise
 
     with ThreadPoolExecutor(others) as pool:
@@ -158,9 +163,7 @@ def run_steps(
             for future in futures:
                 future.result()
         except BaseException:
-            stopped.set()
-            with changed:
-                changed.notify_all()
+            stop()
             raise
     return [[found[number] for number in range(len(found))] for found in results]
 

@@ -58,8 +58,9 @@ measured plan):
 | stress, open, 16³ | 0.45 ms | 1.43 ms | 0.47 ms | 0.73 ms |
 | dipoles, open, 16³ | 0.18 ms | 0.70 ms | 0.23 ms | 0.36 ms |
 
-The set-up of a periodic field took 0.8 to 3 times the time of a field. Up to some 20³ blocks a field takes one thread;
-one of 16³ took as long as the bare transforms by two threads of FFTW (0.27 against 0.26 ms, dipoles 0.12 against 0.13).
+The set-up of a periodic field took 0.8 to 3 times the time of a field. What takes about a millisecond is computed by
+one thread: fields of 16³ took as long as the bare transforms by two threads of FFTW (0.27 against 0.26 ms, dipoles
+0.12 against 0.13 ms).
 
 At any positions, with two cores of an AMD EPYC (Zen 3, AVX2), 2 threads, medians of one run; ``lfmm3d`` of fmm3dpy is
 one potential and its gradient, 1e-6:

@@ -23,10 +23,11 @@ from mbfast.pairs.periodic import ImageModes, contact, image_sums
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
 _LANES = 96  # of a transform along z
-_TILES = 16  # at least, of each of the three steps
+_TILES = 4  # of each of the three steps for a thread
 _OFFSETS = 4096  # of a tile of the kernel's planes
 _PLANE = 10e-6  # seconds, beside those of its blocks, for a plane of the kernel
-_SMALL = 60_000  # numbers in a field up to which threads cost more than they do
+# numbers in a field up to which threads cost more than they do: without and with all images, unpadded
+_SMALL = {False: 90_000, True: 300_000}
 # By components, and whether periodic without padding: seconds for a number of the padded box times the logarithm of
 # their count, set-up and field, on one core of an EPYC of the third generation, where the periodic ones follow from
 # their share on the fifth; and bytes held for each.
@@ -76,7 +77,7 @@ class LatticeField(PairField):
 
     Results equal those of the direct sum up to rounding errors, some 1e-15 of the largest field, and do not depend on
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its
-    own for the transform of the moments. Small fields, of some 20^3 blocks, are computed by one thread.
+    own for the transform of the moments. What takes about a millisecond is computed by one thread.
 
     The transforms are mbfast's own, all lines of a tile at once, so that padding is neither stored nor transformed.
     `mbfast.guide.performance` compares them to those of SciPy, FFTW and ducc0.
@@ -248,11 +249,12 @@ class LatticeField(PairField):
         # before `out`, which may be the moments, is filled
         uniform = self.problem.every_image and not self._circular
         total = moments.rows().sum(axis=0) if uniform else np.empty(0)
-        share = max(_TILES, 4 * workers) if out.size > _SMALL else 1
+        small = out.size <= _SMALL[self._circular]
+        share = 1 if small else _TILES * workers
         lengths = {spread: self._shape[2], planes: self._shape[0], collect: self._shape[2]}
         parts = [(work, cut(n, math.ceil(n / share))) for work, n in lengths.items()]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
-            tiles.run_steps(parts, threads=workers if share > 1 else 1, advance=advance)
+            tiles.run_steps(parts, threads=1 if small else workers, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
         if uniform:
             mean = unit / self._n * (six(total) if total.ndim == 2 else total)

@@ -91,7 +91,7 @@ def give_line(columns: int, x: Any, a: int, step: int, n: int, y: Any, b: int, r
 
 @traced
 def _turn_there(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
-    """N real numbers times c + s I, in place."""
+    """n real numbers times c + s I, in place."""
     for v in counted(n):
         r = x[a + v]
         x[a + v], x[a + n + v] = c * r, s * r
@@ -369,7 +369,7 @@ def _planes(
     my_: int, mx_: int, turn_y: Any, passes_y: Any, w_y: Any, turn_x: Any, passes_x: Any, w_x: Any,
     there: int, back: int,
 ) -> None:  # fmt: skip
-    """Convolve the planes [k0, k1) of field (mz, blocks, ny, 2 components width) with the kernel, in place.
+    """Convolve the planes [k0, k1) of what `spread` made with the kernel, in place.
 
     kernel (mz, tiles, mx, basis, 8): eight values of y are the lanes of a tile; factors are g and f of
     `_stress_matrix`. signs (4, components) are those of the components at x, y; x, -y; -x, y; -x, -y.
@@ -378,7 +378,7 @@ def _planes(
     blocks, ny, nx = _U(field.shape[1]), _U(turn_y.shape[0]), _U(turn_x.shape[0])
     tiles, basis, eight = _U(kernel.shape[1]), _U(kernel.shape[3]), _U(kernel.shape[4])
     lanes, elements = components * width, components * (components + _U(1)) // _U(2)
-    # Rows are [real, imaginary][y, -y][component][lane]; in transforms along y lanes are values of x, and the reverse.
+    # Rows are [real, imaginary][y, -y][x][component] in transforms along y, [...][component][eight of y] along x.
     half = _U(16) * components
     row_y, row_x = _U(4) * lanes, _U(2) * half
     tile, places = np.empty(tiles * nx * row_x), np.empty(lanes, np.uint64)

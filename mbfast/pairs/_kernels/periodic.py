@@ -160,7 +160,7 @@ def _planes(
     components_ = signs.shape[1]
     blocks, components, width, nx, ny = _U(field.shape[1]), _U(components_), _U(width_), _U(places_x.shape[0]), _U(ny_)
     tiles, eight = _U(kernel.shape[1]), _U(kernel.shape[4])
-    # rows are [real, imaginary][component][lane]; in transforms along y lanes are values of x, and the reverse
+    # rows are [real, imaginary][x][component] in transforms along y, [...][component][eight of y] along x
     lanes, row_x = components * width, _U(16) * components
     row_y = lanes + lanes
     step = _U(field.shape[2]) * _U(2) * row_y
