@@ -14,6 +14,8 @@ from mbfast._core import tiles
 
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 ROUNDS = int(os.environ.get("MBFAST_FUZZ", "1"))  # how many times as many seeds the fuzzers take
+# of interpolants, beside 7: the kernels are the same for all of them, so that without the JIT one is enough
+OTHER_DEGREES = [pytest.param(degree, marks=pytest.mark.compiled) for degree in (5, 3, 1)]
 
 # The same examples on every run and machine; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile("mbfast", deadline=None, derandomize=True, max_examples=15 if JIT_OFF else 200)

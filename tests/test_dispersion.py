@@ -3,6 +3,7 @@ import math
 import naive
 import numpy as np
 import pytest
+from conftest import OTHER_DEGREES
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -112,7 +113,7 @@ NODES = {
 
 
 @pytest.mark.parametrize("inverse", [False, True])
-@pytest.mark.parametrize("degree", [7, 3, 1])
+@pytest.mark.parametrize("degree", [7, *OTHER_DEGREES[1:]])
 @pytest.mark.parametrize("nodes", NODES)
 def test_against_naive(nodes, degree, inverse):
     omega = NODES[nodes]
@@ -132,7 +133,7 @@ def test_against_naive(nodes, degree, inverse):
 
 
 @pytest.mark.parametrize("nodes", ["log", "uniform", "offset"])
-@pytest.mark.parametrize("degree", [7, 5, 3, 1])
+@pytest.mark.parametrize("degree", [7, *OTHER_DEGREES])
 @pytest.mark.parametrize("inverse", [False, True])
 def test_fft_equals_direct(nodes, degree, inverse):
     omega = NODES[nodes]
