@@ -164,6 +164,7 @@ def test_the_parameters_of_a_run():
             "images": 1,
             "image_shape": "spherical",
             "macroscopic": None,
+            "self_field": False,
             "rtol": None,
             "threads": 1,
             "lattice": None,
@@ -185,28 +186,30 @@ def test_a_lattice_through_the_command(method, averaged):
     moments = np.random.default_rng(3).normal(size=(2, 3, 2, 3, 3))
     moments = 1e-19 * (moments + moments.swapaxes(-1, -2))
     np.savez("lattice.npz", shape=(2, 3, 2), spacing=5e-9, averaged=averaged, moments=moments)
-    result = command("lattice.npz", "--glass", "a-SiO2", "--method", method)
+    result = command("lattice.npz", "--glass", "a-SiO2", "--method", method, *["--self-field"] * averaged)
     assert result.exit_code == 0, result.stderr
     lattice = mbfast.BlockLattice((2, 3, 2), 5e-9, averaged=averaged)
     with np.load("lattice-fields.npz") as out:
-        assert np.array_equal(out["field"], mbfast.pair_field(SILICA, lattice, moments, method=method))
+        field = mbfast.pair_field(SILICA, lattice, moments, method=method, self_field=averaged)
+        assert np.array_equal(out["field"], field)
         assert np.array_equal(out["positions"], lattice.positions)
         assert out["energies"].shape == (12,)
         parameters = json.loads(str(out["inputs"]))
     assert parameters["lattice"] == {"shape": [2, 3, 2], "spacing": 5e-9, "averaged": averaged}
+    assert parameters["self_field"] is averaged
     silica = {"glass": "a-SiO2", "density": 2200.0, "c_l": 5800.0, "c_t": 3800.0, "form": "corrected"}
     assert parameters["material"] == silica
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("columns", [3, 6])
-def test_periodic_ewald_sums(columns):
+@pytest.mark.parametrize(("columns", "held"), [(3, "vacuum"), (6, "stress-free"), (6, "1e9,0,-2e9,3e8,0,0")])
+def test_periodic_ewald_sums(columns, held):
     positions, moments = sample(columns, 200)
     save("blocks.csv", positions, moments)
     save("blocks.xyz", positions, moments, np.diag([6e-8, 7e-8, 8e-8]))
     save("blocks.npz", positions, moments, [6e-8, 7e-8, 8e-8])
-    macroscopic = "vacuum" if columns == 3 else "stress-free"
-    options = (*MEDIUM[columns], "--method", "ewald", "--macroscopic", macroscopic, "--rtol", 1e-8)
+    macroscopic = [float(number) for number in held.split(",")] if "," in held else held
+    options = (*MEDIUM[columns], "--method", "ewald", "--macroscopic", held, "--rtol", 1e-8)
     interaction = SILICA if columns == 6 else VACUUM
     sums = {"method": "ewald", "boundary": "periodic", "cell": [6e-8, 7e-8, 8e-8], "macroscopic": macroscopic}
     wanted = mbfast.pair_field(interaction, positions, moments, rtol=1e-8, **sums)
@@ -216,7 +219,8 @@ def test_periodic_ewald_sums(columns):
         assert result.exit_code == 0, result.stderr
         assert result.stdout.startswith("200 blocks, periodic: ")
         with np.load("blocks-fields.npz") as out:
-            assert json.loads(str(out["inputs"]))["rtol"] == 1e-8
+            inputs = json.loads(str(out["inputs"]))
+            assert (inputs["rtol"], inputs["macroscopic"]) == (1e-8, macroscopic)
             # in angstrom positions are rounded once more: eps of the cell, below 1e-12 of the closest pair's distance
             np.testing.assert_allclose(out["field"], wanted, rtol=0, atol=1e-11 * np.abs(wanted).max())
 
@@ -434,6 +438,10 @@ OF_DIPOLES = "dipoles.npz: moments of 3 numbers are dipoles: --permittivity is w
             "--cell: three positive lengths a,b,c in m are wanted, got '1,1'",
         ),
         (("blocks.npz", *MEDIUM[6], "--cell", "1,1,a"), "--cell: three positive lengths a,b,c in m are wanted"),
+        (
+            ("blocks.npz", *MEDIUM[6], "--cell", "1,1,1", "--macroscopic", "1,2"),
+            "--macroscopic: six components xx,yy,zz",
+        ),
         (("blocks.npz", *MEDIUM[6], "--cell", "1,1,nan"), "--cell: three positive lengths a,b,c in m are wanted"),
         (("blocks.npz", *MEDIUM[6], "--method", "ewald", "--rtol", 1), "rtol must be from 1e-12"),
         (("blocks.npz", *MEDIUM[6], "--threads", 0), "threads must be at least 1, got 0"),

@@ -263,6 +263,7 @@ def test_no_points_and_no_blocks(method):
             {"at": PLACES[5:6] + np.array([2.0, -1.0, 0.0]), "boundary": "periodic", "cell": [1.0, 1.0, 1.0]},
             "got point 0 at block 5",
         ),
+        (LATTICE, {"self_field": True}, "self_field is for cubes, .*: points have no field of their own"),
         (CUBES, {"at": PROBES}, "at is for blocks that are points, got averaged=True"),
         (LATTICE, {"at": PROBES, "method": "fft"}, "at is for method='direct' and method='ewald', got method='fft'"),
     ],
@@ -310,7 +311,7 @@ def test_points_have_a_field_only():
     field = mbfast.DirectField(DIPOLES, PLACES, at=PROBES)
     with pytest.raises(ValueError, match="at is for fields; the energy is that of the blocks"):
         field.energy(np.zeros((20, 3)))
-    with pytest.raises(ValueError, match="at is for fields; the operator is that between blocks"):
+    with pytest.raises(ValueError, match="at is for fields; the operator is that between the blocks"):
         field.operator()
 
 

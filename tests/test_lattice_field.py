@@ -151,7 +151,8 @@ def test_fields_are_linear_and_reciprocal():
 
 @pytest.mark.compiled
 @INTERACTIONS
-def test_the_bits_do_not_depend_on_the_number_of_threads(interaction):
+def test_the_bits_do_not_depend_on_the_number_of_threads(interaction, monkeypatch):
+    monkeypatch.setattr(lattice_field, "_SMALL", {False: 0, True: 0})
     lattice = mbfast.BlockLattice((18, 19, 22), 5e-9)
     moments = random_moments(7, lattice, interaction)
     fields = [mbfast.LatticeField(interaction, lattice, threads=n)(moments, threads=n) for n in (1, 2, 3)]
@@ -160,7 +161,8 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(interaction):
 
 
 @pytest.mark.compiled
-def test_one_field_in_several_threads():
+def test_one_field_in_several_threads(monkeypatch):
+    monkeypatch.setattr(lattice_field, "_SMALL", {False: 0, True: 0})
     lattice = mbfast.BlockLattice((12, 13, 14), 5e-9)
     field = mbfast.LatticeField(SILICA, lattice)
     moments = [random_moments(seed, lattice, SILICA) for seed in range(4)]

@@ -36,6 +36,19 @@ def test_the_fastest_comes_first_and_costs_grow():
     assert planning.predict((64, 64, 64), "dipole")[0].memory < lattice[0].memory
 
 
+def test_periodic_lattices_that_need_no_padding_are_cheap():
+    def cost(n, boundary):
+        return mbfast.LatticeField.estimate(of((n, n, n), boundary=boundary))
+
+    whole, padded, free = cost(128, "periodic"), cost(127, "periodic"), cost(128, "open")
+    assert whole.seconds < 0.5 * free.seconds
+    assert free.seconds < padded.seconds
+    assert whole.memory < free.memory < padded.memory
+    lattice = mbfast.BlockLattice((12, 15, 20), 1.0)
+    made = mbfast.LatticeField(SILICA, lattice, boundary="periodic")
+    assert made.nbytes < made.cost.memory
+
+
 def test_tolerances_cost():
     def seconds(rtol):
         return {p.method: p.seconds for p in planning.predict(10_000, rtol=rtol)}["ewald"]

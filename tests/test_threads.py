@@ -105,6 +105,33 @@ def test_an_error_comes_out_whoever_meets_it(monkeypatch, number):
         tiles.run(lambda tile: 1 / tile, range(50), threads=4)
 
 
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_steps_wait_for_each_other(monkeypatch, number):
+    """Whoever does them: no tile of a step begins before all those of the one before are done."""
+    few_threads(monkeypatch, number)
+    done, advanced = [], []
+
+    def work(step):
+        def one(tile):
+            assert len(done) >= 7 * step
+            done.append(step)
+            return step, tile
+
+        return one
+
+    found = tiles.run_steps([(work(i), range(7)) for i in range(4)], threads=4, advance=lambda: advanced.append(1))
+    assert found == [[(step, tile) for tile in range(7)] for step in range(4)]
+    assert (done, len(advanced)) == (sorted(done), 28)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_ends_all_steps(threads):
+    done = []
+    with pytest.raises(ZeroDivisionError):
+        tiles.run_steps([(lambda tile: 1 / tile, range(5)), (done.append, range(5))], threads=threads)
+    assert not done
+
+
 def test_the_caller_takes_part():
     both = threading.Barrier(2)
 

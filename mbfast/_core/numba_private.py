@@ -22,7 +22,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 
 PARTS = (
     "numba.core.caching:FunctionCache.load_overload",
@@ -48,9 +47,10 @@ PARTS = (
     "numba.core.base:BaseContext.get_value_type",
     "numba.core.codegen:JITCodeLibrary.get_pointer_to_function",
     "numba.core.funcdesc:FunctionDescriptor.llvm_cfunc_wrapper_name",
-    "numba.core.cgutils:for_range",
     "llvmlite.binding.executionengine:ExecutionEngine",
+    "llvmlite:ir",
     "llvmlite.ir:IRBuilder.shuffle_vector",
+    "llvmlite.ir:MDValue",
 )
 
 
@@ -72,6 +72,7 @@ def part(name: str) -> Any:
         ) from None
 
 
+ir: Any = part("llvmlite:ir")
 NullCache = part("numba.core.caching:NullCache")
 _DUFunc = part("numba.np.ufunc.dufunc:DUFunc")
 _normalize = part("numba.core.sigutils:normalize_signature")
@@ -119,10 +120,10 @@ def called_at(like: Callable[..., None]) -> Any:
         builder.call(function, values[1:])
         return context.get_dummy_value()
 
-    return _intrinsic(like, ["address"], generate)
+    return intrinsic(like, ["address"], generate)
 
 
-def _intrinsic(like: Callable[..., None], before: list[str], generate: Callable[..., Any]) -> Any:
+def intrinsic(like: Callable[..., None], before: list[str], generate: Callable[..., Any]) -> Any:
     """Return a function of compiled code that `generate` writes; its arguments are some, and those of `like`."""
 
     def typed(_context: Any, *types: Any) -> Any:
@@ -312,13 +313,44 @@ class _Array:
         self._builder.store(number.value, self._builder.gep(self._data, [place.value]))
 
 
+class _LoopMark(ir.MDValue):  # type: ignore[misc]
+    """What marks a loop, and the loads and stores in it, as steps that do not meet in memory; it names itself."""
+
+    def __init__(self, module: Any) -> None:
+        once = module.add_metadata([ir.MetaDataString(module, "llvm.loop.interleave.count"), ir.IntType(32)(1)])
+        super().__init__(module, (), str(len(module.metadata)))
+        self.operands = (self, once)
+
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+
 def counted(n: Any) -> Iterator[Any]:
-    """Yield 0 ... n - 1; once, within a loop that is written, in a function that is written by `traced`."""
-    if isinstance(n, Number):
-        with numba.core.cgutils.for_range(n.builder, n.value) as loop:
-            yield Number(n.builder, loop.index)
-    else:
+    """Yield 0 ... n - 1; once, within a loop that is written, in a function that is written by `traced`.
+
+    Steps may not depend on what others write. LLVM is told so: it would look first whether arrays overlap, which takes
+    longer than short loops do.
+    """
+    if not isinstance(n, Number):
         yield from range(n)
+        return
+    builder = n.builder
+    before, head = builder.block, builder.append_basic_block("counted")
+    builder.branch(head)
+    builder.position_at_end(head)
+    index = builder.phi(n.value.type)
+    index.add_incoming(ir.Constant(index.type, 0), before)
+    body, after = builder.append_basic_block("step"), builder.append_basic_block("counted_all")
+    builder.cbranch(builder.icmp_unsigned("<", index, n.value), body, after)
+    builder.position_at_end(body)
+    yield Number(builder, index)
+    mark, key = _LoopMark(builder.module), "llvm.mem.parallel_loop_access"
+    for block in builder.function.blocks[builder.function.blocks.index(body) :]:
+        for instruction in block.instructions:
+            if instruction.opname in ("load", "store") and key not in instruction.metadata:
+                instruction.set_metadata(key, mark)
+    index.add_incoming(builder.add(index, ir.Constant(index.type, 1)), builder.block)
+    builder.branch(head).set_metadata("llvm.loop", mark)
+    builder.position_at_end(after)
 
 
 def traced(function: Callable[..., None]) -> Any:
@@ -343,7 +375,7 @@ def traced(function: Callable[..., None]) -> Any:
         function(*arguments)
         return context.get_dummy_value()
 
-    return _intrinsic(function, [], generate)
+    return intrinsic(function, [], generate)
 
 
 class Eight:
@@ -408,4 +440,4 @@ def emitted(function: Callable[..., None], emit: Callable[[Eight], None]) -> Any
         emit(Eight(context, builder, signature, values))
         return context.get_dummy_value()
 
-    return _intrinsic(function, [], generate)
+    return intrinsic(function, [], generate)

@@ -103,41 +103,69 @@ def run(
     Threads live for this call only: nothing is left that a fork could break, and calls from several threads do not
     meet. On an exception, Ctrl-C among them, tiles not begun are dropped and those under way finished.
     """
-    results: dict[int, R] = {}
-    waiting, lock, stopped = iter(range(len(tiles))), threading.Lock(), threading.Event()
+    return run_steps([(work, tiles)], threads=threads, advance=advance)[0]
+
+
+def run_steps(
+    steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], *, threads: int, advance: Callable[[], object] = lambda: None
+) -> list[list[R]]:
+    """As `run`, of several works, with the same threads: each on its tiles, when all those of the one before are done.
+
+    To start threads takes as long as to transform a thousand numbers.
+    """
+    others = min(threads, max((len(tiles) for _, tiles in steps), default=0)) - 1
+    results: list[dict[int, R]] = [{} for _ in steps]
+    if others < 1:
+        for found, (work, tiles) in zip(results, steps, strict=True):
+            for number, tile in enumerate(tiles):
+                found[number] = work(tile)
+                advance()
+        return [list(found.values()) for found in results]
+    waiting = iter([(step, number) for step, (_, tiles) in enumerate(steps) for number in range(len(tiles))])
+    before = [0, *itertools.accumulate(len(tiles) for _, tiles in steps)]
+    changed, stopped, done = threading.Condition(), False, 0
+
+    def stop() -> None:
+        nonlocal stopped
+        with changed:
+            stopped = True
+            changed.notify_all()
 
     def drain() -> None:
+        nonlocal done
         try:
-            while not stopped.is_set():
-                with lock:
-                    number = next(waiting, None)
-                if number is None:
-                    return
+            while True:
+                with changed:
+                    step, number = next(waiting, (0, -1))
+                    while done < before[step] and not stopped:
+                        changed.wait()
+                    if number < 0 or stopped:
+                        return
+                work, tiles = steps[step]
                 result = work(tiles[number])
-                with lock:
-                    results[number] = result
+                with changed:
+                    results[step][number] = result
                     advance()
+                    done += 1
+                    if done in before:
+                        changed.notify_all()
         except BaseException:
-            stopped.set()
+            stop()
             raise
 
-    others = min(threads, len(tiles)) - 1
-    if others < 1:
-        drain()
-    else:
-        with ThreadPoolExecutor(others) as pool:
-            try:
-                futures: list[Future[None]] = []
-                with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
-                    for _ in range(others):
-                        futures.append(pool.submit(drain))  # noqa: PERF401  those before an error are kept
-                drain()
-                for future in futures:
-                    future.result()
-            except BaseException:
-                stopped.set()
-                raise
-    return [results[number] for number in range(len(tiles))]
+    with ThreadPoolExecutor(others) as pool:
+        try:
+            futures: list[Future[None]] = []
+            with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
+                for _ in range(others):
+                    futures.append(pool.submit(drain))  # noqa: PERF401  those before an error are kept
+            drain()
+            for future in futures:
+                future.result()
+        except BaseException:
+            stop()
+            raise
+    return [[found[number] for number in range(len(found))] for found in results]
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from mbfast._core.voigt import POLARIZATIONS
 from mbfast.audit import _causes as causes
 from mbfast.audit._claims import Claim, Claims, claims_of
 from mbfast.audit._common import DELTA, L_1, OMEGA, OMEGA_C, SILICA, deviation
-from mbfast.audit._response import LAMBDA
+from mbfast.audit._response import LAMBDA, energy_of_wave
 from mbfast.pairs.angular import angular_coefficients
 from mbfast.pairs.averages import lattice_sum, phase_sum
 from mbfast.pairs.geometry import BlockLattice
@@ -107,6 +107,12 @@ def _interaction_term() -> Claims:
         )
         quantity = f"growth of the sum over blocks, N0 = 8 to 64, {polarization}"
         yield Claim(f"eq3.7.growth.{polarization[0]}", quantity, "2.00", long[-1] / long[0], note, causes.LOGARITHM)
+    for polarization in POLARIZATIONS:
+        growth = energy_of_wave(polarization, 64) / energy_of_wave(polarization, 8)
+        note = "of cubes in periodic boxes, their own fields in it: 1/ρc_a² for each N0, the Fourier transform of Λ"
+        quantity = f"growth of the sum over blocks and images, waves that fit, N0 = 8 to 64, {polarization}"
+        test = "tests/test_periodic.py::test_laminates_of_cubes"
+        yield Claim(f"eq3.7.periodic.{polarization[0]}", quantity, "2.00", growth, note, causes.LOGARITHM, test=test)
     note = "δχ_a = -χ_a²/ρc_a² of waves shorter than the sample, a block's own field in it"
     yield Claim("eq3.7", "1/ρc_a² from the Fourier transform of Λ", None, _fourier(), note)
     ratio, alpha = SILICA.c_l**2 / SILICA.c_t**2, StressInteraction.of(SILICA).alpha

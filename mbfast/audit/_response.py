@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import POLARIZATIONS
+from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.audit import _causes as causes
 from mbfast.audit._claims import Claim, Claims, claims_of
 from mbfast.audit._common import DELTA, SILICA, deviation
+from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
+from mbfast.pairs.sums import pair_energy
 from mbfast.spectra.two_level import TwoLevelSystem
 
 ALPHA = SILICA.alpha
@@ -61,6 +63,27 @@ def _half_second_derivative_of_kelvin() -> FloatArray:
         g[:, j, :, l_] = 0.5 * derivative(kelvin, DELTA[j], DELTA[l_])(_R).real
     g = 0.5 * (g + g.transpose(1, 0, 2, 3))
     return np.asarray(0.5 * (g + g.transpose(0, 1, 3, 2)))
+
+
+@cache
+def energy_of_wave(polarization: Polarization, n: int) -> float:
+    """Energy of a wave of stress, per volume, in -1/(4ρc_a²): of N0 periodic layers of cubes, their own fields in it.
+
+    The tractions across the wave fronts have the amplitude 1. A chain of cubes and its images are all the layers.
+    """
+    wave, u = DELTA[2], DELTA[2 if polarization == "longitudinal" else 0]
+    stress = (np.outer(wave, u) + np.outer(u, wave)) / (1.0 + wave @ u)
+    moments = np.cos(2.0 * math.pi / n * np.arange(n))[:, None, None] * stress
+    chain = BlockLattice((1, 1, n), 1.0, averaged=True)
+    energy = pair_energy(StressInteraction.of(SILICA), chain, moments[None, None], boundary="periodic", self_field=True)
+    return -4.0 * energy / n * (SILICA.modulus_l if wave @ u else SILICA.modulus_t)
+
+
+@claims_of("2.13")
+def _energy() -> Claims:
+    off = max(abs(energy_of_wave(polarization, n) - 1.0) for polarization in POLARIZATIONS for n in (8, 64))
+    quantity = "the energy of plane waves of stress from -τ²/(4ρc_a²) per volume, τ their tractions"
+    yield Claim("eq2.13", quantity, None, off, "periodic boxes of cubes, all images, each cube's own field in it")
 
 
 @claims_of("2.14")

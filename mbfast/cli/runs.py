@@ -90,9 +90,13 @@ def pairsum(
     images: Annotated[int | None, typer.Option(help="Shells of images; direct and fft only.")] = None,
     image_shape: Annotated[str | None, typer.Option(help="cubic or spherical; direct and fft only.")] = None,
     macroscopic: Annotated[
-        str | None, typer.Option(help="clamped, stress-free, tin-foil, vacuum; for all images.")
+        str | None,
+        typer.Option(
+            help="clamped, stress-free, tin-foil, vacuum or a mean stress (Pa), XX,YY,ZZ,YZ,XZ,XY; all images."
+        ),
     ] = None,
     rtol: Annotated[float | None, typer.Option(help="Relative error that is allowed.")] = None,
+    self_field: Annotated[bool, typer.Option("--self-field", help="Add the own field of each block, a cube.")] = False,
     threads: Threads = None,
     output: Annotated[Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's STEM-fields.npz.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Draw no progress bar.")] = False,
@@ -119,9 +123,19 @@ def pairsum(
     interaction, material = _medium(f"{file}: moments of {data.columns} numbers", data.columns, constants)
     if boundary is None:
         boundary = "open" if cell is None and data.cell is None else "periodic"
-    periods = _periods(cell) if cell is not None else data.cell if boundary == "periodic" else None
-    given: dict[str, Any] = {"images": images, "image_shape": image_shape, "macroscopic": macroscopic, "rtol": rtol}
+    periods = (
+        _numbers("--cell", cell, "three positive lengths a,b,c in m", 3)
+        if cell is not None
+        else data.cell
+        if boundary == "periodic"
+        else None
+    )
+    held: Any = macroscopic
+    if macroscopic is not None and "," in macroscopic:
+        held = _numbers("--macroscopic", macroscopic, "six components xx,yy,zz,yz,xz,xy in Pa", 6).tolist()
+    given: dict[str, Any] = {"images": images, "image_shape": image_shape, "macroscopic": held, "rtol": rtol}
     given |= {"method": method, "boundary": boundary, "cell": periods}
+    given |= {"self_field": True} if self_field else {}
     arguments = {name: value for name, value in given.items() if value is not None}
     start = time.perf_counter()
     result = pair_sum(interaction, data.blocks, data.moments, progress=not quiet, **arguments)
@@ -159,11 +173,11 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _periods(text: str) -> NDArray[np.float64]:
+def _numbers(option: str, text: str, wanted: str, count: int) -> NDArray[np.float64]:
     try:
-        periods = np.array([float(length) for length in text.split(",")])
+        numbers = np.array([float(number) for number in text.split(",")])
     except ValueError:
-        periods = np.empty(0)
-    if periods.shape != (3,) or not (periods > 0.0).all():
-        raise ValueError(f"--cell: three positive lengths a,b,c in m are wanted, got {text!r}")
-    return periods
+        numbers = np.empty(0)
+    if numbers.shape != (count,) or not (np.isfinite(numbers).all() and (count > 3 or (numbers > 0.0).all())):
+        raise ValueError(f"{option}: {wanted} are wanted, got {text!r}")
+    return numbers

@@ -31,7 +31,7 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **2.12** The isotropic form of Im χ̃_ijkl, by the negative moduli Im χ̃_l and Im χ̃_t. `mbfast.isotropic_tensor`,
   `mbfast.isotropic_moduli`, `test_isotropic_moduli_average_over_rotations`, `test_detailed_balance_holds_to_rounding`
 - **2.13** The interaction is a sum of Λ T T' over ordered pairs of blocks. `mbfast.pair_energy`,
-  `test_field_and_energy_equal_the_naive_sums`, `test_known_energies`
+  `test_field_and_energy_equal_the_naive_sums`, `test_known_energies`; claims
 - **2.14** Λ has the prefactor -1/(8πρc_t²) and falls as the cube of the distance. `mbfast.StressInteraction`,
   `test_falls_as_the_cube_of_the_distance`; claims
 - **2.15** Λ̃ by components, half the second derivative of Kelvin's Green function. `mbfast.StressInteraction.tensor`,
@@ -39,9 +39,10 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **2.16** The Hamiltonian of a super block of N0³ blocks. `mbfast.pair_field`, `mbfast.BlockLattice`,
   `test_energy_is_the_sum_of_moments_times_fields`
 - **2.17** The change of Λ when the blocks of a pair move. `mbfast.StressInteraction.tensor_change`,
-  `test_change_is_the_derivative`; claims
+  `mbfast.pair_forces`, `test_change_is_the_derivative`, `test_direct_sums_equal_the_naive_ones`; claims
 - **2.18** The energy in a strain has the terms ΔΛ T T' + 2 Λ ΔT T'; the text leaves open which ΔT ~ e T is meant.
-  `mbfast.StressInteraction.tensor_change`, `test_energy_in_a_wave_to_first_order`
+  `mbfast.StressInteraction.tensor_change`, `mbfast.pair_virial`, `test_energy_in_a_wave_to_first_order`,
+  `test_forces_and_virial_are_differences_of_the_energy`
 - *Section III: absorption*
 - **3.1** The absorption of one block. `mbfast.absorption_rates`, `test_one_block_absorbs_as_the_golden_rule_says`,
   `test_printed_terms_of_constant_spectra`
@@ -58,7 +59,7 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
   `test_printed_terms_of_constant_spectra`; claims
 - **3.7** The interaction term: Im χ̃ Re χ̃/ρc², and ln N0 for the sum over pairs. `mbfast.absorption_rates`,
   `mbfast.phase_sum`, `test_derived_interaction_term_is_the_response_of_coupled_blocks`,
-  `test_sum_over_all_pairs_is_bounded`; claims
+  `test_sum_over_all_pairs_is_bounded`, `test_laminates_of_cubes`; claims
 - **3.8** The next block absorbs what the terms add up to. `mbfast.flow`, `mbfast.absorption_rates`,
   `test_each_block_absorbs_what_the_terms_of_the_step_before_add_up_to`
 - *Section IV: renormalization*
@@ -84,11 +85,11 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **5.2** μ by components. `mbfast.DipoleInteraction.tensor`,
   `test_dipole_tensor_is_the_second_derivative_of_coulombs_potential`
 - **5.3** The change of μ when the blocks of a pair move. `mbfast.DipoleInteraction.tensor_change`,
-  `test_printed_change_of_the_dipole_tensor`
+  `mbfast.pair_forces`, `test_printed_change_of_the_dipole_tensor`, `test_direct_sums_equal_the_naive_ones`
 - **5.4** The change of a dipole is the gradient of the displacement times the dipole.
   `test_dipoles_change_as_charges_that_move_with_the_wave`, `test_a_rotated_sample_of_dipoles_has_its_energy`
 - **5.5** The energy in a strain has the terms Δμ p p' + 2 μ Δp p'. `mbfast.DipoleInteraction.tensor_change`,
-  `test_energy_in_a_wave_to_first_order`
+  `mbfast.pair_virial`, `test_energy_in_a_wave_to_first_order`, `test_forces_and_virial_are_differences_of_the_energy`
 - **5.6** The dielectric susceptibility is isotropic, and its imaginary part negative.
   `test_dielectric_response_is_isotropic_and_negative`
 - **5.7** The absorption by pairs of dipoles, by the golden rule. `mbfast.strain_coupling_sum`,

@@ -12,6 +12,8 @@
 - **cutoff length**: L_c, the size of a block at which the terms (3.5) and (3.6), which fall as L^-3, equal (3.7).
 - **cutoff frequency**: omega_c, above which Im chi~ is taken to vanish.
 - **flow**: the renormalization (4.1), step by step, of Im chi~_l and Im chi~_t from the size of a block to a sample's.
+- **force, virial**: derivatives of the energy at fixed moments, -dE/dx_s by the position of a block, and dE/dg_ij by a
+  gradient of displacement of all blocks, and of the cell: see `mbfast.guide.conventions`.
 - **form, printed, derived**: which formula. Of a tensor: "corrected" is Lambda of (2.15), "joffrin-levelut" is the
   earlier one, (A1). Of rates and flows: "printed" is what the paper prints, "derived" what follows from its
   Hamiltonian.
@@ -21,8 +23,8 @@
 - **Lambda, mu**: the tensors of the interaction of stress moments (2.15) and of electric dipoles (5.2), as r^-3.
 - **level**: an energy of a block; its stress matrix and the levels give its susceptibility, (2.9).
 - **macroscopic condition**: what holds a periodic body as a whole, which the sum over its images does not say. Stress:
-  "clamped" (no mean strain) or "stress-free" (no mean stress). Dipoles: "tin-foil" (no mean electric field) or "vacuum"
-  (a sphere in the medium of the given permittivity).
+  "clamped" (no mean strain), "stress-free" (no mean stress) or a given mean stress. Dipoles: "tin-foil" (no mean
+  electric field) or "vacuum" (a sphere in the medium of the given permittivity).
 - **Meissner-Berret ratio**: gamma_l/gamma_t, the couplings of two-level systems to longitudinal and transverse phonons;
   1.4 to 1.9 in the 13 glasses of the table. In the model it is the square root of Im chi_l/Im chi_t.
 - **modulus**: rho c_a^2. **Moduli** are any two numbers, one longitudinal and one transverse.

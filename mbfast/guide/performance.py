@@ -33,16 +33,31 @@ At 1000 blocks a call takes about a millisecond and runs on one thread: two thre
 
 Lattices and Ewald sums
 -----------------------
-On a lattice and at any positions, in O(N log N), on another shared machine, with two cores of an AMD EPYC (Zen 3,
-AVX2), 2 threads, medians of one run a table. "bare" are the 12 real Fourier transforms of the padded box alone;
-magnum.np computes fields of point dipoles on the same grid; ``lfmm3d`` of fmm3dpy is one potential and its gradient,
-1e-6:
+Fields on a lattice, in O(N log N), against the bare real Fourier transforms that they would take, one there and one
+back for each component: of the box if all images are summed, of the padded box if it is open. Processor time of one
+thread of an AMD EPYC (Zen 5, AVX-512) that others used as well, the least of many repeats by turns (FFTW with a
+measured plan):
 
-| field on a lattice | mbfast | set-up | bare SciPy | bare FFTW, measured plan | magnum.np |
-|---|---|---|---|---|---|
-| stress, 128³ | 0.34 s | 0.74 s | 1.51 s | 1.22 s | |
-| dipoles, 96³ | 0.088 s | 0.07 s | | | 0.98 s, set-up 7.6 s |
-| dipoles, 64³ | 0.025 s | 0.03 s | | | 0.110 s |
+| field | mbfast | bare SciPy | bare FFTW | bare ducc0 |
+|---|---|---|---|---|
+| stress, periodic, 128³ | 75 ms | 222 ms | 83 ms | 114 ms |
+| dipoles, periodic, 128³ | 41 ms | 110 ms | 40 ms | 56 ms |
+| stress, periodic, 64³ | 8.7 ms | 13.8 ms | 4.9 ms | 6.4 ms |
+| dipoles, periodic, 64³ | 4.4 ms | 6.7 ms | 2.4 ms | 3.2 ms |
+| stress, open, 128³ | 326 ms | 2880 ms | 900 ms | 1050 ms |
+| stress, open, 64³ | 29 ms | 223 ms | 85 ms | 108 ms |
+| dipoles, open, 64³ | 12.7 ms | 109 ms | 39 ms | 52 ms |
+| stress, open, 32³ | 4.0 ms | 12.6 ms | 4.9 ms | 6.0 ms |
+| dipoles, open, 32³ | 1.9 ms | 6.3 ms | 2.4 ms | 3.3 ms |
+| stress, open, 16³ | 0.45 ms | 1.43 ms | 0.47 ms | 0.73 ms |
+| dipoles, open, 16³ | 0.18 ms | 0.70 ms | 0.23 ms | 0.36 ms |
+
+The set-up of a periodic field took 0.8 to 3 times the time of a field. What takes about a millisecond is computed by
+one thread: fields of 16³ took as long as the bare transforms by two threads of FFTW (0.27 against 0.26 ms, dipoles
+0.12 against 0.13 ms).
+
+At any positions, with two cores of an AMD EPYC (Zen 3, AVX2), 2 threads, medians of one run; ``lfmm3d`` of fmm3dpy is
+one potential and its gradient, 1e-6:
 
 | stress, random positions, rtol 1e-6 | 10⁴ | 10⁵ | 10⁶ |
 |---|---|---|---|
@@ -50,8 +65,8 @@ magnum.np computes fields of point dipoles on the same grid; ``lfmm3d`` of fmm3d
 | lfmm3d (dipoles) | 0.44 s | 10.0 s | |
 | Ewald, with set-up | 0.54 s | 1.89 s | 14.9 s |
 
-FFTW alone is faster than a whole field of 32³ blocks (by 1.2 for stress, 1.8 for dipoles); up to some 10⁴ blocks the
-direct sum is faster than Ewald's.
+Up to some 10⁴ blocks the direct sum is faster than Ewald's. On the same machine the fields of point dipoles on a grid
+of magnum.np took 4 (64³) to 11 (96³) times as long as those of an earlier version of mbfast.
 
 Spectra
 -------

@@ -13,9 +13,12 @@ from numpy.typing import ArrayLike
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
 from mbfast._core.validate import FloatArray, check_out
+from mbfast._core.voigt import WEIGHTS
+from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.moments import LAYOUTS, Moments
+from mbfast.pairs.moments import LAYOUTS, Moments, as_rows
 from mbfast.pairs.problem import ROUNDING, Boundary, PairProblem
+from mbfast.pairs.strained import lattice_forces, lattice_virial
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -65,24 +68,30 @@ class PairField(ABC):
     cost: Cost
 
     @classmethod
-    def of(cls, problem: PairProblem, *, threads: int | None = None) -> Self:
-        """Return the method set up for a checked problem; a ValueError if it is not made for it."""
+    def of(cls, problem: PairProblem, *, threads: int | None = None, derivatives: bool = False) -> Self:
+        """Return the method set up for a checked problem, for forces and virial first if these are wanted at once.
+
+        A ValueError if it is not made for the problem.
+        """
         made = cls.__new__(cls)
-        made._make(problem, threads)
+        made._make(problem, threads, derivatives)
         return made
 
-    def _make(self, problem: PairProblem, threads: int | None) -> None:
+    def _make(self, problem: PairProblem, threads: int | None, derivatives: bool = False) -> None:
         workers = tiles.check_threads(threads)
         reason = self.why_not(problem)
         if reason:
             raise ValueError(reason)
         self.problem, self.interaction, self.boundary = problem, problem.interaction, problem.boundary
-        self._n, self._targets = problem.geometry.n_blocks, problem.n_targets
+        self._n, self._targets, self._derivatives = problem.geometry.n_blocks, problem.n_targets, derivatives
         self._set_up(workers)
 
     def _afford(self, cost: Cost) -> None:
         """Take note of the cost; raise a MemoryError, with the numbers, for what does not fit."""
         self.cost = cost
+        self._fit(cost)
+
+    def _fit(self, cost: Cost) -> None:
         if cost.memory > 2.0 * SPARE and cost.memory > available_memory():
             from mbfast.pairs.planning import refuse_memory  # noqa: PLC0415
 
@@ -115,7 +124,7 @@ class PairField(ABC):
         self, moments: ArrayLike, *, out: FloatArray | None = None, threads: int | None = None,
         progress: tiles.Progress = False,
     ) -> FloatArray:  # fmt: skip
-        """Field of all other blocks at each block, h_s = sum over s' of Lambda(x_s - x_s') : T_s', or at points.
+        """Field at each block of all others, and its own with `self_field`, h_s = sum of Lambda : T_s', or at points.
 
         Parameters
         ----------
@@ -143,24 +152,50 @@ class PairField(ABC):
         return self.field_of(self.problem.moments(moments), out, threads, progress)
 
     def field_of(
-        self, moments: Moments, out: FloatArray | None, threads: int | None, progress: tiles.Progress
+        self,
+        moments: Moments,
+        out: FloatArray | None,
+        threads: int | None,
+        progress: tiles.Progress,
+        *,
+        held: bool = True,
     ) -> FloatArray:
-        """Return the field of moments that are checked already."""
+        """Return the field of moments that are checked already, with or without that of a given mean stress."""
         workers = tiles.check_threads(threads)
         result = check_out(out, moments.shape if self.problem.at is None else (self._targets, *moments.layout))
         if not self._n:
             result[...] = 0.0  # at points
         elif result.size:
             with np.errstate(all="ignore"):  # nothing may depend on what the caller has set
+                own = self._own(moments) if self.problem.self_field else 0.0  # now: out may be the moments
                 self._fill(moments, result, workers, progress)
+                result += own
+        if result.size:
+            if held and self.problem.held_field is not None:
+                result += self.held_of(moments)
             if not np.isfinite(result).all():
                 row = int(np.argwhere(~np.isfinite(result.reshape(self._targets, -1)))[0, 0])
                 which = f"{'block' if self.problem.at is None else 'point'} {row}"
                 raise ValueError(f"moments and blocks make a field beyond the range of doubles (1.8e308) at {which}")
         return result
 
+    def held_of(self, moments: Moments) -> FloatArray:
+        """Return the part of the field that is not linear in the moments, in their layout: of a given mean stress."""
+        field = self.problem.held_field
+        return np.zeros(1) if field is None else as_rows(field, moments.width).reshape(moments.layout)
+
+    def _own(self, moments: Moments) -> FloatArray:
+        """Return the field of each cube at itself."""
+        own = averaged_tensors(self.interaction, [0, 0, 0]) * WEIGHTS[: self.interaction.components]
+        # no matrix product by BLAS: its bits depend on the number of threads
+        field = np.einsum("ab,bs->as", self.problem.scale * moments.unit * own, moments.components(0, self._n))
+        return as_rows(field, moments.width).reshape(moments.shape)
+
     def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> float:
         """Energy of the interaction, E = sum over s of T_s : h_s, each pair counted twice as in (2.13).
+
+        Under a given mean stress sigma the blocks also have the energy T_s : C^-1 sigma, twice what that part of the
+        field would give, so that dE/dT_s = 2 h_s.
 
         Parameters
         ----------
@@ -183,9 +218,10 @@ class PairField(ABC):
     @np.errstate(all="ignore")
     def energy_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
         """Return the energy of moments that are checked already."""
-        if self.problem.at is not None:
-            raise ValueError("at is for fields; the energy is that of the blocks: leave it out")
+        self._refuse_points("energy is that of")
         energy = self._energy(moments, threads, progress)
+        if self.problem.held_field is not None:
+            energy += moments.contract(np.broadcast_to(self.held_of(moments), moments.shape))
         if not math.isfinite(energy):
             raise ValueError("moments and blocks have an energy beyond the range of doubles (1.8e308)")
         return energy + 0.0  # no negative zero
@@ -193,8 +229,90 @@ class PairField(ABC):
     def _energy(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
         return moments.contract(self.field_of(moments, None, threads, progress))
 
+    def forces(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> FloatArray:
+        """Force on each block at fixed moments, F_s = -dE/dx_s, E the energy.
+
+        Parameters
+        ----------
+        moments, threads, progress
+            As for the field.
+
+        Returns
+        -------
+        ndarray, shape (N, 3) or (n1, n2, n3, 3)
+            In N. If periodic: a block's images move with it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For the moments and threads that `__call__` refuses, if blocks are cubes, forces are beyond the range of
+            doubles, or the field is one at points.
+        """
+        return self.forces_of(self.problem.moments(moments), threads, progress)
+
+    @np.errstate(all="ignore")
+    def forces_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> FloatArray:
+        """Return the forces at moments that are checked already."""
+        workers = tiles.check_threads(threads)
+        self._refuse_points("forces are those on")
+        require_points(self.problem)
+        forces = self._forces(moments, workers, progress) if self._n else np.empty((0, 3))
+        if not np.isfinite(forces).all():
+            block = int(np.argwhere(~np.isfinite(forces))[0, 0])
+            raise ValueError(f"moments and blocks make a force beyond the range of doubles (1.8e308) on block {block}")
+        return forces.reshape(*self.problem.geometry.leading, 3)
+
+    def virial(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> FloatArray:
+        """Virial W_ij = dE/dg_ij: E the energy at fixed moments, when all is displaced by u_i = g_ij x_j.
+
+        Parameters
+        ----------
+        moments, threads, progress
+            As for the field.
+
+        Returns
+        -------
+        ndarray, shape (3, 3)
+            In J. If periodic: of one cell, which deforms with its blocks. Cubes deform with the body, their moments
+            spread evenly. As a rotation of all, moments included, costs nothing, its antisymmetric part is that of -4
+            times the sum of h_s T_s, or of -2 h_s p_s for dipoles; h without that of a given mean stress, whose energy
+            T_s : C^-1 sigma does not change.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For the moments and threads that `__call__` refuses, if the virial is beyond the range of doubles, and if
+            the field is one at points.
+        """
+        return self.virial_of(self.problem.moments(moments), threads, progress)
+
+    @np.errstate(all="ignore")
+    def virial_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> FloatArray:
+        """Return the virial of moments that are checked already."""
+        workers = tiles.check_threads(threads)
+        self._refuse_points("virial is that of")
+        virial = self._virial(moments, workers, progress) if self._n else np.zeros((3, 3))
+        if not np.isfinite(virial).all():
+            raise ValueError("moments and blocks have a virial beyond the range of doubles (1.8e308)")
+        return virial
+
+    def _forces(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        """Return the forces (N, 3), in N: here on the points of a lattice."""
+        return lattice_forces(self.problem, moments, workers, progress)
+
+    def _virial(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        """Return the virial (3, 3), in J: here of a lattice, of points or cubes."""
+        return lattice_virial(self.problem, moments, workers, progress)
+
+    def _refuse_points(self, what: str) -> None:
+        if self.problem.at is not None:
+            raise ValueError(f"at is for fields; the {what} the blocks: leave it out")
+
     def operator(self, *, threads: int | None = None) -> LinearOperator:
         """Return the map from all moments to the field as a symmetric linear operator, for SciPy's solvers.
+
+        Under a given mean stress it is the linear part, that of the stress-free body; what is left is the field of
+        moments that are all zero.
 
         Parameters
         ----------
@@ -214,8 +332,7 @@ class PairField(ABC):
         from scipy.sparse.linalg import LinearOperator  # noqa: PLC0415
 
         workers = tiles.check_threads(threads)
-        if self.problem.at is not None:
-            raise ValueError("at is for fields; the operator is that between blocks: leave it out")
+        self._refuse_points("operator is that between")
         layout = LAYOUTS[self.interaction.components][-1]
         shape = (*self.problem.geometry.leading, *layout)
 
@@ -223,7 +340,7 @@ class PairField(ABC):
             moments = np.reshape(np.asarray(vector, dtype=np.float64), shape)
             if len(layout) > 1:
                 moments = 0.5 * (moments + np.swapaxes(moments, -1, -2))
-            return self(moments, threads=workers).ravel()
+            return self.field_of(self.problem.moments(moments), None, workers, progress=False, held=False).ravel()
 
         size = int(np.prod(shape))
         return LinearOperator((size, size), matvec=apply, rmatvec=apply, dtype=np.float64)
@@ -232,11 +349,15 @@ class PairField(ABC):
         geometry, images = self.problem.geometry, self.problem.images
         boundary = self.boundary if images is None else f"{self.boundary}, {images} shells of images"
         if self.problem.every_image:
-            boundary += f", {self.problem.condition}"
+            held = self.problem.macroscopic
+            stress = f"mean stress {', '.join(f'{x:g}' for x in held)} Pa" if isinstance(held, tuple) else ""
+            boundary += f", {stress or self.problem.condition}"
         points = "" if self.problem.at is None else f", {self._targets} points"
+        what = " cubes" if geometry.averaged else " blocks"
+        what += " with their own fields" if self.problem.self_field else ""
         return {
             "interaction": repr(self.interaction),
-            "blocks": " x ".join(map(str, geometry.leading)) + (" cubes" if geometry.averaged else " blocks") + points,
+            "blocks": " x ".join(map(str, geometry.leading)) + what + points,
             "boundary": boundary,
             "rtol": f"{self.rtol:g}",
             "memory": f"{self.nbytes / 1e6:.3g} MB",
@@ -250,6 +371,14 @@ class PairField(ABC):
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in self._facts().items())
         return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+
+
+def require_points(problem: PairProblem) -> None:
+    """Raise a ValueError if blocks are cubes: they fill a lattice, and none of them can move."""
+    if problem.geometry.averaged:
+        raise ValueError(
+            "blocks must be points for forces, got averaged=True: cubes fill their lattice and cannot move"
+        )
 
 
 def nbytes_of(*items: Any) -> int:

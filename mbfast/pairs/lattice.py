@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.fft
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import NAMES, PLACES, six
-from mbfast.pairs._kernels import averaged
+from mbfast._core.voigt import NAMES, six
 from mbfast.pairs._kernels import lattice as kernels
-from mbfast.pairs.cubes import INDICES, averaged_derivatives, odd_along
+from mbfast.pairs._kernels import periodic as periodic_kernels
+from mbfast.pairs.cubes import offset_derivatives
+from mbfast.pairs.derivatives import INDICES, odd_along
 from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, as_rows, isotropic
-from mbfast.pairs.periodic import contact, image_sums
+from mbfast.pairs.periodic import ImageModes, contact, image_sums
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
-_LANES = 48  # of a transform along z, half of those of the others
-_TILES = 16  # at least, of each of the three steps
+_LANES = 96  # of a transform along z
+_TILES = 4  # of each of the three steps for a thread
 _OFFSETS = 4096  # of a tile of the kernel's planes
 _PLANE = 10e-6  # seconds, beside those of its blocks, for a plane of the kernel
-_SMALL = 8000  # numbers in a field up to which threads cost more than they do
-# Seconds for a number of the padded box times the logarithm of their count, for the set-up and for a field, on one core
-# of an EPYC of the third generation.
-_SECONDS = {6: (34e-9, 15.5e-9), 3: (8e-9, 10e-9)}
+# numbers in a field up to which threads cost more than they do: without and with all images, unpadded
+_SMALL = {False: 90_000, True: 300_000}
+# By components, and whether periodic without padding: seconds for a number of the padded box times the logarithm of
+# their count, set-up and field, on one core of an EPYC of the third generation, where the periodic ones follow from
+# their share on the fifth; and bytes held for each.
+_SECONDS = {(6, False): (50e-9, 208.0), (3, False): (18e-9, 88.0), (6, True): (14e-9, 80.0), (3, True): (6e-9, 36.0)}
 
 
 class LatticeField(PairField):
@@ -37,7 +41,7 @@ class LatticeField(PairField):
 
     Parameters
     ----------
-    interaction, lattice, boundary, images, image_shape, macroscopic, threads
+    interaction, lattice, boundary, images, image_shape, macroscopic, self_field, threads
         As in `pair_field`, the blocks being points or cubes on a `BlockLattice`. If periodic, without `images` all of
         them, the body being held as in `EwaldField`; with explicit images the very sum of ``pair_field(...,
         method="direct")``; threads are those of the set-up.
@@ -50,7 +54,8 @@ class LatticeField(PairField):
         1e-13: errors relative to the largest field, which are rounding alone; 1e-12 for all images.
     nbytes : int
         Memory held after the first use (bytes), 112 + 96 a block for stress and 40 + 48 for dipoles, somewhat more
-        where a side is no product of 2, 3 and 5.
+        where a side is no product of 2, 3 and 5; periodic with all images 28 + 48 and 10 + 24, and more on small
+        lattices, if all sides are such products.
 
     Raises
     ------
@@ -65,16 +70,17 @@ class LatticeField(PairField):
 
     All images of a block are summed once, in the set-up, by an Ewald split whose smooth part folds onto the modes of
     the lattice. What holds the body adds a uniform field of the mean moment. Of cubes, too, the field is that of all
-    others and of the images: a cube's own, `averaged_tensors` of `mbfast.pairs.cubes` at the offset 0, is left out.
+    others and of the images, and a cube's own only with `self_field`.
+    Where all sides are products of 2, 3 and 5, the field is then a product at the lattice's own wave vectors: nothing
+    is padded, and rows of moments, which are real, are transformed in pairs. Other sides are padded to such products,
+    as those of open lattices are; that takes three to four times as long.
 
     Results equal those of the direct sum up to rounding errors, some 1e-15 of the largest field, and do not depend on
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its
-    own for the transform of the moments.
+    own for the transform of the moments. What takes about a millisecond is computed by one thread.
 
     The transforms are mbfast's own, all lines of a tile at once, so that padding is neither stored nor transformed.
-    Lines of 128, on a core with AVX2, ran at 25 Gflop/s (5 n log2 n each), with FFTW at 17 to 24, MKL 17, ducc0 13,
-    SciPy 9. A field of stress on 128^3 blocks took 0.23 of the time of the 12 bare transforms of the padded box by
-    SciPy, 0.28 of ducc0's, 0.28 to 0.33 of FFTW's; the set-up takes twice as long as a field.
+    `mbfast.guide.performance` compares them to those of SciPy, FFTW and ducc0.
 
     Examples
     --------
@@ -92,12 +98,12 @@ class LatticeField(PairField):
     def __init__(
         self, interaction: Interaction, lattice: BlockLattice, *, boundary: Boundary = "open",
         images: int | None = None, image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None,
-        threads: int | None = None,
+        self_field: bool = False, threads: int | None = None,
     ) -> None:  # fmt: skip
         if not isinstance(lattice, BlockLattice):
             raise TypeError(f"lattice must be a BlockLattice, got {type(lattice).__name__}")
         options = {"boundary": boundary, "images": images, "image_shape": image_shape, "macroscopic": macroscopic}
-        self._make(PairProblem.of(interaction, lattice, **options), threads)  # type: ignore[arg-type]
+        self._make(PairProblem.of(interaction, lattice, **options, self_field=self_field), threads)  # type: ignore[arg-type]
 
     @classmethod
     def why_not(cls, problem: PairProblem) -> str:
@@ -115,37 +121,73 @@ class LatticeField(PairField):
         if lattice is None or not lattice.n_blocks:
             return Cost(0.0, SPARE)
         padded = math.prod(map(transform_length, lattice.shape))
+        circular = _is_circular(problem)
+        every = lattice.n_blocks if problem.every_image and not circular else 0
+        seconds, held = _SECONDS[components, circular]
+        seconds = seconds * padded * math.log2(max(padded, 2)) + _PLANE * max(lattice.shape) + 1e-6 * every
         ends = 8.0 * problem.geometry.n_blocks * (2 * components + 3) + SPARE + 80.0 * problem.copies
-        seconds = sum(_SECONDS[components]) * padded * math.log2(max(padded, 2))
-        every = lattice.n_blocks if problem.every_image else 0
-        seconds += _PLANE * max(lattice.shape) + 1e-6 * every
-        return Cost(seconds, ends + padded * (208.0 if components > 3 else 88.0) + 400.0 * every)
+        return Cost(seconds, ends + held * padded + 400.0 * every)
 
     def _set_up(self, workers: int) -> None:
         assert self.problem.lattice is not None  # nothing else is taken
         lattice, components = self.problem.lattice, self.interaction.components
-        self.lattice = lattice
+        self.lattice, self.nbytes = lattice, 0
         self._afford(self.estimate(self.problem))
-        # The shortest axis is the one padded most, the longest one is cut into the planes that threads share.
-        self._order = sorted(range(3), key=lambda axis: lattice.shape[axis])
-        self._axes = tuple(_Axis(lattice.shape[axis]) for axis in self._order)
-        harmonic, biharmonic = self.interaction.parts
-        self._factors = np.array([harmonic, 0.5 * biharmonic])
-        # of the components where x, y is turned to -x, -y; what is transformed in their place has both signs turned
-        x, y = np.where(_ODD_COMPONENTS[components], -1.0, 1.0)[:, self._order[:2]].T
-        self._signs = np.repeat(np.array([[x * x, x * y], [x, y]]).reshape(2, -1), 8, axis=1)
-        blocks = max(1, math.ceil(self._axes[0].n / (_LANES // components)))
-        self._width = math.ceil(self._axes[0].n / blocks)
-        self._shape = (self._axes[2].m, blocks, self._axes[1].n, 2 * components * self._width)
-        self._spare: list[FloatArray] = []
-        self._uniform = (0.0, 0.0)
         if self.problem.every_image:
             self.rtol = EXACT
+        if self._derivatives:  # which have transforms of their own
+            return
+        # The shortest axis is the one padded most, the longest one is cut into the planes that threads share. Among
+        # equals, blocks along the last one and then along the first one are next to each other in memory.
+        order = sorted(range(3), key=lambda axis: lattice.shape[axis])
+        self._order = [*sorted(order[:2], key=lambda axis: (lattice.shape[axis], -axis)), order[2]]
+        self._axes = tuple(_Axis(lattice.shape[axis]) for axis in self._order)
+        x, y, z = self._axes
+        self._circular = _is_circular(self.problem)
+        harmonic, biharmonic = self.interaction.parts
+        self._factors = np.array([harmonic, 0.5 * biharmonic])
+        blocks = max(1, math.ceil(x.n / (_LANES // components)))
+        self._width = math.ceil(x.n / blocks)
+        row = 2 * components * self._width
+        # of the components where x, y is turned to -x, -y
+        of_x, of_y = np.where(_ODD_COMPONENTS[components], -1.0, 1.0)[:, self._order[:2]].T
+        self._uniform = np.zeros(2)
+        if self.problem.every_image:
             held = self.interaction.uniform_field(self.problem.condition)
-            lacking = contact(self.interaction.parts)  # in spheres of images
-            self._uniform = (held[0] + lacking[0]) / max(self._n, 1), (held[1] + lacking[1]) / max(self._n, 1)
-        self._kernel = self._transformed_kernel(workers)
+            self._uniform = np.add(held, contact(self.interaction.parts))
+        if self._circular:
+            self._shape = (z.n // 2 + 1, blocks, math.ceil(y.n / 2), 2 * row)
+            self._signs = np.array([of_x * of_x, of_x])
+            self._kernel = self._circular_kernel(workers)
+        else:
+            self._shape = (z.m, blocks, y.n, row)
+            self._signs = np.array([of_x * of_x, of_x * of_y, of_x, of_y])  # what is transformed has both signs turned
+            self._kernel = self._transformed_kernel(workers)
+        self._spare: list[FloatArray] = []
         self.nbytes = self._kernel.nbytes + 8 * math.prod(self._shape)
+
+    def _circular_kernel(self, workers: int) -> FloatArray:
+        """Basis functions at the wave vectors of the lattice, (nz/2 + 1, tiles of y, nx/2 + 1, functions, 8)."""
+        x, y, z = self._axes
+        components = self.interaction.components
+        odd = _ODD_FUNCTIONS[components][:, self._order]
+        modes = ImageModes(self.lattice, (self._order[2], *self._order[:2]))
+        kernel = _aligned((z.n // 2 + 1, math.ceil(y.n / 8), x.n // 2 + 1, len(odd), 8))
+        frequencies = np.argsort(y.places)
+        back = frequencies > y.n // 2
+        # without a factor i for each of two axes
+        signs = np.where(odd.any(axis=1, keepdims=True) & ~(odd[:, 1:2] & back), -1.0, 1.0)
+        frequencies[back] = y.n - frequencies[back]
+
+        def planes(some: Tile) -> None:
+            functions = _composed(components, modes(range(*some)))
+            for tile in range(kernel.shape[1]):
+                lanes = slice(8 * tile, 8 * tile + 8)
+                found = functions[..., frequencies[lanes]] * signs[:, None, None, lanes]
+                kernel[slice(*some), tile, :, :, : found.shape[-1]] = found.transpose(1, 2, 0, 3)
+
+        tiles.run(planes, cut(len(kernel), math.ceil(_OFFSETS / (x.n * y.n))), threads=workers)
+        return kernel
 
     def _transformed_kernel(self, workers: int) -> FloatArray:
         """Transform of the basis functions, (mz, tiles of y, mx, functions, 8)."""
@@ -177,64 +219,55 @@ class LatticeField(PairField):
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         x, y, z = self._axes
-        width, components = self._width, self.interaction.components
-        places = _PLACES[moments.width]
-        # a tensor's components off the diagonal stand for two
-        weights = np.where(np.arange(components) < 3, 0.5, 1.0) / moments.unit
-        # two for each axis along which the kernel goes to both sides; means of two along y and x
-        scale = 2.0 / (x.m * y.m * z.m) * self.interaction.prefactor / self.lattice.spacing**3 * moments.unit
         steps = moments.width * np.array([math.prod(self.lattice.shape[axis + 1 :]) for axis in range(3)])
         axes = np.ascontiguousarray(np.array([self.lattice.shape, steps])[:, self._order])
-        source = np.ascontiguousarray(moments.rows()).reshape(-1)
-        target = out.reshape(-1)
+        unit = self.interaction.prefactor / self.lattice.spacing**3
+        source, target = np.ascontiguousarray(moments.rows()).reshape(-1), out.reshape(-1)
         try:
             field = self._spare.pop()
         except IndexError:
             field = _aligned(self._shape)
+        engine: Any
+        others: tuple[Any, ...]
+        if self._circular:
+            engine, times, tables = periodic_kernels, 0.5, z.circular_tables
+            others = self._at_zero(), self._width, y.n, *x.circular_tables, *y.circular_tables[1:]
+        else:  # two for each axis along which the kernel goes to both sides; means of two along y and x
+            engine, times, tables = kernels, 2.0, z.tables
+            others = self.interaction.components, self._width, y.m, x.m, *y.tables, *x.tables
+        scale = times / (x.m * y.m * z.m) * unit * moments.unit
 
         def spread(tile: Tile) -> None:
-            kernels.spread(*tile, source, axes, places, weights, width, *z.tables, field)
+            engine.spread(*tile, source, axes, moments.width, 1.0 / moments.unit, self._width, *tables, field)
 
         def planes(tile: Tile) -> None:
-            matrices = self._kernel, self._factors, self._signs
-            kernels.planes(*tile, field, *matrices, components, width, y.m, x.m, *y.tables, *x.tables)
+            engine.planes(*tile, field, self._kernel, self._factors, self._signs, *others)
 
         def collect(tile: Tile) -> None:
-            kernels.collect(*tile, field, axes, places, scale, width, *z.tables, target)
+            engine.collect(*tile, field, axes, moments.width, scale, self._width, *tables, target)
 
         # before `out`, which may be the moments, is filled
-        total = moments.rows().sum(axis=0) if self.problem.every_image else np.empty(0)
-        share = max(_TILES, 4 * workers)
-        parts = [(work, cut(n, math.ceil(n / share))) for work, n in ((spread, y.n), (planes, z.m), (collect, y.n))]
+        uniform = self.problem.every_image and not self._circular
+        total = moments.rows().sum(axis=0) if uniform else np.empty(0)
+        small = out.size <= _SMALL[self._circular]
+        share = 1 if small else _TILES * workers
+        lengths = {spread: self._shape[2], planes: self._shape[0], collect: self._shape[2]}
+        parts = [(work, cut(n, math.ceil(n / share))) for work, n in lengths.items()]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
-            for work, pieces in parts:
-                tiles.run(work, pieces, threads=workers if out.size > _SMALL else 1, advance=advance)
+            tiles.run_steps(parts, threads=1 if small else workers, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
-        if self.problem.every_image:
-            uniform = isotropic(*self._uniform, (six(total) if total.ndim == 2 else total)[None]).T
-            uniform *= self.interaction.prefactor / self.lattice.spacing**3
-            out.reshape(self._n, -1)[:] += as_rows(uniform, moments.width)
+        if uniform:
+            mean = unit / self._n * (six(total) if total.ndim == 2 else total)
+            out.reshape(self._n, -1)[:] += as_rows(
+                isotropic(self._uniform[0], self._uniform[1], mean[None]).T, moments.width
+            )
 
-
-def offset_derivatives(lattice: BlockLattice, shifts: FloatArray, axis: int, steps: range) -> FloatArray:
-    """Return the fourth derivatives of r, as INDICES lists them, at the offsets >= 0 with some `steps` along `axis`.
-
-    They are summed over the shifts (s, 3), in spacings, but for a block and itself; shape (15, n1, n2, n3), with the
-    number of steps for n along the axis.
-    """
-    sides = [np.arange(n, dtype=np.float64) for n in lattice.shape]
-    sides[axis] = np.array(steps, dtype=np.float64)
-    offsets = np.stack(np.meshgrid(*sides, indexing="ij"))
-    d = offsets.reshape(3, -1)
-    derivatives = np.zeros((len(INDICES), d.shape[1]))
-    if lattice.averaged:
-        for shift in shifts:
-            places = d + shift[:, None]
-            apart = places.any(axis=0)
-            derivatives[:, apart] += averaged_derivatives(places[:, apart])
-    else:
-        averaged.fourth_derivatives(d, np.ascontiguousarray(shifts.T), np.ones(len(shifts)), derivatives)
-    return derivatives.reshape(-1, *offsets.shape[1:])
+    def _at_zero(self) -> FloatArray:
+        """Return the matrix of the uniform field, of moments whose components off the diagonal come twice."""
+        equal, trace = self._uniform
+        matrix = np.diag(np.where(np.arange(self.interaction.components) < 3, equal, 0.5 * equal))
+        matrix[:3, :3] += trace
+        return matrix
 
 
 def _composed(components: int, derivatives: FloatArray) -> FloatArray:
@@ -256,11 +289,9 @@ _FUNCTIONS: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     6: (("xx", "yy"), _FOURTH),
     3: (("xx", "yy", "yz", "xz", "xy"), ()),
 }
-# Along which axes components and functions are odd; and the columns of moments that a component is the mean of.
+# Along which axes components and functions are odd.
 _ODD_COMPONENTS = {6: odd_along(NAMES), 3: odd_along("xyz")}
 _ODD_FUNCTIONS = {components: odd_along(second + fourth) for components, (second, fourth) in _FUNCTIONS.items()}
-_PLACES = {width: np.repeat(np.arange(width)[:, None], 2, axis=1) for width in (3, 6)}
-_PLACES[9] = np.array([(3 * i + j, 3 * j + i) for i, j in PLACES])
 
 
 def _aligned(shape: tuple[int, ...]) -> FloatArray:
@@ -286,11 +317,21 @@ class _Axis:
             passes.append((radix, size, factors.size))
             factors = np.append(factors, np.stack([np.cos(steps), -np.sin(steps)], axis=-1))
             size //= radix
+        # of a frequency, its digits reversed
+        self.places = np.zeros(1, dtype=np.int64)
+        for radix in reversed(radices):
+            self.places = (np.arange(radix) * self.places.size + self.places[:, None]).ravel()
         pairs = [(r, r_, n, t, t_) for (r, n, t), (r_, _, t_) in zip(passes[::2], passes[1::2], strict=True)]
         tables = np.array(pairs, dtype=np.uint64).reshape(-1, 5), factors
         self.tables = turn, *tables
+        self.circular_tables = self.places, *tables
         # of a function that is continued to both sides, half of what is at zero
         self.halved_tables = np.concatenate([0.5 * turn[:1], turn[1:]]), *tables
+
+
+def _is_circular(problem: PairProblem) -> bool:
+    """Whether all images are summed on a lattice that needs no padding: products at its own wave vectors, then."""
+    return problem.every_image and all(transform_length(n) == n for n in problem.geometry.leading)
 
 
 def transform_length(n: int) -> int:

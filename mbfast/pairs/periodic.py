@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.fft
@@ -18,15 +19,15 @@ from numpy.polynomial import legendre
 
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald.profile import IntArray, Profile, derivative, polynomials
-from mbfast.pairs.cubes import INDICES, averaged_derivatives, odd_along
+from mbfast.pairs._kernels import periodic as kernels
+from mbfast.pairs.cubes import averaged_derivatives
+from mbfast.pairs.derivatives import FOURTH, SIXTH, Derivatives, powers_of_d
 from mbfast.pairs.geometry import BlockLattice
 
 _RADIUS, _BANDWIDTH = 6.0, 44.0  # spacings; the split's errors, as `_ewald.plan` has them, are 1e-13
+_BAND = _BANDWIDTH / _RADIUS
 _REACH = _RADIUS * (1.0 + 0.5 / _BANDWIDTH)
 _POINTS = 10  # of Gauss's rule for half a cube's side: exact to rounding for waves of the split's band
-_POWERS = np.array([[name.count(axis) for axis in "xyz"] for name in INDICES])
-_PLACE = {tuple(powers): place for place, powers in enumerate(_POWERS.tolist())}
-_ODD = odd_along(INDICES)
 
 
 def contact(parts: tuple[float, float]) -> tuple[float, float]:
@@ -41,108 +42,114 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
     They are those at the offsets (i, j, k) from a block, in spacings; at (0, 0, 0) of its own images alone.
     """
     result = np.empty((15, *lattice.shape))
-    for function, octant in enumerate(_octant(lattice)):
+    for function, octant in enumerate(ImageModes(lattice)(range(lattice.shape[0] // 2 + 1))):
         modes = octant
         for axis in (0, 1):  # modes of both signs; transforms of real numbers want one along the last axis
             back = np.arange((lattice.shape[axis] - 1) // 2, 0, -1)
-            signs = -1.0 if _ODD[function, axis] else 1.0
+            signs = -1.0 if FOURTH.odd[function, axis] else 1.0
             modes = np.concatenate([modes, signs * modes.take(back, axis)], axis)
         result[function] = scipy.fft.irfftn(modes, lattice.shape)
-    offsets, near = _near(lattice.averaged)
-    places = tuple(offsets % np.array(lattice.shape)[:, None])
-    for function in range(15):
-        np.add.at(result[function], places, near[function])
-    trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
-    result[:3] -= trace / 5.0
-    result[3:6] -= trace / 15.0
     return result
 
 
-def _octant(lattice: BlockLattice) -> FloatArray:
-    """Return the modes of the smooth part at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis."""
-    band = _BANDWIDTH / _RADIUS
-    value = Profile(_BANDWIDTH, flat=True).band()
-    first = [2.0 * math.pi / n * np.arange(n // 2 + 1) for n in lattice.shape]
-    turns = 2.0 * math.pi * np.arange(-math.ceil(band / (2.0 * math.pi)), math.ceil(band / (2.0 * math.pi)) + 1)
-    result = np.zeros((15, *map(len, first)))
-    for turn in itertools.product(turns, repeat=3):
-        kept = [np.flatnonzero(np.abs(k + g) < band) for k, g in zip(first, turn, strict=True)]
-        if not all(map(len, kept)):
-            continue
-        k = [(k + g)[some] for k, g, some in zip(first, turn, kept, strict=True)]
-        squares = np.add.outer(np.add.outer(k[0] ** 2, k[1] ** 2), k[2] ** 2)
-        weight = -8.0 * math.pi * value(_RADIUS**2 * squares) / np.where(squares > 0.0, squares, np.inf) ** 2
-        if lattice.averaged:
-            k_ = [np.sinc(0.5 * x / math.pi) ** 2 for x in k]
-            weight *= k_[0][:, None, None] * k_[1][:, None] * k_[2]
-        powers = [x ** np.arange(5.0)[:, None] for x in k]
-        for function, (p, q, r) in enumerate(_POWERS):
-            term = weight * powers[0][p][:, None, None] * powers[1][q][:, None] * powers[2][r]
-            result[function][np.ix_(*kept)] += term
-    return result
+class ImageModes:
+    """Transforms of `image_sums`, real ones, at wave vectors 2 pi m/n, m = 0 ... n/2 along each axis.
+
+    Axes come in the order that is asked for. If `clamped` they are those of sums without a mean, as a clamped body has
+    them, and of other derivatives than the fourth; of fifth ones the transforms are imaginary.
+    """
+
+    def __init__(
+        self, lattice: BlockLattice, order: Sequence[int] = (0, 1, 2), of: Derivatives = FOURTH, *,
+        clamped: bool = False,
+    ) -> None:  # fmt: skip
+        self._of, self._clamped = of, clamped
+        self._powers = np.ascontiguousarray(of.powers[:, order])
+        turns = 2.0 * math.pi * np.arange(-math.ceil(_BAND / (2.0 * math.pi)), math.ceil(_BAND / (2.0 * math.pi)) + 1)
+        self._k, self._weights, self._waves = [], [], []
+        offsets, near = _near(lattice.averaged, of)
+        some = (offsets >= 0).all(axis=0)
+        self._near = np.zeros((len(near), *[offsets.max() + 1] * 3))
+        signs = np.where(of.odd.sum(axis=1) % 3, -1.0, 1.0)[:, None]
+        self._near[:, *offsets[list(order)][:, some]] = signs * near[:, some]
+        far = np.arange(self._near.shape[1])
+        for axis in order:
+            n = lattice.shape[axis]
+            m = np.arange(n // 2 + 1)
+            k = np.add.outer(turns, 2.0 * math.pi / n * m)
+            self._k.append(k)
+            self._weights.append(np.sinc(0.5 * k / math.pi) ** 2 if lattice.averaged else np.ones_like(k))
+            angles = 2.0 * math.pi / n * (np.outer(m, far) % n)
+            waves = np.where(of.odd[:, axis, None, None], np.sin(angles), np.cos(angles))
+            self._waves.append(np.where(far > 0, 2.0, 1.0) * waves)  # offsets of both signs
+
+    def __call__(self, steps: range) -> FloatArray:
+        """Return those at some steps along the first axis, (functions, steps, m2, m3)."""
+        some = slice(steps.start, steps.stop)
+        first, second, third = self._waves
+        part = np.einsum("fkx,fxyz->fkyz", first[:, some], self._near)
+        result: FloatArray = second[:, None] @ (part @ third[:, None].swapaxes(-1, -2))
+        x, y, z = self._k
+        weights = self._weights[0][:, some].copy(), self._weights[1], self._weights[2].ravel()
+        k, (series, power), flat = (x[:, some].copy(), y, z.ravel()), _series(self._of is SIXTH), result.reshape(-1)
+        kernels.smooth_modes(*k, *weights, _BAND**2, series, power, self._powers, flat, z.shape[1])
+        if not self._clamped:
+            trace = result[:3].sum(axis=0) + 2.0 * result[3:6].sum(axis=0)
+            result[:3] -= trace / 5.0
+            result[3:6] -= trace / 15.0
+        return result
 
 
 @functools.cache
-def _near(averaged: bool) -> tuple[IntArray, FloatArray]:
-    """Return whole offsets (3, n) and what the smooth part lacks there, (15, n); at zero what it has of the block."""
+def _series(cubed: bool) -> tuple[FloatArray, int]:
+    """Chebyshev's series, in 2 (k/band)^2 - 1, of the transform's smooth part times a power of k^2, and the power."""
+    series = Profile(_BANDWIDTH, flat=True).band(cubed=cubed).series
+    return (-32.0 if cubed else -8.0) * math.pi * series, 2 + cubed  # six factors i make minus one
+
+
+@functools.cache
+def _near(averaged: bool, of: Derivatives) -> tuple[IntArray, FloatArray]:
+    """Return whole offsets (3, n) and what the smooth part lacks there, (k, n); at zero what it has of the block."""
     farthest = _REACH + (math.sqrt(3.0) if averaged else 0.0)
     wedge = np.array(list(itertools.combinations_with_replacement(range(math.ceil(farthest), -1, -1), 3))).T
     wedge = wedge[:, np.linalg.norm(wedge, axis=0) < farthest].astype(np.float64)  # x >= y >= z >= 0
-    values = _cubes(wedge) if averaged else _points(wedge)
+    values = _cubes(wedge, of) if averaged else _points(wedge, of)
     # the same by exchange of axes and by mirrors; what is equal or zero along an axis is its own image
     offsets, result = [], []
     for order in itertools.permutations(range(3)):
-        turned, back = wedge[list(order)], [order.index(axis) for axis in range(3)]
-        its = values[[_PLACE[tuple(powers)] for powers in _POWERS[:, back].tolist()]]
+        turned, its = wedge[list(order)], values[of.turned(order)]
         for signs in itertools.product((1.0, -1.0), repeat=3):
             mirrored = [axis for axis in range(3) if signs[axis] < 0.0]
             offsets.append(turned * np.array(signs)[:, None])
-            result.append(np.where(_ODD[:, mirrored].sum(axis=1) % 2, -1.0, 1.0)[:, None] * its)
+            result.append(np.where(of.odd[:, mirrored].sum(axis=1) % 2, -1.0, 1.0)[:, None] * its)
     every, first = np.unique(np.concatenate(offsets, axis=1).astype(np.int64), axis=1, return_index=True)
     return every, np.concatenate(result, axis=1)[:, first]
 
 
-def _points(d: FloatArray) -> FloatArray:
+def _points(d: FloatArray, of: Derivatives) -> FloatArray:
     """Return what the smooth part lacks at offsets (3, n) of points; at zero, what it has."""
-    r = np.linalg.norm(d, axis=0)
-    profile, apart = Profile(_BANDWIDTH, flat=True), np.where(r > 0.0, r, np.inf)
-    smooth = (derivative(profile, n, r / _RADIUS) * _RADIUS ** (1.0 - 2.0 * n) for n in (2, 3, 4))
-    bare = -(apart**-3.0), 3.0 * apart**-5.0, -15.0 * apart**-7.0
-    return _derivatives(d, *(one - other for one, other in zip(bare, smooth, strict=True)))
+    r, profile = np.linalg.norm(d, axis=0), Profile(_BANDWIDTH, flat=True)
+    bare = powers_of_d(r, of.orders)
+    # D of r^3/3 is r
+    smooth = {n: derivative(profile, n - 1, r / _RADIUS) * _RADIUS ** (3.0 - 2.0 * n) for n in of.orders}
+    return of.at(d, {n: bare[n] - smooth[n] for n in of.orders})
 
 
-def _cubes(d: FloatArray) -> FloatArray:
+def _cubes(d: FloatArray, of: Derivatives) -> FloatArray:
     """Return what the average of the smooth part, by Gauss's rule, lacks at offsets (3, n) of cubes."""
     profile, farthest = Profile(_BANDWIDTH, flat=True), _REACH + 2.0 * math.sqrt(3.0)
-    series = polynomials(profile, (2, 3, 4), _RADIUS, farthest / _RADIUS, 1e-15)
+    series = polynomials(profile, tuple(n - 1 for n in of.orders), _RADIUS, farthest / _RADIUS, 1e-15)
     x, w = legendre.leggauss(_POINTS)
     x, w = 0.5 * (x + 1.0), 0.25 * w * (1.0 - x)  # of 1 - u on [0, 1]
     x, w = np.concatenate([-x, x]), np.concatenate([w, w])
     points = np.stack(np.meshgrid(x, x, x, indexing="ij")).reshape(3, -1)
     weights = np.multiply.outer(np.multiply.outer(w, w), w).ravel()
-    values = np.where(d.any(axis=0), averaged_derivatives(d), 0.0)
+    values = np.where(d.any(axis=0), averaged_derivatives(d, of), 0.0)
     for column, place in enumerate(d.T):
         u = place[:, None] + points
         square = np.sum(u * u, axis=0)
-        smooth = (np.polyval(row, 2.0 * square / farthest**2 - 1.0) / square**n for n, row in enumerate(series, 1))
-        values[:, column] -= _derivatives(u, *smooth) @ weights
+        smooth = [np.polyval(row, 2.0 * square / farthest**2 - 1.0) for row in series]
+        values[:, column] -= (
+            of.at(u, {n: s / square ** (n - 2.0) for n, s in zip(of.orders, smooth, strict=True)}) @ weights
+        )
     return values
-
-
-def _derivatives(x: FloatArray, d2: FloatArray, d3: FloatArray, d4: FloatArray) -> FloatArray:
-    """Fourth derivatives (15, n) at x (3, n) of a function of r whose D^2, D^3 and D^4 are given, D = (1/r) d/dr."""
-    power = [np.ones_like(x), x, x * x, x**3, x**4]
-
-    def product(powers: IntArray) -> FloatArray:
-        one, two, three = (power[times][axis] for axis, times in enumerate(powers))
-        return np.asarray(one * two * three)
-
-    result = np.empty((15, x.shape[1]))
-    for function, powers in enumerate(_POWERS):
-        result[function] = product(powers) * d4
-        for axis, count in enumerate(powers):  # pairs of equal indices leave the others
-            if count > 1:
-                result[function] += math.comb(count, 2) * product(powers - 2 * (np.arange(3) == axis)) * d3
-        if not (powers % 2).any():
-            result[function] += (3.0 if 4 in powers else 1.0) * d2
-    return result

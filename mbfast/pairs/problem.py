@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,21 +17,24 @@ from mbfast._core.validate import (
     one_number,
     require_bounded,
     require_choice,
+    require_flag,
     whole_number,
 )
+from mbfast._core.voigt import six
 from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks, folded, reduced_cell
 from mbfast.pairs.interactions import Interaction, check_interaction
-from mbfast.pairs.moments import Moments
+from mbfast.pairs.moments import Moments, isotropic
 
 Boundary = Literal["open", "periodic"]
 ImageShape = Literal["cubic", "spherical"]
-Macroscopic = Literal["clamped", "stress-free", "tin-foil", "vacuum"]
+Macroscopic: TypeAlias = Literal["clamped", "stress-free", "tin-foil", "vacuum"] | ArrayLike  # or a stress (Pa)
 
 _BOUNDARIES, _IMAGE_SHAPES = get_args(Boundary), get_args(ImageShape)
 EXACT = 1e-12  # what "auto" asks of a method where no rtol is given, as of a direct sum
 EWALD_RTOL = 1e-6  # what an Ewald sum reaches where no rtol is given
 ROUNDING = 1e-13  # errors of direct and lattice sums, relative to the largest field: tests hold them to it
 _LEAST, _MOST = 1e-12, 1e-2
+_STRESSED = "stress-free"  # what a body of a given mean stress is but for a constant field
 
 
 @dataclass(frozen=True)
@@ -44,48 +47,54 @@ class PairProblem:
     cell: FloatArray | None = None  # (3, 3), periods as rows, in units of the geometry; None if open
     images: int | None = None  # shells of explicit images; None for all of them, or none if open
     image_shape: ImageShape = "cubic"
-    macroscopic: str | None = None  # what holds the periodic body; None: the interaction's first condition, or open
+    macroscopic: str | tuple[float, ...] | None = None  # what holds the periodic body, or its mean stress, six numbers
     rtol: float | None = None  # what was asked for; None for the method's own
     at: FloatArray | None = None  # points (M, 3) where the field is wanted, in units of the geometry; None: the blocks
     periods: FloatArray | None = None  # (3, 3), the cell's lattice by its shortest vectors
+    self_field: bool = False  # whether a cube's own field is part of the sum
 
     @classmethod
     def of(
         cls, interaction: object, blocks: BlockLattice | ArrayLike, *, boundary: str = "open",
         cell: ArrayLike | None = None, images: int | None = None, image_shape: str = "cubic",
-        macroscopic: str | None = None, rtol: float | None = None, at: ArrayLike | None = None,
+        macroscopic: str | ArrayLike | None = None, rtol: float | None = None, at: ArrayLike | None = None,
+        self_field: bool = False,
     ) -> PairProblem:  # fmt: skip
         """Check the arguments of `pair_field`; a TypeError or ValueError names the one that is wrong."""
         checked = check_interaction(interaction)
         require_choice("boundary", boundary, _BOUNDARIES)
         require_choice("image_shape", image_shape, _IMAGE_SHAPES)
         tolerance = None if rtol is None else _check_rtol(rtol)
+        held = None if macroscopic is None else _held(checked, macroscopic)
+        require_flag("self_field", self_field)
+        if self_field and not (isinstance(blocks, BlockLattice) and blocks.averaged):
+            raise ValueError(
+                "self_field is for cubes, BlockLattice(..., averaged=True): points have no field of their own"
+            )
         if boundary == "open":
             if cell is not None or images is not None:
                 got = " and ".join(name for name, value in (("cell", cell), ("images", images)) if value is not None)
                 raise ValueError(f"cell and images belong to boundary='periodic', got {got} with boundary='open'")
-            if macroscopic is not None:
-                got = f"got {macroscopic!r} with boundary='open'"
+            if held is not None:
+                got = f"got {held!r} with boundary='open'"
                 raise ValueError(f"macroscopic belongs to boundary='periodic', {got}")
             geometry = as_blocks(blocks)
-            return cls(checked, geometry, rtol=tolerance, at=_points(at, geometry, None))
+            return cls(checked, geometry, rtol=tolerance, at=_points(at, geometry, None), self_field=bool(self_field))
         shells = None if images is None else whole_number("images", images)
         if shells is not None and not 0 <= shells <= 10**9:
             limits = "at least 0 shells, at most 1e9, or None for all of them"
             raise ValueError(f"images must be {limits}, got {shells!s:.20}")
-        if macroscopic is not None:
-            require_choice("macroscopic", macroscopic, checked.conditions)
-            if images is not None:
-                got = f"{macroscopic!r} with images={images}, which end at a surface"
-                raise ValueError(f"macroscopic is for sums over all images, got {got}")
-            checked.uniform_field(macroscopic)  # refuses what no medium can be
+        if held is not None and images is not None:
+            got = f"{held!r} with images={images}, which end at a surface"
+            raise ValueError(f"macroscopic is for sums over all images, got {got}")
         geometry = as_blocks(blocks)
         vectors = _cell_vectors(geometry, cell)
         periods = reduced_cell(vectors) if geometry.n_blocks else vectors
         if images != 0 and isinstance(geometry, Cloud) and geometry.n_blocks:
             _refuse_coincident_images(geometry, periods)
         points = _points(at, geometry, periods if images != 0 else None)
-        return cls(checked, geometry, "periodic", vectors, shells, image_shape, macroscopic, tolerance, points, periods)  # type: ignore[arg-type]
+        more = image_shape, held, tolerance, points, periods, bool(self_field)
+        return cls(checked, geometry, "periodic", vectors, shells, *more)  # type: ignore[arg-type]
 
     @property
     def lattice(self) -> BlockLattice | None:
@@ -99,8 +108,20 @@ class PairProblem:
 
     @property
     def condition(self) -> str:
-        """What holds a periodic body: what was asked for, or the interaction's first condition."""
-        return self.macroscopic or self.interaction.conditions[0]
+        """What holds a periodic body: what was asked for, or the interaction's first condition.
+
+        A body of a given mean stress is stress-free, with `held_field` in addition.
+        """
+        given = self.macroscopic
+        return _STRESSED if isinstance(given, tuple) else given or self.interaction.conditions[0]
+
+    @property
+    def held_field(self) -> FloatArray | None:
+        """Field (components, 1) of a given mean stress sigma, C^-1 sigma/2, whatever the moments; None if none is."""
+        if not isinstance(self.macroscopic, tuple):
+            return None
+        uniform = self.interaction.uniform_field(_STRESSED)  # of moments, whose strain is -C^-1 tau
+        return -self.interaction.prefactor * isotropic(*uniform, np.array([self.macroscopic])).T
 
     @property
     def n_targets(self) -> int:
@@ -147,6 +168,26 @@ class PairProblem:
     def moments(self, moments: ArrayLike) -> Moments:
         """Return checked moments of these blocks."""
         return Moments(moments, self.geometry.leading, self.interaction.components)
+
+
+def _held(interaction: Interaction, macroscopic: str | ArrayLike) -> str | tuple[float, ...]:
+    """Return a condition, or six components of a mean stress; a TypeError or a ValueError of what no medium can be."""
+    if isinstance(macroscopic, str) or _STRESSED not in interaction.conditions:
+        given: object = macroscopic.tolist() if isinstance(macroscopic, np.ndarray) else macroscopic
+        require_choice("macroscopic", given, interaction.conditions)
+        interaction.uniform_field(str(macroscopic))
+        return str(macroscopic)
+    stress = float_array("macroscopic", macroscopic)
+    if stress.shape not in ((3, 3), (6,)):
+        wanted = f"one of {', '.join(interaction.conditions)}, or a stress of shape (3, 3) or (6,)"
+        raise ValueError(f"macroscopic must be {wanted}, got {stress.tolist()!r:.99}")
+    require_bounded("macroscopic", stress)
+    if stress.ndim == 2:
+        if np.abs(stress - stress.T).max() > 1e-13 * np.abs(stress).max():
+            raise ValueError(f"macroscopic must be a symmetric stress, got {stress.tolist()}")
+        stress = six(stress)
+    interaction.uniform_field(_STRESSED)
+    return tuple(stress.tolist())
 
 
 def _check_rtol(rtol: float) -> float:

@@ -29,7 +29,8 @@ class PairResult:
     field : ndarray
         h, in the layout of the moments: dimensionless for stress, V/m for dipoles.
     energies : ndarray, shape (N,)
-        T_s : h_s of each block (J).
+        T_s : h_s of each block (J); under a given mean stress sigma T_s : (h_s + C^-1 sigma/2), as in
+        `PairField.energy`.
     positions, moments : ndarray
         Where the blocks are (m), shape (N, 3), and their moments.
     method : {"direct", "fft", "ewald"}
@@ -64,11 +65,12 @@ class PairResult:
             "lattice": None if lattice is None else asdict(lattice),
             "boundary": problem.boundary,
             "cell": None if problem.cell is None else (problem.cell * places.unit).tolist(),
-            **{name: getattr(problem, name) for name in ("images", "image_shape", "macroscopic")},
+            **{name: getattr(problem, name) for name in ("images", "image_shape", "macroscopic", "self_field")},
         }
         positions = lattice.positions if lattice is not None else places.reduced().T * places.unit
         rows = moments.rows().reshape(moments.shape)
-        return cls(field, moments.products(field), positions, rows, summed.method, summed.rtol, size, inputs)
+        energies = moments.products(field + summed.held_of(moments))
+        return cls(field, energies, positions, rows, summed.method, summed.rtol, size, inputs)
 
     @property
     def energy(self) -> float:

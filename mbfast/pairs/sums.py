@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, require_choice
-from mbfast.pairs.fields import PairField
+from mbfast.pairs.fields import PairField, require_points
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments
@@ -26,7 +26,8 @@ def pair_field(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
-    at: ArrayLike | None = None, threads: int | None = None, progress: tiles.Progress = False,
+    at: ArrayLike | None = None, self_field: bool = False, threads: int | None = None,
+    progress: tiles.Progress = False,
 ) -> FloatArray:  # fmt: skip
     r"""Field of all other blocks at each block, h_s = sum over s' != s of Lambda(x_s - x_s') : T_s', or at points.
 
@@ -56,7 +57,7 @@ def pair_field(
     image_shape : {"cubic", "spherical"}
         Images with all of |n_1|, |n_2|, |n_3| <= images, or those within images times the cube root of the cell's
         volume.
-    macroscopic : str, optional
+    macroscopic : str or array_like, optional
         As in `EwaldField`; for sums over all images only.
     rtol : float, optional
         From 1e-12 to 0.01, what the method is to reach, as in `EwaldField`. None: 1e-12 for "auto", 1e-6 for "ewald".
@@ -64,6 +65,9 @@ def pair_field(
     at : array_like, shape (M, 3), optional
         Points between the blocks (m), as of probes, where the field of all blocks is wanted in place of that at the
         blocks; by "direct" and "ewald".
+    self_field : bool
+        Whether a cube's own field, `mbfast.pairs.cubes.averaged_tensors` at the offset 0, is part of the sum, its
+        contact term included; for cubes only, ``BlockLattice(..., averaged=True)``.
     threads : int, optional
         None: as many as this process may use, see `set_threads`. The result does not depend on it, to the last bit.
     progress : bool or callable
@@ -80,14 +84,14 @@ def pair_field(
     ------
     TypeError
         If interaction is no Interaction; blocks, moments, cell, at or rtol do not consist of real numbers; images or
-        threads are no whole numbers.
+        threads are no whole numbers; self_field is not True or False.
     ValueError
         If method, boundary, image_shape or macroscopic is unknown; blocks or moments have another shape or are not
         finite; blocks coincide, up to periods; stress moments are not symmetric; cell is no box with a volume, or
         images no number of at least 0; cell, images or macroscopic are missing, or given where they have no meaning;
         rtol is below 1e-12 or above 0.01; threads is below 1; at has another shape, is not finite, or has a point
-        where a block is; the method cannot take what is asked for, such as positions by "fft"; the field is beyond the
-        range of doubles.
+        where a block is; self_field is asked for of points; the method cannot take what is asked for, such as positions
+        by "fft"; the field is beyond the range of doubles.
     MemoryError
         If the method would not fit into memory; the message says what would.
 
@@ -115,7 +119,7 @@ def pair_field(
     """
     problem = PairProblem.of(
         interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol, at=at,
+        macroscopic=macroscopic, rtol=rtol, at=at, self_field=self_field,
     )  # fmt: skip
     summed, checked, workers = _prepared(problem, moments, method, threads)
     return summed.field_of(checked, None, workers, progress)
@@ -125,13 +129,14 @@ def pair_energy(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
-    threads: int | None = None, progress: tiles.Progress = False,
+    self_field: bool = False, threads: int | None = None, progress: tiles.Progress = False,
 ) -> float:  # fmt: skip
     """Energy of the interaction, the sum over ordered pairs (2.13): E = sum over s of T_s : h_s.
 
     Parameters
     ----------
-    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol
+    self_field, threads, progress
         As in `pair_field`. With open boundaries "direct" computes each pair once.
 
     Returns
@@ -156,7 +161,7 @@ def pair_energy(
     """
     problem = PairProblem.of(
         interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol,
+        macroscopic=macroscopic, rtol=rtol, self_field=self_field,
     )  # fmt: skip
     summed, checked, workers = _prepared(problem, moments, method, threads)
     return summed.energy_of(checked, workers, progress)
@@ -166,13 +171,14 @@ def pair_sum(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
-    threads: int | None = None, progress: tiles.Progress = False,
+    self_field: bool = False, threads: int | None = None, progress: tiles.Progress = False,
 ) -> PairResult:  # fmt: skip
     """Field, energies and energy at once, with what made them: method, rtol and estimated error.
 
     Parameters
     ----------
-    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol
+    self_field, threads, progress
         As in `pair_field`.
 
     Returns
@@ -194,14 +200,98 @@ def pair_sum(
     """
     problem = PairProblem.of(
         interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol,
+        macroscopic=macroscopic, rtol=rtol, self_field=self_field,
     )  # fmt: skip
     summed, checked, workers = _prepared(problem, moments, method, threads)
     return PairResult.of(summed, checked, summed.field_of(checked, None, workers, progress))
 
 
+def pair_forces(
+    interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
+    boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
+    image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
+    threads: int | None = None, progress: tiles.Progress = False,
+) -> FloatArray:  # fmt: skip
+    """Force on each block, a point, at fixed moments: F_s = -dE/dx_s, E being `pair_energy`, by (2.17) and (5.3).
+
+    Parameters
+    ----------
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
+        As in `pair_field`.
+
+    Returns
+    -------
+    ndarray, shape (N, 3) or (n1, n2, n3, 3)
+        In N. If periodic: a block's images move with it.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        For the arguments that `pair_field` refuses, and if blocks are cubes.
+
+    Examples
+    --------
+    Two dipoles of 1 debye, head to tail, 5 nm apart, attract each other:
+
+    >>> import mbfast
+    >>> vacuum = mbfast.DipoleInteraction(8.8541878128e-12)
+    >>> forces = mbfast.pair_forces(vacuum, [[0, 0, 0], [0, 0, 5e-9]], [[0, 0, 3.33564e-30]] * 2)
+    >>> print(f"{forces[0, 2]:.4g} {forces[1, 2]:.4g} N")
+    9.6e-16 -9.6e-16 N
+    """
+    problem = PairProblem.of(
+        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
+        macroscopic=macroscopic, rtol=rtol,
+    )  # fmt: skip
+    require_points(problem)
+    summed, checked, workers = _prepared(problem, moments, method, threads, derivatives=True)
+    return summed.forces_of(checked, workers, progress)
+
+
+def pair_virial(
+    interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
+    boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
+    image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
+    self_field: bool = False, threads: int | None = None, progress: tiles.Progress = False,
+) -> FloatArray:  # fmt: skip
+    """Virial W_ij = dE/dg_ij: E being `pair_energy` at fixed moments, when all is displaced by u_i = g_ij x_j.
+
+    Parameters
+    ----------
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol
+    self_field, threads, progress
+        As in `pair_field`.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        In J, as of `PairField.virial`. If periodic: of one cell, which deforms with its blocks; cubes do, too.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        For the arguments that `pair_field` refuses.
+
+    Examples
+    --------
+    In free space the energy falls with the cube of all lengths, so that the trace is -3 E:
+
+    >>> import mbfast
+    >>> vacuum = mbfast.DipoleInteraction(8.8541878128e-12)
+    >>> virial = mbfast.pair_virial(vacuum, [[0, 0, 0], [0, 0, 5e-9]], [[0, 0, 3.33564e-30]] * 2)
+    >>> print(f"{virial.trace():.4g} J")
+    4.8e-24 J
+    """
+    problem = PairProblem.of(
+        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
+        macroscopic=macroscopic, rtol=rtol, self_field=self_field,
+    )  # fmt: skip
+    summed, checked, workers = _prepared(problem, moments, method, threads, derivatives=True)
+    return summed.virial_of(checked, workers, progress)
+
+
 def _prepared(
-    problem: PairProblem, moments: ArrayLike, method: Method, threads: int | None
+    problem: PairProblem, moments: ArrayLike, method: Method, threads: int | None, *, derivatives: bool = False
 ) -> tuple[PairField, Moments, int]:
     """Check what is left, and set the method up."""
     workers = tiles.check_threads(threads)
@@ -210,6 +300,6 @@ def _prepared(
     if method == "auto":
         method, problem, why = auto_method(problem)
         _log.info("auto takes %s: %s", method, why)
-    summed = METHODS[method].of(problem, threads=workers)
+    summed = METHODS[method].of(problem, threads=workers, derivatives=derivatives)
     _log.info("pair sum by %r", summed)
     return summed, checked, workers

@@ -3,12 +3,15 @@
 Layout: float64, C-contiguous; lengths in sides of the cubes. Nothing is checked.
 """
 
+import itertools
 import math
 from typing import Any
 
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
+from mbfast._core.numba_private import counted, traced
+from mbfast.pairs.derivatives import SIXTH
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])", fastmath=FAST)
@@ -57,6 +60,50 @@ def fourth_derivatives(d: Any, nodes: Any, weights: Any, out: Any) -> None:
         out[6, i], out[7, i], out[8, i] = xxyz, xyyz, xyzz
         out[9, i], out[10, i], out[11, i] = yyyz, yzzz, xxxz
         out[12, i], out[13, i], out[14, i] = xzzz, xxxy, xyyy
+
+
+@traced
+def _add_sixth(numbers: Any, n: Any, out: Any, first: Any, row: Any) -> None:
+    """Add sixth derivatives to rows of out; rows of n numbers are x, y, z and what (1/r) d/dr, 3 to 6 times, makes."""
+    for v in counted(n):
+        x, y, z, *radial = [numbers[v + n * i] for i in range(7)]
+        powers = [[None, x], [None, y], [None, z]]
+        for axis, times in itertools.product(powers, range(5)):
+            axis.append(axis[1 + times] * axis[1])
+        products: dict[tuple[int, ...], Any] = {}
+        for (function, *left, order), ways in zip(*(part.tolist() for part in SIXTH.terms), strict=True):
+            if tuple(left) not in products:
+                factors = [axis[p] for axis, p in zip(powers, left, strict=True) if p]
+                products[tuple(left)] = math.prod(factors[1:], start=factors[0]) if factors else 1.0
+            place = first + row * function + v
+            out[place] = out[place] + radial[order - 3] * ways * products[tuple(left)]
+
+
+@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
+def sixth_derivatives(d: Any, nodes: Any, weights: Any, out: Any) -> None:
+    """Add to out (28, n) sums over nodes (3, m) of sixth derivatives, at d (3, n) + node, never zero.
+
+    They are of weights (2, m) times r^3/3 and its second Laplacian, 8/r.
+    """
+    n, flat, rows = d.shape[1], out.reshape(-1), np.empty((7, 128))
+    for start in range(0, n, 128):
+        count = min(128, n - start)
+        numbers = rows.reshape(-1)[: 7 * count]
+        dx, dy, dz = d[0, start : start + count], d[1, start : start + count], d[2, start : start + count]
+        x, y, z = numbers[:count], numbers[count : 2 * count], numbers[2 * count : 3 * count]
+        d3, d4 = numbers[3 * count : 4 * count], numbers[4 * count : 5 * count]
+        d5, d6 = numbers[5 * count : 6 * count], numbers[6 * count :]
+        for k in range(nodes.shape[1]):
+            first, second = weights[0, k], 8.0 * weights[1, k]
+            for v in range(count):
+                x[v], y[v], z[v] = dx[v] + nodes[0, k], dy[v] + nodes[1, k], dz[v] + nodes[2, k]
+                i2 = 1.0 / (x[v] * x[v] + y[v] * y[v] + z[v] * z[v])
+                i4, f = i2 * i2, i2 * math.sqrt(i2)
+                d3[v] = f * (-first - 15.0 * i4 * second)
+                d4[v] = f * i2 * (3.0 * first + 105.0 * i4 * second)
+                d5[v] = f * i4 * (-15.0 * first - 945.0 * i4 * second)
+                d6[v] = f * i4 * i2 * (105.0 * first + 10395.0 * i4 * second)
+            _add_sixth(numbers, count, flat, start, n)
 
 
 @jit(

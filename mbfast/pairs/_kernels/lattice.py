@@ -18,6 +18,8 @@ import numpy as np
 
 from mbfast._core.jit import FAST, jit
 from mbfast._core.numba_private import counted, traced
+from mbfast._core.squares import square
+from mbfast._core.voigt import PLACES
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
 
 _U: Any = np.uint64
@@ -30,74 +32,135 @@ def _copy(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
         y[b + v] = x[a + v]
 
 
+# columns of moments that a component stands for, by the number of columns
+_COLUMNS: dict[int, list[tuple[int, ...]]] = {3: [(0,), (1,), (2,)], 6: [(0,), (1,), (2,), (3, 3), (4, 4), (5, 5)]}
+_COLUMNS[9] = [(3 * i + j, 3 * j + i)[: 1 + (i != j)] for i, j in PLACES]
+
+
+def _take(columns: list[tuple[int, ...]]) -> Any:
+    """Components of n blocks, a step apart from a on in x, times a factor: to rows of y from b on."""
+
+    def take(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any, row: Any, factor: Any) -> None:
+        for k in counted(n):
+            p, o = a + k * step, b + k * row
+            for c, (first, *other) in enumerate(columns):
+                y[o + c] = factor * (x[p + first] + x[p + other[0]] if other else x[p + first])
+
+    return traced(take)
+
+
+def _give(columns: list[tuple[int, ...]]) -> Any:
+    """The reverse: each component to all its columns."""
+
+    def give(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any, row: Any, factor: Any) -> None:
+        for k in counted(n):
+            p, o = a + k * step, b + k * row
+            for c, places in enumerate(columns):
+                h = factor * y[o + c]
+                for place in sorted(set(places)):
+                    x[p + place] = h
+
+    return traced(give)
+
+
+_take_three, _take_six, _take_nine = (_take(columns) for columns in _COLUMNS.values())
+_give_three, _give_six, _give_nine = (_give(columns) for columns in _COLUMNS.values())
+
+
+@jit(fastmath=FAST)
+def take_line(columns: int, x: Any, a: int, step: int, n: int, y: Any, b: int, row: int, factor: float) -> None:
+    """`_take` of moments of so many columns."""
+    if columns == _U(3):
+        _take_three(x, a, step, n, y, b, row, factor)
+    elif columns == _U(6):
+        _take_six(x, a, step, n, y, b, row, factor)
+    else:
+        _take_nine(x, a, step, n, y, b, row, factor)
+
+
+@jit(fastmath=FAST)
+def give_line(columns: int, x: Any, a: int, step: int, n: int, y: Any, b: int, row: int, factor: float) -> None:
+    """`_give` of moments of so many columns."""
+    if columns == _U(3):
+        _give_three(x, a, step, n, y, b, row, factor)
+    elif columns == _U(6):
+        _give_six(x, a, step, n, y, b, row, factor)
+    else:
+        _give_nine(x, a, step, n, y, b, row, factor)
+
+
+@traced
+def _turn_there(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
+    """n real numbers times c + s I, in place."""
+    for v in counted(n):
+        r = x[a + v]
+        x[a + v], x[a + n + v] = c * r, s * r
+
+
+@traced
+def _turn_back(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
+    """Real part of n numbers times c - s I, in place."""
+    for v in counted(n):
+        x[a + v] = c * x[a + v] + s * x[a + n + v]
+
+
 @jit(
-    "void(int64, int64, float64[::1], int64[:, ::1], int64[:, ::1], float64[::1], int64, float64[:, ::1], "
-    "uint64[:, ::1], float64[::1], float64[:, :, :, ::1], int64)",
+    "void(int64, int64, float64[::1], int64[:, ::1], int64, float64, int64, float64[:, ::1], uint64[:, ::1], "
+    "float64[::1], float64[:, :, :, ::1], int64)",
     fastmath=FAST,
 )
 def _spread(
-    j0: int, j1: int, moments: Any, axes: Any, places: Any, scale: Any, width: int, turn: Any, passes: Any, w: Any,
-    out: Any, there: int,
+    j0: int, j1: int, moments: Any, axes: Any, columns: int, factor: float, width_: int, turn: Any, passes: Any,
+    w: Any, out: Any, there: int,
 ) -> None:  # fmt: skip
-    """Transform the moments of rows [j0, j1) along z into out (mz, blocks, ny, 2 components width).
+    """Transform the moments of rows [j0, j1) along z into out (mz, blocks, ny, [2][width][components]).
 
-    axes (2, 3) are the sides of the lattice and the steps from block to block, along x, y, z. Component c is scale[c]
-    times the sum of what is at the two places[c] of a block. Along x, width neighbours are the lanes of a block; the
-    last block ends in zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
+    axes (2, 3) are the sides of the lattice and the steps from block to block, along x, y, z; moments come in so many
+    columns and are multiplied by factor. Along x, width neighbours are the lanes of a block; the last block ends in
+    zeros. turn (nz, 2) holds cos and sin of -pi j/(2 mz).
     """
-    m, blocks, ny, row = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(out.shape[3])
-    nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
+    m, blocks, ny, row, width = _U(out.shape[0]), _U(out.shape[1]), _U(out.shape[2]), _U(out.shape[3]), _U(width_)
+    nx, nz, lanes, components = _U(axes[0, 0]), _U(axes[0, 2]), row // _U(2), row // _U(2) // _U(width_)
     dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
     work = np.empty(m * row)
-    work[:] = 0.0
     for block in range(blocks):
-        first = block * columns
+        first = block * width
+        work[:] = 0.0
         for j in range(_U(j0), _U(j1)):
             work[nz * row :] = 0.0
+            for i in range(min(width, nx - first)):
+                take_line(_U(columns), moments, (first + i) * dx + j * dy, dz, nz, work, i * components, row, factor)
             for k in range(nz):
-                for c in range(_U(places.shape[0])):
-                    a = first * dx + j * dy + k * dz
-                    a, a_ = a + _U(places[c, 0]), a + _U(places[c, 1])
-                    b = k * row + c * columns
-                    cos, sin = scale[c] * turn[k, 0], scale[c] * turn[k, 1]
-                    for i in range(min(columns, nx - first)):
-                        t = moments[a + i * dx] + moments[a_ + i * dx]
-                        work[b + i], work[b + lanes + i] = t * cos, t * sin
+                _turn_there(work, k * row, lanes, turn[k, 0], turn[k, 1])
             call(there, work, out.shape[0], out.shape[3] // 2, passes, w)
             for k in range(m):
                 _copy(work, k * row, out, ((k * blocks + block) * ny + j) * row, row)
 
 
 @jit(
-    "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64[:, ::1], float64, int64, float64[:, ::1], "
+    "void(int64, int64, float64[:, :, :, ::1], int64[:, ::1], int64, float64, int64, float64[:, ::1], "
     "uint64[:, ::1], float64[::1], float64[::1], int64)",
     fastmath=FAST,
 )
 def _collect(
-    j0: int, j1: int, field: Any, axes: Any, places: Any, scale: float, width: int, turn: Any, passes: Any, w: Any,
+    j0: int, j1: int, field: Any, axes: Any, columns: int, factor: float, width_: int, turn: Any, passes: Any, w: Any,
     out: Any, back: int,
 ) -> None:  # fmt: skip
-    """Transform back rows [j0, j1) of what `spread` made, scaled, into out: each component to both of its places."""
+    """Transform back rows [j0, j1) of what `spread` made, times factor, into out."""
     m, blocks, ny, row = _U(field.shape[0]), _U(field.shape[1]), _U(field.shape[2]), _U(field.shape[3])
-    nx, nz, columns, lanes = _U(axes[0, 0]), _U(axes[0, 2]), _U(width), row // _U(2)
-    dx, dy, dz = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2])
+    nx, nz, lanes, components = _U(axes[0, 0]), _U(axes[0, 2]), row // _U(2), row // _U(2) // _U(width_)
+    dx, dy, dz, width = _U(axes[1, 0]), _U(axes[1, 1]), _U(axes[1, 2]), _U(width_)
     work = np.empty(m * row)
     for block in range(blocks):
-        first = block * columns
+        first = block * width
         for j in range(_U(j0), _U(j1)):
             for k in range(m):
                 _copy(field, ((k * blocks + block) * ny + j) * row, work, k * row, row)
             call(back, work, field.shape[0], field.shape[3] // 2, passes, w)
             for k in range(nz):
-                cos, sin = scale * turn[k, 0], scale * turn[k, 1]
-                for c in range(_U(places.shape[0])):
-                    a = k * row + c * columns
-                    b = first * dx + j * dy + k * dz
-                    b, b_ = b + _U(places[c, 0]), b + _U(places[c, 1])
-                    for i in range(min(columns, nx - first)):
-                        h = work[a + i] * cos + work[a + lanes + i] * sin
-                        out[b + i * dx] = h
-                        out[b_ + i * dx] = h
+                _turn_back(work, k * row, lanes, turn[k, 0], turn[k, 1])
+            for i in range(min(width, nx - first)):
+                give_line(_U(columns), out, (first + i) * dx + j * dy, dz, nz, work, i * components, row, factor)
 
 
 # n is 8. LLVM makes no vectors of a loop known to be so short, if it must look first whether arrays overlap.
@@ -152,20 +215,23 @@ def _dipole_matrix(k: Any, a: Any, n: Any, m: Any, b: Any) -> None:
 
 
 def _multiply(size: int) -> Any:
-    """Eight lanes of `size` components at a times the symmetric matrix at b, the rows of its upper triangle."""
-    places = {pair: 8 * i for i, pair in enumerate(itertools.combinations_with_replacement(range(size), 2))}
+    """Eight lanes of `size` components at a, and those at a_, times the symmetric matrix at b, its upper triangle.
 
-    def multiply(x: Any, a: Any, n: Any, k: Any, b: Any) -> None:
+    Components have the signs from s on, before and after.
+    """
+    pairs = list(itertools.combinations_with_replacement(range(size), 2))
+
+    def multiply(x: Any, a: Any, a_: Any, n: Any, k: Any, b: Any, signs: Any, s: Any) -> None:
+        sign = [signs[s + c] for c in range(size)]
         for v in counted(n):
-            p, o = a + v, b + v
-            t = [x[p + 8 * c] for c in range(size)]
-            m = {pair: k[o + place] for pair, place in places.items() if pair[0] < pair[1]}
-            for c in range(size):
-                total = None
-                for d in range(size):
-                    element = k[o + places[c, c]] if c == d else m[min(c, d), max(c, d)]
-                    total = element * t[d] if total is None else total + element * t[d]
-                x[p + 8 * c] = total
+            m = {pair: k[b + v + 8 * place] for place, pair in enumerate(pairs)}
+            for p in (a + v, a_ + v):
+                t = [sign[c] * x[p + 8 * c] for c in range(size)]
+                for c in range(size):
+                    total = m[0, c] * t[0]
+                    for d in range(1, size):
+                        total = total + m[min(c, d), max(c, d)] * t[d]
+                    x[p + 8 * c] = sign[c] * total
 
     return traced(multiply)
 
@@ -181,52 +247,87 @@ def _turn(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: A
 
 
 @traced
-def _write_signed(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, sign: Any, n: Any, c: Any, s: Any) -> None:
-    """As `_turned`, with a sign for each lane."""
+def _turn_and_add(
+    x: Any, a: Any, a_: Any, z: Any, d: Any, d_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: Any
+) -> None:
+    """As `_turn`, plus what is in z, parts from d and d_ on."""
     for v in counted(n):
         r, i = turned(x[a + v], x[a_ + v], c, s)
-        y[b + v], y[b_ + v] = sign[v] * r, sign[v] * i
-
-
-@jit(fastmath=FAST)
-def _signed(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, sign: Any, n: Any, c: Any, s: Any) -> None:
-    # of its own: LLVM then orders the products as it does here alone
-    _write_signed(x, a, a_, y, b, b_, sign, n, c, s)
+        y[b + v], y[b_ + v] = z[d + v] + r, z[d_ + v] + i
 
 
 @traced
-def _add(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
-    """Add n elements of x from a on to those of y from b on."""
+def _turn_and_join(x: Any, a: Any, y: Any, b: Any, n: Any, c: Any, s: Any) -> None:
+    """Sum of (c + s I) x of n lanes of y and of the conjugates of those of -y; rows are [real, imaginary][y, -y]."""
     for v in counted(n):
-        y[b + v] = y[b + v] + x[a + v]
+        o = a + v
+        r, i = turned(x[o], x[o + n + n], c, s)
+        i_, r_ = turned(x[o + n], x[o + n + n + n], c, s)
+        y[b + v], y[b + n + v] = r + r_, i + i_
+
+
+def _square_to(x: Any, a: Any, row: Any, y: Any, b: Any, places: Any, first: Any) -> None:
+    """Eight numbers, from `first` on, of each of eight rows: to rows of eight."""
+    for lane in range(first, first + 8):
+        y[b + places[lane] : b + places[lane] + 8] = x[a + lane :: row][:8]
+
+
+def _square_from(x: Any, a: Any, row: Any, y: Any, b: Any, places: Any, first: Any) -> None:
+    """Undo `_square_to`."""
+    for lane in range(first, first + 8):
+        x[a + lane : a + lane + 7 * row + 1 : row] = y[b + places[lane] : b + places[lane] + 8]
+
+
+_to_eights, _from_eights = square(_square_to), square(_square_from, back=True)
 
 
 @traced
-def _to_tile(
-    x: Any, a: Any, row_x: Any, width: Any, groups: Any, count: Any, filled: Any, y: Any, b: Any, row_y: Any
-) -> None:
-    """Turn `filled` rows of groups of `width` lanes into `count` rows of groups of eight lanes."""
-    for q in counted(groups):
-        for i in counted(count):
-            for v in counted(filled):
-                y[b + i * row_y + 8 * q + v] = x[a + q * width + i + v * row_x]
+def _copy_to(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any) -> None:
+    """Copy n elements of x, steps apart, to those of y from b on."""
+    for v in counted(n):
+        y[b + v] = x[a + v * step]
 
 
 @traced
-def _from_tile(
-    x: Any, a: Any, row_x: Any, width: Any, groups: Any, count: Any, filled: Any, y: Any, b: Any, row_y: Any
-) -> None:
-    """Undo `_to_tile`."""
-    for q in counted(groups):
-        for i in counted(count):
-            for v in counted(filled):
-                x[a + q * width + i + v * row_x] = y[b + i * row_y + 8 * q + v]
+def _copy_from(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any) -> None:
+    """Undo `_copy_to`."""
+    for v in counted(n):
+        x[a + v * step] = y[b + v]
 
 
 @jit(fastmath=FAST)
-def _turned(r: float, i: float, c: float, s: float) -> tuple[float, float]:
-    """(r + i I)(c + s I)."""
-    return r * c - i * s, r * s + i * c
+def tile_places(places: Any, components: Any, row: Any) -> None:
+    """Fill places with where in a tile of such rows lanes [x][component] are."""
+    for lane in range(_U(places.shape[0])):
+        places[lane] = lane // components * row + lane % components * _U(8)
+
+
+@jit(fastmath=FAST)
+def to_tile(
+    x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any
+) -> None:
+    """Turn `filled` rows of `parts` parts, the first lanes of each, into rows of eights, at places[lane]."""
+    whole = lanes - lanes % _U(8) if filled == _U(8) else _U(0)
+    step = _U(places.shape[0])
+    for i in range(parts):
+        for lane in range(_U(0), whole, _U(8)):
+            _to_eights(x, a + i * step, row, y, b + i * part, places, lane)
+        for lane in range(whole, lanes):
+            _copy_to(x, a + i * step + lane, row, filled, y, b + i * part + places[lane])
+
+
+@jit(fastmath=FAST)
+def from_tile(
+    x: Any, a: Any, row: Any, parts: Any, lanes: Any, filled: Any, y: Any, b: Any, part: Any, places: Any
+) -> None:
+    """Undo `to_tile`."""
+    whole = lanes - lanes % _U(8) if filled == _U(8) else _U(0)
+    step = _U(places.shape[0])
+    for i in range(parts):
+        for lane in range(_U(0), whole, _U(8)):
+            _from_eights(x, a + i * step, row, y, b + i * part, places, lane)
+        for lane in range(whole, lanes):
+            _copy_from(x, a + i * step + lane, row, filled, y, b + i * part + places[lane])
 
 
 @jit(fastmath=FAST)
@@ -243,15 +344,18 @@ def _matrices(
 
 
 @jit(fastmath=FAST)
-def _multiply_rows(work: Any, row_x: Any, eight: Any, mx: Any, components: Any, matrix: Any, elements: Any) -> None:
+def _multiply_rows(
+    work: Any, row_x: Any, eight: Any, mx: Any, components: Any, matrix: Any, elements: Any, signs: Any, side: Any
+) -> None:
     """Multiply the mx rows of a tile by its matrices."""
     for kx in range(mx):
-        for part in range(_U(4)):  # real and imaginary, of y and -y
+        for part in range(_U(2)):  # y and -y
             a, b = kx * row_x + part * _U(8) * components, kx * elements * _U(8)
+            a_, sign = a + _U(16) * components, (side + side + part) * components
             if components == _U(6):
-                _multiply_six(work, a, eight, matrix, b)
+                _multiply_six(work, a, a_, eight, matrix, b, signs, sign)
             else:
-                _multiply_three(work, a, eight, matrix, b)
+                _multiply_three(work, a, a_, eight, matrix, b, signs, sign)
 
 
 @jit(
@@ -265,19 +369,20 @@ def _planes(
     my_: int, mx_: int, turn_y: Any, passes_y: Any, w_y: Any, turn_x: Any, passes_x: Any, w_x: Any,
     there: int, back: int,
 ) -> None:  # fmt: skip
-    """Convolve the planes [k0, k1) of field (mz, blocks, ny, 2 components width) with the kernel, in place.
+    """Convolve the planes [k0, k1) of what `spread` made with the kernel, in place.
 
     kernel (mz, tiles, mx, basis, 8): eight values of y are the lanes of a tile; factors are g and f of
-    `_stress_matrix`. signs (2, 16 components) are those of the lanes [y, -y][component][8] for x and for -x.
+    `_stress_matrix`. signs (4, components) are those of the components at x, y; x, -y; -x, y; -x, -y.
     """
     components, width, my, mx = _U(components_), _U(width_), _U(my_), _U(mx_)
     blocks, ny, nx = _U(field.shape[1]), _U(turn_y.shape[0]), _U(turn_x.shape[0])
     tiles, basis, eight = _U(kernel.shape[1]), _U(kernel.shape[3]), _U(kernel.shape[4])
     lanes, elements = components * width, components * (components + _U(1)) // _U(2)
-    # Rows are [real, imaginary][y, -y][component][lane]; in transforms along y lanes are values of x, and the reverse.
+    # Rows are [real, imaginary][y, -y][x][component] in transforms along y, [...][component][eight of y] along x.
     half = _U(16) * components
     row_y, row_x = _U(4) * lanes, _U(2) * half
-    tile = np.empty(tiles * nx * row_x)
+    tile, places = np.empty(tiles * nx * row_x), np.empty(lanes, np.uint64)
+    tile_places(places, components, row_x)
     tile[:] = 0.0
     work = np.empty(max(my * row_y, mx * row_x))
     kept = np.empty(nx * row_x)
@@ -294,40 +399,35 @@ def _planes(
             call(there, work, my_, 2 * components_ * width_, passes_y, w_y)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                _to_tile(work, a, row_y, width, _U(4) * components, count, filled, tile, b, row_x)
+                to_tile(work, a, row_y, _U(4), count * components, filled, tile, b, _U(8) * components, places)
         for t in range(tiles):
             _matrices(kernel, (k * tiles + t) * mx * basis * eight, eight, mx, components, factors, matrix, elements)
             for side in range(_U(2)):
-                sign = signs[side]
                 re, im = side * half, (_U(1) - side) * half
                 work[nx * row_x : mx * row_x] = 0.0
                 for i in range(nx):
                     a, b = (t * nx + i) * row_x, i * row_x
-                    _signed(tile, a + re, a + im, work, b, b + half, sign, half, turn_x[i, 0], turn_x[i, 1])
+                    _turn(tile, a + re, a + im, work, b, b + half, half, turn_x[i, 0], turn_x[i, 1])
                 call(there, work, mx_, 16 * components_, passes_x, w_x)
-                _multiply_rows(work, row_x, eight, mx, components, matrix, elements)
+                _multiply_rows(work, row_x, eight, mx, components, matrix, elements, signs, side)
                 call(back, work, mx_, 16 * components_, passes_x, w_x)
                 for i in range(nx):
                     a, b = i * row_x, (t * nx + i) * row_x
                     c, s = turn_x[i, 0], -turn_x[i, 1]
                     if side == _U(0):
-                        _signed(work, a, a + half, kept, a, a + half, sign, half, c, s)
+                        _turn(work, a, a + half, kept, a, a + half, half, c, s)
                     else:
-                        _signed(work, a, a + half, tile, b + half, b, sign, half, c, s)
-                        _add(kept, a, tile, b, row_x)
+                        _turn_and_add(work, a, a + half, kept, a + half, a, tile, b + half, b, half, c, s)
         for block in range(blocks):
             first = block * width
             count = min(width, nx - first)
             for t in range(tiles):
                 a, b, filled = _U(8) * t * row_y, (t * nx + first) * row_x, min(_U(8), my - _U(8) * t)
-                _from_tile(work, a, row_y, width, _U(4) * components, count, filled, tile, b, row_x)
+                from_tile(work, a, row_y, _U(4), count * components, filled, tile, b, _U(8) * components, places)
             call(back, work, my_, 2 * components_ * width_, passes_y, w_y)
             for j in range(ny):
-                a, result, c, s = j * row_y, field[k, block, j], turn_y[j, 0], -turn_y[j, 1]
-                for v in range(a, a + lanes):
-                    r, i_ = _turned(work[v], work[v + _U(2) * lanes], c, s)
-                    i__, r_ = _turned(work[v + lanes], work[v + _U(3) * lanes], c, s)
-                    result[v - a], result[v - a + lanes] = r + r_, i_ + i__
+                b, c, s = ((k * blocks + block) * ny + j) * _U(2) * lanes, turn_y[j, 0], -turn_y[j, 1]
+                _turn_and_join(work, j * row_y, field, b, lanes, c, s)
 
 
 @jit(
@@ -391,7 +491,7 @@ def _kernel_lines(
             _copy(work, at, values, start + k * step + 8 * b, 8)
 
 
-def _with(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
+def with_addresses(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
     """Return the kernel with its last arguments given: addresses, which nothing may keep that could be pickled."""
 
     def call_it(*arguments: Any) -> None:
@@ -400,9 +500,9 @@ def _with(kernel: Any, *addresses: Callable[[], Any]) -> Callable[..., None]:
     return call_it
 
 
-spread, collect = _with(_spread, forward_address), _with(_collect, backward_address)
-planes = _with(_planes, forward_address, backward_address)
-_plane, kernel_lines = _with(_kernel_plane, forward_address), _with(_kernel_lines, forward_address)
+spread, collect = with_addresses(_spread, forward_address), with_addresses(_collect, backward_address)
+planes = with_addresses(_planes, forward_address, backward_address)
+_plane, kernel_lines = with_addresses(_kernel_plane, forward_address), with_addresses(_kernel_lines, forward_address)
 
 
 def kernel_plane(*arguments: Any) -> None:
