@@ -24,7 +24,7 @@ from numpy.testing import assert_allclose
 
 import mbfast
 from mbfast._core import tiles as _tiles
-from mbfast.kernels import capi, dipole, displacements, geometry, stress
+from mbfast.kernels import capi, dipole, displacements, geometry, spectra, stress
 
 PUBLIC = {
     "capi": {"address": "name"},
@@ -87,7 +87,7 @@ def test_public_kernels_and_their_arguments():
         }
         assert all(ast.get_docstring(f) for f in functions if not f.name.startswith("_"))
     assert found == PUBLIC
-    assert mbfast.kernels.spectra.RULE.shape == (18, 8)
+    assert spectra.RULE.shape == (18, 8)
 
 
 directions = st.integers(0, 2**32 - 1)

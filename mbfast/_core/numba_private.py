@@ -22,7 +22,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 
 PARTS = (
     "numba.core.caching:FunctionCache.load_overload",
@@ -49,8 +48,11 @@ PARTS = (
     "numba.core.codegen:JITCodeLibrary.get_pointer_to_function",
     "numba.core.funcdesc:FunctionDescriptor.llvm_cfunc_wrapper_name",
     "numba.core.cgutils:for_range",
+    "numba.core.cgutils:alloca_once_value",
     "llvmlite.binding.executionengine:ExecutionEngine",
+    "llvmlite:ir",
     "llvmlite.ir:IRBuilder.shuffle_vector",
+    "llvmlite.ir:Module.declare_intrinsic",
 )
 
 
@@ -72,6 +74,7 @@ def part(name: str) -> Any:
         ) from None
 
 
+ir: Any = part("llvmlite:ir")
 NullCache = part("numba.core.caching:NullCache")
 _DUFunc = part("numba.np.ufunc.dufunc:DUFunc")
 _normalize = part("numba.core.sigutils:normalize_signature")
@@ -223,14 +226,16 @@ class ForgivingCache(part("numba.core.caching:FunctionCache")):  # type: ignore[
     """numba's cache, where a folder lost or full, or a damaged file, costs a compilation, never an error.
 
     numba looks for edits in the file of the function alone. Here the stamp of what is kept covers the other files of
-    mbfast, too, that the function's module takes something from, and that these do.
+    mbfast, too, that the function's module takes something from, and that these do. What else one of these depends on
+    it says by `STAMP`, a part of the file's name.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        sources = [_hash(name) for name in sorted(_sources(function.__module__))]
-        stamp = (self._impl.locator.get_source_stamp(), *sources)
-        self._cache_file = _SealedFiles(self._cache_path, self._impl.filename_base, stamp)
+        sources = sorted(_sources(function.__module__))
+        stamp = (self._impl.locator.get_source_stamp(), *map(_hash, sources))
+        name = "".join([self._impl.filename_base, *(getattr(sys.modules[source], "STAMP", "") for source in sources)])
+        self._cache_file = _SealedFiles(self._cache_path, name, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is kept for a signature, None if nothing that can be used."""
@@ -263,21 +268,44 @@ def _hash(module: str) -> str:
     return hashlib.sha256(found.__loader__.get_data(found.__file__)).hexdigest()  # also out of an archive
 
 
-# What LLVM may do to the operations of `traced` functions: without reassoc, sums are in the order in which they stand.
-_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn")
+# What LLVM may do to the operations of `traced` functions, and to those on vectors, which stand in the best order.
+_FLAGS, _VECTOR_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn"), ("nsz", "contract")
 
 
 class Number:
-    """A number, real or whole, of a function that is written by `traced`."""
+    """A number, real or whole, or a vector of them (`mbfast._core.simd`), of a function that is written by `traced`."""
 
     def __init__(self, builder: Any, value: Any) -> None:
         self.builder, self.value = builder, value
 
+    def lanes(self, width: int) -> Any:
+        """Return the number `width` times, as a vector."""
+        vector = ir.VectorType(self.value.type, width)
+        first = self.builder.insert_element(ir.Constant(vector, ir.Undefined), self.value, ir.IntType(32)(0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+        return self.builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+    def pair(self, other: Any) -> tuple[Any, Any]:
+        """Return its own value and that of another number, both as vectors if one of them is."""
+        kind = self.value.type
+        if not isinstance(other, Number):
+            constant = ir.Constant(getattr(kind, "element", kind), other)
+            return self.value, ir.Constant(kind, [constant] * kind.count) if hasattr(kind, "count") else constant
+        if hasattr(kind, "count") == hasattr(other.value.type, "count"):
+            return self.value, other.value
+        if hasattr(kind, "count"):
+            return self.value, other.lanes(kind.count)
+        return self.lanes(other.value.type.count), other.value
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it, or its lanes, are real numbers."""
+        return isinstance(getattr(self.value.type, "element", self.value.type), ir.DoubleType)
+
     def _with(self, real: str, whole: str, other: Any, *, first: bool = True) -> Number:
-        value = other.value if isinstance(other, Number) else ir.Constant(self.value.type, other)
-        flags = _FLAGS if isinstance(self.value.type, ir.DoubleType) else ()
-        operation = getattr(self.builder, real if flags else whole)
-        pair = (self.value, value) if first else (value, self.value)
+        pair = self.pair(other) if first else self.pair(other)[::-1]
+        operation = getattr(self.builder, real if self.is_real else whole)
+        flags = (_VECTOR_FLAGS if hasattr(pair[0].type, "count") else _FLAGS) if self.is_real else ()
         return Number(self.builder, operation(*pair, flags=flags))
 
     def __add__(self, other: Any) -> Number:
@@ -289,36 +317,72 @@ class Number:
     def __mul__(self, other: Any) -> Number:
         return self._with("fmul", "mul", other)
 
+    def __truediv__(self, other: Any) -> Number:
+        return self._with("fdiv", "sdiv", other)
+
+    def __floordiv__(self, other: Any) -> Number:  # of whole numbers that are not negative
+        return self._with("fdiv", "udiv", other)
+
     def __radd__(self, other: Any) -> Number:
         return self._with("fadd", "add", other, first=False)
+
+    def __rsub__(self, other: Any) -> Number:
+        return self._with("fsub", "sub", other, first=False)
 
     def __rmul__(self, other: Any) -> Number:
         return self._with("fmul", "mul", other, first=False)
 
+    def __rtruediv__(self, other: Any) -> Number:
+        return self._with("fdiv", "sdiv", other, first=False)
+
     def __neg__(self) -> Number:
         return self._with("fsub", "sub", -0.0, first=False)
 
+    def __gt__(self, other: Any) -> Number:
+        compare = self.builder.fcmp_ordered if self.is_real else self.builder.icmp_signed
+        return Number(self.builder, compare(">", *self.pair(other)))
 
-class _Array:
+
+class Sum(Number):
+    """A number that loops add to, by ``+=``."""
+
+    def __init__(self, builder: Any, start: Any) -> None:
+        self.builder, self._place = builder, numba.core.cgutils.alloca_once_value(builder, start)
+
+    @property
+    def value(self) -> Any:
+        """What it is at this place of the function."""
+        return self.builder.load(self._place)
+
+    def __iadd__(self, other: Any) -> Sum:
+        self.builder.store((self + other).value, self._place)
+        return self
+
+
+class Array:
     """An array, contiguous and without axes, of a function that is written by `traced`."""
 
     def __init__(self, builder: Any, data: Any) -> None:
-        self._builder, self._data = builder, data
+        self.builder, self._data = builder, data
 
-    def __getitem__(self, place: Number) -> Number:
-        return Number(self._builder, self._builder.load(self._builder.gep(self._data, [place.value])))
+    def place(self, place: Any) -> Any:
+        """Return the pointer to an element."""
+        return self.builder.gep(self._data, [place.value if isinstance(place, Number) else ir.IntType(64)(place)])
 
-    def __setitem__(self, place: Number, number: Number) -> None:
-        self._builder.store(number.value, self._builder.gep(self._data, [place.value]))
+    def __getitem__(self, place: Any) -> Number:
+        return Number(self.builder, self.builder.load(self.place(place)))
+
+    def __setitem__(self, place: Any, number: Number) -> None:
+        self.builder.store(number.value, self.place(place))
 
 
-def counted(n: Any) -> Iterator[Any]:
-    """Yield 0 ... n - 1; once, within a loop that is written, in a function that is written by `traced`."""
+def counted(n: Any, start: Any = None) -> Iterator[Any]:
+    """Yield 0, or start, ... n - 1; once, within a loop that is written, in a function that is written by `traced`."""
     if isinstance(n, Number):
-        with numba.core.cgutils.for_range(n.builder, n.value) as loop:
+        with numba.core.cgutils.for_range(n.builder, n.value, None if start is None else start.value) as loop:
             yield Number(n.builder, loop.index)
     else:
-        yield from range(n)
+        yield from range(0 if start is None else start, n)
 
 
 def traced(function: Callable[..., None]) -> Any:
@@ -336,76 +400,11 @@ def traced(function: Callable[..., None]) -> Any:
         for kind, value in zip(signature.args, values, strict=True):
             is_array = isinstance(kind, numba.types.Array)
             arguments.append(
-                _Array(builder, context.make_array(kind)(context, builder, value).data)
+                Array(builder, context.make_array(kind)(context, builder, value).data)
                 if is_array
                 else Number(builder, value)
             )
         function(*arguments)
-        return context.get_dummy_value()
-
-    return _intrinsic(function, [], generate)
-
-
-class Eight:
-    """Writes instructions on vectors of eight numbers into a function that numba compiles."""
-
-    def __init__(self, context: Any, builder: Any, signature: Any, values: Any) -> None:
-        self._context, self._builder, self._types, self.values = context, builder, signature.args, values
-        self._whole, self._vector = ir.IntType(64), ir.VectorType(ir.DoubleType(), 8)
-
-    def _array(self, argument: int) -> Any:
-        return self._context.make_array(self._types[argument])(self._context, self._builder, self.values[argument])
-
-    def _at(self, argument: int, row: Any, column: int = 0) -> Any:
-        row = ir.Constant(self._whole, row) if isinstance(row, int) else row
-        place = self._builder.mul(row, ir.Constant(self._whole, 8))
-        place = self._builder.add(place, ir.Constant(self._whole, column))
-        return self._builder.gep(self._array(argument).data, [place])
-
-    def _row(self, argument: int, row: int) -> Any:
-        return self._builder.bitcast(self._at(argument, row), self._vector.as_pointer())
-
-    def row(self, argument: int, row: int) -> Any:
-        """Load row number `row`, of eight, of the argument, an array."""
-        return self._builder.load(self._row(argument, row), align=8)
-
-    def element(self, argument: int, row: Any, column: int) -> Any:
-        """Load one element of such a row, eight times."""
-        return self.spread(self._builder.load(self._at(argument, row, column)))
-
-    def row_of(self, argument: int, first: int, second: Any) -> Any:
-        """Return the number of the row [first, second] of an array of three axes."""
-        size = self._builder.extract_value(self._array(argument).shape, 1)
-        return self._builder.add(second, self._builder.mul(size, ir.Constant(self._whole, first)))
-
-    def spread(self, number: Any) -> Any:
-        """Return eight times the number."""
-        nothing = ir.Constant(self._vector, ir.Undefined)
-        first = self._builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8)
-        return self._builder.shuffle_vector(first, nothing, zeros)
-
-    def times(self, a: Any, b: Any) -> Any:
-        """Return a b."""
-        return self._builder.fmul(a, b)
-
-    def fused(self, a: Any, b: Any, c: Any) -> Any:
-        """Return a b + c, rounded once where the processor can."""
-        return self._builder.fadd(self._builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-    def add_product(self, argument: int, row: int, a: Any, b: Any) -> None:
-        """Add a b to a row of the argument."""
-        place = self._row(argument, row)
-        self._builder.store(self.fused(a, b, self._builder.load(place, align=8)), place, align=8)
-
-
-def emitted(function: Callable[..., None], emit: Callable[[Eight], None]) -> Any:
-    """Return a function of compiled code that is what `emit` writes; `function` says the same in Python."""
-    if numba.config.DISABLE_JIT:
-        return function
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        emit(Eight(context, builder, signature, values))
         return context.get_dummy_value()
 
     return _intrinsic(function, [], generate)
