@@ -100,8 +100,8 @@ On one machine, with the same versions of mbfast, numba, NumPy and SciPy, result
 >>> bool((one == two).all())
 True
 
-What may change the last bits is another processor (vectors of another width add in another order), another version of
-numba or of the libraries, another method, and another order of the blocks. Results then differ by the errors of the
+What may change the last bits is another processor (vectors of another width add in another order) or ``MBFAST_SIMD``,
+another version of numba or of the libraries, another method, and another order of the blocks. Results then differ by the errors of the
 table above, and those of "ewald" by at most twice `rtol`. A flow may amplify them: compare two flows within their
 ``Flow.error``.
 
