@@ -90,7 +90,8 @@ def test_targets_among_the_sources_and_none(vectors):
 
 def test_powers_of_the_distance(vectors):
     @traced
-    def fill(n, squares, out):
+    def fill(squares, out):
+        n = squares.sides[0]
         for start, some in vectors.blocks(n):
             powers = vectors.inverse(vectors.load(squares, start, some))
             for row, power in enumerate(powers):
@@ -98,7 +99,7 @@ def test_powers_of_the_distance(vectors):
 
     @numba.njit
     def call(squares, out):
-        fill(squares.size, squares, out)
+        fill(squares, out)
 
     squares = 10.0 ** np.random.default_rng(0).uniform(-300, 300, 9_999)
     squares[::100] = 0.0
@@ -119,8 +120,8 @@ def test_numpy_does_the_same():
     with pytest.MonkeyPatch.context() as patch:
         for module in (_pairs, stress):
             patch.setattr(module, "V", simd.Plain(8, 0))
-        tile = np.empty(_pairs.tile_size(10))
-        _pairs.add_field(stress._Law(*C), x.ravel(), 40, x.ravel(), t.ravel(), 40, tile, other.reshape(-1))
+        arrays = map(numba_private.Flat.of, (x, x, t, np.empty(_pairs.tile_size(10)), other))
+        _pairs.add_field(stress._Law(*C), *arrays)
     assert_allclose(other, out, atol=1e-14 * np.abs(out).max())
 
 

@@ -15,7 +15,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -344,7 +344,7 @@ class Number:
 
 
 class Sum(Number):
-    """A number that loops add to, by ``+=``."""
+    """A number that loops add to, by ``+=``, or replace, by ``[:] =``."""
 
     def __init__(self, builder: Any, start: Any) -> None:
         self.builder, self._place = builder, numba.core.cgutils.alloca_once_value(builder, start)
@@ -355,15 +355,18 @@ class Sum(Number):
         return self.builder.load(self._place)
 
     def __iadd__(self, other: Any) -> Sum:
-        self.builder.store((self + other).value, self._place)
+        self[:] = self + other
         return self
+
+    def __setitem__(self, _whole: Any, number: Number) -> None:
+        self.builder.store(number.value, self._place)
 
 
 class Array:
-    """An array, contiguous and without axes, of a function that is written by `traced`."""
+    """An array, contiguous and without axes, of a function that is written by `traced`; it knows its sides."""
 
-    def __init__(self, builder: Any, data: Any) -> None:
-        self.builder, self._data = builder, data
+    def __init__(self, builder: Any, data: Any, sides: Sequence[Number] = ()) -> None:
+        self.builder, self._data, self.sides = builder, data, sides
 
     def place(self, place: Any) -> Any:
         """Return the pointer to an element."""
@@ -385,26 +388,39 @@ def counted(n: Any, start: Any = None) -> Iterator[Any]:
         yield from range(0 if start is None else start, n)
 
 
+class Flat(np.ndarray[Any, Any]):
+    """What `Array` is without the JIT."""
+
+    sides: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, array: Any) -> Flat:
+        """Return a view of a contiguous array."""
+        flat = array.reshape(-1).view(cls)
+        flat.sides = array.shape
+        return flat  # type: ignore[no-any-return]
+
+
 def traced(function: Callable[..., None]) -> Any:
     """Return a function of compiled code that does what a Python function of numbers and arrays does.
 
     The function is called once, with arguments that write down what is done with them: sums, differences, products and
     elements of arrays, in loops over `counted`. That takes a hundredth of the time of numba's inference of types. All
-    else, such as lists and branches, belongs to the writing. Arrays, which must be contiguous, have one axis there.
+    else, such as lists and branches, belongs to the writing. Arrays, which must be contiguous, have one axis there, and
+    `sides` for those they had.
     """
     if numba.config.DISABLE_JIT:
-        return lambda *arguments: function(*[x.reshape(-1) if isinstance(x, np.ndarray) else x for x in arguments])
+        return lambda *arguments: function(*[Flat.of(x) if isinstance(x, np.ndarray) else x for x in arguments])
+
+    def written(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+        if not isinstance(kind, numba.types.Array):
+            return Number(builder, value)
+        array = context.make_array(kind)(context, builder, value)
+        sides = [Number(builder, builder.extract_value(array.shape, axis)) for axis in range(kind.ndim)]
+        return Array(builder, array.data, sides)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        arguments = []
-        for kind, value in zip(signature.args, values, strict=True):
-            is_array = isinstance(kind, numba.types.Array)
-            arguments.append(
-                Array(builder, context.make_array(kind)(context, builder, value).data)
-                if is_array
-                else Number(builder, value)
-            )
-        function(*arguments)
+        function(*[written(context, builder, *pair) for pair in zip(signature.args, values, strict=True)])
         return context.get_dummy_value()
 
     return _intrinsic(function, [], generate)

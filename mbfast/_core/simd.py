@@ -5,8 +5,8 @@ added to in a loop starts as ``zeros``; ``blocks`` takes care of what is left wh
 NUMBA_DISABLE_JIT=1 the same functions compute with NumPy. The potential of n charges at a point::
 
     @traced
-    def potential(point, n, positions, charges, out):
-        v, total = VECTORS, VECTORS.zeros(point[0])
+    def potential(point, positions, charges, out):
+        v, n, total = VECTORS, charges.sides[0], VECTORS.zeros(point[0])
         for start, count in v.blocks(n):
             d = [v.load(positions, a * n + start, count, point[a]) - point[a] for a in range(3)]
             inverse, _ = v.inverse(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
@@ -66,6 +66,10 @@ class Plain:
     def zeros(self, _like: Any) -> Any:
         """Return zeros that a loop may add to by ``+=``, in the function that a number belongs to."""
         return np.zeros(self.width)
+
+    def counter(self, _like: Any) -> Any:
+        """Return a whole number, zero, that a loop may add to."""
+        return np.zeros((), dtype=np.int64)
 
     def where(self, condition: Any, one: Any, other: Any) -> Any:
         """Return, lane by lane, one where the condition holds and else the other."""
@@ -157,6 +161,10 @@ class Written(Plain):
     def zeros(self, like: Any) -> Any:
         """As of `Plain`."""
         return Sum(like.builder, ir.Constant(self._type, 0.0))
+
+    def counter(self, like: Any) -> Any:
+        """As of `Plain`."""
+        return Sum(like.builder, ir.IntType(64)(0))
 
     def where(self, condition: Any, one: Any, other: Any) -> Any:
         """As of `Plain`."""

@@ -21,10 +21,10 @@ def tile_size(rows: int) -> int:
     return (TILE + V.width) * rows
 
 
-def _points(law: Any, targets: Any, m: Any, i: Any, size: int) -> tuple[Any, Any]:
+def _points(law: Any, targets: Any, i: Any, size: int) -> tuple[Any, Any]:
     """Return the positions of targets from i on, and sums for each."""
-    points = [[targets[a * m + i + k] for a in range(3)] for k in range(size)]
-    return points, [[V.zeros(m) for _ in range(law.sums)] for _ in points]
+    points = [[targets[a * targets.sides[1] + i + k] for a in range(3)] for k in range(size)]
+    return points, [[V.zeros(i) for _ in range(law.sums)] for _ in points]
 
 
 def _add(law: Any, points: Any, rows: Any, start: Any, last: Any, sums: Any) -> None:
@@ -38,14 +38,15 @@ def _add(law: Any, points: Any, rows: Any, start: Any, last: Any, sums: Any) -> 
 
 
 def _fields(
-    law: Any, targets: Any, of: Any, m: Any, positions: Any, moments: Any, n: Any, tile: Any, before: Any = None
+    law: Any, targets: Any, m: Any, positions: Any, moments: Any, tile: Any, before: Any = None
 ) -> Iterator[tuple[Any, Any]]:  # fmt: skip
-    """Yield the numbers i of the first m of so many targets and parts of their fields, of sources beyond before + i."""
-    tile, tiles = V.aligned(tile), V.least(m, 1) * ((n + (TILE - 1)) // TILE)
+    """Yield the numbers i of the first m targets and parts of their fields, if given of sources beyond before + i."""
+    n, tile = positions.sides[1], V.aligned(tile)
+    tiles = V.least(m, 1) * ((n + (TILE - 1)) // TILE)
     for number in counted(tiles, None if before is None else V.most(before, 0) // TILE):
         first = number * TILE
         count, last = V.least(n - first, TILE), None if before is None else before - first
-        points, sums = _points(law, targets, of, 0 * m, 1)
+        points, sums = _points(law, targets, 0 * m, 1)
         for start, some in V.blocks(count):  # the first target fills the tile
             x = [V.load(positions, a * n + first + start, some, positions[a * n + n - 1]) for a in range(3)]
             t = [V.load(moments, a * n + first + start, some) for a in range(law.components)]
@@ -56,7 +57,7 @@ def _fields(
         yield 0 * m, law.finish([V.total(x) for x in sums[0]])
         blocks = (count + (V.width - 1)) // V.width
         for i, size in V.groups(m, law.targets, 1):
-            points, sums = _points(law, targets, of, i, size)
+            points, sums = _points(law, targets, i, size)
             pieces = [(0 * m, blocks, None)]
             if last is not None:  # blocks up to `middle` have sources that are left out
                 middle = V.least((V.most(last + i + size, 0) + (V.width - 1)) // V.width, blocks)
@@ -69,25 +70,26 @@ def _fields(
                 yield i + k, law.finish([V.total(x) for x in sums[k]])
 
 
-def add_field(law: Any, targets: Any, m: Any, positions: Any, moments: Any, n: Any, tile: Any, out: Any) -> None:
-    """Add to out the field of n sources at m targets."""
-    for i, field in _fields(law, targets, m, m, positions, moments, n, tile):
+def add_field(law: Any, targets: Any, positions: Any, moments: Any, tile: Any, out: Any) -> None:
+    """Add to out the field of all sources at targets."""
+    m = targets.sides[1]
+    for i, field in _fields(law, targets, m, positions, moments, tile):
         for a, h in enumerate(field):
             out[a * m + i] += h
 
 
 def add_energy(
-    law: Any, targets: Any, own: Any, of: Any, m: Any, before: Any, positions: Any, moments: Any, n: Any, tile: Any,
-    out: Any,
+    law: Any, targets: Any, own: Any, m: Any, before: Any, positions: Any, moments: Any, tile: Any, out: Any
 ) -> None:  # fmt: skip
-    """Add to out[0] the energies of the first m of so many targets, and of sources: of those beyond before + i."""
-    for i, field in _fields(law, targets, of, m, positions, moments, n, tile, before):
+    """Add to out[0] the energies of the first m targets with sources: of target i, with those beyond before + i."""
+    for i, field in _fields(law, targets, m, positions, moments, tile, before):
         for a, h in enumerate(field):
-            out[0] += own[a * of + i] * h * (1.0 if a < 3 else 2.0)
+            out[0] += own[a * own.sides[1] + i] * h * (1.0 if a < 3 else 2.0)
 
 
-def add_source_field(law: Any, targets: Any, m: Any, source: Any, moment: Any, out: Any) -> None:
+def add_source_field(law: Any, targets: Any, source: Any, moment: Any, out: Any) -> None:
     """Add to out the field of one source at m targets, a vector of them at a time."""
+    m = targets.sides[1]
     rows = law.rows([source[a] for a in range(3)], [moment[a] for a in range(law.components)])
     for start, some in V.blocks(m):
         d = [rows[a] - V.load(targets, a * m + start, some) for a in range(3)]

@@ -64,40 +64,40 @@ class _Law:
 
 
 @traced
-def _add_field(targets: Any, m: Any, positions: Any, moments: Any, n: Any, tile: Any, out: Any) -> None:
-    _pairs.add_field(_Law(), targets, m, positions, moments, n, tile, out)
+def _add_field(targets: Any, positions: Any, moments: Any, tile: Any, out: Any) -> None:
+    _pairs.add_field(_Law(), targets, positions, moments, tile, out)
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
 def field(targets: Any, positions: Any, moments: Any, out: Any) -> None:
     """Add to out (3, m) the field at targets (3, m) of all sources."""
-    _add_field(targets, targets.shape[1], positions, moments, positions.shape[1], np.empty(_TILE), out)
+    _add_field(targets, positions, moments, np.empty(_TILE), out)
 
 
 @traced
 def _add_energy(
-    targets: Any, own: Any, of: Any, m: Any, before: Any, positions: Any, moments: Any, n: Any, tile: Any, out: Any
+    targets: Any, own: Any, m: Any, before: Any, positions: Any, moments: Any, tile: Any, out: Any
 ) -> None:  # fmt: skip
-    _pairs.add_energy(_Law(), targets, own, of, m, before, positions, moments, n, tile, out)
+    _pairs.add_energy(_Law(), targets, own, m, before, positions, moments, tile, out)
 
 
 @jit("float64(int64, int64, float64[:, ::1], float64[:, ::1], int64, float64[:, ::1], float64[:, ::1])", fastmath=FAST)
 def energy(i0: int, i1: int, targets: Any, target_moments: Any, j0: int, positions: Any, moments: Any) -> float:
     """Sum u(p_i, p_j) over pairs i < j: i in [i0, i1) are the targets, j counts the sources from j0 on."""
-    out, tile, of, n = np.zeros(1), np.empty(_TILE), targets.shape[1], positions.shape[1]
-    _add_energy(targets, target_moments, of, i1 - i0, i0 - j0, positions, moments, n, tile, out)
+    out = np.zeros(1)
+    _add_energy(targets, target_moments, i1 - i0, i0 - j0, positions, moments, np.empty(_TILE), out)
     return float(out[0])
 
 
 @traced
-def _add_source_field(targets: Any, m: Any, source: Any, moment: Any, out: Any) -> None:
-    _pairs.add_source_field(_Law(), targets, m, source, moment, out)
+def _add_source_field(targets: Any, source: Any, moment: Any, out: Any) -> None:
+    _pairs.add_source_field(_Law(), targets, source, moment, out)
 
 
 @jit("void(float64[:, ::1], float64[::1], float64[::1], float64[:, ::1])", fastmath=FAST)
 def source_field(targets: Any, source: Any, moment: Any, out: Any) -> None:
     """Add to out (3, m) the field at targets (3, m) of one source at source (3,) with moment (3,)."""
-    _add_source_field(targets, targets.shape[1], source, moment, out)
+    _add_source_field(targets, source, moment, out)
 
 
 @jit("float64(int64, float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)

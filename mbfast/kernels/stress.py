@@ -150,9 +150,9 @@ class _Law:
 
 @traced
 def _add_field(
-    targets: Any, m: Any, positions: Any, moments: Any, n: Any, tile: Any, c0: Any, c1: Any, c2: Any, out: Any
+    targets: Any, positions: Any, moments: Any, tile: Any, c0: Any, c1: Any, c2: Any, out: Any
 ) -> None:  # fmt: skip
-    _pairs.add_field(_Law(c0, c1, c2), targets, m, positions, moments, n, tile, out)
+    _pairs.add_field(_Law(c0, c1, c2), targets, positions, moments, tile, out)
 
 
 @jit(
@@ -160,16 +160,15 @@ def _add_field(
 )
 def field(targets: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, out: Any) -> None:
     """Add to out (6, m) the field at targets (3, m) of all sources."""
-    m, n = targets.shape[1], positions.shape[1]
-    _add_field(targets, m, positions, moments, n, np.empty(_TILE), c0, c1, c2, out)
+    _add_field(targets, positions, moments, np.empty(_TILE), c0, c1, c2, out)
 
 
 @traced
 def _add_energy(
-    targets: Any, own: Any, of: Any, m: Any, before: Any, positions: Any, moments: Any, n: Any, tile: Any,
-    c0: Any, c1: Any, c2: Any, out: Any,
+    targets: Any, own: Any, m: Any, before: Any, positions: Any, moments: Any, tile: Any, c0: Any, c1: Any, c2: Any,
+    out: Any,
 ) -> None:  # fmt: skip
-    _pairs.add_energy(_Law(c0, c1, c2), targets, own, of, m, before, positions, moments, n, tile, out)
+    _pairs.add_energy(_Law(c0, c1, c2), targets, own, m, before, positions, moments, tile, out)
 
 
 @jit(
@@ -182,22 +181,20 @@ def energy(
     c0: float, c1: float, c2: float,
 ) -> float:  # fmt: skip
     """Sum u(T_i, T_j) over pairs i < j: i in [i0, i1) are the targets, j counts the sources from j0 on."""
-    out, tile, of, n = np.zeros(1), np.empty(_TILE), targets.shape[1], positions.shape[1]
-    _add_energy(targets, target_moments, of, i1 - i0, i0 - j0, positions, moments, n, tile, c0, c1, c2, out)
+    out, tile = np.zeros(1), np.empty(_TILE)
+    _add_energy(targets, target_moments, i1 - i0, i0 - j0, positions, moments, tile, c0, c1, c2, out)
     return float(out[0])
 
 
 @traced
-def _add_source_field(
-    targets: Any, m: Any, source: Any, moment: Any, c0: Any, c1: Any, c2: Any, out: Any
-) -> None:  # fmt: skip
-    _pairs.add_source_field(_Law(c0, c1, c2), targets, m, source, moment, out)
+def _add_source_field(targets: Any, source: Any, moment: Any, c0: Any, c1: Any, c2: Any, out: Any) -> None:
+    _pairs.add_source_field(_Law(c0, c1, c2), targets, source, moment, out)
 
 
 @jit("void(float64[:, ::1], float64[::1], float64[::1], float64, float64, float64, float64[:, ::1])", fastmath=FAST)
 def source_field(targets: Any, source: Any, moment: Any, c0: float, c1: float, c2: float, out: Any) -> None:
     """Add to out (6, m) the field at targets (3, m) of one source at source (3,) with moment (6,)."""
-    _add_source_field(targets, targets.shape[1], source, moment, c0, c1, c2, out)
+    _add_source_field(targets, source, moment, c0, c1, c2, out)
 
 
 @jit(

@@ -15,6 +15,7 @@ from mbfast.pairs._ewald.near import Near
 from mbfast.pairs._ewald.plan import Plan, choose
 from mbfast.pairs._ewald.profile import derivative, polynomials
 from mbfast.pairs._kernels import ewald as kernels
+from mbfast.pairs._kernels import near
 from mbfast.pairs.fields import SPARE, Cost, PairField, nbytes_of
 from mbfast.pairs.geometry import BlockLattice, folded
 from mbfast.pairs.interactions import Interaction
@@ -23,8 +24,8 @@ from mbfast.pairs.problem import EWALD_RTOL, Boundary, Macroscopic, PairProblem
 
 _SET_UP = 1.3  # times a field: both of them over one
 _KERNELS: dict[int, tuple[Any, Any, tuple[int, ...]]] = {
-    6: (kernels.near_stress, kernels.stress_modes, (2, 3, 4)),
-    3: (kernels.near_dipole, kernels.dipole_modes, (1, 2)),
+    6: (near.near_stress, kernels.stress_modes, (2, 3, 4)),
+    3: (near.near_dipole, kernels.dipole_modes, (1, 2)),
 }
 
 

@@ -93,21 +93,20 @@ def _shift(b: Any, c: Any, k: int, w: float, sign: int, out: Any) -> None:
 def _adder(count: int) -> Any:
     """Return what adds to out (p, 8), for p = count, half times weight times products at the Gauss points t.
 
-    They are those that `convolution` wants, of polynomials with the coefficients fc[:, j] of (p, nf, 8) at f0 + f1 t
-    and gc[:, k] of (p, ng, 8) at g0 + g1 t. Of loops LLVM makes code that is several times slower: with AVX2 not even
+    They are those that `convolution` wants, of polynomials with the coefficients fc[:, j] at f0 + f1 t and gc[:, k]
+    at g0 + g1 t. Of loops LLVM makes code that is several times slower: with AVX2 not even
     the coefficients of two polynomials fit into its registers.
     """
 
     def add(
-        fc: Any, nf: Any, j: Any, gc: Any, ng: Any, k: Any, f0: Any, f1: Any, g0: Any, g1: Any, half: Any, rule: Any,
-        out: Any,
+        fc: Any, j: Any, gc: Any, k: Any, f0: Any, f1: Any, g0: Any, g1: Any, half: Any, rule: Any, out: Any
     ) -> None:  # fmt: skip
         points, weights = EIGHT.load(rule, 0), EIGHT.load(rule, 8)
         factors = []
-        for c, n, cell, constant, slope in ((fc, nf, j, f0, f1), (gc, ng, k, g0, g1)):
+        for c, cell, constant, slope in ((fc, j, f0, f1), (gc, k, g0, g1)):
             x = slope * points + constant
             for a in range(count):
-                first = (a * n + cell) * 8
+                first = (a * c.sides[1] + cell) * 8
                 result = c[first + 7]
                 for power in range(6, -1, -1):
                     result = result * x + c[first + power]
@@ -151,7 +150,7 @@ def convolution(
     `moments` fm (p, n + 1, 8) and its power laws, of which ``rate fb[0] <= 1``; g is not asked for below its first
     break: the cells at an omega, and omega/2, must be longer than fb[0], and ``omega/2 >= gb[0]``.
     """
-    count, nf, ng = fc.shape[0], fc.shape[1], gc.shape[1]
+    count = fc.shape[0]
     edge, shifted, terms = np.empty((count, 8)), np.empty((count, 8)), np.empty((count, 8))
     for i in range(omega.size):
         w = omega[i]
@@ -198,9 +197,9 @@ def convolution(
                 f1, g1 = 2.0 / (f_end - fb[j]), 2.0 / (gb[k + 1] - gb[k])
                 f0, g0 = (middle - fb[j]) * f1 - 1.0, (w + sign * middle - gb[k]) * g1 - 1.0
                 if count == 1:
-                    _add_product(fc, nf, j, gc, ng, k, f0, f1 * half, g0, g1 * sign * half, half, rule, terms)
+                    _add_product(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, terms)
                 else:
-                    _add_products(fc, nf, j, gc, ng, k, f0, f1 * half, g0, g1 * sign * half, half, rule, terms)
+                    _add_products(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, terms)
                 x = stop
             if f_end <= g_end:
                 j += 1
