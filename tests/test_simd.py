@@ -11,6 +11,7 @@ from mbfast._core import numba_private, simd
 from mbfast._core.jit import FAST
 from mbfast._core.numba_private import traced
 from mbfast.kernels import _pairs, dipole, stress
+from mbfast.pairs._kernels import near
 
 C = UNIT_STRESS.coefficients
 NAME, FEATURES = numba_private.processor()
@@ -22,8 +23,8 @@ def vectors(request, monkeypatch):
     """Write and compile what is compiled in this test for one choice, with short tiles."""
     chosen = type(simd.VECTORS)(*simd.CHOICES[request.param])
     monkeypatch.setattr(_pairs, "TILE", 24)
-    monkeypatch.setattr(_pairs, "V", chosen)
-    monkeypatch.setattr(stress, "V", chosen)
+    for module in (_pairs, stress, near):
+        monkeypatch.setattr(module, "V", chosen)
     return chosen
 
 
@@ -73,6 +74,27 @@ def test_errors_against_extended_precision(vectors, kernels, coefficients):
         source_field(x, x[:, 0].copy(), t[:, 0].copy(), *coefficients, out)
         expected = naive.reduced_field(positions, positions[:1], moments[:1], coefficients)
         assert np.abs(out.T - expected).max() <= ERROR * largest
+
+
+@pytest.mark.parametrize("coefficients", [C, ()], ids=["stress", "dipole"])
+def test_near_fields_of_sources_in_two_columns_of_cells(vectors, coefficients):
+    """Without a smooth part they are the fields of the sources within the radius."""
+    rng, components, square = np.random.default_rng(8), 6 if coefficients else 3, 0.3
+    positions, moments = rng.random((70, 3)), rng.normal(size=(70, components))
+    kernel = again(near.near_stress if coefficients else near.near_dipole)
+    # cells 0 to 3 with 33, 0, 26 and 11 sources; the cells next to cell 1 and cell 3 itself are near cell 1
+    starts, low, high = np.array([0, 33, 33, 59, 70]), np.array([-1, 2]), np.array([1, 2])
+    out, arguments = np.zeros((components, 9)), (low, high, starts, positions.T.copy(), moments.T.copy())
+    polynomials = np.zeros((3 if coefficients else 2, 8))
+    strength = (coefficients[0] + coefficients[2], coefficients[2]) if coefficients else ()
+    targets = positions[5:14]
+    kernel(np.array([1]), np.array([0, 9]), targets.T.copy(), *arguments, polynomials, 70, square, *strength, out)
+    inside = [np.sum((positions - target) ** 2, axis=1) < square for target in targets]
+    expected = np.concatenate([
+        naive.reduced_field(targets[i : i + 1], positions[some], moments[some], coefficients)
+        for i, some in enumerate(inside)
+    ])  # fmt: skip
+    assert np.abs(out.T - expected).max() <= 1e-13 * np.abs(expected).max()
 
 
 def test_targets_among_the_sources_and_none(vectors):
