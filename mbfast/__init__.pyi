@@ -30,7 +30,9 @@ from .pairs.lattice import LatticeField as LatticeField
 from .pairs.results import PairResult as PairResult
 from .pairs.sums import pair_energy as pair_energy
 from .pairs.sums import pair_field as pair_field
+from .pairs.sums import pair_forces as pair_forces
 from .pairs.sums import pair_sum as pair_sum
+from .pairs.sums import pair_virial as pair_virial
 from .renormalization.flow import Flow as Flow
 from .renormalization.flow import FlowTerms as FlowTerms
 from .renormalization.flow import flow as flow

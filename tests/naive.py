@@ -104,6 +104,38 @@ def pair_field(tensor, positions, moments, shifts=((0.0, 0.0, 0.0),)):
     return field
 
 
+def pair_derivatives(change, positions, moments, shifts=((0.0, 0.0, 0.0),)):
+    """Forces (N, 3) and virial (3, 3) of the energy of all ordered pairs, from the change of a tensor by (2.17), (5.3).
+
+    The shifts are as many as their opposites: a block's images move with it.
+    """
+    forces, virial = np.zeros((len(positions), 3)), np.zeros((3, 3))
+    for s, x in enumerate(positions):
+        for t, y in enumerate(positions):
+            for shift in shifts:
+                r = x - y - np.asarray(shift)
+                if np.any(r):
+                    contraction = "ij,ijkl,kl" if moments.ndim == 3 else "i,ij,j"
+                    gradient = [np.einsum(contraction, moments[s], change(r, e), moments[t]) for e in DELTA]
+                    forces[s] -= 2 * np.array(gradient)
+                    virial += np.outer(gradient, r)
+    return forces, virial
+
+
+def difference(function, h):
+    """Derivative of a function of one number at zero, by an eighth-order difference."""
+    weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
+    return sum(c * (function(n * h) - function(-n * h)) for n, c in weights.items()) / h
+
+
+def pair_energy(interaction, positions, moments):
+    """Energy of all ordered pairs without prefactor, in the precision of the positions."""
+    s, t = np.nonzero(~np.eye(len(positions), dtype=bool))
+    tensors = pair_tensor(interaction, positions[s] - positions[t])
+    contraction = "nij,nijkl,nkl" if moments.ndim == 3 else "ni,nij,nj"
+    return np.einsum(contraction, moments[s], tensors, moments[t])
+
+
 def lattice_sum(positions, power, spacing):
     """N^-1 times the double sum of (spacing/x)^power."""
     pairs = itertools.permutations(positions, 2)
@@ -131,9 +163,7 @@ def phase_sum(tensor, positions, k, directions):
 
 def derivative(tensor, r, v):
     """Directional derivative of a tensor by an eighth-order difference."""
-    h = 0.01 * np.linalg.norm(r) / np.linalg.norm(v)
-    weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
-    return sum(c * (tensor(r + s * h * v) - tensor(r - s * h * v)) for s, c in weights.items()) / h
+    return difference(lambda s: tensor(r + s * v), 0.01 * np.linalg.norm(r) / np.linalg.norm(v))
 
 
 def coupling_sum(tensor, positions, k, directions, x=None, moment_change="none", coherent=True):

@@ -59,7 +59,9 @@ CALLS = {
     "meissner_berret_ratio": (mbfast.meissner_berret_ratio, COUPLINGS),
     "pair_energy": (mbfast.pair_energy, SUM),
     "pair_field": (mbfast.pair_field, SUM),
+    "pair_forces": (mbfast.pair_forces, SUM),
     "pair_sum": (mbfast.pair_sum, SUM),
+    "pair_virial": (mbfast.pair_virial, SUM),
     "phase_sum": (
         mbfast.phase_sum,
         {"interaction": SILICA, "blocks": LATTICE, "wavevector": WAVE, "polarization": "transverse"},
@@ -107,6 +109,8 @@ CALLS = {
     "Interaction.tensor_change": (DIPOLES.tensor_change, {"r": POINTS[1], "dr": 1e-3 * POINTS[1]}),
     "PairField.__call__": (FIELD, {"moments": MOMENTS}),
     "PairField.energy": (FIELD.energy, {"moments": MOMENTS}),
+    "PairField.forces": (FIELD.forces, {"moments": MOMENTS}),
+    "PairField.virial": (FIELD.virial, {"moments": MOMENTS}),
     "PairField.operator": (FIELD.operator, {}),
     "Flow.save": (FLOW.save, {}),
     "Flow.load": (mbfast.Flow.load, {}),

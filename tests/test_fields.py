@@ -310,7 +310,7 @@ def test_points_have_a_field_only():
     field = mbfast.DirectField(DIPOLES, PLACES, at=PROBES)
     with pytest.raises(ValueError, match="at is for fields; the energy is that of the blocks"):
         field.energy(np.zeros((20, 3)))
-    with pytest.raises(ValueError, match="at is for fields; the operator is that between blocks"):
+    with pytest.raises(ValueError, match="at is for fields; the operator is that between the blocks"):
         field.operator()
 
 

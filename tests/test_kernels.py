@@ -38,10 +38,13 @@ PUBLIC = {
     "dipole": {
         "pair_field": "dx dy dz px py pz",
         "pair_energy": "dx dy dz px py pz px_ py_ pz_",
+        "pair_gradient": "dx dy dz px py pz px_ py_ pz_",
         "field": "targets positions moments out",
         "energy": "i0 i1 targets target_moments j0 positions moments",
         "source_field": "targets source moment out",
         "change_moment": "s new positions moments field",
+        "forces": "targets target_moments positions moments out",
+        "virial": "targets target_moments positions moments out",
     },
     "displacements": {
         "inverse_power": "d weights power",
@@ -60,10 +63,13 @@ PUBLIC = {
     "stress": {
         "pair_field": "dx dy dz xx yy zz yz xz xy c0 c1 c2",
         "pair_energy": "dx dy dz xx yy zz yz xz xy xx_ yy_ zz_ yz_ xz_ xy_ c0 c1 c2",
+        "pair_gradient": "dx dy dz xx yy zz yz xz xy xx_ yy_ zz_ yz_ xz_ xy_ c0 c1 c2",
         "field": "targets positions moments c0 c1 c2 out",
         "energy": "i0 i1 targets target_moments j0 positions moments c0 c1 c2",
         "source_field": "targets source moment c0 c1 c2 out",
         "change_moment": "s new positions moments c0 c1 c2 field",
+        "forces": "targets target_moments positions moments c0 c1 c2 out",
+        "virial": "targets target_moments positions moments c0 c1 c2 out",
     },
 }
 EPS = sys.float_info.epsilon
@@ -233,6 +239,15 @@ def test_c_functions_are_the_kernels(kernels):
     assert function(n, x.ctypes.data, m.ctypes.data, *coefficients) == kernels.energy(
         0, n, x, m, 0, x, m, *coefficients
     )
+    own = np.ascontiguousarray(m[:, :7])
+    for name, rows in (("forces", 3), ("virial", 9)):
+        mine, its = np.ones((rows, 7)), np.ones((rows, 7))
+        getattr(kernels, name)(targets, own, x, m, *coefficients, mine)
+        pointers = [POINTER, POINTER, INTEGER, POINTER, POINTER]
+        function = c_function(f"{prefix}_{name}", None, INTEGER, *pointers, *doubles, POINTER)
+        given = targets.ctypes.data, own.ctypes.data, n, x.ctypes.data, m.ctypes.data
+        function(7, *given, *coefficients, its.ctypes.data)
+        assert np.array_equal(its, mine)
     source, moment = x[:, 9].copy(), m[:, 9].copy()
     kernels.source_field(targets, source, moment, *coefficients, ours)
     function = c_function(f"{prefix}_source_field", None, INTEGER, POINTER, POINTER, POINTER, *doubles, POINTER)

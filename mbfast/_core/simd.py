@@ -233,3 +233,13 @@ CHOICE = _chosen()
 STAMP = f".{CHOICE}"  # what is compiled with VECTORS depends on it
 _KIND = Plain if numba.config.DISABLE_JIT else Written
 VECTORS, EIGHT = _KIND(*CHOICES[CHOICE]), _KIND(8, 0)
+
+
+def dot(a: Any, b: Any) -> Any:
+    """Return the scalar product of two vectors of space."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def times(t: Any, d: Any) -> Any:
+    """Return the product of a symmetric tensor of six components and a vector of space."""
+    return [dot(row, d) for row in ((t[0], t[5], t[4]), (t[5], t[1], t[3]), (t[4], t[3], t[2]))]

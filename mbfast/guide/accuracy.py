@@ -28,6 +28,9 @@ distance of its neighbours, and not to what is left: see the notes of `mbfast.Ew
 >>> bool(abs(field(dipoles)).max() < 1e-3 * field.unit * 3.3e-30)  # it is zero
 True
 
+Forces and the virial have the same promise, relative to the largest force or component, with units of their own in the
+place of `field.unit`, which the notes of `mbfast.EwaldField` state.
+
 What rounding leaves
 --------------------
 All arithmetic is in double precision. Where nothing is approximated, these errors remain:

@@ -48,6 +48,10 @@ at a block is therefore 2 h, and the electric field at a dipole is -2 h.
 >>> bool(np.isclose(gain, strain @ (change * [1, 1, 1, 2, 2, 2])))
 True
 
+Forces are F_s = -dE/dx_s and the virial is W_ij = dE/dg_ij for displacements u_i = g_ij x_j of everything: the first
+index is that of the displacement. Both are at fixed moments; a moment that turns with its block adds 2 h_s times its
+change.
+
 Strains and waves
 -----------------
 - A strain is e_ij = (d_j u_i + d_i u_j)/2, and a block in it has the energy T_ij e_ij (2.5).

@@ -49,7 +49,17 @@ True
 Stress moments take the interaction's coefficients as well: ``stress.field(targets, positions, moments, *coefficients,
 out)`` with ``coefficients = interaction.coefficients``. For Monte Carlo, ``change_moment`` gives one block a new
 moment, updates the field at all blocks, and returns the change of the energy: ``python -m mbfast.examples.monte_carlo``
-runs one.
+runs one. For blocks that move, ``forces`` and ``virial`` add up what all sources do to each target at fixed moments, as
+derivatives of the energy of all pairs i < j, and ``pair_gradient`` is that of one pair, by the displacement from the
+second block to the first:
+
+>>> forces, virial = np.zeros((3, 50)), np.zeros((9, 50))
+>>> dipole.forces(positions, moments, positions, moments, forces)
+>>> dipole.virial(positions, moments, positions, moments, virial)
+>>> same = 2 * vacuum.prefactor / unit**4 * debye**2 * forces.T  # each pair counts twice in pair_energy
+>>> expected = mbfast.pair_forces(vacuum, unit * positions.T, debye * moments.T)
+>>> bool(np.allclose(same, expected, rtol=0, atol=1e-12 * abs(expected).max()))
+True
 
 Compile time
 ------------

@@ -39,9 +39,10 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **2.16** The Hamiltonian of a super block of N0³ blocks. `mbfast.pair_field`, `mbfast.BlockLattice`,
   `test_energy_is_the_sum_of_moments_times_fields`
 - **2.17** The change of Λ when the blocks of a pair move. `mbfast.StressInteraction.tensor_change`,
-  `test_change_is_the_derivative`; claims
+  `mbfast.pair_forces`, `test_change_is_the_derivative`, `test_direct_sums_equal_the_naive_ones`; claims
 - **2.18** The energy in a strain has the terms ΔΛ T T' + 2 Λ ΔT T'; the text leaves open which ΔT ~ e T is meant.
-  `mbfast.StressInteraction.tensor_change`, `test_energy_in_a_wave_to_first_order`
+  `mbfast.StressInteraction.tensor_change`, `mbfast.pair_virial`, `test_energy_in_a_wave_to_first_order`,
+  `test_forces_and_virial_are_differences_of_the_energy`
 - *Section III: absorption*
 - **3.1** The absorption of one block. `mbfast.absorption_rates`, `test_one_block_absorbs_as_the_golden_rule_says`,
   `test_printed_terms_of_constant_spectra`
@@ -84,11 +85,11 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **5.2** μ by components. `mbfast.DipoleInteraction.tensor`,
   `test_dipole_tensor_is_the_second_derivative_of_coulombs_potential`
 - **5.3** The change of μ when the blocks of a pair move. `mbfast.DipoleInteraction.tensor_change`,
-  `test_printed_change_of_the_dipole_tensor`
+  `mbfast.pair_forces`, `test_printed_change_of_the_dipole_tensor`, `test_direct_sums_equal_the_naive_ones`
 - **5.4** The change of a dipole is the gradient of the displacement times the dipole.
   `test_dipoles_change_as_charges_that_move_with_the_wave`, `test_a_rotated_sample_of_dipoles_has_its_energy`
 - **5.5** The energy in a strain has the terms Δμ p p' + 2 μ Δp p'. `mbfast.DipoleInteraction.tensor_change`,
-  `test_energy_in_a_wave_to_first_order`
+  `mbfast.pair_virial`, `test_energy_in_a_wave_to_first_order`, `test_forces_and_virial_are_differences_of_the_energy`
 - **5.6** The dielectric susceptibility is isotropic, and its imaginary part negative.
   `test_dielectric_response_is_isotropic_and_negative`
 - **5.7** The absorption by pairs of dipoles, by the golden rule. `mbfast.strain_coupling_sum`,

@@ -34,6 +34,9 @@ electric field -2 h: see `mbfast.guide.conventions`.
 **flow**: the renormalization (4.1), step by step, of Im chi~_l and Im chi~_t from the size of a block to that of a
 sample.
 
+**force, virial**: derivatives of the energy at fixed moments, -dE/dx_s by the position of a block, and dE/dg_ij by a
+gradient of displacement of all blocks, and of the cell: see `mbfast.guide.conventions`.
+
 **form**: which formula. Of a tensor: "corrected" is Lambda of (2.15), "joffrin-levelut" is the earlier one, (A1). Of
 rates and flows: "printed" is what the paper prints, "derived" what follows from its Hamiltonian.
 

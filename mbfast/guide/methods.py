@@ -29,9 +29,10 @@ Rules of thumb:
   face, and by 0.6/n^2 or 0.4/n^4 for cubes n sides apart.
 
 The three classes have the same attributes and methods: ``interaction``, ``boundary``, ``rtol``, ``nbytes``, ``cost``,
-``field(moments)``, ``field.energy(moments)``, and ``field.operator()`` for the solvers of ``scipy.sparse.linalg``. Each
-takes `mbfast.StressInteraction`, `mbfast.DipoleInteraction`, or an interaction of yours, a small class that states its
-prefactor: see `mbfast.pairs.interactions`.
+``field(moments)``, ``field.energy(moments)``, ``field.forces(moments)``, ``field.virial(moments)``, and
+``field.operator()`` for the solvers of ``scipy.sparse.linalg``. Each takes `mbfast.StressInteraction`,
+`mbfast.DipoleInteraction`, or an interaction of yours, a small class that states its prefactor: see
+`mbfast.pairs.interactions`.
 
 >>> import mbfast, numpy as np
 >>> silica = mbfast.StressInteraction(density=2200, c_l=5800, c_t=3800)
@@ -51,6 +52,28 @@ blocks anywhere or on a lattice, in free space or periodic.
 >>> probes = lattice.spacing * (np.array([[0, 0, 0], [5, 5, 5]]) + 0.5)
 >>> mbfast.pair_field(silica, lattice, moments, at=probes).shape
 (2, 6)
+
+Forces and the virial
+---------------------
+`mbfast.pair_forces` is the force on each block, -dE/dx_s, and `mbfast.pair_virial` the derivative of the energy by a
+gradient of displacement, dE/dg_ij where u_i = g_ij x_j; moments stay what they are. If periodic, images move with their
+blocks, and the cell deforms with them. Both come from "direct" and "ewald", of points. E is `mbfast.pair_energy`, which
+counts each pair twice, as (2.13) does: forces and virial are its derivatives, no factor is missing.
+
+>>> positions, some = lattice.positions[:40], moments.reshape(-1, 6)[:40]
+>>> forces = mbfast.pair_forces(silica, positions, some)
+>>> bool(abs(forces.sum(axis=0)).max() < 1e-12 * abs(forces).max())  # action and reaction
+True
+>>> virial, energy = mbfast.pair_virial(silica, positions, some), mbfast.pair_energy(silica, positions, some)
+>>> bool(abs(virial.trace() + 3 * energy) < 1e-12 * abs(virial).max())  # in free space E falls as the cube of lengths
+True
+
+On one core of an AMD EPYC of the fifth generation forces took 1.4 (dipoles) to 1.7 (stress) times a field by "direct",
+1.3 to 1.8 times by "ewald"; the virial 2.0, and 1.5 to 2.2. By "ewald" both have a set-up of their own.
+
+The virial over the volume of a cell is the mean stress that the interaction makes at fixed moments. It is symmetric
+only if no moment feels a torque: with the field h, the antisymmetric parts of W + 4 sum h_s T_s, or W + 2 sum h_s p_s
+for dipoles, vanish, because a rotation of everything costs nothing.
 
 What "auto" takes
 -----------------

@@ -1,8 +1,9 @@
 """The pair sums for C, C++ and Fortran: addresses of functions with a C signature, compiled when asked for.
 
 Pointers are to C-contiguous doubles in the layout and units of `mbfast.kernels.stress` and `mbfast.kernels.dipole`; the
-caller owns them. ``out`` and ``field`` are added to. Energies are sums over pairs i < j. The functions may be called
-from any thread, without the GIL, as long as the process that gave the address lives::
+caller owns them. ``out`` and ``field`` are added to. Energies are sums over pairs i < j, forces (3, m) and the virial
+(9, m) of each target their derivatives, as the kernels say. The functions may be called from any thread, without the
+GIL, as long as the process that gave the address lives::
 
     void   stress_field(int64_t m, const double *targets, int64_t n, const double *positions, const double *moments,
                         double c0, double c1, double c2, double *out);
@@ -11,6 +12,10 @@ from any thread, without the GIL, as long as the process that gave the address l
                                double c0, double c1, double c2, double *out);
     double stress_change_moment(int64_t s, const double *new_moment, int64_t n, const double *positions,
                                 double *moments, double c0, double c1, double c2, double *field);
+    void   stress_forces(int64_t m, const double *targets, const double *target_moments, int64_t n,
+                         const double *positions, const double *moments, double c0, double c1, double c2, double *out);
+    void   stress_virial(int64_t m, const double *targets, const double *target_moments, int64_t n,
+                         const double *positions, const double *moments, double c0, double c1, double c2, double *out);
 
     void   dipole_field(int64_t m, const double *targets, int64_t n, const double *positions, const double *moments,
                         double *out);
@@ -19,6 +24,10 @@ from any thread, without the GIL, as long as the process that gave the address l
                                double *out);
     double dipole_change_moment(int64_t s, const double *new_moment, int64_t n, const double *positions,
                                 double *moments, double *field);
+    void   dipole_forces(int64_t m, const double *targets, const double *target_moments, int64_t n,
+                         const double *positions, const double *moments, double *out);
+    void   dipole_virial(int64_t m, const double *targets, const double *target_moments, int64_t n,
+                         const double *positions, const double *moments, double *out);
 """
 
 import threading
@@ -74,6 +83,16 @@ def _stress_change_moment(s, new, n, positions, moments, c0, c1, c2, field):  # 
     return stress.change_moment(s, carray(new, (6,)), x, t, c0, c1, c2, h)
 
 
+def _stress_forces(m, targets, own, n, positions, moments, c0, c1, c2, out):  # type: ignore[no-untyped-def]
+    x, o, s, t = carray(targets, (3, m)), carray(own, (6, m)), carray(positions, (3, n)), carray(moments, (6, n))
+    stress.forces(x, o, s, t, c0, c1, c2, carray(out, (3, m)))
+
+
+def _stress_virial(m, targets, own, n, positions, moments, c0, c1, c2, out):  # type: ignore[no-untyped-def]
+    x, o, s, t = carray(targets, (3, m)), carray(own, (6, m)), carray(positions, (3, n)), carray(moments, (6, n))
+    stress.virial(x, o, s, t, c0, c1, c2, carray(out, (9, m)))
+
+
 def _dipole_field(m, targets, n, positions, moments, out):  # type: ignore[no-untyped-def]
     x, s, p = carray(targets, (3, m)), carray(positions, (3, n)), carray(moments, (3, n))
     dipole.field(x, s, p, carray(out, (3, m)))
@@ -93,13 +112,27 @@ def _dipole_change_moment(s, new, n, positions, moments, field):  # type: ignore
     return dipole.change_moment(s, carray(new, (3,)), x, p, h)
 
 
+def _dipole_forces(m, targets, own, n, positions, moments, out):  # type: ignore[no-untyped-def]
+    x, o, s, p = carray(targets, (3, m)), carray(own, (3, m)), carray(positions, (3, n)), carray(moments, (3, n))
+    dipole.forces(x, o, s, p, carray(out, (3, m)))
+
+
+def _dipole_virial(m, targets, own, n, positions, moments, out):  # type: ignore[no-untyped-def]
+    x, o, s, p = carray(targets, (3, m)), carray(own, (3, m)), carray(positions, (3, n)), carray(moments, (3, n))
+    dipole.virial(x, o, s, p, carray(out, (9, m)))
+
+
 _FUNCTIONS: dict[str, tuple[Any, str]] = {
     "stress_field": (_stress_field, "void(int64, *, int64, *, *, float64, float64, float64, *)"),
     "stress_energy": (_stress_energy, "float64(int64, *, *, float64, float64, float64)"),
     "stress_source_field": (_stress_source_field, "void(int64, *, *, *, float64, float64, float64, *)"),
     "stress_change_moment": (_stress_change_moment, "float64(int64, *, int64, *, *, float64, float64, float64, *)"),
+    "stress_forces": (_stress_forces, "void(int64, *, *, int64, *, *, float64, float64, float64, *)"),
+    "stress_virial": (_stress_virial, "void(int64, *, *, int64, *, *, float64, float64, float64, *)"),
     "dipole_field": (_dipole_field, "void(int64, *, int64, *, *, *)"),
     "dipole_energy": (_dipole_energy, "float64(int64, *, *)"),
     "dipole_source_field": (_dipole_source_field, "void(int64, *, *, *, *)"),
     "dipole_change_moment": (_dipole_change_moment, "float64(int64, *, int64, *, *, *)"),
+    "dipole_forces": (_dipole_forces, "void(int64, *, *, int64, *, *, *)"),
+    "dipole_virial": (_dipole_virial, "void(int64, *, *, int64, *, *, *)"),
 }

@@ -112,3 +112,92 @@ def change_moment(s: int, new: Any, positions: Any, moments: Any, field: Any) ->
         gain += change[a] * field[a, s]
     source_field(positions, source, change, field)
     return 2.0 * gain  # the pairs (s, s') and (s', s)
+
+
+@jit(fastmath=FAST)
+def pair_gradient(
+    dx: float, dy: float, dz: float, px: float, py: float, pz: float, px_: float, py_: float, pz_: float
+) -> tuple[float, float, float]:
+    """Gradient of u(p, p') by the displacement (dx, dy, dz) from p' to p: minus the force on p."""
+    r2 = dx * dx + dy * dy + dz * dz
+    i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
+    a5 = -3.0 * i2 * i2 * math.sqrt(i2)
+    q = dx * px + dy * py + dz * pz
+    q_ = dx * px_ + dy * py_ + dz * pz_
+    e = px * px_ + py * py_ + pz * pz_ - 5.0 * i2 * q * q_
+    return (a5 * (e * dx + q_ * px + q * px_), a5 * (e * dy + q_ * py + q * py_), a5 * (e * dz + q_ * pz + q * pz_))
+
+
+@jit(fastmath=FAST)
+def _forces_at(
+    x: float, y: float, z: float, px_: float, py_: float, pz_: float,
+    sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Force on a target of the sources in the slices."""
+    fx = fy = fz = 0.0
+    for j in range(sx.size):
+        gx, gy, gz = pair_gradient(x - sx[j], y - sy[j], z - sz[j], px_, py_, pz_, px[j], py[j], pz[j])
+        fx -= gx
+        fy -= gy
+        fz -= gz
+    return fx, fy, fz
+
+
+@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
+def forces(targets: Any, target_moments: Any, positions: Any, moments: Any, out: Any) -> None:
+    """Add to out (3, m) the forces of all sources on targets (3, m) with target_moments (3, m): -Sum du/dd.
+
+    They are those of the energy of all pairs i < j, in units of it over that of length.
+    """
+    for j0 in range(0, positions.shape[1], 4096):
+        j1 = min(j0 + 4096, positions.shape[1])
+        for i in range(targets.shape[1]):
+            f = _forces_at(
+                targets[0, i], targets[1, i], targets[2, i],
+                target_moments[0, i], target_moments[1, i], target_moments[2, i],
+                positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1],
+                moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1],
+            )  # fmt: skip
+            for a in range(3):
+                out[a, i] += f[a]
+
+
+@jit(fastmath=FAST)
+def _virial_at(
+    x: float, y: float, z: float, px_: float, py_: float, pz_: float,
+    sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any,
+) -> tuple[float, float, float, float, float, float, float, float, float]:  # fmt: skip
+    """Sum of (du/dd_i) d_j over the sources in the slices."""
+    wxx = wxy = wxz = wyx = wyy = wyz = wzx = wzy = wzz = 0.0
+    for j in range(sx.size):
+        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
+        gx, gy, gz = pair_gradient(dx, dy, dz, px_, py_, pz_, px[j], py[j], pz[j])
+        wxx += gx * dx
+        wxy += gx * dy
+        wxz += gx * dz
+        wyx += gy * dx
+        wyy += gy * dy
+        wyz += gy * dz
+        wzx += gz * dx
+        wzy += gz * dy
+        wzz += gz * dz
+    return wxx, wxy, wxz, wyx, wyy, wyz, wzx, wzy, wzz
+
+
+@jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
+def virial(targets: Any, target_moments: Any, positions: Any, moments: Any, out: Any) -> None:
+    """Add to out (9, m), xx, xy, xz, yx, ..., half of Sum (du/dd_i) d_j over all sources, for each of the targets.
+
+    Over all blocks these sum up to dE/dg_ij: E the energy of all pairs i < j, g the gradient of a displacement g x.
+    """
+    for j0 in range(0, positions.shape[1], 4096):
+        j1 = min(j0 + 4096, positions.shape[1])
+        for i in range(targets.shape[1]):
+            w = _virial_at(
+                targets[0, i], targets[1, i], targets[2, i],
+                target_moments[0, i], target_moments[1, i], target_moments[2, i],
+                positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1],
+                moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1],
+            )  # fmt: skip
+            for a in range(9):
+                out[a, i] += 0.5 * w[a]

@@ -215,3 +215,134 @@ def change_moment(
         gain += (1.0 if a < 3 else 2.0) * change[a] * field[a, s]
     source_field(positions, source, change, c0, c1, c2, field)
     return 2.0 * gain  # the pairs (s, s') and (s', s)
+
+
+@jit(fastmath=FAST)
+def pair_gradient(
+    dx: float, dy: float, dz: float,
+    xx: float, yy: float, zz: float, yz: float, xz: float, xy: float,
+    xx_: float, yy_: float, zz_: float, yz_: float, xz_: float, xy_: float,
+    c0: float, c1: float, c2: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Gradient of u(T, T') by the displacement (dx, dy, dz) from T' to T: minus the force on T."""
+    r2 = dx * dx + dy * dy + dz * dz
+    i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
+    a5 = i2 * i2 * math.sqrt(i2)
+    wx = xx * dx + xy * dy + xz * dz
+    wy = xy * dx + yy * dy + yz * dz
+    wz = xz * dx + yz * dy + zz * dz
+    wx_ = xx_ * dx + xy_ * dy + xz_ * dz
+    wy_ = xy_ * dx + yy_ * dy + yz_ * dz
+    wz_ = xz_ * dx + yz_ * dy + zz_ * dz
+    s = xx * xx_ + yy * yy_ + zz * zz_ + 2.0 * (yz * yz_ + xz * xz_ + xy * xy_)
+    t = 1.5 * c2 * (xx + yy + zz)
+    t_ = 1.5 * c2 * (xx_ + yy_ + zz_)
+    q = (dx * wx + dy * wy + dz * wz) * i2
+    q_ = (dx * wx_ + dy * wy_ + dz * wz_) * i2
+    k = 2.0 * t - 15.0 * c2 * q
+    k_ = 2.0 * t_ - 15.0 * c2 * q_
+    # u = r^-3 [c0 s + c1 v.v' + c2 (...)]: v = w/r, and c2 (...) = 3/2 c2 (t q' + q t' - 5 q q') - c2 t t'/2
+    e = (xx + yy + zz) * t_ - 3.0 * c0 * s
+    e -= 5.0 * (c1 * i2 * (wx * wx_ + wy * wy_ + wz * wz_) + t * q_ + (t_ - 10.5 * c2 * q_) * q)
+    return (
+        a5 * (c1 * (xx * wx_ + xy * wy_ + xz * wz_ + xx_ * wx + xy_ * wy + xz_ * wz) + k * wx_ + k_ * wx + e * dx),
+        a5 * (c1 * (xy * wx_ + yy * wy_ + yz * wz_ + xy_ * wx + yy_ * wy + yz_ * wz) + k * wy_ + k_ * wy + e * dy),
+        a5 * (c1 * (xz * wx_ + yz * wy_ + zz * wz_ + xz_ * wx + yz_ * wy + zz_ * wz) + k * wz_ + k_ * wz + e * dz),
+    )
+
+
+@jit(fastmath=FAST)
+def _forces_at(
+    x: float, y: float, z: float, xx_: float, yy_: float, zz_: float, yz_: float, xz_: float, xy_: float,
+    sx: Any, sy: Any, sz: Any, xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any, c0: float, c1: float, c2: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Force on a target of the sources in the slices."""
+    fx = fy = fz = 0.0
+    for j in range(sx.size):
+        gx, gy, gz = pair_gradient(
+            x - sx[j], y - sy[j], z - sz[j], xx_, yy_, zz_, yz_, xz_, xy_,
+            xx[j], yy[j], zz[j], yz[j], xz[j], xy[j], c0, c1, c2,
+        )  # fmt: skip
+        fx -= gx
+        fy -= gy
+        fz -= gz
+    return fx, fy, fz
+
+
+@jit(
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, float64, float64, "
+    "float64[:, ::1])",
+    fastmath=FAST,
+)
+def forces(
+    targets: Any, target_moments: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, out: Any
+) -> None:
+    """Add to out (3, m) the forces of all sources on targets (3, m) with target_moments (6, m): -Sum du/dd.
+
+    They are those of the energy of all pairs i < j, in units of it over that of length.
+    """
+    for j0 in range(0, positions.shape[1], 2048):
+        j1 = min(j0 + 2048, positions.shape[1])
+        for i in range(targets.shape[1]):
+            f = _forces_at(
+                targets[0, i], targets[1, i], targets[2, i],
+                target_moments[0, i], target_moments[1, i], target_moments[2, i],
+                target_moments[3, i], target_moments[4, i], target_moments[5, i],
+                positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1],
+                moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1],
+                moments[3, j0:j1], moments[4, j0:j1], moments[5, j0:j1], c0, c1, c2,
+            )  # fmt: skip
+            for a in range(3):
+                out[a, i] += f[a]
+
+
+@jit(fastmath=FAST)
+def _virial_at(
+    x: float, y: float, z: float, xx_: float, yy_: float, zz_: float, yz_: float, xz_: float, xy_: float,
+    sx: Any, sy: Any, sz: Any, xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any, c0: float, c1: float, c2: float,
+) -> tuple[float, float, float, float, float, float, float, float, float]:  # fmt: skip
+    """Sum of (du/dd_i) d_j over the sources in the slices."""
+    wxx = wxy = wxz = wyx = wyy = wyz = wzx = wzy = wzz = 0.0
+    for j in range(sx.size):
+        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
+        gx, gy, gz = pair_gradient(
+            dx, dy, dz, xx_, yy_, zz_, yz_, xz_, xy_,
+            xx[j], yy[j], zz[j], yz[j], xz[j], xy[j], c0, c1, c2,
+        )  # fmt: skip
+        wxx += gx * dx
+        wxy += gx * dy
+        wxz += gx * dz
+        wyx += gy * dx
+        wyy += gy * dy
+        wyz += gy * dz
+        wzx += gz * dx
+        wzy += gz * dy
+        wzz += gz * dz
+    return wxx, wxy, wxz, wyx, wyy, wyz, wzx, wzy, wzz
+
+
+@jit(
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, float64, float64, "
+    "float64[:, ::1])",
+    fastmath=FAST,
+)
+def virial(
+    targets: Any, target_moments: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, out: Any
+) -> None:
+    """Add to out (9, m), xx, xy, xz, yx, ..., half of Sum (du/dd_i) d_j over all sources, for each of the targets.
+
+    Over all blocks these sum up to dE/dg_ij: E the energy of all pairs i < j, g the gradient of a displacement g x.
+    """
+    for j0 in range(0, positions.shape[1], 2048):
+        j1 = min(j0 + 2048, positions.shape[1])
+        for i in range(targets.shape[1]):
+            w = _virial_at(
+                targets[0, i], targets[1, i], targets[2, i],
+                target_moments[0, i], target_moments[1, i], target_moments[2, i],
+                target_moments[3, i], target_moments[4, i], target_moments[5, i],
+                positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1],
+                moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1],
+                moments[3, j0:j1], moments[4, j0:j1], moments[5, j0:j1], c0, c1, c2,
+            )  # fmt: skip
+            for a in range(9):
+                out[a, i] += 0.5 * w[a]

@@ -98,47 +98,79 @@ class DirectField(PairField):
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         target = out.reshape(self._targets, moments.width)
-        scale = self._scale * moments.unit
+        piece_of = self._points if self._tensors is None else self._cubes
+        work = partial(piece_of, moments, self._scale * moments.unit)
         if len(self._pieces) == len(self._sources) == 1 and progress is False:  # without what few blocks would wait for
-            target[:] = as_rows(self._piece(self._sources[0], moments, scale)(self._pieces[0]), moments.width)
+            target[:] = as_rows(work(self._sources[0])(self._pieces[0]), moments.width)
             return
         # sources are read until the end, and out may be the moments
         result = np.empty_like(target) if moments.share_memory_with(out) else target
         result[:] = 0.0
-
-        def add(tile: Tile, field: Callable[[Tile], FloatArray]) -> None:
-            result[slice(*tile)] += as_rows(field(tile), moments.width)
-
-        with tiles.counter(progress, len(self._pieces) * len(self._sources), "field") as advance:
-            for piece in self._sources:
-                field = self._piece(piece, moments, scale)
-                tiles.run(partial(add, field=field), self._pieces, threads=workers, advance=advance)
+        self._add(work, result, workers, progress, "field")
         if result is not target:
             target[:] = result
 
-    def _piece(self, piece: Tile, moments: Moments, scale: float) -> Callable[[Tile], FloatArray]:
-        """Return what gives the field (components, m) of a piece of the sources at a tile of targets."""
-        kernels, coefficients = self.interaction.kernels, self.interaction.coefficients
+    def _add(
+        self, work: Callable[[Tile], Callable[[Tile], FloatArray]], rows: FloatArray, workers: int,
+        progress: tiles.Progress, label: str,
+    ) -> None:  # fmt: skip
+        """Add to rows (targets, w) what a piece of the sources makes, by components, at each tile of the targets."""
+
+        def add(tile: Tile, of_piece: Callable[[Tile], FloatArray]) -> None:
+            rows[slice(*tile)] += as_rows(of_piece(tile), rows.shape[1])
+
+        with tiles.counter(progress, len(self._pieces) * len(self._sources), label) as advance:
+            for piece in self._sources:
+                tiles.run(partial(add, of_piece=work(piece)), self._pieces, threads=workers, advance=advance)
+
+    def _points(
+        self, moments: Moments, scale: float, piece: Tile, sums: str = "field", width: int = 0
+    ) -> Callable[[Tile], FloatArray]:
+        """Return what gives the sums of a kernel over a piece of the sources at a tile of targets, (width, m)."""
+        kernel, coefficients = getattr(self.interaction.kernels, sums), self.interaction.coefficients
         positions, sources = self._reduced(piece), moments.components(*piece)
 
-        def points(tile: Tile) -> FloatArray:
+        def at(tile: Tile) -> FloatArray:
             targets = self._reduced(tile) if self.problem.at is None else self.problem.at[slice(*tile)].T.copy()
-            field = np.zeros((len(sources), targets.shape[1]))
+            own = (moments.components(*tile),) if width else ()  # what is the target's, not the field's, wants them
+            result = np.zeros((width or len(sources), targets.shape[1]))
             for shift in self._shifts:
                 moved = targets + shift[:, None] if len(self._shifts) > 1 else targets
-                kernels.field(moved, positions, sources, *coefficients, field)
-            field *= scale
-            return field
+                kernel(moved, *own, positions, sources, *coefficients, result)
+            result *= scale
+            return result
 
-        def cubes(tile: Tile) -> FloatArray:
-            field = np.zeros((tile[1] - tile[0], len(sources)))
+        return at
+
+    def _cubes(self, moments: Moments, scale: float, piece: Tile) -> Callable[[Tile], FloatArray]:
+        """Return what gives the field (components, m) of a piece of the sources at a tile of targets."""
+        rows, (_, n2, n3) = np.ascontiguousarray(moments.components(*piece).T), self.problem.geometry.leading
+
+        def at(tile: Tile) -> FloatArray:
+            field = np.zeros((tile[1] - tile[0], rows.shape[1]))
             averaged.field(*tile, *piece, n2, n3, self._tensors, rows, field)
             return scale * field.T
 
-        if self._tensors is None:
-            return points
-        rows, (_, n2, n3) = np.ascontiguousarray(sources.T), self.problem.geometry.leading
-        return cubes
+        return at
+
+    def _forces(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        scale = 2.0 * self._scale * moments.unit / self.problem.geometry.unit * moments.unit
+        return self._of_targets(moments, scale, "forces", 3, workers, progress)
+
+    def _virial(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        if self._tensors is not None:
+            return super()._virial(moments, workers, progress)
+        scale = 2.0 * self._scale * moments.unit * moments.unit
+        rows = self._of_targets(moments, scale, "virial", 9, workers, progress)
+        return np.reshape(rows.T.copy().sum(axis=1), (3, 3))
+
+    def _of_targets(
+        self, moments: Moments, scale: float, sums: str, width: int, workers: int, progress: tiles.Progress
+    ) -> FloatArray:
+        """Return rows (N, width) of what a kernel sums up for each block."""
+        rows = np.zeros((self._n, width))
+        self._add(partial(self._points, moments, scale, sums=sums, width=width), rows, workers, progress, sums)
+        return rows
 
     def _of_offsets(self, workers: int) -> FloatArray:
         """Matrices (N, c, c) from a cube's moment to its field, images included, at the offsets from the first."""

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
-from mbfast.pairs._ewald.mesh import OpenFar, PeriodicFar
-from mbfast.pairs._ewald.near import Near
 from mbfast.pairs._ewald.plan import Plan, choose
-from mbfast.pairs._ewald.profile import derivative, polynomials
-from mbfast.pairs._kernels import ewald as kernels
-from mbfast.pairs._kernels import near
+from mbfast.pairs._ewald.split import Split
 from mbfast.pairs.fields import SPARE, Cost, PairField, nbytes_of
 from mbfast.pairs.geometry import BlockLattice, folded
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.moments import Moments, as_rows, isotropic
+from mbfast.pairs.moments import Moments, as_rows
 from mbfast.pairs.problem import EWALD_RTOL, Boundary, Macroscopic, PairProblem
 
 _SET_UP = 1.3  # times a field: both of them over one
-_KERNELS: dict[int, tuple[Any, Any, tuple[int, ...]]] = {
-    6: (near.near_stress, kernels.stress_modes, (2, 3, 4)),
-    3: (near.near_dipole, kernels.dipole_modes, (1, 2)),
-}
+_FINER = 16.0  # how much less than rtol a plan is made for whose field is derived
 
 
 class EwaldField(PairField):
@@ -84,6 +76,13 @@ class EwaldField(PairField):
     of the worst waves found on lattices. Moments without order have errors of a tenth of this, and
     fields of five such units and more, so errors are usually far below rtol. Only if moments are such that all fields
     nearly cancel, rtol is relative to that unit, not to them.
+
+    Forces follow from the derivatives of the mesh's window, the virial from those of the modes by wave vectors, neither
+    with more transforms. Both are worse than the field of the same plan, so they have a sum of their own, set up at
+    their first use, with a plan for a sixteenth of rtol. Errors of forces are then below rtol times the largest of
+    them, or times 12 unit T^2/d, the force between the largest moments T, in line, at the distance d. Those of the
+    virial are below rtol times its largest component, or times unit and the sum of all T_s^2; rounding may leave it
+    several times 1e-12 of that.
 
     Up to some thousand blocks in free space, less where rtol is large, are all near: a direct sum. Cells are reduced
     as by Minkowski, so that all cells of one lattice give one answer in one time, and images are found by the distances
@@ -147,56 +146,54 @@ class EwaldField(PairField):
         return _cost(plan, n + len(fractions) - len(sample), components, n / len(sample))
 
     def _set_up(self, workers: int) -> None:
-        n, problem, interaction = self._n, self.problem, self.interaction
-        self.rtol, self.nbytes, self.cost = _rtol(problem), 0, Cost(0.0, SPARE)
-        if not n:
-            return
+        self.rtol, self.nbytes, self.cost = _rtol(self.problem), 0, Cost(0.0, SPARE)
+        self._splits: dict[float, Split] = {}
+        if self._n:
+            self._split(_FINER if self._derivatives else 1.0, workers)
+
+    def _split(self, finer: float, workers: int) -> Split:
+        """Return the sum whose plan is made for rtol over `finer`, set up at its first use."""
+        if finer in self._splits:
+            return self._splits[finer]
+        n, problem = self._n, self.problem
         box, fractions, positions = _placed(problem, problem.geometry.reduced().T)
         size = 2.0 ** math.frexp(float(np.abs(box).max()))[1]  # powers of a distance stay within the range of doubles
-        box, positions = box / size, positions / size
+        box, positions, self._size = box / size, positions / size, size * problem.geometry.unit
         with np.errstate(over="ignore"):
             self._scale = problem.scale * float(np.float64(size) ** -3.0)
-        self._plan = plan = _plan(problem, box, fractions[:n], len(fractions) - n)
-        self.unit = abs(self._scale) * plan.density / plan.cutoff**3
-        components, orders = interaction.components, _KERNELS[interaction.components][2]
-        self._afford(_cost(plan, len(fractions), components, 1.0))
-        inside, periodic = fractions @ box / plan.cutoff, problem.boundary == "periodic"
-        self._near = Near(positions, fractions, box, plan.reach * plan.cutoff, blocks=n, periodic=periodic)
-        self._far: PeriodicFar | OpenFar | None = None
-        self._polynomials, self._self, self._uniform = np.zeros((len(orders), 4)), (0.0, 0.0), (0.0, 0.0)
-        if plan.shapes:
-            b, c2 = interaction.parts
-            if periodic:
-                self._far = PeriodicFar(fractions, box / plan.cutoff, plan, workers)
-                uniform = interaction.uniform_field(problem.condition)
-                volume = abs(float(np.linalg.det(box / plan.cutoff)))
-            else:
-                self._far = OpenFar(inside, inside.max(axis=0), plan, workers)
-                # what undoes the uniform field of the polynomials in `cut_biharmonic` and `cut_harmonic`
-                uniform, volume = (b - c2, -0.5 * c2), self._far.radius**3
-            profile = plan.profile()
-            self._polynomials = polynomials(profile, orders, plan.cutoff, plan.reach, 2e-3 * self.rtol)
-            # the smooth part's field of a block at itself, and the uniform field of all blocks
-            zero = float(derivative(profile, orders[0], np.zeros(1))[0])
-            self._self = ((c2 - 2.5 * b) * zero, 0.5 * c2 * zero) if profile.flat else (-zero, 0.0)
-            self._uniform = uniform[0] / volume, uniform[1] / volume
-        self.nbytes = nbytes_of(self._far, self._near, self._polynomials)
+        plan = _plan(problem, box, fractions[:n], len(fractions) - n, finer)
+        cost = _cost(plan, len(fractions), self.interaction.components, 1.0)
+        if self._splits:
+            self._fit(cost)
+        else:
+            self._afford(cost)
+            self.unit = abs(self._scale) * plan.density / plan.cutoff**3
+        uniform = self.interaction.uniform_field(problem.condition) if problem.boundary == "periodic" else None
+        made = Split(self.interaction, positions, fractions, box, plan, uniform, blocks=n, workers=workers)
+        self._splits[finer] = made
+        self.nbytes = nbytes_of(*self._splits.values())
+        return made
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         rows = np.zeros((self._n + (0 if self.problem.at is None else self._targets), self.interaction.components))
         rows[: self._n] = moments.components(0, self._n).T  # points are blocks without moments
-        near, modes, orders = _KERNELS[self.interaction.components]
-        parts = self.interaction.parts if len(orders) > 2 else ()
-        field = isotropic(*self._uniform, rows.sum(axis=0)[None]) - isotropic(*self._self, rows)
         with tiles.counter(progress, 1, "field") as advance:
-            # without coefficients of the biharmonic part that part's factors are not wanted either
-            if self._far is not None:
-                self._far.add(lambda *given: modes(*(given if parts else given[:-1]), *parts), rows, field, workers)
-            field *= self._plan.cutoff**-3.0
-            self._near.add(near, rows, self._polynomials, parts, field, workers)
+            field = self._split(1.0, workers).field(rows, workers)
             advance()
         field *= self._scale * moments.unit
         out.reshape(self._targets, moments.width)[:] = as_rows(field[-self._targets :].T, moments.width)
+
+    def _forces(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        with tiles.counter(progress, 1, "forces") as advance:
+            gradient = self._split(_FINER, workers).gradient(moments.components(0, self._n).T.copy(), workers)
+            advance()
+        return gradient * (-2.0 * self._scale * moments.unit / self._size * moments.unit)
+
+    def _virial(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
+        with tiles.counter(progress, 1, "virial") as advance:
+            virial = self._split(_FINER, workers).virial(moments.components(0, self._n).T.copy(), workers)
+            advance()
+        return virial * (self._scale * moments.unit * moments.unit)
 
 
 def _rtol(problem: PairProblem) -> float:
@@ -219,13 +216,13 @@ def _placed(problem: PairProblem, positions: FloatArray) -> tuple[FloatArray, Fl
     return np.diag(sides), inside / sides, positions
 
 
-def _plan(problem: PairProblem, box: FloatArray, fractions: FloatArray, points: int) -> Plan:
-    """Return the plan for blocks at fractions of a box, and points that are no blocks."""
+def _plan(problem: PairProblem, box: FloatArray, fractions: FloatArray, points: int, finer: float = 1.0) -> Plan:
+    """Return the plan for blocks at fractions of a box, and points that are no blocks, for rtol over `finer`."""
     b, c2 = problem.interaction.parts
     strength = max(abs(b), abs(c2), abs(b - c2))  # of shear or plane waves, of pressure, of longitudinal ones
     options = {"components": problem.interaction.components, "strength": strength}
     periodic = problem.boundary == "periodic"
-    return choose(fractions @ box, box, _rtol(problem), **options, periodic=periodic, points=points)  # type: ignore[arg-type]
+    return choose(fractions @ box, box, _rtol(problem) / finer, **options, periodic=periodic, points=points)  # type: ignore[arg-type]
 
 
 def _cost(plan: Plan, n: int, components: int, each: float) -> Cost:

@@ -65,24 +65,30 @@ class PairField(ABC):
     cost: Cost
 
     @classmethod
-    def of(cls, problem: PairProblem, *, threads: int | None = None) -> Self:
-        """Return the method set up for a checked problem; a ValueError if it is not made for it."""
+    def of(cls, problem: PairProblem, *, threads: int | None = None, derivatives: bool = False) -> Self:
+        """Return the method set up for a checked problem, for forces and virial first if these are wanted at once.
+
+        A ValueError if it is not made for the problem.
+        """
         made = cls.__new__(cls)
-        made._make(problem, threads)
+        made._make(problem, threads, derivatives)
         return made
 
-    def _make(self, problem: PairProblem, threads: int | None) -> None:
+    def _make(self, problem: PairProblem, threads: int | None, derivatives: bool = False) -> None:
         workers = tiles.check_threads(threads)
         reason = self.why_not(problem)
         if reason:
             raise ValueError(reason)
         self.problem, self.interaction, self.boundary = problem, problem.interaction, problem.boundary
-        self._n, self._targets = problem.geometry.n_blocks, problem.n_targets
+        self._n, self._targets, self._derivatives = problem.geometry.n_blocks, problem.n_targets, derivatives
         self._set_up(workers)
 
     def _afford(self, cost: Cost) -> None:
         """Take note of the cost; raise a MemoryError, with the numbers, for what does not fit."""
         self.cost = cost
+        self._fit(cost)
+
+    def _fit(self, cost: Cost) -> None:
         if cost.memory > 2.0 * SPARE and cost.memory > available_memory():
             from mbfast.pairs.planning import refuse_memory  # noqa: PLC0415
 
@@ -183,8 +189,7 @@ class PairField(ABC):
     @np.errstate(all="ignore")
     def energy_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
         """Return the energy of moments that are checked already."""
-        if self.problem.at is not None:
-            raise ValueError("at is for fields; the energy is that of the blocks: leave it out")
+        self._refuse_points("energy is that of")
         energy = self._energy(moments, threads, progress)
         if not math.isfinite(energy):
             raise ValueError("moments and blocks have an energy beyond the range of doubles (1.8e308)")
@@ -192,6 +197,83 @@ class PairField(ABC):
 
     def _energy(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
         return moments.contract(self.field_of(moments, None, threads, progress))
+
+    def forces(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> FloatArray:
+        """Force on each block at fixed moments, F_s = -dE/dx_s, E the energy.
+
+        Parameters
+        ----------
+        moments, threads, progress
+            As for the field.
+
+        Returns
+        -------
+        ndarray, shape (N, 3) or (n1, n2, n3, 3)
+            In N. If periodic: a block's images move with it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For the moments and threads that `__call__` refuses, if blocks are cubes, forces are beyond the range of
+            doubles, or the field is one at points.
+        """
+        return self.forces_of(self.problem.moments(moments), threads, progress)
+
+    @np.errstate(all="ignore")
+    def forces_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> FloatArray:
+        """Return the forces at moments that are checked already."""
+        workers = tiles.check_threads(threads)
+        self._refuse_points("forces are those on")
+        require_points(self.problem)
+        forces = self._forces(moments, workers, progress) if self._n else np.empty((0, 3))
+        if not np.isfinite(forces).all():
+            block = int(np.argwhere(~np.isfinite(forces))[0, 0])
+            raise ValueError(f"moments and blocks make a force beyond the range of doubles (1.8e308) on block {block}")
+        return forces.reshape(*self.problem.geometry.leading, 3)
+
+    def virial(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> FloatArray:
+        """Virial W_ij = dE/dg_ij: E the energy at fixed moments, when all is displaced by u_i = g_ij x_j.
+
+        Parameters
+        ----------
+        moments, threads, progress
+            As for the field.
+
+        Returns
+        -------
+        ndarray, shape (3, 3)
+            In J. If periodic: of one cell, which deforms with its blocks. As a rotation of all, moments included, costs
+            nothing, its antisymmetric part is that of -4 times the sum of h_s T_s, or of -2 h_s p_s for dipoles.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For the moments and threads that `__call__` refuses, if the virial is beyond the range of doubles, and if
+            the field is one at points.
+        """
+        return self.virial_of(self.problem.moments(moments), threads, progress)
+
+    @np.errstate(all="ignore")
+    def virial_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> FloatArray:
+        """Return the virial of moments that are checked already."""
+        workers = tiles.check_threads(threads)
+        self._refuse_points("virial is that of")
+        virial = self._virial(moments, workers, progress) if self._n else np.zeros((3, 3))
+        if not np.isfinite(virial).all():
+            raise ValueError("moments and blocks have a virial beyond the range of doubles (1.8e308)")
+        return virial
+
+    def _forces(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:  # noqa: ARG002
+        """Return the forces (N, 3), in N."""
+        raise ValueError(f"method must be 'direct' or 'ewald' for forces, got {self.method!r}")
+
+    def _virial(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:  # noqa: ARG002
+        """Return the virial (3, 3), in J."""
+        raise ValueError(f"method must be 'direct' or 'ewald' for the virial, of points, got {self.method!r}")
+
+    def _refuse_points(self, what: str) -> None:
+        if self.problem.at is not None:
+            raise ValueError(f"at is for fields; the {what} the blocks: leave it out")
 
     def operator(self, *, threads: int | None = None) -> LinearOperator:
         """Return the map from all moments to the field as a symmetric linear operator, for SciPy's solvers.
@@ -214,8 +296,7 @@ class PairField(ABC):
         from scipy.sparse.linalg import LinearOperator  # noqa: PLC0415
 
         workers = tiles.check_threads(threads)
-        if self.problem.at is not None:
-            raise ValueError("at is for fields; the operator is that between blocks: leave it out")
+        self._refuse_points("operator is that between")
         layout = LAYOUTS[self.interaction.components][-1]
         shape = (*self.problem.geometry.leading, *layout)
 
@@ -250,6 +331,14 @@ class PairField(ABC):
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in self._facts().items())
         return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+
+
+def require_points(problem: PairProblem) -> None:
+    """Raise a ValueError if blocks are cubes: they fill a lattice, and none of them can move."""
+    if problem.geometry.averaged:
+        raise ValueError(
+            "blocks must be points for forces, got averaged=True: cubes fill their lattice and cannot move"
+        )
 
 
 def nbytes_of(*items: Any) -> int:

@@ -89,7 +89,7 @@ def _refuse_asymmetric(piece: FloatArray, start: int, dtype: np.dtype[Any]) -> N
 
 def as_rows(field: FloatArray, width: int) -> FloatArray:
     """Field by component (components, m) as rows (m, width)."""
-    return field[FULL.ravel()].T if width == FULL.size else field.T
+    return field.T if len(field) == width else field[FULL.ravel()].T
 
 
 def isotropic(equal: float, trace: float, moments: FloatArray) -> FloatArray:

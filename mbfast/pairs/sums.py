@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, require_choice
-from mbfast.pairs.fields import PairField
+from mbfast.pairs.fields import PairField, require_points
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments
@@ -200,8 +200,91 @@ def pair_sum(
     return PairResult.of(summed, checked, summed.field_of(checked, None, workers, progress))
 
 
+def pair_forces(
+    interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
+    boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
+    image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
+    threads: int | None = None, progress: tiles.Progress = False,
+) -> FloatArray:  # fmt: skip
+    """Force on each block, a point, at fixed moments: F_s = -dE/dx_s, E being `pair_energy`, by (2.17) and (5.3).
+
+    Parameters
+    ----------
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
+        As in `pair_field`.
+
+    Returns
+    -------
+    ndarray, shape (N, 3) or (n1, n2, n3, 3)
+        In N. If periodic: a block's images move with it.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        For the arguments that `pair_field` refuses, and if blocks are cubes.
+
+    Examples
+    --------
+    Two dipoles of 1 debye, head to tail, 5 nm apart, attract each other:
+
+    >>> import mbfast
+    >>> vacuum = mbfast.DipoleInteraction(8.8541878128e-12)
+    >>> forces = mbfast.pair_forces(vacuum, [[0, 0, 0], [0, 0, 5e-9]], [[0, 0, 3.33564e-30]] * 2)
+    >>> print(f"{forces[0, 2]:.4g} {forces[1, 2]:.4g} N")
+    9.6e-16 -9.6e-16 N
+    """
+    problem = PairProblem.of(
+        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
+        macroscopic=macroscopic, rtol=rtol,
+    )  # fmt: skip
+    require_points(problem)
+    summed, checked, workers = _prepared(problem, moments, method, threads, derivatives=True)
+    return summed.forces_of(checked, workers, progress)
+
+
+def pair_virial(
+    interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, *, method: Method = "auto",
+    boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
+    image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
+    threads: int | None = None, progress: tiles.Progress = False,
+) -> FloatArray:  # fmt: skip
+    """Virial W_ij = dE/dg_ij: E being `pair_energy` at fixed moments, when all is displaced by u_i = g_ij x_j.
+
+    Parameters
+    ----------
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
+        As in `pair_field`.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        In J, as of `PairField.virial`. If periodic: of one cell, which deforms with its blocks.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        For the arguments that `pair_field` refuses.
+
+    Examples
+    --------
+    In free space the energy falls with the cube of all lengths, so that the trace is -3 E:
+
+    >>> import mbfast
+    >>> vacuum = mbfast.DipoleInteraction(8.8541878128e-12)
+    >>> virial = mbfast.pair_virial(vacuum, [[0, 0, 0], [0, 0, 5e-9]], [[0, 0, 3.33564e-30]] * 2)
+    >>> print(f"{virial.trace():.4g} J")
+    4.8e-24 J
+    """
+    problem = PairProblem.of(
+        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
+        macroscopic=macroscopic, rtol=rtol,
+    )  # fmt: skip
+    summed, checked, workers = _prepared(problem, moments, method, threads, derivatives=True)
+    return summed.virial_of(checked, workers, progress)
+
+
 def _prepared(
-    problem: PairProblem, moments: ArrayLike, method: Method, threads: int | None
+    problem: PairProblem, moments: ArrayLike, method: Method, threads: int | None, *, derivatives: bool = False
 ) -> tuple[PairField, Moments, int]:
     """Check what is left, and set the method up."""
     workers = tiles.check_threads(threads)
@@ -210,6 +293,6 @@ def _prepared(
     if method == "auto":
         method, problem, why = auto_method(problem)
         _log.info("auto takes %s: %s", method, why)
-    summed = METHODS[method].of(problem, threads=workers)
+    summed = METHODS[method].of(problem, threads=workers, derivatives=derivatives)
     _log.info("pair sum by %r", summed)
     return summed, checked, workers

@@ -9,8 +9,9 @@ whose order of additions would be left to chance.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,12 +19,13 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald import fft as _fft
 from mbfast.pairs._ewald.plan import Plan, Shape
-from mbfast.pairs._ewald.profile import IntArray, Window, cut_biharmonic, cut_harmonic
+from mbfast.pairs._ewald.profile import IntArray, Octave, Window
 from mbfast.pairs._kernels import ewald as kernels
+from mbfast.pairs._kernels.ewald_gradients import gradient
 from mbfast.pairs.geometry import Tile
 
-Factors: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
-"""From k^2 to the factors of the harmonic and the biharmonic part."""
+ModeEnergy: TypeAlias = Callable[..., tuple[FloatArray, FloatArray]]
+"""From modes of moments, wave vectors, harmonic and biharmonic factors and their slopes to energies and d/dk."""
 
 _ROWS = 1 << 13  # blocks of a tile of the mesh
 _CUBE = 8  # nodes along its side
@@ -35,7 +37,7 @@ class _Points:
     """Blocks among the nodes of a mesh, cube of nodes by cube, so that what they meet stays in the caches."""
 
     def __init__(self, nodes: FloatArray, window: Window) -> None:
-        self._weights, width = window.weights, window.width
+        self._weights, self._slopes, width = window.weights, window.slopes, window.width
         first = np.floor(nodes).astype(np.int64)
         self.met: Shape = tuple(int(n) + width for n in first.max(axis=0))  # nodes that have a weight for one of them
         cubes = first // _CUBE
@@ -70,6 +72,19 @@ class _Points:
 
         tiles.run(work, range(0, len(out), _ROWS), threads=workers)
 
+    def gradient(self, mesh: FloatArray, moments: FloatArray, workers: int) -> FloatArray:
+        """Return the derivatives by node, (N, 3), of the values of a mesh, contracted with moments (N, m)."""
+        flat, out = mesh.reshape(-1), np.empty((len(moments), 3))
+
+        def work(start: int) -> None:
+            some = self._order[start : start + _ROWS]
+            places, part = self._places[start : start + _ROWS], np.empty((len(some), 3))
+            gradient(places, self._weights, self._slopes, mesh.shape[1], mesh.shape[2], flat, moments[some], part)
+            out[some] = part
+
+        tiles.run(work, range(0, len(out), _ROWS), threads=workers)
+        return out
+
 
 class _Modes:
     """A convolution on a mesh: transformed, multiplied mode by mode, transformed back.
@@ -79,33 +94,73 @@ class _Modes:
     """
 
     def __init__(
-        self, box: FloatArray, shape: Shape, factors: Factors, window: Window, steps: list[FloatArray], workers: int
+        self, box: FloatArray, shape: Shape, octave: Octave, window: Window, steps: list[FloatArray], workers: int
     ) -> None:
-        self._shape = shape
+        self._shape, self._octave = shape, octave
         inverse = 2.0 * math.pi * np.linalg.inv(box)
         half = (shape[0], shape[1], shape[2] // 2 + 1)
-        self._k, undo = [], []
+        self._k, self._undo = [], []
         for axis, n in enumerate(shape):
             numbers = np.arange(half[axis]) if axis == 2 else np.fft.fftfreq(n, 1.0 / n)
             self._k.append(np.multiply.outer(numbers, inverse[:, axis]))
             angles = 2.0 * math.pi / float(np.linalg.norm(box[axis])) * np.abs(numbers)
             effect = np.prod([window.transform(angles * step[axis]) for step in steps], axis=0)
-            undo.append(1.0 / np.maximum(effect**2, 1e-100))
+            self._undo.append(1.0 / np.maximum(effect**2, 1e-100))
             if n % 2 == 0:
-                undo[-1][n // 2] = 0.0  # the mode without a partner
-        scale = 4.0 * math.pi / abs(float(np.linalg.det(box)))
+                self._undo[-1][n // 2] = 0.0  # the mode without a partner
+        self._undo[0] *= 4.0 * math.pi / abs(float(np.linalg.det(box)))
         self._harmonic, self._biharmonic = np.empty(half), np.empty(half)
 
         def fill(i: int) -> None:
-            k = self._k[0][i] + self._k[1][:, None, :] + self._k[2]
-            weight = scale * undo[0][i] * undo[1][:, None] * undo[2]
-            harmonic, biharmonic = factors(np.einsum("jna,jna->jn", k, k))
-            self._harmonic[i], self._biharmonic[i] = harmonic * weight, biharmonic * weight
+            self._harmonic[i], self._biharmonic[i] = self._weighted(octave.factors, slice(i, i + 1), slice(None))
 
         tiles.run(fill, range(half[0]), threads=workers)
 
+    def _weighted(self, function: Callable[..., tuple[FloatArray, FloatArray]], i: slice, j: slice) -> FloatArray:
+        """Two functions of k^2, of some of the rows of modes, less what the window does to them: (2, i, j, modes)."""
+        k = self._k[0][i, None, None] + self._k[1][j, None] + self._k[2]
+        weight = self._undo[0][i, None, None] * self._undo[1][j, None] * self._undo[2]
+        return np.asarray(weight * np.array(function(np.einsum("ijna,ijna->ijn", k, k))))
+
     def apply(self, multiply: Callable[..., None], mesh: FloatArray, workers: int) -> None:
-        """Convolve in place. Slab by slab, then pencil by pencil: what is zero is neither transformed nor stored."""
+        """Convolve in place."""
+        my, mz, nz = *mesh.shape[1:3], self._shape[2]
+
+        def through(pencil: Any, j: slice) -> None:
+            factors = self._harmonic[:, j], self._biharmonic[:, j]
+            multiply(pencil, self._k[0], self._k[1][j], self._k[2], *factors)
+            _fft.turn(pencil, forward=False)
+
+        def back(i: int) -> None:
+            _fft.turn(modes[i], forward=False)
+            mesh[i] = _fft.real_backward(modes[i, :my], 1, nz)[:, :mz]
+
+        modes = self._through(through, mesh, workers)
+        tiles.run(back, range(len(mesh)), threads=workers)
+
+    def virial(self, energy: ModeEnergy, mesh: FloatArray, workers: int) -> FloatArray:
+        """Return the derivative (3, 3) of the energy of a mesh by a gradient of displacement, the box's included.
+
+        Wave vectors change as k does when k.x is kept, and the volume, whose inverse the factors have, by the trace.
+        """
+        copies, parts = np.full(self._k[2].shape[0], 2.0), np.zeros((self._shape[1], 3, 3))
+        copies[0] = 1.0
+
+        def through(pencil: Any, j: slice) -> None:
+            k = self._k[0][:, None] + self._k[1][j] + self._k[2]
+            slopes = self._weighted(self._octave.slopes, slice(None), j)
+            energies, gradients = energy(pencil, k[:, None], self._harmonic[:, j], self._biharmonic[:, j], *slopes)
+            parts[j.start] -= np.eye(3) * np.sum(copies * energies)
+            parts[j.start] -= np.einsum("n,ina,inb->ab", copies, k, gradients[:, 0])
+
+        self._through(through, mesh, workers)
+        return np.asarray(parts.sum(axis=0), dtype=np.float64)
+
+    def _through(self, through: Callable[[Any, slice], None], mesh: FloatArray, workers: int) -> Any:
+        """Return the modes of two axes for what `through` makes, of all three, pencil by pencil.
+
+        Slab by slab, then pencil by pencil: what is zero is neither transformed nor stored.
+        """
         nx, ny, nz = self._shape
         mx, my, mz, m = mesh.shape
         modes = np.empty((mx, ny, nz // 2 + 1, m), dtype=np.complex128)
@@ -117,36 +172,62 @@ class _Modes:
             modes[i, my:] = 0.0
             _fft.turn(modes[i], forward=True)
 
-        def through(j: int) -> None:
+        def work(j: int) -> None:
+            some = slice(j, j + 1)
             pencil = np.zeros((nx, 1, *modes.shape[2:]), dtype=np.complex128)
-            pencil[:mx] = modes[:, j : j + 1]
+            pencil[:mx] = modes[:, some]
             _fft.turn(pencil, forward=True)
-            factors = self._harmonic[:, j : j + 1], self._biharmonic[:, j : j + 1]
-            multiply(pencil, self._k[0], self._k[1][j : j + 1], self._k[2], *factors)
-            _fft.turn(pencil, forward=False)
-            modes[:, j : j + 1] = pencil[:mx]
-
-        def back(i: int) -> None:
-            _fft.turn(modes[i], forward=False)
-            mesh[i] = _fft.real_backward(modes[i, :my], 1, nz)[:, :mz]
+            through(pencil, some)
+            modes[:, some] = pencil[:mx]
 
         tiles.run(forth, range(mx), threads=workers)
-        tiles.run(through, range(ny), threads=workers)
-        tiles.run(back, range(mx), threads=workers)
+        tiles.run(work, range(ny), threads=workers)
+        return modes
 
 
-class PeriodicFar:
-    """The smooth part in a periodic box: one sum over modes."""
+class Far(ABC):
+    """The smooth part of blocks on a mesh."""
 
-    def __init__(self, fractions: FloatArray, box: FloatArray, plan: Plan, workers: int) -> None:
-        window, band = plan.window(), plan.profile().band()
-        self._shape, self._width = plan.shapes[0], window.width
-        self._points = _Points(fractions * np.array(self._shape), window)
-        steps = np.linalg.norm(box, axis=1) / self._shape
-        self._modes = _Modes(box, self._shape, lambda k2: (band(k2),) * 2, window, [steps], workers)
+    _points: _Points
+    _nodes: FloatArray  # (3, 3), from derivatives by node to those by position
 
     def add(self, multiply: Callable[..., None], moments: FloatArray, out: FloatArray, workers: int) -> None:
         """Add to out (N, m) the field of moments (N, m)."""
+        self._points.interpolate(self._field(multiply, moments, workers), out, workers)
+
+    def gradient(self, multiply: Callable[..., None], moments: FloatArray, own: FloatArray, workers: int) -> FloatArray:
+        """Return the gradient (N, 3) at each block of the field of moments (N, m), contracted with own (N, m)."""
+        return self._points.gradient(self._field(multiply, moments, workers), own, workers) @ self._nodes
+
+    @abstractmethod
+    def _field(self, multiply: Callable[..., None], moments: FloatArray, workers: int) -> FloatArray:
+        """Return the field at all nodes that are met."""
+
+    @abstractmethod
+    def virial(self, energy: ModeEnergy, moments: FloatArray, workers: int) -> FloatArray:
+        """Return the derivative (3, 3) of the energy by a gradient of displacement."""
+
+
+class PeriodicFar(Far):
+    """The smooth part in a periodic box: one sum over modes."""
+
+    def __init__(self, fractions: FloatArray, box: FloatArray, plan: Plan, workers: int) -> None:
+        window, octave = plan.window(), Octave(plan.profile().band())
+        self._shape, self._width = plan.shapes[0], window.width
+        self._points = _Points(fractions * np.array(self._shape), window)
+        steps = np.linalg.norm(box, axis=1) / self._shape
+        self._modes = _Modes(box, self._shape, octave, window, [steps], workers)
+        self._nodes: FloatArray = np.transpose(np.linalg.inv(box) * self._shape)
+
+    def _field(self, multiply: Callable[..., None], moments: FloatArray, workers: int) -> FloatArray:
+        mesh = self._spread(moments, workers)
+        self._modes.apply(multiply, mesh, workers)
+        return np.pad(mesh, [(0, self._width)] * 3 + [(0, 0)], mode="wrap")
+
+    def virial(self, energy: ModeEnergy, moments: FloatArray, workers: int) -> FloatArray:
+        return self._modes.virial(energy, self._spread(moments, workers), workers)
+
+    def _spread(self, moments: FloatArray, workers: int) -> FloatArray:
         mesh = self._points.spread(moments, tuple(n + self._width for n in self._shape), workers)
         for axis, n in enumerate(self._shape):  # what was spread beyond the box comes back on the other side
             across = np.moveaxis(mesh, axis, 0)
@@ -154,12 +235,10 @@ class PeriodicFar:
                 beyond = across[start : start + n]
                 across[: len(beyond)] += beyond
             mesh = np.moveaxis(across[:n], 0, axis)
-        mesh = np.ascontiguousarray(mesh)
-        self._modes.apply(multiply, mesh, workers)
-        self._points.interpolate(np.pad(mesh, [(0, self._width)] * 3 + [(0, 0)], mode="wrap"), out, workers)
+        return np.ascontiguousarray(mesh)
 
 
-class OpenFar:
+class OpenFar(Far):
     r"""The smooth part in free space, octave by octave.
 
     What is smooth beyond the radius r_l = 2^l is what is so beyond 2 r_l and a part that ends there: of this, a box
@@ -169,43 +248,38 @@ class OpenFar:
 
     def __init__(self, positions: FloatArray, extent: FloatArray, plan: Plan, workers: int) -> None:
         window, band = plan.window(), plan.profile().band()
-        self._points = _Points(positions / plan.step, window)
+        self._points, self._nodes = _Points(positions / plan.step, window), np.eye(3) / plan.step
         self._modes, self._transfers, steps = [], [], []
         met = self._points.met
         self.radius = float(np.linalg.norm(extent)) + 2.0 ** (len(plan.shapes) - 1)
         for octave, shape in enumerate(plan.shapes):
-            last, scale = octave == len(plan.shapes) - 1, 4.0**octave
+            last = octave == len(plan.shapes) - 1
             steps.append(np.full(3, plan.step * 2.0**octave))
-
-            def factors(k2: FloatArray, scale: float = scale, last: bool = last) -> tuple[FloatArray, FloatArray]:
-                rest = band(scale * k2)
-                if not last:
-                    return (rest - band(4.0 * scale * k2),) * 2
-                p = self.radius * np.sqrt(k2)
-                return rest * cut_harmonic(p), rest * cut_biharmonic(p)
-
-            self._modes.append(_Modes(np.diag(steps[-1] * shape), shape, factors, window, list(steps), workers))
+            part = Octave(band, 4.0**octave, last, self.radius if last else None)
+            self._modes.append(_Modes(np.diag(steps[-1] * shape), shape, part, window, list(steps), workers))
             if not last:
                 self._transfers.append([window.at(0.5 * np.arange(float(n))) for n in met])
                 met = tuple(int(first[-1]) + window.width for first, _ in self._transfers[-1])
 
-    def add(self, multiply: Callable[..., None], moments: FloatArray, out: FloatArray, workers: int) -> None:
-        """Add to out (N, m) the field of moments (N, m)."""
+    def _field(self, multiply: Callable[..., None], moments: FloatArray, workers: int) -> FloatArray:
         mesh = self._points.spread(moments, self._points.met, workers)
         self._convolve(0, multiply, mesh, workers)
-        self._points.interpolate(mesh, out, workers)
+        return mesh
+
+    def virial(self, energy: ModeEnergy, moments: FloatArray, workers: int) -> FloatArray:
+        mesh = self._points.spread(moments, self._points.met, workers)
+        virial: FloatArray = self._modes[0].virial(energy, mesh, workers)
+        for modes, transfers in zip(self._modes[1:], self._transfers, strict=True):
+            mesh = _restricted(mesh, transfers, workers)[-1]
+            virial += modes.virial(energy, mesh, workers)
+        return virial
 
     def _convolve(self, octave: int, multiply: Callable[..., None], mesh: FloatArray, workers: int) -> None:
         if octave == len(self._transfers):
             self._modes[octave].apply(multiply, mesh, workers)
             return
-        fine, transfers = [mesh], self._transfers[octave]
-        for axis in _AXES:
-            first, weights = transfers[axis]
-            shape = list(fine[-1].shape)
-            shape[axis] = int(first[-1]) + weights.shape[1]
-            fine.append(np.zeros(shape))
-            _transfer(kernels.restrict, axis, transfers[axis], fine[-2], fine[-1], workers)
+        transfers = self._transfers[octave]
+        fine = _restricted(mesh, transfers, workers)
         coarse = fine[-1]
         fine[1:] = [np.zeros(part.shape) for part in fine[1:-1]]  # zeroed when touched, by the threads
         self._convolve(octave + 1, multiply, coarse, workers)
@@ -213,6 +287,18 @@ class OpenFar:
         for axis in reversed(_AXES):
             _transfer(kernels.prolong, axis, transfers[axis], coarse, fine[-1], workers)
             coarse = fine.pop()
+
+
+def _restricted(mesh: FloatArray, transfers: list[tuple[IntArray, FloatArray]], workers: int) -> list[FloatArray]:
+    """Return a mesh, and what is coarser along one axis, two, and all of them."""
+    fine = [mesh]
+    for axis in _AXES:
+        first, weights = transfers[axis]
+        shape = list(fine[-1].shape)
+        shape[axis] = int(first[-1]) + weights.shape[1]
+        fine.append(np.zeros(shape))
+        _transfer(kernels.restrict, axis, transfers[axis], fine[-2], fine[-1], workers)
+    return fine
 
 
 def _transfer(

@@ -60,16 +60,17 @@ class Near:
 
     def add(
         self, kernel: Callable[..., None], moments: FloatArray, polynomials: FloatArray,
-        coefficients: tuple[float, ...], out: FloatArray, workers: int,
+        coefficients: tuple[float, ...], out: FloatArray, workers: int, *, own: bool = False,
     ) -> None:  # fmt: skip
-        """Add to out (N, m) the near field of moments (N, m)."""
+        """Add to out (N, w) the sums of a kernel over near moments (N, m); `own`: it wants those of the targets too."""
         sources = np.ascontiguousarray(moments[self._owners].T)
 
         def work(piece: Tile) -> None:
             ends = self._ends[piece[0] : piece[1] + 1]
             some = slice(ends[0], ends[-1])
-            part = np.zeros((moments.shape[1], int(ends[-1] - ends[0])))
-            these = self._cells[slice(*piece)], ends - ends[0], np.ascontiguousarray(self._targets[:, some])
+            part = np.zeros((out.shape[1], int(ends[-1] - ends[0])))
+            targets = [self._targets[:, some], *([moments[self._order[some]].T] if own else [])]
+            these = self._cells[slice(*piece)], ends - ends[0], *map(np.ascontiguousarray, targets)
             around = self._low, self._high, self._starts, self._positions, sources
             kernel(*these, *around, polynomials, self._most, self._square, *coefficients, part)
             out[self._order[some]] += part.T

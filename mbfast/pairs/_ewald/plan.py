@@ -27,6 +27,7 @@ class Plan:
     shapes: tuple[Shape, ...]  # none where all pairs are near
     cost: float
     density: float  # of the blocks around a block
+    rtol: float  # what it is made for
     images: float = 0.0  # near ones, of each
 
     @property
@@ -88,7 +89,7 @@ def choose(
     else:
         largest, everything = longest, 2.0 * longest
         around, cost = _around(sample, n, box, everything, periodic)[0], _ALL * model.pair * n * targets
-        best = Plan(everything, 1.0, components, 0, 1.0, (), cost, around)
+        best = Plan(everything, 1.0, components, 0, 1.0, (), cost, around, rtol)
     for quarter in range(80):
         cutoff = largest * 2.0 ** (-0.25 * quarter)
         around, images = _around(sample, n, box, cutoff, periodic)
@@ -114,7 +115,7 @@ def choose(
             edged = math.prod(side + width for side in shapes[0]) * _EDGE
             cost = near + components * (rows * width**3 * _WEIGHT + sum(map(math.prod, shapes)) * _NODE + edged)
             if best is None or cost < best.cost:
-                best = Plan(cutoff, bandwidth, components, width, oversampling, shapes, cost, around, images)
+                best = Plan(cutoff, bandwidth, components, width, oversampling, shapes, cost, around, rtol, images)
         if hopeless:
             break
     assert best is not None  # radii as long as the sample need few nodes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -48,17 +48,27 @@ class Profile:
             waves += 0.5 * angle * np.sin(angle)
         return np.asarray(waves @ (_GAUSS * self(_POINTS)))
 
-    def band(self) -> Callable[[FloatArray], FloatArray]:
-        """Return the transform as a function of k^2 that is quick on large arrays, and zero beyond the band."""
-        square = self.c * self.c
+    def band(self) -> Band:
+        """Return the transform as a function of k^2."""
         nodes = lambda u: self.transform(self.c * np.sqrt(0.5 * (u + 1.0)))  # noqa: E731
-        series = Chebyshev.interpolate(nodes, int(0.5 * self.c) + 16).coef
+        return Band(self.c * self.c, np.asarray(Chebyshev.interpolate(nodes, int(0.5 * self.c) + 16).coef, np.float64))
 
-        def value(k2: FloatArray) -> FloatArray:
-            u = np.minimum(2.0 / square * k2 - 1.0, 1.0)
-            return np.where(k2 < square, chebyshev.chebval(u, series), 0.0)
 
-        return value
+@dataclass(frozen=True)
+class Band:
+    """A function of k^2 that is quick on large arrays, and zero from a square on."""
+
+    square: float
+    series: FloatArray
+
+    def __call__(self, k2: FloatArray) -> FloatArray:
+        """Values."""
+        u = np.minimum(2.0 / self.square * k2 - 1.0, 1.0)
+        return np.where(k2 < self.square, chebyshev.chebval(u, self.series), 0.0)
+
+    def slope(self) -> Band:
+        """Return its derivative by k^2."""
+        return Band(self.square, np.asarray(chebyshev.chebder(self.series, scl=2.0 / self.square), np.float64))
 
 
 def _bessel(n: int, x: FloatArray) -> FloatArray:
@@ -113,6 +123,38 @@ def cut_harmonic(p: FloatArray) -> FloatArray:
     return 1.0 - 3.0 * _bessel(1, p)
 
 
+@dataclass(frozen=True)
+class Octave:
+    """The smooth part beyond 2^n radii, but what is so beyond 2^(n + 1), unless it is the last; that may be cut off."""
+
+    band: Band
+    scale: float = 1.0  # 4^n
+    last: bool = True
+    radius: float | None = None
+
+    def factors(self, k2: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the factors of the harmonic and the biharmonic part at k^2."""
+        rest = self.band(self.scale * k2)
+        if not self.last:
+            rest -= self.band(4.0 * self.scale * k2)
+        if self.radius is None:
+            return rest, rest
+        p = self.radius * np.sqrt(k2)
+        return rest * cut_harmonic(p), rest * cut_biharmonic(p)
+
+    def slopes(self, k2: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of both by k^2: that of j_n(p)/p^n by p^2 is -j_(n + 1)(p)/(2 p^(n + 1))."""
+        derivative = self.band.slope()
+        slope = self.scale * derivative(self.scale * k2)
+        if not self.last:
+            slope -= 4.0 * self.scale * derivative(4.0 * self.scale * k2)
+        if self.radius is None:
+            return slope, slope
+        p, rest = self.radius * np.sqrt(k2), self.radius**2 * self.band(self.scale * k2)
+        harmonic = slope * cut_harmonic(p) + 1.5 * rest * _bessel(2, p)
+        return harmonic, slope * cut_biharmonic(p) + rest * (3.75 * _bessel(2, p) - 0.75 * _bessel(1, p))
+
+
 class Window:
     """Weights of the nodes near a point: Slepian's function again, of the bandwidth at which aliases begin."""
 
@@ -125,6 +167,7 @@ class Window:
         series = chebyshev.chebfit(u, self._profile(2.0 / width * distance) * (2.0 / width), degree)
         powers = [np.pad(q := chebyshev.cheb2poly(row), (0, degree + 1 - q.size)) for row in np.eye(degree + 1)]
         self.weights: FloatArray = np.ascontiguousarray((np.array(powers).T @ series)[::-1])
+        self.slopes: FloatArray = 2.0 * np.arange(degree, 0, -1)[:, None] * self.weights[:-1]  # their derivatives
 
     def at(self, nodes: FloatArray) -> tuple[IntArray, FloatArray]:
         """First nodes and weights, (n, width), of points at `nodes` steps."""
