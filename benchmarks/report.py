@@ -29,7 +29,8 @@ def rate(entry):
     """Return what one run achieved, in the unit its benchmark counts."""
     info, median = entry["extra_info"], entry["stats"]["median"]
     if "pairs/s" in info:
-        return f"{1e-6 * info['pairs/s']:.0f} Mpairs/s, {info['GFlop/s']:.0f} GFlop/s"
+        share = f", {100 * info['share']:.0f} % of the multiply-adds" if "share" in info else ""
+        return f"{1e-6 * info['pairs/s']:.0f} Mpairs/s, {info['GFlop/s']:.0f} GFlop/s{share}"
     if "error" in info:
         return f"error {info['error']:.0e}"
     return f"{1e9 * median / info['evaluations']:.2f} ns each" if "evaluations" in info else ""

@@ -1,21 +1,28 @@
 """Pair sums against C++ and NumPy, in one run; every contender is checked first.
 
 Pairs are ordered pairs, N^2 of them, whoever computes each once or twice; GFlop/s count the operations of the formula
-as written in reference.cpp (a division or a square root as one). The C++ reference works on the kernels' layout, the
-API on rows of moments, checks included.
+as written in reference.cpp (a division or a square root as one). The share is that of this machine's multiply-adds,
+measured in the same run: of those instructions on vectors of mbfast's inner loops that add, multiply or do both. The
+C++ reference works on the kernels' layout, the API on rows of moments, checks included.
 """
 
 import ctypes
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
 import mbfast
 from mbfast._core.machine import usable_cores
+from mbfast._core.simd import VECTORS
+from mbfast._core.tracing import counted, traced
 
+INSTRUCTIONS = {"stress": 43, "dipole": 17}  # of the inner loop, for a vector of pairs
+REFINEMENT = 7  # more where r^-1 is an estimate; of three dipoles in turn it is for one, of stress for none
 FLOPS = {("stress", "field"): 91, ("stress", "energy"): 90, ("dipole", "field"): 30, ("dipole", "energy"): 32}
 SIZES = {"1e3": 1_000, "1e4": 10_000, "2e4": 20_000, "3e4": 30_000}
 STRESS = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)  # reduced units: prefactors -1 and 1
@@ -37,6 +44,39 @@ def reference(tmp_path_factory):
     for name in ("stress_energy", "dipole_energy"):
         getattr(functions, name).restype = ctypes.c_double
     return functions
+
+
+@traced
+def _multiply_adds(n, x, out):
+    """Write ten sums, which need not wait for each other, of n products each."""
+    sums = [VECTORS.zeros(x) for _ in range(10)]
+    for _ in counted(n):
+        for row in range(10):
+            sums[row] += sums[row] * x
+    for row in range(10):
+        out[row] = VECTORS.total(sums[row])
+
+
+@pytest.fixture(scope="session")
+def peak():
+    """Multiply-adds of vectors that one core does in a second."""
+
+    @numba.njit
+    def call(n, x, out):
+        _multiply_adds(n, x, out)
+
+    times, out = [], np.zeros(10)
+    for _ in range(30):
+        start = time.perf_counter()
+        call(100_000, 0.5, out)
+        times.append(time.perf_counter() - start)
+    return 1e6 / min(times)
+
+
+def instructions(kind):
+    """Instructions of mbfast on vectors for a pair."""
+    estimated = {0: 0.0, 1: 1.0, 2: 1 / 3 if kind == "dipole" else 0.0}[VECTORS.estimates]
+    return (INSTRUCTIONS[kind] + REFINEMENT * estimated) / VECTORS.width
 
 
 def data(rng, kind, n):
@@ -133,3 +173,6 @@ def test_pair_sum(benchmark, request, rng, kind, what, size, contender):
     if benchmark.stats is not None:
         rate = n * n / benchmark.stats["median"]
         benchmark.extra_info |= {"pairs/s": rate, "GFlop/s": 1e-9 * rate * FLOPS[kind, what]}
+        if make is by_mbfast:
+            computed = rate if what == "field" else 0.5 * rate  # energies: each pair once
+            benchmark.extra_info["share"] = computed * instructions(kind) / (request.getfixturevalue("peak") * threads)

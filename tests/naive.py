@@ -523,3 +523,26 @@ def mean_mode(interaction, moment):
             h = 4 * np.pi * np.einsum("j,l,ik,kl", k, k, green, moment)
             total += w / 32 * 0.5 * (h + h.T)
     return total
+
+
+def reduced_field(targets, positions, moments, coefficients=()):
+    """Fields (m, 3 or 6) in reduced units by extended precision: of dipoles, or of stress given (c0, c1, c2)."""
+    targets, positions, moments = (np.asarray(a, dtype=np.longdouble) for a in (targets, positions, moments))
+    d = targets[:, None] - positions
+    r2 = np.sum(d * d, axis=-1)
+    inverse = np.where(r2 > 0, 1 / np.sqrt(np.where(r2 > 0, r2, 1)), 0)
+    n, a3 = d * inverse[..., None], inverse**3
+    if not len(coefficients):
+        q = np.sum(n * moments, axis=-1)
+        return np.sum(a3[..., None] * (moments - 3 * q[..., None] * n), axis=1)
+    c0, c1, c2 = (np.longdouble(c) for c in coefficients)
+    places = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+    whole = moments[:, [[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+    v = np.sum(whole * n[..., None, :], axis=-1)
+    q, t = np.sum(n * v, axis=-1), moments[:, 0] + moments[:, 1] + moments[:, 2]
+    field = [
+        c0 * moments[:, k] + c1 * (n[..., i] * v[..., j] + n[..., j] * v[..., i]) / 2
+        + c2 * ((3 * q - t) / 2 * (i == j) + (3 * t - 15 * q) / 2 * n[..., i] * n[..., j])
+        for k, (i, j) in enumerate(places)
+    ]  # fmt: skip
+    return np.stack([np.sum(a3 * h, axis=1) for h in field], axis=-1)

@@ -95,13 +95,6 @@ def all_kernels() -> tuple[Kernel, ...]:
     return tuple(_kernels[name] for name in sorted(_kernels))
 
 
-def target() -> tuple[str, int]:
-    """Return the name of the processor numba compiles for and the largest width of its vectors in bits."""
-    cpu, features = numba_private.processor()
-    widths = {"+avx512f": 512, "+avx": 256}  # every x86-64 and ARM64 processor has 128
-    return cpu, max((width for flag, width in widths.items() if flag in features.split(",")), default=128)
-
-
 def _private_temporary_folder() -> str:
     # Cached code is unpickled and run, so a folder that somebody else could write to must not be trusted.
     folder = Path(tempfile.gettempdir()) / f"mbfast-{os.getuid() if hasattr(os, 'getuid') else 'user'}"

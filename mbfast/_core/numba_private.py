@@ -21,7 +21,6 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import numba
-import numpy as np
 
 PARTS = (
     "numba.core.caching:FunctionCache.load_overload",
@@ -47,10 +46,13 @@ PARTS = (
     "numba.core.base:BaseContext.get_value_type",
     "numba.core.codegen:JITCodeLibrary.get_pointer_to_function",
     "numba.core.funcdesc:FunctionDescriptor.llvm_cfunc_wrapper_name",
+    "numba.core.cgutils:for_range",
+    "numba.core.cgutils:alloca_once_value",
     "llvmlite.binding.executionengine:ExecutionEngine",
     "llvmlite:ir",
     "llvmlite.ir:IRBuilder.shuffle_vector",
     "llvmlite.ir:MDValue",
+    "llvmlite.ir:Module.declare_intrinsic",
 )
 
 
@@ -224,14 +226,16 @@ class ForgivingCache(part("numba.core.caching:FunctionCache")):  # type: ignore[
     """numba's cache, where a folder lost or full, or a damaged file, costs a compilation, never an error.
 
     numba looks for edits in the file of the function alone. Here the stamp of what is kept covers the other files of
-    mbfast, too, that the function's module takes something from, and that these do.
+    mbfast, too, that the function's module takes something from, and that these do. What else one of these depends on
+    it says by `STAMP`, a part of the file's name.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        sources = [_hash(name) for name in sorted(_sources(function.__module__))]
-        stamp = (self._impl.locator.get_source_stamp(), *sources)
-        self._cache_file = _SealedFiles(self._cache_path, self._impl.filename_base, stamp)
+        sources = sorted(_sources(function.__module__))
+        stamp = (self._impl.locator.get_source_stamp(), *map(_hash, sources))
+        name = "".join([self._impl.filename_base, *(getattr(sys.modules[source], "STAMP", "") for source in sources)])
+        self._cache_file = _SealedFiles(self._cache_path, name, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is kept for a signature, None if nothing that can be used."""
@@ -262,182 +266,3 @@ def _sources(module: str) -> set[str]:
 def _hash(module: str) -> str:
     found: Any = sys.modules[module]
     return hashlib.sha256(found.__loader__.get_data(found.__file__)).hexdigest()  # also out of an archive
-
-
-# What LLVM may do to the operations of `traced` functions: without reassoc, sums are in the order in which they stand.
-_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn")
-
-
-class Number:
-    """A number, real or whole, of a function that is written by `traced`."""
-
-    def __init__(self, builder: Any, value: Any) -> None:
-        self.builder, self.value = builder, value
-
-    def _with(self, real: str, whole: str, other: Any, *, first: bool = True) -> Number:
-        value = other.value if isinstance(other, Number) else ir.Constant(self.value.type, other)
-        flags = _FLAGS if isinstance(self.value.type, ir.DoubleType) else ()
-        operation = getattr(self.builder, real if flags else whole)
-        pair = (self.value, value) if first else (value, self.value)
-        return Number(self.builder, operation(*pair, flags=flags))
-
-    def __add__(self, other: Any) -> Number:
-        return self._with("fadd", "add", other)
-
-    def __sub__(self, other: Any) -> Number:
-        return self._with("fsub", "sub", other)
-
-    def __mul__(self, other: Any) -> Number:
-        return self._with("fmul", "mul", other)
-
-    def __radd__(self, other: Any) -> Number:
-        return self._with("fadd", "add", other, first=False)
-
-    def __rmul__(self, other: Any) -> Number:
-        return self._with("fmul", "mul", other, first=False)
-
-    def __neg__(self) -> Number:
-        return self._with("fsub", "sub", -0.0, first=False)
-
-
-class _Array:
-    """An array, contiguous and without axes, of a function that is written by `traced`."""
-
-    def __init__(self, builder: Any, data: Any) -> None:
-        self._builder, self._data = builder, data
-
-    def __getitem__(self, place: Number) -> Number:
-        return Number(self._builder, self._builder.load(self._builder.gep(self._data, [place.value])))
-
-    def __setitem__(self, place: Number, number: Number) -> None:
-        self._builder.store(number.value, self._builder.gep(self._data, [place.value]))
-
-
-class _LoopMark(ir.MDValue):  # type: ignore[misc]
-    """What marks a loop, and the loads and stores in it, as steps that do not meet in memory; it names itself."""
-
-    def __init__(self, module: Any) -> None:
-        once = module.add_metadata([ir.MetaDataString(module, "llvm.loop.interleave.count"), ir.IntType(32)(1)])
-        super().__init__(module, (), str(len(module.metadata)))
-        self.operands = (self, once)
-
-    __eq__, __hash__ = object.__eq__, object.__hash__
-
-
-def counted(n: Any) -> Iterator[Any]:
-    """Yield 0 ... n - 1; once, within a loop that is written, in a function that is written by `traced`.
-
-    Steps may not depend on what others write. LLVM is told so: it would look first whether arrays overlap, which takes
-    longer than short loops do.
-    """
-    if not isinstance(n, Number):
-        yield from range(n)
-        return
-    builder = n.builder
-    before, head = builder.block, builder.append_basic_block("counted")
-    builder.branch(head)
-    builder.position_at_end(head)
-    index = builder.phi(n.value.type)
-    index.add_incoming(ir.Constant(index.type, 0), before)
-    body, after = builder.append_basic_block("step"), builder.append_basic_block("counted_all")
-    builder.cbranch(builder.icmp_unsigned("<", index, n.value), body, after)
-    builder.position_at_end(body)
-    yield Number(builder, index)
-    mark, key = _LoopMark(builder.module), "llvm.mem.parallel_loop_access"
-    for block in builder.function.blocks[builder.function.blocks.index(body) :]:
-        for instruction in block.instructions:
-            if instruction.opname in ("load", "store") and key not in instruction.metadata:
-                instruction.set_metadata(key, mark)
-    index.add_incoming(builder.add(index, ir.Constant(index.type, 1)), builder.block)
-    builder.branch(head).set_metadata("llvm.loop", mark)
-    builder.position_at_end(after)
-
-
-def traced(function: Callable[..., None]) -> Any:
-    """Return a function of compiled code that does what a Python function of numbers and arrays does.
-
-    The function is called once, with arguments that write down what is done with them: sums, differences, products and
-    elements of arrays, in loops over `counted`. That takes a hundredth of the time of numba's inference of types. All
-    else, such as lists and branches, belongs to the writing. Arrays, which must be contiguous, have one axis there.
-    """
-    if numba.config.DISABLE_JIT:
-        return lambda *arguments: function(*[x.reshape(-1) if isinstance(x, np.ndarray) else x for x in arguments])
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        arguments = []
-        for kind, value in zip(signature.args, values, strict=True):
-            is_array = isinstance(kind, numba.types.Array)
-            arguments.append(
-                _Array(builder, context.make_array(kind)(context, builder, value).data)
-                if is_array
-                else Number(builder, value)
-            )
-        function(*arguments)
-        return context.get_dummy_value()
-
-    return intrinsic(function, [], generate)
-
-
-class Eight:
-    """Writes instructions on vectors of eight numbers into a function that numba compiles."""
-
-    def __init__(self, context: Any, builder: Any, signature: Any, values: Any) -> None:
-        self._context, self._builder, self._types, self.values = context, builder, signature.args, values
-        self._whole, self._vector = ir.IntType(64), ir.VectorType(ir.DoubleType(), 8)
-
-    def _array(self, argument: int) -> Any:
-        return self._context.make_array(self._types[argument])(self._context, self._builder, self.values[argument])
-
-    def _at(self, argument: int, row: Any, column: int = 0) -> Any:
-        row = ir.Constant(self._whole, row) if isinstance(row, int) else row
-        place = self._builder.mul(row, ir.Constant(self._whole, 8))
-        place = self._builder.add(place, ir.Constant(self._whole, column))
-        return self._builder.gep(self._array(argument).data, [place])
-
-    def _row(self, argument: int, row: int) -> Any:
-        return self._builder.bitcast(self._at(argument, row), self._vector.as_pointer())
-
-    def row(self, argument: int, row: int) -> Any:
-        """Load row number `row`, of eight, of the argument, an array."""
-        return self._builder.load(self._row(argument, row), align=8)
-
-    def element(self, argument: int, row: Any, column: int) -> Any:
-        """Load one element of such a row, eight times."""
-        return self.spread(self._builder.load(self._at(argument, row, column)))
-
-    def row_of(self, argument: int, first: int, second: Any) -> Any:
-        """Return the number of the row [first, second] of an array of three axes."""
-        size = self._builder.extract_value(self._array(argument).shape, 1)
-        return self._builder.add(second, self._builder.mul(size, ir.Constant(self._whole, first)))
-
-    def spread(self, number: Any) -> Any:
-        """Return eight times the number."""
-        nothing = ir.Constant(self._vector, ir.Undefined)
-        first = self._builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8)
-        return self._builder.shuffle_vector(first, nothing, zeros)
-
-    def times(self, a: Any, b: Any) -> Any:
-        """Return a b."""
-        return self._builder.fmul(a, b)
-
-    def fused(self, a: Any, b: Any, c: Any) -> Any:
-        """Return a b + c, rounded once where the processor can."""
-        return self._builder.fadd(self._builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-    def add_product(self, argument: int, row: int, a: Any, b: Any) -> None:
-        """Add a b to a row of the argument."""
-        place = self._row(argument, row)
-        self._builder.store(self.fused(a, b, self._builder.load(place, align=8)), place, align=8)
-
-
-def emitted(function: Callable[..., None], emit: Callable[[Eight], None]) -> Any:
-    """Return a function of compiled code that is what `emit` writes; `function` says the same in Python."""
-    if numba.config.DISABLE_JIT:
-        return function
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        emit(Eight(context, builder, signature, values))
-        return context.get_dummy_value()
-
-    return intrinsic(function, [], generate)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numba
 
-from mbfast._core.numba_private import Number, intrinsic, ir
+from mbfast._core.numba_private import intrinsic, ir
+from mbfast._core.tracing import Number
 
 
 def square(function: Callable[..., None], *, back: bool = False) -> Any:

@@ -76,11 +76,11 @@ def info(plain: Plain = False) -> None:
 
     Example: mbfast info
     """
-    from mbfast._core import jit, machine, tiles  # noqa: PLC0415
+    from mbfast._core import jit, machine, numba_private, simd, tiles  # noqa: PLC0415
 
     kernels, (threads, source) = jit.all_kernels(), tiles.default_threads()
     usable = f"{machine.usable_cores()} of {os.cpu_count()} cores usable by this process"
-    processor, width = jit.target()
+    roots = {0: "division", 1: "estimates", 2: "divisions and estimates in turn"}[simd.VECTORS.estimates]
     folders = sorted({str(kernel.cache_folder or "none: kernels are compiled anew") for kernel in kernels})
     files = [kernel.cache_files() for kernel in kernels]
     cached = sum(map(bool, files))
@@ -89,7 +89,8 @@ def info(plain: Plain = False) -> None:
         ("mbfast", mbfast.__version__),
         ("Python", f"{platform.python_version()} on {platform.platform()}"),
         *((package, importlib.metadata.version(package)) for package in ("numpy", "scipy", "numba", "llvmlite")),
-        ("processor", f"{processor}, vectors of up to {width} bits"),
+        ("processor", numba_private.processor()[0]),
+        ("pair sums", f"vectors of {64 * simd.VECTORS.width} bits, 1/r by {roots} (MBFAST_SIMD={simd.CHOICE})"),
         ("threads", f"{threads} (from {source}); {usable}"),
         *(("cache folder", folder) for folder in folders),
         ("cache", f"{cached} of {len(kernels)} kernels, {size:.0f} KiB"),

@@ -102,10 +102,10 @@ On one machine, with the same versions of mbfast, numba, NumPy and SciPy, result
 >>> bool((one == two).all())
 True
 
-What may change the last bits is another processor (vectors of another width add in another order), another version of
-numba or of the libraries, another method, and another order of the blocks. Results then differ by the errors of the
-table above, and those of "ewald" by at most twice `rtol`. A flow may amplify them: compare two flows within their
-``Flow.error``.
+What may change the last bits is another processor (vectors of another width add in another order) or ``MBFAST_SIMD``,
+another version of numba or of the libraries, another method, and another order of the blocks. Results then differ by
+the errors of the table above, and those of "ewald" by at most twice `rtol`. A flow may amplify them: compare two flows
+within their ``Flow.error``.
 
 ``NUMBA_CPU_NAME=x86-64-v3`` compiles kernels for the vectors that all recent x86-64 processors have, at some loss of
 speed. It removes the largest difference between such machines, but not all of them: NumPy, the linear algebra and the

@@ -35,7 +35,8 @@ The first step keeps the loop and compiles it, with a kernel for one pair:
 >>> bool(np.allclose(scale * np.array(looped(at, positions, moments)), slow(at)))
 True
 
-The second step hands whole arrays to a kernel, whose loop has no branch and fills the vectors of the processor:
+The second step hands whole arrays to a kernel, whose loop has no branch and fills the vectors of the processor (the
+squares of distances, other than zero, must lie between 1e-300 and 1e300):
 
 >>> @numba.njit
 ... def whole(targets, positions, moments):

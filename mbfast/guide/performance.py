@@ -13,20 +13,27 @@ time below contains compilation.
 
 Pair sums
 ---------
-Medians of one run on a shared machine with two cores of an AMD EPYC (Zen 5, AVX-512), Python 3.11, NumPy 2.4, numba
-0.68, g++ 12.2; ``python -m benchmarks.report`` prints the like of yours. mbfast includes its checks of the arguments.
+On a shared machine with two cores of an AMD EPYC (Zen 5, AVX-512), Python 3.11, NumPy 2.4, numba 0.68, g++ 12.2. Pair
+sums of 20000 random blocks by the kernels, on one thread: ordered pairs per second of its processor time, the best of
+eight runs, against straightforward C++ (``-O3 -march=native -ffast-math -fopenmp``, ``benchmarks/reference.cpp``).
+Energies are computed once a pair; the C++ computes each twice:
 
-Pair sums of 20000 random blocks, ordered pairs per second, against straightforward C++ (``-O3 -march=native -ffast-math
--fopenmp``, ``benchmarks/reference.cpp``); energies are computed once a pair, the C++ does all of them:
+| N = 20000, 1 thread | mbfast | C++ | mbfast / C++ | of the multiply-adds |
+|---|---|---|---|---|
+| stress, field | 1214 M/s | 818 M/s | 1.48 | 79 % |
+| stress, energy | 2320 M/s | 1092 M/s | 2.12 | 77 % |
+| dipoles, field | 2720 M/s | 2326 M/s | 1.17 | 80 % |
+| dipoles, energy | 5469 M/s | 2507 M/s | 2.18 | 80 % |
 
-| N = 20000, 2 threads | mbfast | C++ | mbfast / C++ |
-|---|---|---|---|
-| stress, field | 2050 M/s | 1523 M/s | 1.35 |
-| stress, energy | 3941 M/s | 1920 M/s | 2.05 |
-| dipoles, field | 4503 M/s | 4565 M/s | 0.99 |
-| dipoles, energy | 8628 M/s | 4707 M/s | 1.83 |
+The last column is the share of the multiply-adds that the core can do, measured in the same run in a loop of nothing
+else; it counts every instruction that adds, multiplies or does both. ``python -m benchmarks.report`` prints the like of
+your machine.
 
-The dipole loop waits for its division and square root in both.
+The loops are written in vectors as wide as the processor's. On Intel's processors they would wait for the division and
+the square root of each pair. With AVX-512, r^-1 is therefore an estimate that is refined to rounding error. The divider
+of AMD's processors is faster: for stress they divide, for dipoles they do both in turn. Processors without AVX-512
+divide. The processor alone decides, and ``mbfast info`` says what it is. The environment variable ``MBFAST_SIMD`` takes
+another: ``estimate``, ``both``, or vectors of ``512``, ``256`` or ``128`` bits with divisions.
 
 At 1000 blocks a call takes about a millisecond and runs on one thread: two threads of C++ are then faster. NumPy
 (einsum, in pieces) is slower by a factor of 40 to 300.

@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
+from mbfast._core.tracing import traced
+from mbfast.kernels import _pairs
+
+_TILE = _pairs.tile_size(9)
 
 
 @jit(fastmath=FAST)
@@ -34,69 +38,66 @@ def pair_energy(
     return px * hx + py * hy + pz * hz
 
 
-@jit(fastmath=FAST)
-def _field_at(
-    x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any
-) -> tuple[float, float, float]:
-    """Field at a point of the sources in the slices."""
-    # pair_field written out, with a select that leaves LLVM nothing to compute twice; the division and the square root
-    # are then what it waits for.
-    hx = hy = hz = 0.0
-    for j in range(sx.size):
-        dx = x - sx[j]
-        dy = y - sy[j]
-        dz = z - sz[j]
-        r2 = dx * dx + dy * dy + dz * dz
-        i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
-        a3 = i2 * math.sqrt(i2)
-        q = -3.0 * (dx * px[j] + dy * py[j] + dz * pz[j]) * i2
-        hx += a3 * (px[j] + q * dx)
-        hy += a3 * (py[j] + q * dy)
-        hz += a3 * (pz[j] + q * dz)
-    return hx, hy, hz
+class _Law:
+    """`pair_field` for the loops of `_pairs`, for three targets at a time."""
+
+    components, count, sums, targets = 3, 9, 3, 3
+
+    def rows(self, x: Any, p: Any) -> Any:
+        """Position, dipole, and -3 times the dipole."""
+        return [*x, *p, *[-3.0 * a for a in p]]
+
+    def one(self, d: Any, i1: Any, i2: Any, rows: Any) -> Any:
+        """Return the field of one source."""
+        p, p3 = rows[3:6], rows[6:]
+        a3, q = i1 * i2, (d[0] * p3[0] + d[1] * p3[1] + d[2] * p3[2]) * i2
+        return [a3 * (p[a] + q * d[a]) for a in range(3)]
+
+    def add(self, d: Any, i1: Any, i2: Any, rows: Any, sums: Any) -> None:
+        """Add that field to the sums."""
+        for a, h in enumerate(self.one(d, i1, i2, rows)):
+            sums[a] += h
+
+    def finish(self, h: Any) -> Any:
+        """Return the field."""
+        return h
+
+
+@traced
+def _add_field(targets: Any, positions: Any, moments: Any, tile: Any, out: Any) -> None:
+    _pairs.add_field(_Law(), targets, positions, moments, tile, out)
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
 def field(targets: Any, positions: Any, moments: Any, out: Any) -> None:
     """Add to out (3, m) the field at targets (3, m) of all sources."""
-    for j0 in range(0, positions.shape[1], 4096):
-        j1 = min(j0 + 4096, positions.shape[1])
-        sx, sy, sz = positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1]
-        px, py, pz = moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1]
-        for i in range(targets.shape[1]):
-            h = _field_at(targets[0, i], targets[1, i], targets[2, i], sx, sy, sz, px, py, pz)
-            for a in range(3):
-                out[a, i] += h[a]
+    _add_field(targets, positions, moments, np.empty(_TILE), out)
+
+
+@traced
+def _add_energy(
+    targets: Any, own: Any, m: Any, before: Any, positions: Any, moments: Any, tile: Any, out: Any
+) -> None:  # fmt: skip
+    _pairs.add_energy(_Law(), targets, own, m, before, positions, moments, tile, out)
 
 
 @jit("float64(int64, int64, float64[:, ::1], float64[:, ::1], int64, float64[:, ::1], float64[:, ::1])", fastmath=FAST)
 def energy(i0: int, i1: int, targets: Any, target_moments: Any, j0: int, positions: Any, moments: Any) -> float:
     """Sum u(p_i, p_j) over pairs i < j: i in [i0, i1) are the targets, j counts the sources from j0 on."""
-    total = 0.0
-    for k0 in range(0, positions.shape[1], 4096):
-        k1 = min(k0 + 4096, positions.shape[1])
-        for i in range(i0, min(i1, j0 + k1)):
-            k = max(k0, i + 1 - j0)  # the first source beyond i
-            hx, hy, hz = _field_at(
-                targets[0, i - i0], targets[1, i - i0], targets[2, i - i0],
-                positions[0, k:k1], positions[1, k:k1], positions[2, k:k1],
-                moments[0, k:k1], moments[1, k:k1], moments[2, k:k1],
-            )  # fmt: skip
-            total += target_moments[0, i - i0] * hx + target_moments[1, i - i0] * hy + target_moments[2, i - i0] * hz
-    return total
+    out = np.zeros(1)
+    _add_energy(targets, target_moments, i1 - i0, i0 - j0, positions, moments, np.empty(_TILE), out)
+    return float(out[0])
+
+
+@traced
+def _add_source_field(targets: Any, source: Any, moment: Any, out: Any) -> None:
+    _pairs.add_source_field(_Law(), targets, source, moment, out)
 
 
 @jit("void(float64[:, ::1], float64[::1], float64[::1], float64[:, ::1])", fastmath=FAST)
 def source_field(targets: Any, source: Any, moment: Any, out: Any) -> None:
     """Add to out (3, m) the field at targets (3, m) of one source at source (3,) with moment (3,)."""
-    x, y, z, px, py, pz = source[0], source[1], source[2], moment[0], moment[1], moment[2]
-    tx, ty, tz = targets[0], targets[1], targets[2]
-    o0, o1, o2 = out[0], out[1], out[2]
-    for i in range(tx.size):
-        h = pair_field(tx[i] - x, ty[i] - y, tz[i] - z, px, py, pz)
-        o0[i] += h[0]
-        o1[i] += h[1]
-        o2[i] += h[2]
+    _add_source_field(targets, source, moment, out)
 
 
 @jit("float64(int64, float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)

@@ -20,6 +20,11 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
+from mbfast._core.simd import VECTORS as V
+from mbfast._core.tracing import traced
+from mbfast.kernels import _pairs
+
+_TILE = _pairs.tile_size(10)
 
 
 @jit(fastmath=FAST)
@@ -66,69 +71,88 @@ def pair_energy(
     return xx * hxx + yy * hyy + zz * hzz + 2.0 * (yz * hyz + xz * hxz + xy * hxy)
 
 
-@jit(fastmath=FAST)
-def _scaled(moments: Any, j0: int, j1: int, c1: float, c2: float, tile: Any) -> float:
-    """Fill the rows of tile with c1/2 T' and 3/4 c2 tr T' of sources [j0, j1); return the factor c1/2."""
-    factor = 0.5 * c1 if c1 != 0.0 else 1e-30  # c1 vanishes at alpha = 1/2: what is divided by it must not
-    for j in range(j1 - j0):
-        for a in range(6):
-            tile[a, j] = factor * moments[a, j0 + j]
-        tile[6, j] = 0.75 * c2 * (moments[0, j0 + j] + moments[1, j0 + j] + moments[2, j0 + j])
-    return factor
+class _Law:
+    """`pair_field` for the loops of `_pairs`, with all factors that are common to the sources taken out of them.
 
+    What remains are two matrices, E = Sum a3 T' and D = Sum d u, and S = Sum a3 q, all scaled by c1/2; the traces of D
+    and of the T' in the diagonal follow from E and S.
+    """
 
-@jit(fastmath=FAST)
-def _field_at(
-    x: float, y: float, z: float, sx: Any, sy: Any, sz: Any,
-    xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any, trace: Any, factor: float, c0: float, c2: float,
-) -> tuple[float, float, float, float, float, float]:  # fmt: skip
-    """Field at a point of the sources in the slices, which are scaled as by `_scaled`."""
-    # As pair_field, but with all factors that are common to the sources taken out of the loop. What remains are two
-    # matrices, E = Sum a3 T' and D = Sum d u, and S = Sum a3 q, all scaled by c1/2; the traces of D and of the T' in
-    # the diagonal follow from E and S. That is 40 multiplications or fused multiply-adds, a division and a square root
-    # a pair, and LLVM makes of it a loop over full vectors, with contiguous loads and without branches or spills.
-    exx = eyy = ezz = eyz = exz = exy = dxx = dyy = dyz = dxz = dxy = s = 0.0
-    kappa = 3.75 * c2 / factor
-    for j in range(sx.size):
-        dx = x - sx[j]
-        dy = y - sy[j]
-        dz = z - sz[j]
-        r2 = dx * dx + dy * dy + dz * dz
-        i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
-        a3 = i2 * math.sqrt(i2)
+    components, count, sums, targets = 6, 10, 12, 1
+
+    def __init__(self, c0: Any, c1: Any, c2: Any) -> None:
+        self.c0, self.c2 = c0, c2
+        # c1 vanishes at alpha = 1/2: what is divided by must not
+        self.factor = 0.5 * c1 + V.where(V.most(c1, -c1) > 0.0, 0.0 * c1, 1e-30)
+        self.kappa = 3.75 * c2 / self.factor
+
+    def rows(self, x: Any, t: Any) -> Any:
+        """Position, c1/2 T' and 3/4 c2 tr T'."""
+        return [*x, *[self.factor * a for a in t], 0.75 * self.c2 * (t[0] + t[1] + t[2])]
+
+    def _parts(self, d: Any, i1: Any, i2: Any, rows: Any) -> Any:
+        """Return a3, a3 q and u."""
+        dx, dy, dz = d
+        xx, yy, zz, yz, xz, xy, trace = rows[3:]
+        a3 = i1 * i2
         a5 = a3 * i2
-        wx = xx[j] * dx + xy[j] * dy + xz[j] * dz
-        wy = xy[j] * dx + yy[j] * dy + yz[j] * dz
-        wz = xz[j] * dx + yz[j] * dy + zz[j] * dz
+        wx = xx * dx + xy * dy + xz * dz
+        wy = xy * dx + yy * dy + yz * dz
+        wz = xz * dx + yz * dy + zz * dz
         q = (dx * wx + dy * wy + dz * wz) * i2
-        p = trace[j] - kappa * q
-        ux = a5 * (wx + p * dx)
-        uy = a5 * (wy + p * dy)
-        uz = a5 * (wz + p * dz)
-        s += a3 * q
-        exx += a3 * xx[j]
-        eyy += a3 * yy[j]
-        ezz += a3 * zz[j]
-        eyz += a3 * yz[j]
-        exz += a3 * xz[j]
-        exy += a3 * xy[j]
-        dxx += dx * ux
-        dyy += dy * uy
-        dyz += dy * uz + dz * uy
-        dxz += dx * uz + dz * ux
-        dxy += dx * uy + dy * ux
-    t = (exx + eyy + ezz) / factor
-    e = c0 / factor
-    dzz = (1.0 - kappa) * s + 0.75 * c2 * t - dxx - dyy
-    diagonal = c2 * (1.5 * s / factor - 0.5 * t)
-    return (
-        e * exx + 2.0 * dxx + diagonal,
-        e * eyy + 2.0 * dyy + diagonal,
-        e * ezz + 2.0 * dzz + diagonal,
-        e * eyz + dyz,
-        e * exz + dxz,
-        e * exy + dxy,
-    )
+        p = trace - self.kappa * q
+        return a3, a3 * q, a5 * (wx + p * dx), a5 * (wy + p * dy), a5 * (wz + p * dz)
+
+    def add(self, d: Any, i1: Any, i2: Any, rows: Any, sums: Any) -> None:
+        """Add to S, E, and D without its third element."""
+        dx, dy, dz = d
+        a3, s, ux, uy, uz = self._parts(d, i1, i2, rows)
+        sums[0] += s
+        for a in range(6):
+            sums[1 + a] += a3 * rows[3 + a]
+        for a, part in ((7, dx * ux), (8, dy * uy), (9, dy * uz), (10, dx * uz), (11, dx * uy)):
+            sums[a] += part
+        for a, part in ((9, dz * uy), (10, dz * ux), (11, dy * ux)):
+            sums[a] += part
+
+    def one(self, d: Any, i1: Any, i2: Any, rows: Any) -> Any:
+        """Return the field of one source."""
+        dx, dy, dz = d
+        a3, s, ux, uy, uz = self._parts(d, i1, i2, rows)
+        isotropic = 0.5 * self.c2 / self.factor * (rows[3] + rows[4] + rows[5])
+        h = [a3 * (self.c0 / self.factor * rows[3 + a] - (isotropic if a < 3 else 0.0)) for a in range(6)]
+        diagonal = 1.5 * self.c2 / self.factor * s
+        return [
+            h[0] + (2.0 * dx * ux + diagonal),
+            h[1] + (2.0 * dy * uy + diagonal),
+            h[2] + (2.0 * dz * uz + diagonal),
+            h[3] + (dy * uz + dz * uy),
+            h[4] + (dx * uz + dz * ux),
+            h[5] + (dx * uy + dy * ux),
+        ]
+
+    def finish(self, sums: Any) -> Any:
+        """Return the field."""
+        s, exx, eyy, ezz, eyz, exz, exy, dxx, dyy, dyz, dxz, dxy = sums
+        t = (exx + eyy + ezz) / self.factor
+        e = self.c0 / self.factor
+        dzz = (1.0 - self.kappa) * s + 0.75 * self.c2 * t - dxx - dyy
+        diagonal = self.c2 * (1.5 * s / self.factor - 0.5 * t)
+        return [
+            e * exx + 2.0 * dxx + diagonal,
+            e * eyy + 2.0 * dyy + diagonal,
+            e * ezz + 2.0 * dzz + diagonal,
+            e * eyz + dyz,
+            e * exz + dxz,
+            e * exy + dxy,
+        ]
+
+
+@traced
+def _add_field(
+    targets: Any, positions: Any, moments: Any, tile: Any, c0: Any, c1: Any, c2: Any, out: Any
+) -> None:  # fmt: skip
+    _pairs.add_field(_Law(c0, c1, c2), targets, positions, moments, tile, out)
 
 
 @jit(
@@ -136,20 +160,15 @@ def _field_at(
 )
 def field(targets: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, out: Any) -> None:
     """Add to out (6, m) the field at targets (3, m) of all sources."""
-    tile = np.empty((7, 2048))  # what is read again for every target stays in the nearest caches
-    for j0 in range(0, positions.shape[1], 2048):
-        j1 = min(j0 + 2048, positions.shape[1])
-        n = j1 - j0
-        factor = _scaled(moments, j0, j1, c1, c2, tile)
-        sx, sy, sz = positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1]
-        xx, yy, zz, yz, xz, xy, trace = (
-            tile[0, :n], tile[1, :n], tile[2, :n], tile[3, :n], tile[4, :n], tile[5, :n], tile[6, :n],
-        )  # fmt: skip
-        for i in range(targets.shape[1]):
-            x, y, z = targets[0, i], targets[1, i], targets[2, i]
-            h = _field_at(x, y, z, sx, sy, sz, xx, yy, zz, yz, xz, xy, trace, factor, c0, c2)
-            for a in range(6):
-                out[a, i] += h[a]
+    _add_field(targets, positions, moments, np.empty(_TILE), c0, c1, c2, out)
+
+
+@traced
+def _add_energy(
+    targets: Any, own: Any, m: Any, before: Any, positions: Any, moments: Any, tile: Any, c0: Any, c1: Any, c2: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    _pairs.add_energy(_Law(c0, c1, c2), targets, own, m, before, positions, moments, tile, out)
 
 
 @jit(
@@ -162,45 +181,20 @@ def energy(
     c0: float, c1: float, c2: float,
 ) -> float:  # fmt: skip
     """Sum u(T_i, T_j) over pairs i < j: i in [i0, i1) are the targets, j counts the sources from j0 on."""
-    total = 0.0
-    tile = np.empty((7, 2048))
-    for k0 in range(0, positions.shape[1], 2048):
-        k1 = min(k0 + 2048, positions.shape[1])
-        if j0 + k1 <= i0 + 1:  # no source beyond any target
-            continue
-        factor = _scaled(moments, k0, k1, c1, c2, tile)
-        for i in range(i0, min(i1, j0 + k1 - 1)):
-            k = max(k0, i + 1 - j0)  # the first source beyond i
-            a, b = k - k0, k1 - k0
-            hxx, hyy, hzz, hyz, hxz, hxy = _field_at(
-                targets[0, i - i0], targets[1, i - i0], targets[2, i - i0],
-                positions[0, k:k1], positions[1, k:k1], positions[2, k:k1],
-                tile[0, a:b], tile[1, a:b], tile[2, a:b], tile[3, a:b], tile[4, a:b], tile[5, a:b], tile[6, a:b],
-                factor, c0, c2,
-            )  # fmt: skip
-            total += (
-                target_moments[0, i - i0] * hxx + target_moments[1, i - i0] * hyy + target_moments[2, i - i0] * hzz
-                + 2.0 * (target_moments[3, i - i0] * hyz + target_moments[4, i - i0] * hxz
-                         + target_moments[5, i - i0] * hxy)
-            )  # fmt: skip
-    return total
+    out, tile = np.zeros(1), np.empty(_TILE)
+    _add_energy(targets, target_moments, i1 - i0, i0 - j0, positions, moments, tile, c0, c1, c2, out)
+    return float(out[0])
+
+
+@traced
+def _add_source_field(targets: Any, source: Any, moment: Any, c0: Any, c1: Any, c2: Any, out: Any) -> None:
+    _pairs.add_source_field(_Law(c0, c1, c2), targets, source, moment, out)
 
 
 @jit("void(float64[:, ::1], float64[::1], float64[::1], float64, float64, float64, float64[:, ::1])", fastmath=FAST)
 def source_field(targets: Any, source: Any, moment: Any, c0: float, c1: float, c2: float, out: Any) -> None:
     """Add to out (6, m) the field at targets (3, m) of one source at source (3,) with moment (6,)."""
-    x, y, z = source[0], source[1], source[2]
-    xx, yy, zz, yz, xz, xy = moment[0], moment[1], moment[2], moment[3], moment[4], moment[5]
-    tx, ty, tz = targets[0], targets[1], targets[2]
-    o0, o1, o2, o3, o4, o5 = out[0], out[1], out[2], out[3], out[4], out[5]
-    for i in range(tx.size):
-        h = pair_field(tx[i] - x, ty[i] - y, tz[i] - z, xx, yy, zz, yz, xz, xy, c0, c1, c2)
-        o0[i] += h[0]
-        o1[i] += h[1]
-        o2[i] += h[2]
-        o3[i] += h[3]
-        o4[i] += h[4]
-        o5[i] += h[5]
+    _add_source_field(targets, source, moment, c0, c1, c2, out)
 
 
 @jit(

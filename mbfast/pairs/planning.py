@@ -16,6 +16,8 @@ import numpy as np
 from mbfast._core import jit, tiles
 from mbfast._core.archive import write_files
 from mbfast._core.machine import available_memory
+from mbfast._core.numba_private import processor
+from mbfast._core.simd import CHOICE
 from mbfast._core.validate import require_choice
 from mbfast.pairs.direct import DirectField
 from mbfast.pairs.ewald import EwaldField
@@ -177,7 +179,7 @@ def _speed(name: str, threads: int) -> float:
     known: dict[str, float] = {}
 
     def digest(seconds: dict[str, float]) -> str:
-        content = json.dumps([jit.target()[0], threads, seconds], sort_keys=True)
+        content = json.dumps([*processor(), CHOICE, threads, seconds], sort_keys=True)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):

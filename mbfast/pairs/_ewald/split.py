@@ -14,8 +14,7 @@ from mbfast.pairs._ewald.mesh import Far, ModeEnergy, OpenFar, PeriodicFar
 from mbfast.pairs._ewald.near import Near
 from mbfast.pairs._ewald.plan import Plan
 from mbfast.pairs._ewald.profile import derivative, polynomials
-from mbfast.pairs._kernels import ewald as fields
-from mbfast.pairs._kernels import ewald_gradients as gradients
+from mbfast.pairs._kernels import ewald, near
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import isotropic
 
@@ -59,8 +58,8 @@ def _dipole_energy(
 
 
 _KERNELS = {
-    6: _Kernels(fields.near_stress, fields.stress_modes, gradients.near_stress, _stress_energy, (2, 3, 4)),
-    3: _Kernels(fields.near_dipole, fields.dipole_modes, gradients.near_dipole, _dipole_energy, (1, 2)),
+    6: _Kernels(near.near_stress, ewald.stress_modes, near.near_stress_gradient, _stress_energy, (2, 3, 4)),
+    3: _Kernels(near.near_dipole, ewald.dipole_modes, near.near_dipole_gradient, _dipole_energy, (1, 2)),
 }
 
 

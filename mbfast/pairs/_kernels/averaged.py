@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-from mbfast._core.numba_private import counted, traced
+from mbfast._core.tracing import independent, traced
 from mbfast.pairs.derivatives import SIXTH
 
 
@@ -65,7 +65,7 @@ def fourth_derivatives(d: Any, nodes: Any, weights: Any, out: Any) -> None:
 @traced
 def _add_sixth(numbers: Any, n: Any, out: Any, first: Any, row: Any) -> None:
     """Add sixth derivatives to rows of out; rows of n numbers are x, y, z and what (1/r) d/dr, 3 to 6 times, makes."""
-    for v in counted(n):
+    for v in independent(n):
         x, y, z, *radial = [numbers[v + n * i] for i in range(7)]
         powers = [[None, x], [None, y], [None, z]]
         for axis, times in itertools.product(powers, range(5)):

@@ -1,4 +1,4 @@
-"""Ewald sums: near pairs in cells, and a mesh for what is smooth.
+"""Ewald sums: the mesh for what is smooth; near pairs are those of `mbfast.pairs._kernels.near`.
 
 The reduced interactions of `mbfast.kernels.stress` and `mbfast.kernels.dipole` are derivatives of r and 1/r. With D the
 operator (1/r) d/dr and the near part of r, psi, or of 1/r, phi, in place of these,
@@ -18,174 +18,20 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-from mbfast._core.numba_private import counted, traced
-
-
-@jit(fastmath=FAST)
-def _gather(cell: int, low: Any, high: Any, starts: Any, positions: Any, moments: Any, near: Any) -> int:
-    """Copy positions and moments of the sources in the columns of cells around a cell; return their number."""
-    n = 0
-    for c in range(low.size):
-        j0, j1 = starts[cell + low[c]], starts[cell + high[c] + 1]
-        if j1 > j0:
-            for a in range(near.shape[0]):
-                given, copied = positions[a] if a < 3 else moments[a - 3], near[a, n:]
-                for j in range(j1 - j0):
-                    copied[j] = given[j0 + j]
-            n += j1 - j0
-    return n
-
-
-@jit(fastmath=FAST)
-def _place(x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, square: float, u: Any) -> None:
-    """Fill u with 2 r^2/square - 1, the argument of the polynomials, 1 beyond the radius."""
-    factor = 2.0 / square
-    for j in range(sx.size):
-        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
-        u[j] = min(factor * (dx * dx + dy * dy + dz * dz) - 1.0, 1.0)
-
-
-@jit(fastmath=FAST)
-def _polynomial(coefficients: Any, u: Any, value: Any) -> None:
-    """Fill value with a polynomial of u, highest power first, their number a multiple of four."""
-    value[:] = coefficients[0]  # four powers a pass: no loop over a degree unknown to the compiler within that over u
-    c1, c2, c3 = coefficients[1], coefficients[2], coefficients[3]
-    for j in range(u.size):
-        value[j] = ((value[j] * u[j] + c1) * u[j] + c2) * u[j] + c3
-    for k in range(4, coefficients.size, 4):
-        c0, c1, c2, c3 = coefficients[k], coefficients[k + 1], coefficients[k + 2], coefficients[k + 3]
-        for j in range(u.size):
-            value[j] = (((value[j] * u[j] + c0) * u[j] + c1) * u[j] + c2) * u[j] + c3
-
-
-@jit(fastmath=FAST)
-def _stress_at(
-    x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any,
-    second: Any, third: Any, fourth: Any, square: float, b: float, c2: float,
-) -> tuple[float, float, float, float, float, float]:  # fmt: skip
-    """Near field at a point, given the smooth parts of r^2 D^2 psi, r^4 D^3 psi and r^6 D^4 psi."""
-    hxx = hyy = hzz = hyz = hxz = hxy = 0.0
-    half = 0.5 * c2
-    for j in range(sx.size):
-        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
-        r2 = dx * dx + dy * dy + dz * dz
-        inside = 1.0 if (r2 > 0.0) & (r2 < square) else 0.0
-        i2 = 1.0 / (r2 if r2 > 0.0 else 1.0)
-        i1 = math.sqrt(i2)
-        i2 *= inside
-        i4 = i2 * i2
-        d2 = i2 * (-i1 - second[j])
-        d3 = i4 * (3.0 * i1 - third[j])
-        d4 = i4 * i2 * (-15.0 * i1 - fourth[j])
-        wx = xx[j] * dx + xy[j] * dy + xz[j] * dz
-        wy = xy[j] * dx + yy[j] * dy + yz[j] * dz
-        wz = xz[j] * dx + yz[j] * dy + zz[j] * dz
-        t = xx[j] + yy[j] + zz[j]
-        q = dx * wx + dy * wy + dz * wz
-        e = (c2 - 2.5 * b) * d2 - 0.5 * b * r2 * d3
-        diagonal = half * (d2 * t + d3 * q)
-        m = (c2 - 1.75 * b) * d3 - 0.25 * b * r2 * d4
-        p = 0.5 * half * (d3 * t + d4 * q)
-        ux, uy, uz = m * wx + p * dx, m * wy + p * dy, m * wz + p * dz
-        hxx += e * xx[j] + 2.0 * dx * ux + diagonal
-        hyy += e * yy[j] + 2.0 * dy * uy + diagonal
-        hzz += e * zz[j] + 2.0 * dz * uz + diagonal
-        hyz += e * yz[j] + (dy * uz + dz * uy)
-        hxz += e * xz[j] + (dx * uz + dz * ux)
-        hxy += e * xy[j] + (dx * uy + dy * ux)
-    return hxx, hyy, hzz, hyz, hxz, hxy
-
-
-@jit(
-    "void(int64[::1], int64[::1], float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[:, ::1], "
-    "float64[:, ::1], float64[:, ::1], int64, float64, float64, float64, float64[:, ::1])",
-    fastmath=FAST,
-)
-def near_stress(
-    cells: Any, ends: Any, targets: Any, low: Any, high: Any, starts: Any, positions: Any, moments: Any,
-    polynomials: Any, most: int, square: float, b: float, c2: float, out: Any,
-) -> None:  # fmt: skip
-    """Add to out (6, m) the near field at targets (3, m), which stand in `cells` in order, [ends[k], ends[k + 1]).
-
-    Sources are in order of their cells; those of cell c are [starts[c], starts[c + 1]). Sources of [c + low, c + high]
-    for each pair of low and high, at most `most`, are near c. polynomials (3, 4k): r^2 D^2, r^4 D^3, r^6 D^4 of the
-    smooth part, in powers of 2 r^2/square - 1, highest first; the near field ends at r^2 = square.
-    """
-    near, work = np.empty((9, most)), np.empty((4, most))
-    for k in range(cells.size):
-        n = _gather(cells[k], low, high, starts, positions, moments, near)
-        sx, sy, sz = near[0, :n], near[1, :n], near[2, :n]
-        xx, yy, zz, yz, xz, xy = near[3, :n], near[4, :n], near[5, :n], near[6, :n], near[7, :n], near[8, :n]
-        u, second, third, fourth = work[0, :n], work[1, :n], work[2, :n], work[3, :n]
-        for i in range(ends[k], ends[k + 1]):
-            x, y, z = targets[0, i], targets[1, i], targets[2, i]
-            _place(x, y, z, sx, sy, sz, square, u)
-            _polynomial(polynomials[0], u, second)
-            _polynomial(polynomials[1], u, third)
-            _polynomial(polynomials[2], u, fourth)
-            h = _stress_at(x, y, z, sx, sy, sz, xx, yy, zz, yz, xz, xy, second, third, fourth, square, b, c2)
-            for a in range(6):
-                out[a, i] += h[a]
-
-
-@jit(fastmath=FAST)
-def _dipole_at(
-    x: float, y: float, z: float, sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any,
-    first: Any, second: Any, square: float,
-) -> tuple[float, float, float]:  # fmt: skip
-    """Near field at a point, given the smooth parts of r^2 D phi and r^4 D^2 phi."""
-    hx = hy = hz = 0.0
-    for j in range(sx.size):
-        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
-        r2 = dx * dx + dy * dy + dz * dz
-        inside = 1.0 if (r2 > 0.0) & (r2 < square) else 0.0
-        i2 = 1.0 / (r2 if r2 > 0.0 else 1.0)
-        i1 = math.sqrt(i2)
-        i2 *= inside
-        d1 = i2 * (i1 + first[j])
-        q = i2 * i2 * (3.0 * i1 - second[j]) * (dx * px[j] + dy * py[j] + dz * pz[j])
-        hx += d1 * px[j] - q * dx
-        hy += d1 * py[j] - q * dy
-        hz += d1 * pz[j] - q * dz
-    return hx, hy, hz
-
-
-@jit(
-    "void(int64[::1], int64[::1], float64[:, ::1], int64[::1], int64[::1], int64[::1], float64[:, ::1], "
-    "float64[:, ::1], float64[:, ::1], int64, float64, float64[:, ::1])",
-    fastmath=FAST,
-)
-def near_dipole(
-    cells: Any, ends: Any, targets: Any, low: Any, high: Any, starts: Any, positions: Any, moments: Any,
-    polynomials: Any, most: int, square: float, out: Any,
-) -> None:  # fmt: skip
-    """Add to out (3, m) the near field of dipoles, as `near_stress`; polynomials (2, 4k): of r^2 D and r^4 D^2."""
-    near, work = np.empty((6, most)), np.empty((3, most))
-    for k in range(cells.size):
-        n = _gather(cells[k], low, high, starts, positions, moments, near)
-        sx, sy, sz, px, py, pz = near[0, :n], near[1, :n], near[2, :n], near[3, :n], near[4, :n], near[5, :n]
-        u, first, second = work[0, :n], work[1, :n], work[2, :n]
-        for i in range(ends[k], ends[k + 1]):
-            x, y, z = targets[0, i], targets[1, i], targets[2, i]
-            _place(x, y, z, sx, sy, sz, square, u)
-            _polynomial(polynomials[0], u, first)
-            _polynomial(polynomials[1], u, second)
-            h = _dipole_at(x, y, z, sx, sy, sz, px, py, pz, first, second, square)
-            for a in range(3):
-                out[a, i] += h[a]
+from mbfast._core.tracing import independent, traced
 
 
 @traced
 def _add(w: Any, x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
     """Add n elements of x from a on times w to those of y from b on."""
-    for k in counted(n):
+    for k in independent(n):
         y[b + k] = y[b + k] + w * x[a + k]
 
 
 @traced
 def _add_to_two(x: Any, v: Any, y: Any, a: Any, w: Any, b: Any, n: Any) -> None:
     """Add n elements of x times v to those of y from a on, and times w to those of y from b on."""
-    for k in counted(n):
+    for k in independent(n):
         y[a + k] = y[a + k] + v * x[k]
         y[b + k] = y[b + k] + w * x[k]
 
@@ -193,7 +39,7 @@ def _add_to_two(x: Any, v: Any, y: Any, a: Any, w: Any, b: Any, n: Any) -> None:
 @traced
 def _add_two(v: Any, x: Any, a: Any, w: Any, b: Any, y: Any, n: Any) -> None:
     """Add n elements of x from a on times v, and those from b on times w, to y."""
-    for k in counted(n):
+    for k in independent(n):
         y[k] = y[k] + (v * x[a + k] + w * x[b + k])
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-from mbfast._core.numba_private import counted, traced
 from mbfast._core.squares import square
+from mbfast._core.tracing import independent, traced
 from mbfast._core.voigt import PLACES
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
 
@@ -28,7 +28,7 @@ _U: Any = np.uint64
 @traced
 def _copy(x: Any, a: Any, y: Any, b: Any, n: Any) -> None:
     """Copy n elements of x from a on to those of y from b on."""
-    for v in counted(n):
+    for v in independent(n):
         y[b + v] = x[a + v]
 
 
@@ -41,7 +41,7 @@ def _take(columns: list[tuple[int, ...]]) -> Any:
     """Components of n blocks, a step apart from a on in x, times a factor: to rows of y from b on."""
 
     def take(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any, row: Any, factor: Any) -> None:
-        for k in counted(n):
+        for k in independent(n):
             p, o = a + k * step, b + k * row
             for c, (first, *other) in enumerate(columns):
                 y[o + c] = factor * (x[p + first] + x[p + other[0]] if other else x[p + first])
@@ -53,7 +53,7 @@ def _give(columns: list[tuple[int, ...]]) -> Any:
     """The reverse: each component to all its columns."""
 
     def give(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any, row: Any, factor: Any) -> None:
-        for k in counted(n):
+        for k in independent(n):
             p, o = a + k * step, b + k * row
             for c, places in enumerate(columns):
                 h = factor * y[o + c]
@@ -92,7 +92,7 @@ def give_line(columns: int, x: Any, a: int, step: int, n: int, y: Any, b: int, r
 @traced
 def _turn_there(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
     """n real numbers times c + s I, in place."""
-    for v in counted(n):
+    for v in independent(n):
         r = x[a + v]
         x[a + v], x[a + n + v] = c * r, s * r
 
@@ -100,7 +100,7 @@ def _turn_there(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
 @traced
 def _turn_back(x: Any, a: Any, n: Any, c: Any, s: Any) -> None:
     """Real part of n numbers times c - s I, in place."""
-    for v in counted(n):
+    for v in independent(n):
         x[a + v] = c * x[a + v] + s * x[a + n + v]
 
 
@@ -172,7 +172,7 @@ def _stress_matrix(k: Any, a: Any, n: Any, g: Any, f: Any, m: Any, b: Any) -> No
     lack a factor i from each.
     """
     h, quarter = g - 2.0 * f, 0.25 * g
-    for v in counted(n):
+    for v in independent(n):
         p, o = a + v, b + v
         gx, gy = k[p], k[p + 8]
         gxy = gy + gx  # -gz
@@ -203,7 +203,7 @@ def _stress_matrix(k: Any, a: Any, n: Any, g: Any, f: Any, m: Any, b: Any) -> No
 @traced
 def _dipole_matrix(k: Any, a: Any, n: Any, m: Any, b: Any) -> None:
     """As `_stress_matrix`, of three components, from theirs."""
-    for v in counted(n):
+    for v in independent(n):
         p, o = a + v, b + v
         gx, gy = k[p], k[p + 8]
         m[o] = gx
@@ -223,7 +223,7 @@ def _multiply(size: int) -> Any:
 
     def multiply(x: Any, a: Any, a_: Any, n: Any, k: Any, b: Any, signs: Any, s: Any) -> None:
         sign = [signs[s + c] for c in range(size)]
-        for v in counted(n):
+        for v in independent(n):
             m = {pair: k[b + v + 8 * place] for place, pair in enumerate(pairs)}
             for p in (a + v, a_ + v):
                 t = [sign[c] * x[p + 8 * c] for c in range(size)]
@@ -242,7 +242,7 @@ _multiply_six, _multiply_three = _multiply(6), _multiply(3)
 @traced
 def _turn(x: Any, a: Any, a_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: Any) -> None:
     """y = (c + s I) x for n lanes, real and imaginary parts from a and a_ on, and from b and b_ on."""
-    for v in counted(n):
+    for v in independent(n):
         y[b + v], y[b_ + v] = turned(x[a + v], x[a_ + v], c, s)
 
 
@@ -251,7 +251,7 @@ def _turn_and_add(
     x: Any, a: Any, a_: Any, z: Any, d: Any, d_: Any, y: Any, b: Any, b_: Any, n: Any, c: Any, s: Any
 ) -> None:
     """As `_turn`, plus what is in z, parts from d and d_ on."""
-    for v in counted(n):
+    for v in independent(n):
         r, i = turned(x[a + v], x[a_ + v], c, s)
         y[b + v], y[b_ + v] = z[d + v] + r, z[d_ + v] + i
 
@@ -259,7 +259,7 @@ def _turn_and_add(
 @traced
 def _turn_and_join(x: Any, a: Any, y: Any, b: Any, n: Any, c: Any, s: Any) -> None:
     """Sum of (c + s I) x of n lanes of y and of the conjugates of those of -y; rows are [real, imaginary][y, -y]."""
-    for v in counted(n):
+    for v in independent(n):
         o = a + v
         r, i = turned(x[o], x[o + n + n], c, s)
         i_, r_ = turned(x[o + n], x[o + n + n + n], c, s)
@@ -284,14 +284,14 @@ _to_eights, _from_eights = square(_square_to), square(_square_from, back=True)
 @traced
 def _copy_to(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any) -> None:
     """Copy n elements of x, steps apart, to those of y from b on."""
-    for v in counted(n):
+    for v in independent(n):
         y[b + v] = x[a + v * step]
 
 
 @traced
 def _copy_from(x: Any, a: Any, step: Any, n: Any, y: Any, b: Any) -> None:
     """Undo `_copy_to`."""
-    for v in counted(n):
+    for v in independent(n):
         x[a + v * step] = y[b + v]
 
 

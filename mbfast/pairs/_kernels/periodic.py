@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-from mbfast._core.numba_private import counted, traced
+from mbfast._core.tracing import independent, traced
 from mbfast.pairs._kernels.lattice import (
     _dipole_matrix,
     _multiply_six,
@@ -35,7 +35,7 @@ _U: Any = np.uint64
 @traced
 def _separate(z: Any, p: Any, q: Any, n: Any, x: Any, a: Any) -> None:
     """From n lines at k and -k, rows p and q of z, twice the transforms at k of their real and imaginary parts."""
-    for v in counted(n):
+    for v in independent(n):
         r, i, r_, i_ = z[p + v], z[p + n + v], z[q + v], z[q + n + v]
         o = a + v
         x[o], x[o + n] = r + r_, i - i_
@@ -46,7 +46,7 @@ def _separate(z: Any, p: Any, q: Any, n: Any, x: Any, a: Any) -> None:
 @traced
 def _unite(x: Any, a: Any, n: Any, z: Any, p: Any, q: Any) -> None:
     """Undo `_separate`, but for a factor of two."""
-    for v in counted(n):
+    for v in independent(n):
         o = a + v
         r, i = x[o], x[o + n]
         o = o + n + n
@@ -200,14 +200,14 @@ def _planes(
 @traced
 def _next_term(u: Any, n: Any, x: Any, a: Any, b: Any, coefficient: Any) -> None:
     """One step of Clenshaw's sum: the sums at b give way to the next ones."""
-    for v in counted(n):
+    for v in independent(n):
         x[b + v] = (u[v] * x[a + v] + coefficient) - x[b + v]
 
 
 @traced
 def _add_power(w: Any, z: Any, a: Any, n: Any, x: Any, b: Any) -> None:
     """Add w to n elements of x from b on, and multiply it by z from a on."""
-    for v in counted(n):
+    for v in independent(n):
         x[b + v] = x[b + v] + w[v]
         w[v] = w[v] * z[a + v]
 
@@ -215,7 +215,7 @@ def _add_power(w: Any, z: Any, a: Any, n: Any, x: Any, b: Any) -> None:
 @traced
 def _add_times(x: Any, a: Any, factor: Any, y: Any, b: Any, n: Any) -> None:
     """Add n elements of x from a on times a factor to those of y from b on."""
-    for v in counted(n):
+    for v in independent(n):
         y[b + v] = y[b + v] + factor * x[a + v]
 
 

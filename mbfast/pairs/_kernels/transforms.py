@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, address, jit
-from mbfast._core.numba_private import called_at, counted, traced
+from mbfast._core.numba_private import called_at
+from mbfast._core.tracing import independent, traced
 
 _U: Any = np.uint64
 
@@ -72,7 +73,7 @@ def _split(radix: int) -> Any:
 
     def split(x: Any, a: Any, ai: Any, step: Any, lanes: Any, w: Any, t: Any) -> None:
         rows, factors = _rows(radix, a, ai, step, w, t)
-        for k in counted(lanes):
+        for k in independent(lanes):
             y = _BUTTERFLIES[radix](*[x[part + k] for row in rows for part in row])
             x[a + k], x[ai + k] = y[0], y[1]
             for q in range(1, radix):
@@ -87,7 +88,7 @@ def _join(radix: int) -> Any:
 
     def join(x: Any, a: Any, ai: Any, step: Any, lanes: Any, w: Any, t: Any) -> None:
         rows, factors = _rows(radix, a, ai, step, w, t)
-        for k in counted(lanes):
+        for k in independent(lanes):
             turns = [turned(x[b + k], x[bi + k], c, s) for (b, bi), (c, s) in zip(rows[1:], factors, strict=True)]
             y = _BUTTERFLIES[radix](x[a + k], x[ai + k], *[part for turn in turns for part in turn])
             for q in range(radix):

@@ -4,14 +4,14 @@ Breaks ``b``, ``values``, coefficients ``c`` and ``rule`` are those of `mbfast.k
 the first break is ``amplitude (x/b[0])**exponent exp(-rate x)``. Nothing is checked.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-from mbfast._core.numba_private import Eight, emitted
 from mbfast._core.search import count_below
+from mbfast._core.simd import EIGHT
+from mbfast._core.tracing import traced
 
 
 @jit("void(float64[::1], int64[::1], int64[::1], float64[:,:,::1], float64[:,::1])", fastmath=FAST)
@@ -90,53 +90,36 @@ def _shift(b: Any, c: Any, k: int, w: float, sign: int, out: Any) -> None:
         power *= sign * r
 
 
-def _add_products(
-    fc: Any, j: int, gc: Any, k: int, f0: float, f1: float, g0: float, g1: float, half: float, rule: Any, out: Any
-) -> None:
-    """Add to out (p, 8) half times weight times products at the Gauss points t, as `convolution` wants them.
+def _adder(count: int) -> Any:
+    """Return what adds to out (p, 8), for p = count, half times weight times products at the Gauss points t.
 
-    The factors are the polynomials with the coefficients fc[:, j] at f0 + f1 t and gc[:, k] at g0 + g1 t.
-    """
-    x, y = f0 + f1 * rule[0], g0 + g1 * rule[0]
-    p, r = np.zeros((2, fc.shape[0], 8))
-    for n in range(7, -1, -1):
-        p = p * x + fc[:, j, n : n + 1]
-        r = r * y + gc[:, k, n : n + 1]
-    out[0] += half * rule[1] * (p[0] * r[0])
-    if fc.shape[0] == 2:
-        out[1] += half * rule[1] * (p[0] * r[1] + p[1] * r[0])
-
-
-def _emitter(count: int) -> Callable[[Eight], None]:
-    """Return what writes the same for `count` functions, in vectors of eight numbers.
-
-    Of the loops LLVM makes code that is several times slower: with AVX2 not even the coefficients of two polynomials
-    fit into its registers.
+    They are those that `convolution` wants, of polynomials with the coefficients fc[:, j] at f0 + f1 t and gc[:, k]
+    at g0 + g1 t. Of loops LLVM makes code that is several times slower: with AVX2 not even
+    the coefficients of two polynomials fit into its registers.
     """
 
-    def emit(v: Eight) -> None:
-        points, weights = v.row(9, 0), v.row(9, 1)
-        scale = v.times(v.spread(v.values[8]), weights)
+    def add(
+        fc: Any, j: Any, gc: Any, k: Any, f0: Any, f1: Any, g0: Any, g1: Any, half: Any, rule: Any, out: Any
+    ) -> None:  # fmt: skip
+        points, weights = EIGHT.load(rule, 0), EIGHT.load(rule, 8)
         factors = []
-        for argument, constant, slope in ((0, 4, 5), (2, 6, 7)):
-            x = v.fused(v.spread(v.values[slope]), points, v.spread(v.values[constant]))
+        for c, cell, constant, slope in ((fc, j, f0, f1), (gc, k, g0, g1)):
+            x = slope * points + constant
             for a in range(count):
-                row = v.row_of(argument, a, v.values[argument + 1])
-                result = v.element(argument, row, 7)
-                for n in range(6, -1, -1):
-                    result = v.fused(result, x, v.element(argument, row, n))
+                first = (a * c.sides[1] + cell) * 8
+                result = c[first + 7]
+                for power in range(6, -1, -1):
+                    result = result * x + c[first + power]
                 factors.append(result)
         f, g = factors[:count], factors[count:]
-        products = [v.times(f[0], g[0])]
-        if count == 2:
-            products.append(v.fused(f[0], g[1], v.times(f[1], g[0])))
+        products = [f[0] * g[0]] if count == 1 else [f[0] * g[0], f[0] * g[1] + f[1] * g[0]]
         for row, product in enumerate(products):
-            v.add_product(10, row, scale, product)
+            EIGHT.store(out, 8 * row, EIGHT.load(out, 8 * row) + half * weights * product)
 
-    return emit
+    return traced(add)
 
 
-_add_product, _add_pair_of_products = (emitted(_add_products, _emitter(count)) for count in (1, 2))
+_add_product, _add_products = _adder(1), _adder(2)
 
 
 @jit(fastmath=FAST)
@@ -216,7 +199,7 @@ def convolution(
                 if count == 1:
                     _add_product(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, terms)
                 else:
-                    _add_pair_of_products(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, terms)
+                    _add_products(fc, j, gc, k, f0, f1 * half, g0, g1 * sign * half, half, rule, terms)
                 x = stop
             if f_end <= g_end:
                 j += 1
