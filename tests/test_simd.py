@@ -76,6 +76,23 @@ def test_errors_against_extended_precision(vectors, kernels, coefficients):
         assert np.abs(out.T - expected).max() <= ERROR * largest
 
 
+@pytest.mark.parametrize(("kernels", "coefficients"), [(stress, C), (dipole, ())], ids=["stress", "dipole"])
+def test_forces_and_the_virial(vectors, kernels, coefficients):
+    """The formula by extended precision; that it is the gradient of the energy is shown in test_forces.py."""
+    n, rng, components = 29, np.random.default_rng(6), 6 if coefficients else 3
+    x, t = rng.random((3, n)), rng.normal(size=(components, n))
+    exact_x, exact_t = x.astype(np.longdouble), t.astype(np.longdouble)
+    d = exact_x[:, :, None] - exact_x[:, None, :]
+    r2 = np.sum(d * d, axis=0) + np.eye(n)
+    source = exact_t * (1 if coefficients else -3)
+    g = kernels._contracted(*d, 1 / r2, *exact_t[:, :, None], *source[:, None, :], *coefficients) / r2**2 / np.sqrt(r2)
+    g = np.where(np.eye(n), 0, g)
+    for name, expected in (("forces", -g.sum(axis=2)), ("virial", 0.5 * np.einsum("aij,bij->abi", g, d).reshape(9, n))):
+        out = np.zeros(expected.shape)
+        again(getattr(kernels, name))(x, t, x, t, *coefficients, out)
+        assert np.abs(out - expected).max() <= ERROR * np.abs(expected).max()
+
+
 @pytest.mark.parametrize("coefficients", [C, ()], ids=["stress", "dipole"])
 def test_near_fields_of_sources_in_two_columns_of_cells(vectors, coefficients):
     """Without a smooth part they are the fields of the sources within the radius."""
@@ -143,7 +160,8 @@ def test_numpy_does_the_same():
         for module in (_pairs, stress):
             patch.setattr(module, "V", simd.Plain(8, 0))
         arrays = map(tracing.Flat.of, (x, x, t, np.empty(_pairs.tile_size(10)), other))
-        _pairs.add_field(stress._Law(*C), *arrays)
+        targets, *others = arrays
+        _pairs.add(stress._Law(*C), targets, None, *others)
     assert_allclose(other, out, atol=1e-14 * np.abs(out).max())
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
+from mbfast._core.simd import dot
 from mbfast._core.tracing import traced
 from mbfast.kernels import _pairs
 
@@ -38,7 +39,7 @@ def pair_energy(
     return px * hx + py * hy + pz * hz
 
 
-class _Law:
+class _Law(_pairs.Law):
     """`pair_field` for the loops of `_pairs`, for three targets at a time."""
 
     components, count, sums, targets = 3, 9, 3, 3
@@ -50,22 +51,18 @@ class _Law:
     def one(self, d: Any, i1: Any, i2: Any, rows: Any) -> Any:
         """Return the field of one source."""
         p, p3 = rows[3:6], rows[6:]
-        a3, q = i1 * i2, (d[0] * p3[0] + d[1] * p3[1] + d[2] * p3[2]) * i2
+        a3, q = i1 * i2, dot(d, p3) * i2
         return [a3 * (p[a] + q * d[a]) for a in range(3)]
 
-    def add(self, d: Any, i1: Any, i2: Any, rows: Any, sums: Any) -> None:
+    def add(self, d: Any, i1: Any, i2: Any, rows: Any, _own: Any, sums: Any) -> None:
         """Add that field to the sums."""
         for a, h in enumerate(self.one(d, i1, i2, rows)):
             sums[a] += h
 
-    def finish(self, h: Any) -> Any:
-        """Return the field."""
-        return h
-
 
 @traced
 def _add_field(targets: Any, positions: Any, moments: Any, tile: Any, out: Any) -> None:
-    _pairs.add_field(_Law(), targets, positions, moments, tile, out)
+    _pairs.add(_Law(), targets, None, positions, moments, tile, out)
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
@@ -114,6 +111,19 @@ def change_moment(s: int, new: Any, positions: Any, moments: Any, field: Any) ->
     return 2.0 * gain  # the pairs (s, s') and (s', s)
 
 
+def _contracted(
+    dx: Any, dy: Any, dz: Any, i2: Any, px: Any, py: Any, pz: Any, px_: Any, py_: Any, pz_: Any
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """Gradient of u(p, p') by d, without r^-5, given r^-2 and, for p', -3 p': of numbers, or of vectors."""
+    q = dx * px + dy * py + dz * pz
+    q_ = dx * px_ + dy * py_ + dz * pz_
+    e = px * px_ + py * py_ + pz * pz_ - (5.0 * i2 * q) * q_
+    return e * dx + q_ * px + q * px_, e * dy + q_ * py + q * py_, e * dz + q_ * pz + q * pz_
+
+
+_gradient = jit(fastmath=FAST)(_contracted)
+
+
 @jit(fastmath=FAST)
 def pair_gradient(
     dx: float, dy: float, dz: float, px: float, py: float, pz: float, px_: float, py_: float, pz_: float
@@ -121,26 +131,34 @@ def pair_gradient(
     """Gradient of u(p, p') by the displacement (dx, dy, dz) from p' to p: minus the force on p."""
     r2 = dx * dx + dy * dy + dz * dz
     i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
-    a5 = -3.0 * i2 * i2 * math.sqrt(i2)
-    q = dx * px + dy * py + dz * pz
-    q_ = dx * px_ + dy * py_ + dz * pz_
-    e = px * px_ + py * py_ + pz * pz_ - 5.0 * i2 * q * q_
-    return (a5 * (e * dx + q_ * px + q * px_), a5 * (e * dy + q_ * py + q * py_), a5 * (e * dz + q_ * pz + q * pz_))
+    gx, gy, gz = _gradient(dx, dy, dz, i2, px, py, pz, -3.0 * px_, -3.0 * py_, -3.0 * pz_)
+    a5 = i2 * i2 * math.sqrt(i2)
+    return a5 * gx, a5 * gy, a5 * gz
 
 
-@jit(fastmath=FAST)
-def _forces_at(
-    x: float, y: float, z: float, px_: float, py_: float, pz_: float,
-    sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any,
-) -> tuple[float, float, float]:  # fmt: skip
-    """Force on a target of the sources in the slices."""
-    fx = fy = fz = 0.0
-    for j in range(sx.size):
-        gx, gy, gz = pair_gradient(x - sx[j], y - sy[j], z - sz[j], px_, py_, pz_, px[j], py[j], pz[j])
-        fx -= gx
-        fy -= gy
-        fz -= gz
-    return fx, fy, fz
+class _Gradient:
+    """The gradient, for the loops of `_pairs`."""
+
+    components, count, targets = 3, 6, 1
+
+    def rows(self, x: Any, p: Any) -> Any:
+        """Position and -3 times the dipole."""
+        return [*x, *[-3.0 * a for a in p]]
+
+    def gradient(self, *numbers: Any) -> Any:
+        """Return it."""
+        return _contracted(*numbers)
+
+
+class _Forces(_Gradient, _pairs.Forces): ...
+
+
+class _Virial(_Gradient, _pairs.Virial): ...
+
+
+@traced
+def _add_forces(targets: Any, own: Any, positions: Any, moments: Any, tile: Any, out: Any) -> None:
+    _pairs.add(_Forces(), targets, own, positions, moments, tile, out)
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
@@ -149,39 +167,12 @@ def forces(targets: Any, target_moments: Any, positions: Any, moments: Any, out:
 
     They are those of the energy of all pairs i < j, in units of it over that of length.
     """
-    for j0 in range(0, positions.shape[1], 4096):
-        j1 = min(j0 + 4096, positions.shape[1])
-        for i in range(targets.shape[1]):
-            f = _forces_at(
-                targets[0, i], targets[1, i], targets[2, i],
-                target_moments[0, i], target_moments[1, i], target_moments[2, i],
-                positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1],
-                moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1],
-            )  # fmt: skip
-            for a in range(3):
-                out[a, i] += f[a]
+    _add_forces(targets, target_moments, positions, moments, np.empty(_TILE), out)
 
 
-@jit(fastmath=FAST)
-def _virial_at(
-    x: float, y: float, z: float, px_: float, py_: float, pz_: float,
-    sx: Any, sy: Any, sz: Any, px: Any, py: Any, pz: Any,
-) -> tuple[float, float, float, float, float, float, float, float, float]:  # fmt: skip
-    """Sum of (du/dd_i) d_j over the sources in the slices."""
-    wxx = wxy = wxz = wyx = wyy = wyz = wzx = wzy = wzz = 0.0
-    for j in range(sx.size):
-        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
-        gx, gy, gz = pair_gradient(dx, dy, dz, px_, py_, pz_, px[j], py[j], pz[j])
-        wxx += gx * dx
-        wxy += gx * dy
-        wxz += gx * dz
-        wyx += gy * dx
-        wyy += gy * dy
-        wyz += gy * dz
-        wzx += gz * dx
-        wzy += gz * dy
-        wzz += gz * dz
-    return wxx, wxy, wxz, wyx, wyy, wyz, wzx, wzy, wzz
+@traced
+def _add_virial(targets: Any, own: Any, positions: Any, moments: Any, tile: Any, out: Any) -> None:
+    _pairs.add(_Virial(), targets, own, positions, moments, tile, out)
 
 
 @jit("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])", fastmath=FAST)
@@ -190,14 +181,4 @@ def virial(targets: Any, target_moments: Any, positions: Any, moments: Any, out:
 
     Over all blocks these sum up to dE/dg_ij: E the energy of all pairs i < j, g the gradient of a displacement g x.
     """
-    for j0 in range(0, positions.shape[1], 4096):
-        j1 = min(j0 + 4096, positions.shape[1])
-        for i in range(targets.shape[1]):
-            w = _virial_at(
-                targets[0, i], targets[1, i], targets[2, i],
-                target_moments[0, i], target_moments[1, i], target_moments[2, i],
-                positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1],
-                moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1],
-            )  # fmt: skip
-            for a in range(9):
-                out[a, i] += 0.5 * w[a]
+    _add_virial(targets, target_moments, positions, moments, np.empty(_TILE), out)

@@ -21,6 +21,7 @@ import numpy as np
 
 from mbfast._core.jit import FAST, jit
 from mbfast._core.simd import VECTORS as V
+from mbfast._core.simd import dot, times
 from mbfast._core.tracing import traced
 from mbfast.kernels import _pairs
 
@@ -71,7 +72,7 @@ def pair_energy(
     return xx * hxx + yy * hyy + zz * hzz + 2.0 * (yz * hyz + xz * hxz + xy * hxy)
 
 
-class _Law:
+class _Law(_pairs.Law):
     """`pair_field` for the loops of `_pairs`, with all factors that are common to the sources taken out of them.
 
     What remains are two matrices, E = Sum a3 T' and D = Sum d u, and S = Sum a3 q, all scaled by c1/2; the traces of D
@@ -92,18 +93,13 @@ class _Law:
 
     def _parts(self, d: Any, i1: Any, i2: Any, rows: Any) -> Any:
         """Return a3, a3 q and u."""
-        dx, dy, dz = d
-        xx, yy, zz, yz, xz, xy, trace = rows[3:]
         a3 = i1 * i2
-        a5 = a3 * i2
-        wx = xx * dx + xy * dy + xz * dz
-        wy = xy * dx + yy * dy + yz * dz
-        wz = xz * dx + yz * dy + zz * dz
-        q = (dx * wx + dy * wy + dz * wz) * i2
-        p = trace - self.kappa * q
-        return a3, a3 * q, a5 * (wx + p * dx), a5 * (wy + p * dy), a5 * (wz + p * dz)
+        a5, w = a3 * i2, times(rows[3:9], d)
+        q = dot(d, w) * i2
+        p = rows[9] - self.kappa * q
+        return a3, a3 * q, *[a5 * (w[a] + p * d[a]) for a in range(3)]
 
-    def add(self, d: Any, i1: Any, i2: Any, rows: Any, sums: Any) -> None:
+    def add(self, d: Any, i1: Any, i2: Any, rows: Any, _own: Any, sums: Any) -> None:
         """Add to S, E, and D without its third element."""
         dx, dy, dz = d
         a3, s, ux, uy, uz = self._parts(d, i1, i2, rows)
@@ -152,7 +148,7 @@ class _Law:
 def _add_field(
     targets: Any, positions: Any, moments: Any, tile: Any, c0: Any, c1: Any, c2: Any, out: Any
 ) -> None:  # fmt: skip
-    _pairs.add_field(_Law(c0, c1, c2), targets, positions, moments, tile, out)
+    _pairs.add(_Law(c0, c1, c2), targets, None, positions, moments, tile, out)
 
 
 @jit(
@@ -217,17 +213,13 @@ def change_moment(
     return 2.0 * gain  # the pairs (s, s') and (s', s)
 
 
-@jit(fastmath=FAST)
-def pair_gradient(
-    dx: float, dy: float, dz: float,
-    xx: float, yy: float, zz: float, yz: float, xz: float, xy: float,
-    xx_: float, yy_: float, zz_: float, yz_: float, xz_: float, xy_: float,
-    c0: float, c1: float, c2: float,
-) -> tuple[float, float, float]:  # fmt: skip
-    """Gradient of u(T, T') by the displacement (dx, dy, dz) from T' to T: minus the force on T."""
-    r2 = dx * dx + dy * dy + dz * dz
-    i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
-    a5 = i2 * i2 * math.sqrt(i2)
+def _contracted(
+    dx: Any, dy: Any, dz: Any, i2: Any,
+    xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any,
+    xx_: Any, yy_: Any, zz_: Any, yz_: Any, xz_: Any, xy_: Any,
+    c0: Any, c1: Any, c2: Any,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """Gradient of u(T, T') by d, without r^-5, given r^-2: of numbers, or of vectors."""
     wx = xx * dx + xy * dy + xz * dz
     wy = xy * dx + yy * dy + yz * dz
     wz = xz * dx + yz * dy + zz * dz
@@ -245,28 +237,60 @@ def pair_gradient(
     e = (xx + yy + zz) * t_ - 3.0 * c0 * s
     e -= 5.0 * (c1 * i2 * (wx * wx_ + wy * wy_ + wz * wz_) + t * q_ + (t_ - 10.5 * c2 * q_) * q)
     return (
-        a5 * (c1 * (xx * wx_ + xy * wy_ + xz * wz_ + xx_ * wx + xy_ * wy + xz_ * wz) + k * wx_ + k_ * wx + e * dx),
-        a5 * (c1 * (xy * wx_ + yy * wy_ + yz * wz_ + xy_ * wx + yy_ * wy + yz_ * wz) + k * wy_ + k_ * wy + e * dy),
-        a5 * (c1 * (xz * wx_ + yz * wy_ + zz * wz_ + xz_ * wx + yz_ * wy + zz_ * wz) + k * wz_ + k_ * wz + e * dz),
+        c1 * (xx * wx_ + xy * wy_ + xz * wz_ + xx_ * wx + xy_ * wy + xz_ * wz) + k * wx_ + k_ * wx + e * dx,
+        c1 * (xy * wx_ + yy * wy_ + yz * wz_ + xy_ * wx + yy_ * wy + yz_ * wz) + k * wy_ + k_ * wy + e * dy,
+        c1 * (xz * wx_ + yz * wy_ + zz * wz_ + xz_ * wx + yz_ * wy + zz_ * wz) + k * wz_ + k_ * wz + e * dz,
     )
 
 
+_gradient = jit(fastmath=FAST)(_contracted)
+
+
 @jit(fastmath=FAST)
-def _forces_at(
-    x: float, y: float, z: float, xx_: float, yy_: float, zz_: float, yz_: float, xz_: float, xy_: float,
-    sx: Any, sy: Any, sz: Any, xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any, c0: float, c1: float, c2: float,
+def pair_gradient(
+    dx: float, dy: float, dz: float,
+    xx: float, yy: float, zz: float, yz: float, xz: float, xy: float,
+    xx_: float, yy_: float, zz_: float, yz_: float, xz_: float, xy_: float,
+    c0: float, c1: float, c2: float,
 ) -> tuple[float, float, float]:  # fmt: skip
-    """Force on a target of the sources in the slices."""
-    fx = fy = fz = 0.0
-    for j in range(sx.size):
-        gx, gy, gz = pair_gradient(
-            x - sx[j], y - sy[j], z - sz[j], xx_, yy_, zz_, yz_, xz_, xy_,
-            xx[j], yy[j], zz[j], yz[j], xz[j], xy[j], c0, c1, c2,
-        )  # fmt: skip
-        fx -= gx
-        fy -= gy
-        fz -= gz
-    return fx, fy, fz
+    """Gradient of u(T, T') by the displacement (dx, dy, dz) from T' to T: minus the force on T."""
+    r2 = dx * dx + dy * dy + dz * dz
+    i2 = 1.0 / (r2 if r2 > 0.0 else np.inf)
+    gx, gy, gz = _gradient(
+        dx, dy, dz, i2, xx, yy, zz, yz, xz, xy, xx_, yy_, zz_, yz_, xz_, xy_, c0, c1, c2
+    )  # fmt: skip
+    a5 = i2 * i2 * math.sqrt(i2)
+    return a5 * gx, a5 * gy, a5 * gz
+
+
+class _Gradient:
+    """The gradient, for the loops of `_pairs`."""
+
+    components, count, targets = 6, 9, 1
+
+    def rows(self, x: Any, t: Any) -> Any:
+        """Position and moment."""
+        return [*x, *t]
+
+    def __init__(self, *coefficients: Any) -> None:
+        self.coefficients = coefficients
+
+    def gradient(self, *numbers: Any) -> Any:
+        """Return it."""
+        return _contracted(*numbers, *self.coefficients)
+
+
+class _Forces(_Gradient, _pairs.Forces): ...
+
+
+class _Virial(_Gradient, _pairs.Virial): ...
+
+
+@traced
+def _add_forces(
+    targets: Any, own: Any, positions: Any, moments: Any, tile: Any, c0: Any, c1: Any, c2: Any, out: Any
+) -> None:  # fmt: skip
+    _pairs.add(_Forces(c0, c1, c2), targets, own, positions, moments, tile, out)
 
 
 @jit(
@@ -281,44 +305,14 @@ def forces(
 
     They are those of the energy of all pairs i < j, in units of it over that of length.
     """
-    for j0 in range(0, positions.shape[1], 2048):
-        j1 = min(j0 + 2048, positions.shape[1])
-        for i in range(targets.shape[1]):
-            f = _forces_at(
-                targets[0, i], targets[1, i], targets[2, i],
-                target_moments[0, i], target_moments[1, i], target_moments[2, i],
-                target_moments[3, i], target_moments[4, i], target_moments[5, i],
-                positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1],
-                moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1],
-                moments[3, j0:j1], moments[4, j0:j1], moments[5, j0:j1], c0, c1, c2,
-            )  # fmt: skip
-            for a in range(3):
-                out[a, i] += f[a]
+    _add_forces(targets, target_moments, positions, moments, np.empty(_TILE), c0, c1, c2, out)
 
 
-@jit(fastmath=FAST)
-def _virial_at(
-    x: float, y: float, z: float, xx_: float, yy_: float, zz_: float, yz_: float, xz_: float, xy_: float,
-    sx: Any, sy: Any, sz: Any, xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any, c0: float, c1: float, c2: float,
-) -> tuple[float, float, float, float, float, float, float, float, float]:  # fmt: skip
-    """Sum of (du/dd_i) d_j over the sources in the slices."""
-    wxx = wxy = wxz = wyx = wyy = wyz = wzx = wzy = wzz = 0.0
-    for j in range(sx.size):
-        dx, dy, dz = x - sx[j], y - sy[j], z - sz[j]
-        gx, gy, gz = pair_gradient(
-            dx, dy, dz, xx_, yy_, zz_, yz_, xz_, xy_,
-            xx[j], yy[j], zz[j], yz[j], xz[j], xy[j], c0, c1, c2,
-        )  # fmt: skip
-        wxx += gx * dx
-        wxy += gx * dy
-        wxz += gx * dz
-        wyx += gy * dx
-        wyy += gy * dy
-        wyz += gy * dz
-        wzx += gz * dx
-        wzy += gz * dy
-        wzz += gz * dz
-    return wxx, wxy, wxz, wyx, wyy, wyz, wzx, wzy, wzz
+@traced
+def _add_virial(
+    targets: Any, own: Any, positions: Any, moments: Any, tile: Any, c0: Any, c1: Any, c2: Any, out: Any
+) -> None:  # fmt: skip
+    _pairs.add(_Virial(c0, c1, c2), targets, own, positions, moments, tile, out)
 
 
 @jit(
@@ -333,16 +327,4 @@ def virial(
 
     Over all blocks these sum up to dE/dg_ij: E the energy of all pairs i < j, g the gradient of a displacement g x.
     """
-    for j0 in range(0, positions.shape[1], 2048):
-        j1 = min(j0 + 2048, positions.shape[1])
-        for i in range(targets.shape[1]):
-            w = _virial_at(
-                targets[0, i], targets[1, i], targets[2, i],
-                target_moments[0, i], target_moments[1, i], target_moments[2, i],
-                target_moments[3, i], target_moments[4, i], target_moments[5, i],
-                positions[0, j0:j1], positions[1, j0:j1], positions[2, j0:j1],
-                moments[0, j0:j1], moments[1, j0:j1], moments[2, j0:j1],
-                moments[3, j0:j1], moments[4, j0:j1], moments[5, j0:j1], c0, c1, c2,
-            )  # fmt: skip
-            for a in range(9):
-                out[a, i] += 0.5 * w[a]
+    _add_virial(targets, target_moments, positions, moments, np.empty(_TILE), c0, c1, c2, out)

@@ -262,7 +262,7 @@ def near_stress_gradient(
     """Add to out (12, m) the sums of du/dd, 3, and of (du/dd_i) d_j, 9, over the sources near targets (3, m).
 
     As `near_stress`; own (6, m) are the targets' moments, polynomials those of r^4 D^3, r^6 D^4 and
-    and r^8 D^5.
+    r^8 D^5.
     """
     near = np.empty((9, most + _MORE))
     _add_stress_gradient(
