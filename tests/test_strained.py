@@ -62,8 +62,9 @@ def test_the_laplacian_of_a_third_of_the_cube_of_r_is_four_times_r(averaged):
         assert (np.abs(traced - 4.0 * value) <= 2e-14 * np.abs(sixth).max(axis=0)).all()
 
 
-@COMPILED
-@pytest.mark.parametrize("offset", [(1, 0, 0), (1, -1, 0), (2, 1, 1), (24, 3, 2), (26, -14, 3)])
+@pytest.mark.parametrize(
+    "offset", [*(pytest.param(d, marks=COMPILED) for d in ((1, 0, 0), (1, -1, 0), (2, 1, 1), (24, 3, 2))), (26, -14, 3)]
+)
 def test_averages_of_sixth_derivatives_equal_brute_quadrature(offset):
     expected = naive.averaged_over_cubes(lambda u: SIXTH.bare(u.T).T, offset, n=16)
     assert_equal(averaged_derivatives(np.array([offset], dtype=float).T, SIXTH)[:, 0], expected, 3e-14)

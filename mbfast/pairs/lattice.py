@@ -75,6 +75,9 @@ class LatticeField(PairField):
     is padded, and rows of moments, which are real, are transformed in pairs. Other sides are padded to such products,
     as those of open lattices are; that takes three to four times as long.
 
+    Forces, on points, and the virial take further derivatives of r, and SciPy's transforms of them, in each call:
+    `mbfast.pairs.strained` says how.
+
     Results equal those of the direct sum up to rounding errors, some 1e-15 of the largest field, and do not depend on
     the number of threads, to the last bit. Fields may be computed in several threads at once, each with memory of its
     own for the transform of the moments. What takes about a millisecond is computed by one thread.

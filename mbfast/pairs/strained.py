@@ -43,8 +43,8 @@ def lattice_virial(problem: PairProblem, moments: Moments, workers: int, progres
     _, box, octant = _boxes(problem)
     matrix = composition(problem.interaction)
     weights = _weights(problem)
-    both = np.triu(np.full(matrix.shape[:2], 2.0)) - np.eye(len(matrix))  # p, q and q, p are one
-    matrix *= (np.multiply.outer(weights, weights) * both)[:, :, None]
+    twice = np.triu(np.full(matrix.shape[:2], 2.0)) - np.eye(len(matrix))  # p, q and q, p are one
+    matrix *= (np.multiply.outer(weights, weights) * twice)[:, :, None]
     spectra = _spectra(problem, moments, box)
     real, imaginary, slabs = spectra.real.copy(), spectra.imag.copy(), _slabs(spectra)
     folded = np.empty((2, 2, len(FOURTH.names), *octant))
