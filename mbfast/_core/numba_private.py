@@ -76,6 +76,7 @@ def part(name: str) -> Any:
 
 ir: Any = part("llvmlite:ir")
 NullCache = part("numba.core.caching:NullCache")
+cgutils = part("numba.core:cgutils")
 _DUFunc = part("numba.np.ufunc.dufunc:DUFunc")
 _normalize = part("numba.core.sigutils:normalize_signature")
 

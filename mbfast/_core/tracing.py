@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from mbfast._core.numba_private import intrinsic, ir
+from mbfast._core.numba_private import cgutils, intrinsic, ir
 
 # What LLVM may do to the operations of `traced` functions, and to those on vectors, which stand in the best order.
 _FLAGS, _VECTOR_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn"), ("nsz", "contract")
@@ -92,7 +92,7 @@ class Sum(Number):
     """A number that loops add to, by ``+=``, or replace, by ``[:] =``."""
 
     def __init__(self, builder: Any, start: Any) -> None:
-        self.builder, self._place = builder, numba.core.cgutils.alloca_once_value(builder, start)
+        self.builder, self._place = builder, cgutils.alloca_once_value(builder, start)
 
     @property
     def value(self) -> Any:
@@ -127,7 +127,7 @@ class Array:
 def counted(n: Any, start: Any = None) -> Iterator[Any]:
     """Yield 0, or start, ... n - 1; once, within a loop that is written, in a function that is written by `traced`."""
     if isinstance(n, Number):
-        with numba.core.cgutils.for_range(n.builder, n.value, None if start is None else start.value) as loop:
+        with cgutils.for_range(n.builder, n.value, None if start is None else start.value) as loop:
             yield Number(n.builder, loop.index)
     else:
         yield from range(0 if start is None else start, n)
