@@ -1,5 +1,6 @@
 """Super blocks against Kronecker products, closed forms, invariances and classical energies; ensembles of blocks."""
 
+import copy
 import itertools
 import pickle
 
@@ -339,6 +340,16 @@ def test_what_does_not_fit_is_refused_with_numbers(monkeypatch):
         made.stress(np.ones((1024, 16)))
 
 
+def test_copies_are_the_same_and_cannot_be_written_to():
+    made = system(20, ["wells", "complex3", "real2"])[0]
+    psi = np.ones(made.dimension)
+    for one in (made, copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert (one.apply(psi) == made.apply(psi)).all()
+        for array in (one.diagonal, one.couplings, one.positions):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0.0
+
+
 def test_super_blocks_say_what_they_are():
     made = system(18, ["wells", "complex3"])[0]
     assert repr(made).startswith("<SuperBlock: 2 blocks of 2 to 3 levels, 6 states, complex128, StressInteraction(")
@@ -414,8 +425,7 @@ def test_layouts_of_a_block():
     made = Block([0.0, 2.0, 1.0], six)
     assert (made.stress == six).all()
     assert (Block([0.0, 2.0, 1.0], full(np.moveaxis(six, 0, -1)).transpose(2, 3, 0, 1)).stress == six).all()
-    copy = pickle.loads(pickle.dumps(made))
-    for array in (made.stress, made.energies, copy.stress):
+    for array in (made.stress, made.energies, pickle.loads(pickle.dumps(made)).stress):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1.0
     for wrong, words in [

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core import tiles
-from mbfast._core.validate import FloatArray
+from mbfast._core.validate import FloatArray, ReadOnly
 from mbfast.pairs.geometry import cut
 from mbfast.superblock._kernels import sweeps
 
@@ -43,7 +43,7 @@ class Sweep(NamedTuple):
     work: int  # of a state of the others
 
 
-class BlockSum:
+class BlockSum(ReadOnly):
     """Sum over s of A_s and over s < t, m, n of J[s, t][m, n] O_m^s O_n^t, block 0 the slowest index of a state.
 
     Parameters
