@@ -71,6 +71,7 @@ PUBLIC = {
         "forces": "targets target_moments positions moments c0 c1 c2 out",
         "virial": "targets target_moments positions moments c0 c1 c2 out",
     },
+    "superblock": {"add_flips": "flips x y"},
 }
 EPS = sys.float_info.epsilon
 C = UNIT_STRESS.coefficients
