@@ -76,6 +76,10 @@ class Plain:
         """Return, lane by lane, one where the condition holds and else the other."""
         return np.where(condition, one, other)
 
+    def mixed(self, one: Any, other: Any, order: list[int]) -> Any:
+        """Return lanes of two vectors, those of the other counted from the width on."""
+        return np.concatenate([one, other])[order]
+
     def least(self, one: Any, other: Any) -> Any:
         """Return the smaller of two numbers."""
         return min(one, other)
@@ -171,6 +175,11 @@ class Written(Plain):
         """As of `Plain`."""
         pair = one.pair(other) if isinstance(one, Number) else other.pair(one)[::-1]
         return Number(condition.builder, condition.builder.select(condition.value, *pair))
+
+    def mixed(self, one: Any, other: Any, order: list[int]) -> Any:
+        """As of `Plain`."""
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
+        return Number(one.builder, one.builder.shuffle_vector(one.value, other.value, lanes))
 
     def least(self, one: Any, other: Any) -> Any:
         """As of `Plain`."""

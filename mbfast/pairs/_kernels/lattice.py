@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mbfast._core.jit import FAST, jit
-from mbfast._core.squares import square
+from mbfast._core.simd import EIGHT
 from mbfast._core.tracing import independent, traced
 from mbfast._core.voigt import PLACES
 from mbfast.pairs._kernels.transforms import backward_address, call, forward_address, turned
@@ -266,19 +266,24 @@ def _turn_and_join(x: Any, a: Any, y: Any, b: Any, n: Any, c: Any, s: Any) -> No
         y[b + v], y[b + n + v] = r + r_, i + i_
 
 
-def _square_to(x: Any, a: Any, row: Any, y: Any, b: Any, places: Any, first: Any) -> None:
-    """Eight numbers, from `first` on, of each of eight rows: to rows of eight."""
-    for lane in range(first, first + 8):
-        y[b + places[lane] : b + places[lane] + 8] = x[a + lane :: row][:8]
+def _square(back: bool) -> Any:
+    """Eight numbers, from `first` on, of each of eight rows of x: to rows of eight of y, at places; or `back`."""
+    orders = [[i // 2 + i % 2 * 8 + start for i in range(8)] for start in (0, 4)]
+
+    def move(x: Any, a: Any, row: Any, y: Any, b: Any, places: Any, first: Any) -> None:
+        rows = [(x, a + first + row * i) for i in range(8)]
+        eights = [(y, b + places[first + i]) for i in range(8)]
+        numbers = [EIGHT.load(*place) for place in (eights if back else rows)]
+        for _ in range(3):  # the digits of [row][number] go round by one
+            pairs = zip(numbers[:4], numbers[4:], strict=True)
+            numbers = [EIGHT.mixed(*pair, order) for pair in pairs for order in orders]
+        for place, vector in zip(rows if back else eights, numbers, strict=True):
+            EIGHT.store(*place, vector)
+
+    return traced(move)
 
 
-def _square_from(x: Any, a: Any, row: Any, y: Any, b: Any, places: Any, first: Any) -> None:
-    """Undo `_square_to`."""
-    for lane in range(first, first + 8):
-        x[a + lane : a + lane + 7 * row + 1 : row] = y[b + places[lane] : b + places[lane] + 8]
-
-
-_to_eights, _from_eights = square(_square_to), square(_square_from, back=True)
+_to_eights, _from_eights = _square(back=False), _square(back=True)
 
 
 @traced
