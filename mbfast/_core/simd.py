@@ -223,7 +223,7 @@ def _chosen() -> str:
     if wanted not in ("", *CHOICES):
         raise ValueError(f"MBFAST_SIMD must be one of {', '.join(CHOICES)}, got {wanted[:80]!r}")
     if "+avx512f" in has:
-        return wanted or ("both" if name.startswith("znver") else "estimate")
+        return wanted or ("both" if "+sse4a" in has else "estimate")  # which AMD's processors alone have
     if CHOICES.get(wanted, (0, 0))[1]:
         raise ValueError(f"MBFAST_SIMD={wanted} needs AVX-512, which {name} does not have")
     return wanted or ("256" if "+avx" in has else "128")
