@@ -216,7 +216,7 @@ def shares(made, exact, moments):
     unit = max(largest(exact[0]), 12 * made.unit * m * m / distance)
     return (
         largest(forces - exact[0]) / (made.rtol * unit),
-        largest(virial - exact[1]) / (made.rtol * max(largest(exact[1]), made.unit * np.sum(moments * moments))),
+        largest(virial - exact[1]) / (made.rtol * max(largest(exact[1]), 3 * made.unit * np.sum(moments * moments))),
     )
 
 

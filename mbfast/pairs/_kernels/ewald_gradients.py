@@ -37,11 +37,9 @@ def gradient(places: Any, window: Any, slopes: Any, ny: int, nz: int, mesh: Any,
     slopes (d, w) are the derivatives of the weights in window, as polynomials alike.
     """
     width, m = window.shape[1], own.shape[1]
-    wx, wy, wz, vx, vy, vz = (
-        np.empty(width), np.empty(width), np.empty(width), np.empty(width), np.empty(width), np.empty(width),
-    )  # fmt: skip
-    size, step = width * m, nz * m
-    row, other, of_x, of_y, of_z = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    size, step, weights, rows = width * m, nz * m, np.empty((6, width)), np.empty((5, width * m))
+    wx, wy, wz, vx, vy, vz = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    row, other, of_x, of_y, of_z = rows[0], rows[1], rows[2], rows[3], rows[4]
     for i in range(places.shape[0]):
         ix = _weights(places[i, 0], window, wx)
         iy = _weights(places[i, 1], window, wy)
@@ -49,13 +47,10 @@ def gradient(places: Any, window: Any, slopes: Any, ny: int, nz: int, mesh: Any,
         _weights(places[i, 0], slopes, vx)
         _weights(places[i, 1], slopes, vy)
         _weights(places[i, 2], slopes, vz)
-        of_x[:] = 0.0
-        of_y[:] = 0.0
-        of_z[:] = 0.0
+        rows[2:] = 0.0
         for p in range(width):
             first = (((ix + p) * ny + iy) * nz + iz) * m
-            row[:] = 0.0
-            other[:] = 0.0
+            rows[:2] = 0.0
             for q in range(0, width - 1, 2):
                 a, b = first + q * step, first + (q + 1) * step
                 _add_two_twice(wy[q], mesh, a, wy[q + 1], b, row, vy[q], vy[q + 1], other, size)
