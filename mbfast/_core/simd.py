@@ -59,6 +59,11 @@ class Plain:
         for start in range(0, n, self.width):
             yield start, None if start + self.width <= n else n - start
 
+    def when(self, condition: Any) -> Iterator[None]:
+        """Yield once if a condition on numbers holds."""
+        if condition:
+            yield
+
     def lanes(self, first: Any) -> Any:
         """Return the whole numbers from first on."""
         return first + np.arange(self.width)
@@ -150,8 +155,13 @@ class Written(Plain):
         for block in counted(whole):
             yield block * self.width, None
         rest = n - whole * self.width
-        with n.builder.if_then((rest > 0).value):
+        for _ in self.when(rest > 0):
             yield whole * self.width, rest
+
+    def when(self, condition: Any) -> Iterator[None]:
+        """As of `Plain`: yields within a branch."""
+        with condition.builder.if_then(condition.value):
+            yield
 
     def lanes(self, first: Any) -> Any:
         """As of `Plain`."""

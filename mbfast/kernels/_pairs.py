@@ -98,8 +98,9 @@ def _results(
             x = [V.load(positions, a * n + first + start, some, positions[a * n + n - 1]) for a in range(3)]
             t = [V.load(moments, a * n + first + start, some) for a in range(law.components)]
             rows = law.rows(x, t)
-            for row, vector in enumerate(rows):
-                V.store(tile, start * law.count + row * V.width, vector)
+            for _ in V.when(m > 1):
+                for row, vector in enumerate(rows):
+                    V.store(tile, start * law.count + row * V.width, vector)
             _add(law, points, rows, start, last, sums)
         yield 0 * m, law.finish([V.total(x) for x in sums[0]])
         blocks = (count + (V.width - 1)) // V.width
