@@ -2,7 +2,8 @@
 
 A law makes rows of the position and the moment of a source, the first three its position (``rows``). It adds what a
 source makes at the displacement d from it, given r^-1 and r^-2, to some sums, if wanted with the target's own moment
-(``add``), and makes of these what is added to the output (``finish``). All are expressions of numbers or vectors.
+(``add``), and makes of these what is added to the output (``finish``); for a single source the field may be had at once
+(``one``). All are expressions of numbers or vectors.
 ``components`` is the number of those of a moment, ``count`` that of the rows, ``sums`` that of the sums; ``targets``
 says how many targets are served at a time, for which there must be registers, so that none waits for results.
 """
