@@ -1,7 +1,7 @@
 """The loops of the pair kernels, written by `traced` in vectors, for any law of interaction.
 
 A law makes rows of the position and the moment of a source, the first three its position (``rows``). It adds what a
-source makes at the displacement d from it, given r^-1 and r^-2, to some sums, if wanted with the target's own moment
+source makes at the displacement d to it, given r^-1 and r^-2, to some sums, if wanted with the target's own moment
 (``add``), and makes of these what is added to the output (``finish``); for a single source the field may be had at once
 (``one``). All are expressions of numbers or vectors.
 ``components`` is the number of those of a moment, ``count`` that of the rows, ``sums`` that of the sums; ``targets``
@@ -27,7 +27,7 @@ class Law:
 
 
 class Forces(Law):
-    """Minus the gradient of the pair energy by d; `gradient` is that times r^5."""
+    """The gradient of the pair energy by d: the force on the target. `gradient` is that times r^5."""
 
     gradient: Any
     sums = 3
@@ -37,10 +37,6 @@ class Forces(Law):
         a5 = i2 * i2 * i1
         for a, g in enumerate(self.gradient(*d, i2, *own, *rows[3:])):
             sums[a] += a5 * g
-
-    def finish(self, sums: Any) -> Any:
-        """Return the force on the target."""
-        return [-x for x in sums]
 
 
 class Virial(Forces):
@@ -78,7 +74,7 @@ def _points(law: Any, targets: Any, own: Any, i: Any, size: int) -> tuple[Any, A
 def _add(law: Any, points: Any, rows: Any, start: Any, last: Any, sums: Any) -> None:
     """Add what sources, from number start on, make at points; at the k-th only those beyond last + k."""
     for k, point in enumerate(points):
-        d = [point[a] - rows[a] for a in range(3)]
+        d = [rows[a] - point[a] for a in range(3)]
         r2 = dot(d, d)
         if last is not None:
             r2 = V.where(V.lanes(start) > last + k, r2, 0.0)
