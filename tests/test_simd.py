@@ -172,12 +172,13 @@ AVX512 = "+avx,+avx2,+avx512f"
     ("wanted", "processor", "features", "choice"),
     [
         ("", "sapphirerapids", AVX512, "estimate"),
-        ("", "znver5", AVX512, "both"),
+        ("", "znver5", AVX512 + ",+sse4a", "both"),
+        ("", "generic", AVX512 + ",+sse4a", "both"),  # LLVM does not know the newest names
         ("", "haswell", "+avx,+avx2", "256"),
         ("", "haswell", "-avx,+sse2", "128"),
         ("", "neoverse-n1", "+neon", "128"),
-        ("estimate", "znver5", AVX512, "estimate"),
-        ("256", "znver5", AVX512, "256"),
+        ("estimate", "znver5", AVX512 + ",+sse4a", "estimate"),
+        ("256", "znver5", AVX512 + ",+sse4a", "256"),
         ("512", "haswell", "+avx,+avx2", "512"),
         ("both", "haswell", "+avx,+avx2", "MBFAST_SIMD=both needs AVX-512, which haswell does not have"),
         ("sse", "haswell", "", "MBFAST_SIMD must be one of estimate, both, 512, 256, 128, got 'sse'"),

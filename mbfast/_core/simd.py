@@ -60,6 +60,11 @@ class Plain:
         for start in range(0, n, self.width):
             yield start, None if start + self.width <= n else n - start
 
+    def when(self, condition: Any) -> Iterator[None]:
+        """Yield once if a condition on numbers holds."""
+        if condition:
+            yield
+
     def lanes(self, first: Any) -> Any:
         """Return the whole numbers from first on."""
         return first + np.arange(self.width)
@@ -155,8 +160,13 @@ class Written(Plain):
         for block in counted(whole):
             yield block * self.width, None
         rest = n - whole * self.width
-        with n.builder.if_then((rest > 0).value):
+        for _ in self.when(rest > 0):
             yield whole * self.width, rest
+
+    def when(self, condition: Any) -> Iterator[None]:
+        """As of `Plain`: yields within a branch."""
+        with condition.builder.if_then(condition.value):
+            yield
 
     def lanes(self, first: Any) -> Any:
         """As of `Plain`."""
@@ -233,7 +243,7 @@ def _chosen() -> str:
     if wanted not in ("", *CHOICES):
         raise ValueError(f"MBFAST_SIMD must be one of {', '.join(CHOICES)}, got {wanted[:80]!r}")
     if "+avx512f" in has:
-        return wanted or ("both" if name.startswith("znver") else "estimate")
+        return wanted or ("both" if "+sse4a" in has else "estimate")  # which AMD's processors alone have
     if CHOICES.get(wanted, (0, 0))[1]:
         raise ValueError(f"MBFAST_SIMD={wanted} needs AVX-512, which {name} does not have")
     return wanted or ("256" if "+avx" in has else "128")

@@ -27,7 +27,7 @@ Energies are computed once a pair; the C++ computes each twice:
 
 The last column is the share of the multiply-adds that the core can do, measured in the same run in a loop of nothing
 else; it counts every instruction that adds, multiplies or does both. ``python -m benchmarks.report`` prints the like of
-your machine.
+your machine. Forces take 1.7 times as long as the field for stress and 1.6 times for dipoles, the virial 2.0 and 2.2.
 
 The loops are written in vectors as wide as the processor's. On Intel's processors they would wait for the division and
 the square root of each pair. With AVX-512, r^-1 is therefore an estimate that is refined to rounding error. The divider

@@ -1,8 +1,9 @@
 """The loops of the pair kernels, written by `traced` in vectors, for any law of interaction.
 
 A law makes rows of the position and the moment of a source, the first three its position (``rows``). It adds what a
-source makes at the displacement d from it, given r^-1 and r^-2, to some sums, if wanted with the target's own moment
-(``add``), and makes of these what is added to the output (``finish``). All are expressions of numbers or vectors.
+source makes at the displacement d to it, given r^-1 and r^-2, to some sums, if wanted with the target's own moment
+(``add``), and makes of these what is added to the output (``finish``); for a single source the field may be had at once
+(``one``). All are expressions of numbers or vectors.
 ``components`` is the number of those of a moment, ``count`` that of the rows, ``sums`` that of the sums; ``targets``
 says how many targets are served at a time, for which there must be registers, so that none waits for results.
 """
@@ -26,7 +27,7 @@ class Law:
 
 
 class Forces(Law):
-    """Minus the gradient of the pair energy by d; `gradient` is that times r^5."""
+    """The gradient of the pair energy by d: the force on the target. `gradient` is that times r^5."""
 
     gradient: Any
     sums = 3
@@ -36,10 +37,6 @@ class Forces(Law):
         a5 = i2 * i2 * i1
         for a, g in enumerate(self.gradient(*d, i2, *own, *rows[3:])):
             sums[a] += a5 * g
-
-    def finish(self, sums: Any) -> Any:
-        """Return the force on the target."""
-        return [-x for x in sums]
 
 
 class Virial(Forces):
@@ -77,7 +74,7 @@ def _points(law: Any, targets: Any, own: Any, i: Any, size: int) -> tuple[Any, A
 def _add(law: Any, points: Any, rows: Any, start: Any, last: Any, sums: Any) -> None:
     """Add what sources, from number start on, make at points; at the k-th only those beyond last + k."""
     for k, point in enumerate(points):
-        d = [point[a] - rows[a] for a in range(3)]
+        d = [rows[a] - point[a] for a in range(3)]
         r2 = dot(d, d)
         if last is not None:
             r2 = V.where(V.lanes(start) > last + k, r2, 0.0)
@@ -98,8 +95,9 @@ def _results(
             x = [V.load(positions, a * n + first + start, some, positions[a * n + n - 1]) for a in range(3)]
             t = [V.load(moments, a * n + first + start, some) for a in range(law.components)]
             rows = law.rows(x, t)
-            for row, vector in enumerate(rows):
-                V.store(tile, start * law.count + row * V.width, vector)
+            for _ in V.when(m > 1):
+                for row, vector in enumerate(rows):
+                    V.store(tile, start * law.count + row * V.width, vector)
             _add(law, points, rows, start, last, sums)
         yield 0 * m, law.finish([V.total(x) for x in sums[0]])
         blocks = (count + (V.width - 1)) // V.width
