@@ -142,7 +142,7 @@ def test_general_blocks_by_scipy(benchmark, rng, n, d):
     product = by_scipy(made)
     assert_same(made, product)
     psi = rng.normal(size=(made.dimension, 2)) @ [1, 1j]
-    timed(benchmark, lambda: product(psi), f"{n} complex blocks of {d} levels", "SciPy CSR, 1 threads")
+    timed(benchmark, lambda: product(psi), f"{n} complex blocks of {d} levels", "SciPy CSR, 1 thread")
 
 
 @pytest.mark.parametrize("n", [6, 10, 12])

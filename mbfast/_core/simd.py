@@ -214,7 +214,7 @@ class Written(Plain):
             return Number(builder, self._call(builder, f"llvm.sqrt.v{self.width}f64", self._type, second.value)), second
         nothing, mask = ir.Constant(self._type, 0.0), builder.bitcast(positive.value, ir.IntType(8))
         first = Number(builder, self._call(builder, _ESTIMATE, self._type, square.value, nothing, mask))
-        error = 1.0 - square * (first * first)  # below 2^-13: of its fifth power on, nothing is left
+        error = 1.0 - square * (first * first)  # below 2^-13: from its fourth power on, nothing is left
         first = first + (first * error) * (0.5 + error * (0.375 + error * 0.3125))
         return first, first * first
 

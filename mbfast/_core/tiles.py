@@ -109,10 +109,7 @@ def run(
 def run_steps(
     steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], *, threads: int, advance: Callable[[], object] = lambda: None
 ) -> list[list[R]]:
-    """As `run`, of several works, with the same threads: each on its tiles, when all those of the one before are done.
-
-    To start threads takes as long as to transform a thousand numbers.
-    """
+    """As `run`, of several works, with the same threads: each on its tiles, when those of the one before are done."""
     others = min(threads, max((len(tiles) for _, tiles in steps), default=0)) - 1
     results: list[dict[int, R]] = [{} for _ in steps]
     if others < 1:

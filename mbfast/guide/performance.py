@@ -72,8 +72,7 @@ one potential and its gradient, 1e-6:
 | lfmm3d (dipoles) | 0.44 s | 10.0 s | |
 | Ewald, with set-up | 0.54 s | 1.89 s | 14.9 s |
 
-Up to some 10⁴ blocks the direct sum is faster than Ewald's. On the same machine the fields of point dipoles on a grid
-of magnum.np took 4 (64³) to 11 (96³) times as long as those of an earlier version of mbfast.
+Up to some 10⁴ blocks the direct sum is faster than Ewald's.
 
 Spectra
 -------

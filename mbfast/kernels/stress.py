@@ -11,7 +11,7 @@ so that u = T:h(T').
 
 Layout: ``positions`` (3, n) and ``moments``, ``field`` (6, n), float64, C-contiguous; rows of moments are xx, yy, zz,
 yz, xz, xy, plain tensor components. Blocks at distance zero do not interact: a block may stand among its own sources.
-Nothing is checked.
+Other squares of distances must be from 1e-300 to 1e300. Nothing is checked.
 """
 
 import math

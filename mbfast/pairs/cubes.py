@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike
 from mbfast._core.validate import FloatArray, real_array
 from mbfast._core.voigt import NAMES
 from mbfast.pairs._kernels import averaged
-from mbfast.pairs.derivatives import FOURTH, INDICES, Derivatives
+from mbfast.pairs.derivatives import FOURTH, INDICES, SIXTH, Derivatives
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction, check_interaction
 
@@ -199,11 +199,11 @@ def _rule() -> tuple[FloatArray, FloatArray]:
 
 def _far(d: FloatArray, of: Derivatives = FOURTH) -> FloatArray:
     """Sum over the 33 points."""
-    result, (points, weights) = np.zeros((len(of.names), d.shape[1])), _rule()
-    if of is FOURTH:
-        averaged.fourth_derivatives(np.ascontiguousarray(d), points, weights[0].copy(), result)
-    else:
-        averaged.sixth_derivatives(np.ascontiguousarray(d), points, weights, result)
+    points, weights = _rule()
+    kernels = {FOURTH: (averaged.fourth_derivatives, weights[0].copy()), SIXTH: (averaged.sixth_derivatives, weights)}
+    kernel, its_weights = kernels[of]
+    result = np.zeros((len(of.names), d.shape[1]))
+    kernel(np.ascontiguousarray(d), points, its_weights, result)
     return result
 
 

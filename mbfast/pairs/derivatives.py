@@ -1,4 +1,4 @@
-"""Derivatives of r and of r^3/3 along x, y and z, by what D = (1/r) d/dr makes of a function of r, bare or smooth.
+"""Derivatives of r and of r^3/3 along x, y and z, from the powers of D = (1/r) d/dr applied to them, bare or smooth.
 
 Tensors of pairs are made of the fourth derivatives of r; forces of the fifth; what they do when all is strained of the
 fourth and of the sixth ones of r^3/3, of which D makes r.

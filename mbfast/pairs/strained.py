@@ -8,8 +8,8 @@ r_j d_i Lambda over both blocks of a pair. Lambda consists of derivatives d_abcd
 
 as r_j r is the derivative of r^3/3. These are homogeneous of degree -3 as Lambda is, and averages, and sums over
 images, are done in the same way. The virial is their product with the autocorrelation of the moments, offset by offset,
-or, with all images, wave vector by wave vector. A clamped body's energy has no mode k = 0, strained or not; what else
-may hold it adds a part that falls as 1/V.
+or, with all images, wave vector by wave vector. A clamped body's energy has no mode k = 0, strained or not; other
+macroscopic conditions add a term proportional to 1/V.
 """
 
 from __future__ import annotations

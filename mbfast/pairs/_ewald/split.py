@@ -90,7 +90,7 @@ class Split:
         else:
             inside = fractions @ box / plan.cutoff
             self._far = OpenFar(inside, inside.max(axis=0), plan, workers)
-            # what undoes the uniform field of the polynomials in `cut_biharmonic` and `cut_harmonic`
+            # minus the uniform field of the polynomials in `cut_biharmonic` and `cut_harmonic`
             uniform, volume = (b - c2, -0.5 * c2), self._far.radius**3
         # the smooth part's field of a block at itself, and the uniform field of all blocks
         profile = plan.profile()
