@@ -60,9 +60,9 @@ Forces and the virial
 ---------------------
 `mbfast.pair_forces` is the force on each block, -dE/dx_s, and `mbfast.pair_virial` the derivative of the energy by a
 gradient of displacement, dE/dg_ij where u_i = g_ij x_j; moments stay what they are. If periodic, images move with their
-blocks, and the cell deforms with them. Both come from every method, of points. Cubes
-deform with the body and have a virial alone. E is `mbfast.pair_energy`, which counts each pair twice, as (2.13) does: forces and
-virial are its derivatives.
+blocks, and the cell deforms with them. Both come from every method, of points. Cubes deform with the body
+and have a virial alone. E is `mbfast.pair_energy`, which counts each pair twice, as (2.13) does: forces and virial are
+its derivatives.
 
 >>> positions, some = lattice.positions[:40], moments.reshape(-1, 6)[:40]
 >>> forces = mbfast.pair_forces(silica, positions, some)
