@@ -8,6 +8,7 @@ from . import pairs as pairs
 from . import plotting as plotting
 from . import renormalization as renormalization
 from . import spectra as spectra
+from . import superblock as superblock
 from . import units as units
 from ._core.tiles import set_threads as set_threads
 from .cutoffs import cutoff_length as cutoff_length
@@ -52,5 +53,7 @@ from .spectra.two_level import TwoLevelSystem as TwoLevelSystem
 from .spectra.two_level import sound_velocity_shift as sound_velocity_shift
 from .spectra.two_level import ttls_susceptibility as ttls_susceptibility
 from .spectra.two_level import tunnelling_strength as tunnelling_strength
+from .superblock.block import Block as Block
+from .superblock.hamiltonian import SuperBlock as SuperBlock
 
 __version__: str

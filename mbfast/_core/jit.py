@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # What LLVM may do to sums in a kernel. Without nnan and ninf: what is not a number stays none.
 FAST = frozenset({"reassoc", "contract", "arcp", "nsz", "afn"})
 
-_HOMES = ("mbfast.kernels", "mbfast.pairs._kernels", "mbfast.spectra._kernels")
+_HOMES = ("mbfast.kernels", "mbfast.pairs._kernels", "mbfast.spectra._kernels", "mbfast.superblock._kernels")
 _lock = threading.Lock()
 
 

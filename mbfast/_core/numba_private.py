@@ -49,6 +49,7 @@ PARTS = (
     "numba.core.codegen:JITCodeLibrary.get_pointer_to_function",
     "numba.core.funcdesc:FunctionDescriptor.llvm_cfunc_wrapper_name",
     "numba.core.cgutils:for_range",
+    "numba.core.cgutils:alloca_once_value",
     "llvmlite.binding.executionengine:ExecutionEngine",
     "llvmlite.ir:IRBuilder.shuffle_vector",
 )
@@ -263,21 +264,44 @@ def _hash(module: str) -> str:
     return hashlib.sha256(found.__loader__.get_data(found.__file__)).hexdigest()  # also out of an archive
 
 
-# What LLVM may do to the operations of `traced` functions: without reassoc, sums are in the order in which they stand.
-_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn")
+# What LLVM may do to the operations of `traced` functions, and to those on vectors, which stand in the best order.
+_FLAGS, _VECTOR_FLAGS = ("reassoc", "nsz", "arcp", "contract", "afn"), ("nsz", "contract")
 
 
 class Number:
-    """A number, real or whole, of a function that is written by `traced`."""
+    """A number, real or whole, or a vector of them (`mbfast._core.simd`), of a function that is written by `traced`."""
 
     def __init__(self, builder: Any, value: Any) -> None:
         self.builder, self.value = builder, value
 
+    def lanes(self, width: int) -> Any:
+        """Return the number `width` times, as a vector."""
+        vector = ir.VectorType(self.value.type, width)
+        first = self.builder.insert_element(ir.Constant(vector, ir.Undefined), self.value, ir.IntType(32)(0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+        return self.builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+    def pair(self, other: Any) -> tuple[Any, Any]:
+        """Return its own value and that of another number, both as vectors if one of them is."""
+        kind = self.value.type
+        if not isinstance(other, Number):
+            constant = ir.Constant(getattr(kind, "element", kind), other)
+            return self.value, ir.Constant(kind, [constant] * kind.count) if hasattr(kind, "count") else constant
+        if hasattr(kind, "count") == hasattr(other.value.type, "count"):
+            return self.value, other.value
+        if hasattr(kind, "count"):
+            return self.value, other.lanes(kind.count)
+        return self.lanes(other.value.type.count), other.value
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it, or its lanes, are real numbers."""
+        return isinstance(getattr(self.value.type, "element", self.value.type), ir.DoubleType)
+
     def _with(self, real: str, whole: str, other: Any, *, first: bool = True) -> Number:
-        value = other.value if isinstance(other, Number) else ir.Constant(self.value.type, other)
-        flags = _FLAGS if isinstance(self.value.type, ir.DoubleType) else ()
-        operation = getattr(self.builder, real if flags else whole)
-        pair = (self.value, value) if first else (value, self.value)
+        pair = self.pair(other) if first else self.pair(other)[::-1]
+        operation = getattr(self.builder, real if self.is_real else whole)
+        flags = (_VECTOR_FLAGS if hasattr(pair[0].type, "count") else _FLAGS) if self.is_real else ()
         return Number(self.builder, operation(*pair, flags=flags))
 
     def __add__(self, other: Any) -> Number:
@@ -289,27 +313,63 @@ class Number:
     def __mul__(self, other: Any) -> Number:
         return self._with("fmul", "mul", other)
 
+    def __truediv__(self, other: Any) -> Number:
+        return self._with("fdiv", "sdiv", other)
+
+    def __floordiv__(self, other: Any) -> Number:  # of whole numbers that are not negative
+        return self._with("fdiv", "udiv", other)
+
     def __radd__(self, other: Any) -> Number:
         return self._with("fadd", "add", other, first=False)
+
+    def __rsub__(self, other: Any) -> Number:
+        return self._with("fsub", "sub", other, first=False)
 
     def __rmul__(self, other: Any) -> Number:
         return self._with("fmul", "mul", other, first=False)
 
+    def __rtruediv__(self, other: Any) -> Number:
+        return self._with("fdiv", "sdiv", other, first=False)
+
     def __neg__(self) -> Number:
         return self._with("fsub", "sub", -0.0, first=False)
 
+    def __gt__(self, other: Any) -> Number:
+        compare = self.builder.fcmp_ordered if self.is_real else self.builder.icmp_signed
+        return Number(self.builder, compare(">", *self.pair(other)))
 
-class _Array:
+
+class Sum(Number):
+    """A number that loops add to, by ``+=``."""
+
+    def __init__(self, builder: Any, start: Any) -> None:
+        self.builder, self._place = builder, numba.core.cgutils.alloca_once_value(builder, start)
+
+    @property
+    def value(self) -> Any:
+        """What it is at this place of the function."""
+        return self.builder.load(self._place)
+
+    def __iadd__(self, other: Any) -> Sum:
+        self.builder.store((self + other).value, self._place)
+        return self
+
+
+class Array:
     """An array, contiguous and without axes, of a function that is written by `traced`."""
 
     def __init__(self, builder: Any, data: Any) -> None:
-        self._builder, self._data = builder, data
+        self.builder, self._data = builder, data
 
-    def __getitem__(self, place: Number) -> Number:
-        return Number(self._builder, self._builder.load(self._builder.gep(self._data, [place.value])))
+    def place(self, place: Any) -> Any:
+        """Return the pointer to an element."""
+        return self.builder.gep(self._data, [place.value if isinstance(place, Number) else ir.IntType(64)(place)])
 
-    def __setitem__(self, place: Number, number: Number) -> None:
-        self._builder.store(number.value, self._builder.gep(self._data, [place.value]))
+    def __getitem__(self, place: Any) -> Number:
+        return Number(self.builder, self.builder.load(self.place(place)))
+
+    def __setitem__(self, place: Any, number: Number) -> None:
+        self.builder.store(number.value, self.place(place))
 
 
 def counted(n: Any) -> Iterator[Any]:
@@ -336,7 +396,7 @@ def traced(function: Callable[..., None]) -> Any:
         for kind, value in zip(signature.args, values, strict=True):
             is_array = isinstance(kind, numba.types.Array)
             arguments.append(
-                _Array(builder, context.make_array(kind)(context, builder, value).data)
+                Array(builder, context.make_array(kind)(context, builder, value).data)
                 if is_array
                 else Number(builder, value)
             )

@@ -1,0 +1,1 @@
+"""Compiled kernels of `mbfast.superblock`; no promise is made about them."""

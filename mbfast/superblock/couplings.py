@@ -1,0 +1,60 @@
+"""How blocks are coupled: the matrices between their moments, (2.14) to (2.18), open or periodic, strained or not."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast._core.validate import FloatArray, float_array, require_bounded
+from mbfast._core.voigt import FULL, WEIGHTS, six
+from mbfast.pairs.planning import METHODS, auto_method
+from mbfast.pairs.problem import PairProblem
+
+
+def coupling_matrices(problem: PairProblem) -> FloatArray:
+    """Return J (N, N, c, c): the energy (2.13) of moments T is the sum over all s, t of T_s J[s, t] T_t.
+
+    Of six components the weights are those of the components, 2 off the diagonal, for both indices. J[s, s] is what a
+    block and its own images have, 0 if open.
+    """
+    method, problem, _ = auto_method(problem)
+    field = METHODS[method].of(problem, threads=1)
+    n, c = problem.geometry.n_blocks, problem.interaction.components
+    couplings = np.empty((n, c, n, c))
+    for t in range(n):
+        for b in range(c):
+            moments = np.zeros((n, c))
+            moments[t, b] = 1.0
+            couplings[:, :, t, b] = field(moments.reshape(*problem.geometry.leading, c), threads=1).reshape(n, c)
+    if c == WEIGHTS.size:
+        couplings *= WEIGHTS[:, None, None]
+    couplings = couplings.transpose(0, 2, 1, 3)
+    return 0.5 * (couplings + couplings.transpose(1, 0, 3, 2))
+
+
+def check_strain(strain: ArrayLike) -> FloatArray:
+    """Return a uniform strain as six components, or raise a TypeError or a ValueError."""
+    given = float_array("strain", strain)
+    require_bounded("strain", given)
+    if given.shape == (3, 3):
+        if np.abs(given - given.T).max() > 1e-12 * np.abs(given).max():
+            raise ValueError(f"strain must be symmetric, got {given.tolist()}")
+        given = six(given)
+    if given.shape != (6,):
+        raise ValueError(f"strain must have shape (6,) or (3, 3), got {given.shape}")
+    if not np.abs(given).max() < 0.1:
+        raise ValueError(f"strain must be below 0.1 in magnitude, got {np.abs(given).max():g}")
+    return given
+
+
+def strained(problem: PairProblem, strain: FloatArray) -> PairProblem:
+    """Return the problem of the blocks moved with a uniform strain (6,), the cell with them; their moments stay."""
+    if problem.geometry.averaged:
+        raise ValueError("strain moves blocks that are points, got cubes, averaged=True, which would not stay cubes")
+    gradient = np.eye(3) + strain[FULL]
+    unit = problem.geometry.unit
+    cell = None if problem.cell is None else problem.cell @ gradient * unit
+    return PairProblem.of(
+        problem.interaction, (problem.geometry.reduced().T @ gradient) * unit, boundary=problem.boundary, cell=cell,
+        macroscopic=problem.macroscopic,
+    )  # fmt: skip

@@ -1,0 +1,414 @@
+"""The super block (2.16): its Hamiltonian applied to states, its levels, its stress."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mbfast._core import tiles
+from mbfast._core.machine import available_memory
+from mbfast._core.validate import FloatArray, float_array, plain_array, require_bounded, whole_number
+from mbfast._core.voigt import WEIGHTS
+from mbfast.pairs.geometry import BlockLattice
+from mbfast.pairs.interactions import Interaction
+from mbfast.pairs.problem import Boundary, Macroscopic, PairProblem
+from mbfast.superblock.block import Block
+from mbfast.superblock.couplings import check_strain, coupling_matrices, strained
+from mbfast.superblock.sums import BlockSum
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+_DENSE = 512  # states up to which a few levels are those of the whole matrix
+
+
+class SuperBlock:
+    r"""Blocks with levels of their own, coupled by an interaction, exactly (2.16), in an external strain (2.18).
+
+    Parameters
+    ----------
+    interaction : Interaction
+        `StressInteraction`, `DipoleInteraction` or one of your own.
+    blocks : BlockLattice or array_like, shape (N, 3)
+        Where the blocks are (m); on a lattice as points or as cubes, in the order of its positions.
+    levels : Block or sequence of Block
+        Of each block, or one that all are.
+    boundary, cell, macroscopic
+        As in `pair_field`. If periodic, all images are summed over, the block's own included.
+    strain : array_like, shape (6,) or (3, 3), optional
+        A uniform strain e: the sum of e:T_s is added (stress only), and blocks, and the cell, are moved by it, which is
+        the change of the interaction in (2.18) to all orders. The operators of the blocks stay: no Delta T.
+
+    Attributes
+    ----------
+    interaction, boundary
+        As given.
+    positions : ndarray, shape (N, 3)
+        Where the blocks are, strained (m).
+    n_blocks, dimension : int
+        N, and the number of states D, the product of the numbers of levels.
+    dims : tuple of int
+        Levels of each block.
+    dtype : numpy.dtype
+        Of the Hamiltonian: float64 where it is real in the basis that was chosen, else complex128.
+    couplings : ndarray, shape (N, N, c, c)
+        J, so that the interaction is the sum over all s, t of T_s J[s, t] T_t, T of c = 6 or 3 components (1/J).
+    nbytes : int
+        What the Hamiltonian takes beside the vectors that it is applied to (bytes).
+
+    Raises
+    ------
+    TypeError
+        If levels are no Block or sequence of them; for an interaction, blocks, cell or strain that are not of the type.
+    ValueError
+        If there is no block; levels are not as many as blocks, or not of the kind that interacts; strain is not
+        symmetric, is 0.1 or more, or given for cubes; for what `pair_field` refuses of boundary, cell and macroscopic.
+    MemoryError
+        If the diagonal of the Hamiltonian and two vectors do not fit into memory; the message has the numbers.
+
+    Notes
+    -----
+    .. math:: H = \sum_s H_0^{(s)} + \sum_{s\ne s'} \Lambda_{ijkl}(x_s - x_{s'}) T_{ij}^{(s)} T_{kl}^{(s')},
+
+    a sum over ordered pairs. A state is a vector of D numbers, block 0 the slowest index, each block in a basis of its
+    own: that in which all its operators T are diagonal where there is one, as the two wells of a two-level system, else
+    its levels; `block_stress` and `block_hamiltonian` are the matrices in it.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+    >>> block = mbfast.Block.two_level(0.0, 1e-24, [0, 0, 0, 0, 0, 1.6e-19])
+    >>> pair = mbfast.SuperBlock(silica, [[0, 0, 0], [0, 0, 5e-9]], block)
+    >>> print(pair.dimension, pair.energies().round(26))
+    4 [-1.e-24 -5.e-26  5.e-26  1.e-24]
+    """
+
+    interaction: Interaction
+    boundary: Boundary
+
+    def __init__(
+        self, interaction: Interaction, blocks: BlockLattice | ArrayLike, levels: Block | Sequence[Block], *,
+        boundary: Boundary = "open", cell: ArrayLike | None = None, macroscopic: Macroscopic | None = None,
+        strain: ArrayLike | None = None,
+    ) -> None:  # fmt: skip
+        problem = PairProblem.of(interaction, blocks, boundary=boundary, cell=cell, macroscopic=macroscopic)
+        strain_six = np.zeros(6) if strain is None else check_strain(strain)
+        if strain is not None:
+            problem = strained(problem, strain_six)
+        self.interaction, self.boundary = problem.interaction, problem.boundary
+        self.levels = _check_levels(levels, problem)
+        self.dims = tuple(block.n_levels for block in self.levels)
+        self.n_blocks, self.dimension = len(self.dims), math.prod(self.dims)
+        self._refuse_memory("H|psi>", 2.0 * self.dimension)
+        self.positions = problem.geometry.reduced().T * problem.geometry.unit
+        self.couplings = coupling_matrices(problem)
+        self._strain = WEIGHTS * strain_six if interaction.components == WEIGHTS.size else np.zeros(3)
+        self._local = [block.local for block in self.levels]
+        compositions = [local.composition for local in self._local]
+        self._sum = BlockSum(
+            [self.block_hamiltonian(s) for s in range(self.n_blocks)],
+            [local.operators for local in self._local],
+            {
+                (s, t): 2.0 * compositions[s].T @ self.couplings[s, t] @ compositions[t]
+                for s in range(self.n_blocks)
+                for t in range(s + 1, self.n_blocks)
+            },
+        )
+        self.dtype = np.dtype(np.float64 if self._sum.is_real else np.complex128)
+
+    def _refuse_memory(self, what: str, numbers: float) -> None:
+        """Raise a MemoryError if so many numbers do not fit beside the diagonal."""
+        needed, free = 8.0 * (self.dimension + numbers * (1 + 1)), available_memory()
+        if needed > free:
+            fits = int(math.log2(max(free / (8.0 * needed / self.dimension), 1.0)))
+            raise MemoryError(
+                f"{what} of {self.n_blocks} blocks with {self.dimension:.4g} states needs {needed / 1e9:.3g} GB, "
+                f"{free / 1e9:.3g} GB are available; what would fit: {fits} two-level blocks"
+            )
+
+    @property
+    def diagonal(self) -> FloatArray:
+        """The diagonal of the Hamiltonian (J), shape (D,)."""
+        return self._sum.diagonal
+
+    def block_hamiltonian(self, s: int) -> NDArray[Any]:
+        """Hamiltonian of one block, with what an external strain and its own images add to it.
+
+        Parameters
+        ----------
+        s : int
+            Number of the block.
+
+        Returns
+        -------
+        ndarray, shape (d, d)
+            In the block's basis (J).
+
+        Raises
+        ------
+        TypeError
+            If s is no whole number.
+        ValueError
+            If s is not the number of a block.
+        """
+        local = self._local[self._number(s)]
+        c, o = local.composition, local.operators
+        matrix = local.hamiltonian + np.einsum("m,mij->ij", self._strain @ c, o)
+        matrix = matrix + np.einsum("mn,mij,njk->ik", c.T @ self.couplings[s, s] @ c, o, o)
+        result: NDArray[Any] = 0.5 * (matrix + matrix.conj().T)
+        return result
+
+    def block_stress(self, s: int) -> NDArray[Any]:
+        """Stress, or dipole moment, of one block.
+
+        Parameters
+        ----------
+        s : int
+            Number of the block.
+
+        Returns
+        -------
+        ndarray, shape (6, d, d) or (3, d, d)
+            In the block's basis (J or C m).
+
+        Raises
+        ------
+        TypeError
+            If s is no whole number.
+        ValueError
+            If s is not the number of a block.
+        """
+        return self._local[self._number(s)].stress
+
+    def _number(self, s: int) -> int:
+        number = whole_number("s", s)
+        if not 0 <= number < self.n_blocks:
+            raise ValueError(f"s must be the number of a block, 0 to {self.n_blocks - 1}, got {number}")
+        return number
+
+    def apply(self, psi: ArrayLike, *, out: NDArray[Any] | None = None, threads: int | None = None) -> NDArray[Any]:
+        """Return H psi, of one state or of several.
+
+        Parameters
+        ----------
+        psi : array_like, shape (D,) or (D, k)
+            Real or complex; k states as columns.
+        out : ndarray, optional
+            Where the result goes: C-contiguous, of its shape and type, and not psi itself.
+        threads : int, optional
+            None: as many as this process may use, see `set_threads`. The result does not depend on it, to the last bit.
+
+        Returns
+        -------
+        ndarray
+            H psi (J), of the shape of psi; float64 if H and psi are real, else complex128.
+
+        Raises
+        ------
+        TypeError
+            If psi does not consist of numbers, out is no such array, or threads is no whole number.
+        ValueError
+            If psi or out has another shape, or threads is below 1.
+        """
+        return self._apply(self._sum, psi, out, tiles.check_threads(threads))
+
+    def _apply(self, what: BlockSum, psi: ArrayLike, out: NDArray[Any] | None, workers: int) -> NDArray[Any]:
+        states = self._states(psi, real=what.is_real)
+        result = np.empty_like(states) if out is None else out
+        if type(result) is not np.ndarray or result.dtype != states.dtype:
+            raise TypeError(
+                f"out must be an ndarray of {states.dtype}, got {getattr(out, 'dtype', type(out).__name__)}"
+            )
+        if result.shape != states.shape or not result.flags.c_contiguous or not result.flags.writeable:
+            raise ValueError(f"out must be writable, C-contiguous, of shape {states.shape}, got shape {result.shape}")
+        if out is not None and np.may_share_memory(out, states):
+            raise ValueError("out must not share memory with psi")
+        columns = (self.dimension, -1) if states.size else states.shape
+        what.apply(states.reshape(columns), result.reshape(columns), workers)
+        return result
+
+    def _states(self, psi: ArrayLike, *, real: bool) -> NDArray[Any]:
+        """Return states, (D,) or (D, k), C-contiguous, float64 if possible and asked for, else complex128."""
+        array = plain_array("psi", psi)
+        if array.dtype.kind not in "iufc":
+            raise TypeError(f"psi must consist of real or complex numbers, got dtype {array.dtype}")
+        if array.ndim not in (1, 2) or array.shape[0] != self.dimension:
+            raise ValueError(f"psi must have shape ({self.dimension},) or ({self.dimension}, k), got {array.shape}")
+        dtype = np.float64 if real and array.dtype.kind != "c" else np.complex128
+        return np.ascontiguousarray(array, dtype=dtype)
+
+    def hamiltonian(self, *, threads: int | None = None) -> LinearOperator:
+        """Return the Hamiltonian as a linear operator, for SciPy's solvers.
+
+        Parameters
+        ----------
+        threads : int, optional
+            As in `apply`.
+
+        Returns
+        -------
+        scipy.sparse.linalg.LinearOperator, shape (D, D)
+            Of `dtype`, in J. Energies are far below one: give solvers that have absolute tolerances, as ARPACK has,
+            the operator divided by an energy.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For the threads that `apply` refuses.
+        """
+        from scipy.sparse.linalg import LinearOperator  # noqa: PLC0415
+
+        workers = tiles.check_threads(threads)
+
+        def apply(psi: NDArray[Any]) -> NDArray[Any]:
+            return self.apply(psi, threads=workers)
+
+        shape = (self.dimension, self.dimension)
+        return LinearOperator(shape, matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
+
+    def dense(self) -> NDArray[Any]:
+        """Return the Hamiltonian as a matrix.
+
+        Returns
+        -------
+        ndarray, shape (D, D)
+            Of `dtype`, in J.
+
+        Raises
+        ------
+        MemoryError
+            If matrices of this size do not fit into memory; the message has the numbers.
+        """
+        self._refuse_memory("the whole matrix", float(self.dimension) ** 2)
+        return self.apply(np.eye(self.dimension, dtype=self.dtype))
+
+    def energies(self, k: int | None = None, *, threads: int | None = None) -> FloatArray:
+        """Levels of the super block.
+
+        Parameters
+        ----------
+        k : int, optional
+            How many of the lowest; None: all D of them.
+        threads : int, optional
+            As in `apply`; LAPACK has its own.
+
+        Returns
+        -------
+        ndarray, shape (k,) or (D,)
+            Increasing (J).
+
+        Raises
+        ------
+        TypeError
+            If k or threads is no whole number.
+        ValueError
+            If k is not from 1 to D, or threads is below 1.
+        MemoryError
+            If all levels are wanted and the matrix does not fit into memory.
+
+        Notes
+        -----
+        All levels, and those of up to 512 states, are LAPACK's. A few are by ARPACK's Lanczos iteration from a fixed
+        vector, to rounding errors of the largest; of a level that several states have exactly it may miss some.
+        """
+        workers = tiles.check_threads(threads)
+        count = self.dimension if k is None else whole_number("k", k)
+        if not 1 <= count <= self.dimension:
+            raise ValueError(f"k must be from 1 to {self.dimension}, got {count}")
+        if k is None or self.dimension <= _DENSE or count > self.dimension // 4:
+            from scipy.linalg import eigvalsh  # noqa: PLC0415
+
+            levels: FloatArray = eigvalsh(self.dense(), overwrite_a=True, check_finite=False)[:count]
+            return levels
+        return self._lowest(count, workers)
+
+    def _lowest(self, count: int, workers: int) -> FloatArray:
+        from scipy.sparse.linalg import LinearOperator, eigsh  # noqa: PLC0415
+
+        start = np.random.default_rng(0).normal(size=self.dimension).astype(self.dtype)
+        unit = float(np.linalg.norm(self.apply(start, threads=workers)) / np.linalg.norm(start)) or 1.0
+        shape = (self.dimension, self.dimension)
+        scaled = LinearOperator(shape, matvec=lambda psi: self.apply(psi, threads=workers) / unit, dtype=self.dtype)
+        found = eigsh(scaled, count, which="SA", v0=start, return_eigenvectors=False)
+        levels: FloatArray = np.sort(found) * unit
+        return levels
+
+    def stress(
+        self, psi: ArrayLike, wavevector: ArrayLike | None = None, *, threads: int | None = None
+    ) -> NDArray[Any]:
+        """Return the total stress, or dipole moment, of a wave, applied to a state: sum over s of exp(i k.x_s) T_s psi.
+
+        Parameters
+        ----------
+        psi : array_like, shape (D,) or (D, k)
+            Real or complex; k states as columns.
+        wavevector : array_like, shape (3,), optional
+            k (1/m); None: 0.
+        threads : int, optional
+            As in `apply`.
+
+        Returns
+        -------
+        ndarray, shape (6, D) or (3, D), or (6, D, k) or (3, D, k)
+            In J or C m; float64 if everything is real.
+
+        Raises
+        ------
+        TypeError
+            If psi does not consist of numbers, wavevector not of real ones, or threads is no whole number.
+        ValueError
+            If psi or wavevector has another shape, wavevector is not finite, or threads is below 1.
+        MemoryError
+            If the result does not fit into memory; the message has the numbers.
+        """
+        workers = tiles.check_threads(threads)
+        waves = self._waves(wavevector)
+        real = len(waves) == 1 and all(local.operators.dtype == np.float64 for local in self._local)
+        states = self._states(psi, real=real)
+        self._refuse_memory("the stress", float(self.interaction.components * states.nbytes / 8))
+        result = np.zeros((self.interaction.components, *states.shape), states.dtype)
+        for factor, wave in zip((1.0, 1j), waves, strict=False):
+            for a, total in enumerate(result):
+                weighted = [w * local.stress[a] for w, local in zip(wave, self._local, strict=True)]
+                total += factor * self._apply(BlockSum(weighted), states, None, workers)
+        return result
+
+    def _waves(self, wavevector: ArrayLike | None) -> list[FloatArray]:
+        """Return the cosine of k.x_s of the blocks, and the sine if k is not zero."""
+        wave = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
+        if wave.shape != (3,):
+            raise ValueError(f"wavevector must have shape (3,), got {wave.shape}")
+        require_bounded("wavevector", wave)
+        phases = self.positions @ wave
+        return [np.cos(phases), np.sin(phases)] if wave.any() else [np.ones(self.n_blocks)]
+
+    def __repr__(self) -> str:
+        kinds = sorted(set(self.dims))
+        levels = f"{kinds[0]}" if len(kinds) == 1 else f"{kinds[0]} to {kinds[-1]}"
+        return (
+            f"<SuperBlock: {self.n_blocks} blocks of {levels} levels, {self.dimension} states, {self.dtype}, "
+            f"{self.interaction!r}, {self.boundary}>"
+        )
+
+
+def _check_levels(levels: object, problem: PairProblem) -> tuple[Block, ...]:
+    """Return a block for each position, or raise a TypeError or a ValueError."""
+    n, components = problem.geometry.n_blocks, problem.interaction.components
+    if not n:
+        raise ValueError("blocks must be one at least, got none")
+    given = [levels] * n if isinstance(levels, Block) else list(levels) if isinstance(levels, Sequence) else [levels]
+    strange = next((block for block in given if not isinstance(block, Block)), None)
+    if strange is not None or isinstance(levels, str):
+        raise TypeError(f"levels must be a Block or a sequence of them, got {strange!r:.80}")
+    if len(given) != n:
+        raise ValueError(f"levels must be as many as there are blocks, {n}, got {len(given)}")
+    for s, block in enumerate(given):
+        if block.components != components:
+            raise ValueError(f"levels must have {components} components as the interaction has, got {block!r} at {s}")
+    return tuple(given)

@@ -1,0 +1,221 @@
+"""Sums of operators of one block and of pairs of blocks: the form that a Hamiltonian and a total stress have.
+
+A sum is applied to states without a matrix of its size. Its diagonal is one vector. What is beside the diagonal is done
+by sweeps over all states, each for as many blocks as fit into the cache: of two-level blocks that are only flipped as
+butterflies, of others by the sparse matrix on the blocks of a sweep, whose numbers of states are multiplied.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbfast._core import tiles
+from mbfast._core.validate import FloatArray
+from mbfast.pairs.geometry import cut
+from mbfast.superblock._kernels import sweeps
+
+Pairs = Mapping[tuple[int, int], FloatArray]
+Indices = NDArray[np.int64]
+
+# Elements of x, and of y, that flips within a tile take, as a power of 2: a third of a cache of the first level, or one
+# of the second if that saves a sweep.
+_LOW, _LOWEST = 11, 15
+_HIGH, _WIDTH = 9, 32  # blocks that are flipped in another sweep, and elements of a row: 131 kB each of x and y
+_ALONE, _CLUSTER = 256, 16  # states of the blocks of a sweep, and of each half of them where pairs are coupled
+_SMALL = 1 << 14  # elements that are not worth a thread
+
+
+class Sweep(NamedTuple):
+    """A sparse matrix on some blocks, as the kernel wants it."""
+
+    starts: Indices
+    columns: Indices
+    values: FloatArray
+    rows: Indices  # states of these blocks, the others in their first one
+    others: Indices  # states of the others, these blocks in their first one
+
+
+class BlockSum:
+    """Sum over s of A_s and over s < t, m, n of J[s, t][m, n] O_m^s O_n^t, block 0 the slowest index of a state.
+
+    Parameters
+    ----------
+    singles
+        Hermitian matrices A_s, (d_s, d_s) each.
+    operators
+        Hermitian matrices O^s, (r_s, d_s, d_s) each.
+    pairs
+        J, (r_s, r_t), by (s, t).
+    """
+
+    def __init__(
+        self, singles: Sequence[NDArray[Any]], operators: Sequence[NDArray[Any]] = (), pairs: Pairs | None = None
+    ) -> None:
+        self._singles, self._operators, self._pairs = singles, operators, pairs or {}
+        self.dims = tuple(len(single) for single in singles)
+        self.dimension = math.prod(self.dims)
+        self._terms = list(self._off_diagonal())
+        self.is_real = not any(matrix.imag.any() for _, matrix in self._terms)
+        only_flips = self.is_real and set(self.dims) == {2} and all(len(blocks) == 1 for blocks, _ in self._terms)
+        self.flips = np.array([single[0, 1].real for single in singles]) if only_flips else None
+
+    def _off_diagonal(self) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
+        """Yield what each block, and each pair, has beside its diagonal, if anything."""
+        beside = [bool(o[:, ~np.eye(o.shape[-1], dtype=bool)].any()) for o in self._operators]
+        singles = (((s,), single) for s, single in enumerate(self._singles))
+        pairs = (
+            ((s, t), sum(map(np.kron, self._operators[s], np.tensordot(coupling, self._operators[t], 1))))
+            for (s, t), coupling in self._pairs.items() if beside[s] or beside[t]
+        )  # fmt: skip
+        for blocks, matrix in itertools.chain(singles, pairs):
+            rest = matrix - np.diag(np.diagonal(matrix))
+            if rest.any():
+                yield blocks, rest
+
+    @functools.cached_property
+    def diagonal(self) -> FloatArray:
+        """The diagonal, (D,), from those of its slow and its fast half and what couples these."""
+        n = len(self.dims)
+        middle = min(
+            range(1, n + 1), key=lambda m: abs(math.log(self.dimension) - 2.0 * math.log(math.prod(self.dims[:m])))
+        )
+        slow, fast = range(middle), range(middle, n)
+        columns = [np.zeros((1, self._size(fast)))]
+        factors = [np.zeros((self._size(slow), 1))]
+        for s in slow:
+            coupled = [
+                self._along(t, self._values(t) @ self._pairs[s, t].T, fast) for t in fast if (s, t) in self._pairs
+            ]
+            if coupled:
+                columns.append(sum(coupled).T)
+                factors.append(self._along(s, self._values(s), slow))
+        result = np.empty(self.dimension)
+        sweeps.outer_sums(
+            self._diagonal_of(slow), self._diagonal_of(fast), np.ascontiguousarray(np.concatenate(factors, axis=1)),
+            np.ascontiguousarray(np.concatenate(columns)), result,
+        )  # fmt: skip
+        result.setflags(write=False)
+        return result
+
+    def _size(self, blocks: Sequence[int]) -> int:
+        return math.prod(self.dims[s] for s in blocks)
+
+    def _values(self, s: int) -> FloatArray:
+        """Return the diagonals of a block's operators, (d, r)."""
+        return np.einsum("mii->im", self._operators[s]).real
+
+    def _along(self, s: int, values: FloatArray, blocks: Sequence[int]) -> FloatArray:
+        """Return what block s has in its states, (d, r), in all states of some blocks."""
+        before, after = (self._size([b for b in blocks if side(b)]) for side in (s.__gt__, s.__lt__))
+        return np.tile(np.repeat(values, after, axis=0), (before, 1))
+
+    def _diagonal_of(self, blocks: Sequence[int]) -> FloatArray:
+        """Return the diagonal of the terms of some blocks alone."""
+        result = np.zeros(self._size(blocks))
+        for s in blocks:
+            result += self._along(s, np.diagonal(self._singles[s]).real[:, None], blocks)[:, 0]
+        for s, t in itertools.combinations(blocks, 2):
+            if (s, t) in self._pairs:
+                first = self._along(s, self._values(s) @ self._pairs[s, t], blocks)
+                result += (first * self._along(t, self._values(t), blocks)).sum(axis=1)
+        return result
+
+    @functools.cached_property
+    def _sweeps(self) -> list[Sweep]:
+        """Matrices that are together what is beside the diagonal."""
+        coupled = any(len(blocks) > 1 for blocks, _ in self._terms)
+        clusters: list[tuple[int, ...]] = []
+        for s in range(len(self.dims)):
+            joined = (*clusters[-1], s) if clusters else (s,)
+            if clusters and self._size(joined) <= (_CLUSTER if coupled else _ALONE):
+                clusters[-1] = joined
+            else:
+                clusters.append((s,))
+        groups = [a + b for a, b in itertools.combinations(clusters, 2)] if coupled and len(clusters) > 1 else clusters
+        found, terms = [], self._terms
+        for group in groups:
+            mine = [term for term in terms if set(term[0]) <= set(group)]
+            terms = [term for term in terms if not set(term[0]) <= set(group)]
+            if mine:
+                found.append(self._sweep(group, mine))
+        return found
+
+    def _states(self, blocks: Sequence[int], dims: Sequence[int]) -> Indices:
+        """Return the numbers of the states of some blocks in those of blocks with these dims, the others in their first."""
+        result = np.zeros(1, np.int64)
+        for s in blocks:
+            result = (result[:, None] + np.arange(dims[s]) * math.prod(dims[s + 1 :])).ravel()
+        return result
+
+    def _sweep(self, group: Sequence[int], terms: Sequence[tuple[tuple[int, ...], NDArray[Any]]]) -> Sweep:
+        from scipy.sparse import coo_array  # noqa: PLC0415
+
+        dims = [d if s in group else 1 for s, d in enumerate(self.dims)]
+        size = self._size(group)
+        total = coo_array((size, size)).tocsr()
+        for blocks, matrix in terms:
+            row, column = np.nonzero(matrix)
+            mine, rest = self._states(blocks, dims), self._states([s for s in group if s not in blocks], dims)
+            places = [(rest[:, None] + mine[index]).ravel() for index in (row, column)]
+            total = total + coo_array((np.tile(matrix[row, column], len(rest)), places), (size, size)).tocsr()
+        if not self.is_real:  # the real and the imaginary part are two states of one more block, the last
+            both = [total.real, np.eye(2)], [total.imag, np.array([[0.0, -1.0], [1.0, 0.0]])]
+            from scipy.sparse import kron  # noqa: PLC0415
+
+            total = (kron(*both[0], "csr") + kron(*both[1], "csr")).tocsr()
+        counts = np.diff(total.indptr)
+        starts = np.concatenate([[0], np.cumsum(counts + counts % 2)])
+        places = np.arange(total.nnz) + np.repeat(starts[:-1] - total.indptr[:-1], counts)
+        columns, values = np.zeros(starts[-1], np.int64), np.zeros(starts[-1])
+        columns[places], values[places] = total.indices * sweeps.SIDE, total.data.real
+        others = [s for s in range(len(self.dims)) if s not in group]
+        return Sweep(starts, columns, values, self._states(group, self.dims), self._states(others, self.dims))
+
+    def apply(self, x: NDArray[Any], out: NDArray[Any], threads: int) -> None:
+        """Fill out, (D, k) as x is, with the sum times x; both of the same type, complex if the sum is."""
+        if not x.size:
+            return
+        parts = 2 if x.dtype == np.complex128 else 1
+        lanes = parts * x.shape[1]
+        flat, result = x.reshape(-1).view(np.float64), out.reshape(-1).view(np.float64)
+        if self.flips is not None:
+            self._apply_flips(self.flips, flat, result, lanes, threads)
+            return
+        np.multiply(self.diagonal[:, None], flat.reshape(-1, lanes), out=result.reshape(-1, lanes))
+        for sweep in self._sweeps:
+            rows, step = sweep.rows * lanes, 1
+            if not self.is_real:
+                rows, step = (rows[:, None] + np.arange(2)).ravel(), 2
+            n, others = len(sweep.others) * lanes // step, sweep.others * lanes
+            arguments = (sweep.starts, sweep.columns, sweep.values, rows, others, lanes // step, step, flat, result)
+            _in_tiles(sweeps.sparse, n, rows.size, arguments, threads)
+
+    def _apply_flips(self, flips: FloatArray, x: FloatArray, y: FloatArray, lanes: int, threads: int) -> None:
+        n = flips.size
+        within = lanes.bit_length() - 1
+        passes = max(0, -(-(n + within - _LOWEST) // _HIGH))
+        low = min(n, max(_LOW - within, n - passes * _HIGH, 0))
+        size = lanes << low
+        _in_tiles(sweeps.low_flips, x.size // size, size, (self.diagonal, flips[n - low :], lanes, x, y), threads)
+        passes = -(-(n - low) // _HIGH)
+        for number in range(passes):
+            start, stop = (n - low) * number // passes, (n - low) * (number + 1) // passes
+            stride = lanes << (n - stop)
+            width = min(_WIDTH, stride)
+            arguments = (flips[start:stop], stride, width, x, y)
+            _in_tiles(
+                sweeps.high_flips, (1 << start) * -(-stride // width), width << (stop - start), arguments, threads
+            )
+
+
+def _in_tiles(kernel: Callable[..., None], n: int, size: int, arguments: tuple[Any, ...], threads: int) -> None:
+    """Call a kernel for the tiles [0, n), each of so many elements, on some threads."""
+    pieces = max(1, min(4 * threads if threads > 1 else 1, n * size // _SMALL))
+    tiles.run(lambda piece: kernel(*piece, *arguments), cut(n, -(-n // pieces)), threads=threads)
