@@ -96,9 +96,7 @@ def symmetrised(
     return result
 
 
-def reactive(
-    frequencies: FloatArray, weights: FloatArray, omega: FloatArray, width: float, shape: Shape
-) -> FloatArray:
+def reactive(frequencies: FloatArray, weights: FloatArray, omega: FloatArray, width: float, shape: Shape) -> FloatArray:
     """Return the sums (rows, k) of weight (q(w - omega) + q(w + omega)), q being 1/w for lines of a width."""
     result = np.zeros((weights.shape[0], omega.size))
     for chosen in np.array_split(np.arange(omega.size), 1 + omega.size * frequencies.size // _ELEMENTS):

@@ -38,12 +38,7 @@ class FirstOrder(NamedTuple):
 
 @np.errstate(under="ignore")  # of occupations
 def first_order(
-    super_block: SuperBlock,
-    omega: ArrayLike,
-    temperature: float,
-    *,
-    volume: float,
-    wavevector: ArrayLike | None = None,
+    super_block: SuperBlock, omega: ArrayLike, temperature: float, *, volume: float, wavevector: ArrayLike | None = None
 ) -> FirstOrder:
     r"""Susceptibility of a super block to first order in the coupling of its blocks.
 
@@ -139,7 +134,9 @@ class _OneBlock:
         # derivatives of populations, and of states times their differences, by energies
         self._beta = 1.0 / (units.K_B * temperature) if temperature else 0.0
         steps, lower = np.abs(np.where(same, 1.0, self._gaps)), np.maximum.outer(self._populations, self._populations)
-        self._slopes = np.where(same, -self._beta * lower, -np.abs(np.subtract.outer(self._populations, self._populations)) / steps)
+        self._slopes = np.where(
+            same, -self._beta * lower, -np.abs(np.subtract.outer(self._populations, self._populations)) / steps
+        )
 
     def _driven(self, z: NDArray[np.complex128], source: NDArray[Any]) -> NDArray[np.complex128]:
         """Return X (k, b, d, d) with hbar z X = [H, X] + source."""

@@ -328,7 +328,9 @@ class _Finish:
         nodes = np.arange(0.0, last + width, width / _NODES)
         rate = self.task.temperature * units.K_B / units.HBAR
         if 0.0 < rate < width:  # the step of the populations
-            nodes = np.append(np.arange(0.0, min(40.0 * rate, width), rate / _NODES), nodes[nodes >= min(40.0 * rate, width)])
+            nodes = np.append(
+                np.arange(0.0, min(40.0 * rate, width), rate / _NODES), nodes[nodes >= min(40.0 * rate, width)]
+            )
         samples = self._imaginary(frequencies, weights, nodes)
         if rate == 0.0:
             samples[:, 0] *= 2.0  # from above
@@ -347,9 +349,7 @@ class _Finish:
         both = []
         for lines in (sample.lines, sample.shorter):
             frequencies, weights = lines.collected()
-            both.append(
-                symmetrised(frequencies, self.mixing @ weights, self.omega, self.task.width, self.task.shape)
-            )
+            both.append(symmetrised(frequencies, self.mixing @ weights, self.omega, self.task.width, self.task.shape))
         largest = np.abs(both[0]).max(initial=0.0)
         return float(np.abs(both[1] - both[0]).max() / largest) if largest else 0.0
 

@@ -192,9 +192,7 @@ def thermal(task: Task, by: Plan, rng: np.random.Generator) -> Sample:
     kept, size = 0.5 * (by.steps + _BATCH) + 8.0, dimension * dtype.itemsize
     fits = int(2.0 * (available_memory() / size - 8.0) - _BATCH)
     task.require_memory(f"{kept:.0f} vectors for {by.steps} steps", kept, f"steps={max(fits, 0)} would fit")
-    state = thermal_state(
-        by.hamiltonian.matvec, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval
-    )
+    state = thermal_state(by.hamiltonian.matvec, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval)
     chain, bras = by.start(state), np.empty((by.steps, dimension), _single(dtype))
     for bra, vector in zip(bras, chain, strict=False):
         bra[...] = vector

@@ -1,0 +1,169 @@
+"""Random blocks: two-level systems of the standard distribution, levels of Gaussian matrices, isotropic stresses."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mbfast._core.validate import FloatArray, bounded_number, positive_number, require_choice, whole_number
+from mbfast.superblock.block import Block
+
+Ensemble = Literal["GOE", "GUE"]
+
+
+def isotropic_stress(n: int, size: float, x: float = 0.0, *, rng: np.random.Generator) -> FloatArray:
+    """Draw Gaussian stresses whose distribution is the same in all directions.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    size : float
+        t (J), the standard deviation of T_xy.
+    x : float
+        At least -2/3; Im chi_l/Im chi_t - 2 of blocks that have them.
+    rng : numpy.random.Generator
+        Where the numbers come from.
+
+    Returns
+    -------
+    ndarray, shape (n, 6)
+        <T_ij> = 0, <T_ij T_kl> = t^2 (x delta_ij delta_kl + delta_ik delta_jl + delta_il delta_jk).
+
+    Raises
+    ------
+    TypeError
+        If n is no whole number, size or x is not one real number, or rng is no Generator.
+    ValueError
+        If n is negative, size is not positive, or x is below -2/3 or not finite.
+    """
+    number, generator = _count("n", n), _generator(rng)
+    t, ratio = positive_number("size", size, unit="J"), bounded_number("x", x)
+    if ratio < -2.0 / 3.0:
+        raise ValueError(f"x must be at least -2/3, got {ratio:g}")
+    stress: FloatArray = generator.normal(size=(number, 6)) * ([math.sqrt(2.0)] * 3 + [1.0] * 3)
+    # with b tr T added to the diagonal, x = 4 b + 6 b^2
+    stress[:, :3] += (math.sqrt(4.0 + 6.0 * ratio) - 2.0) / 6.0 * stress[:, :3].sum(axis=1, keepdims=True)
+    return t * stress
+
+
+def two_level_blocks(
+    n: int, stress: ArrayLike, splitting: float, smallest: float, *, rng: np.random.Generator
+) -> list[Block]:
+    """Draw two-level blocks of the standard distribution, P(Delta, Delta_0) ~ 1/Delta_0.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    stress : array_like, shape (n, 6), (n, 3, 3) or (n, 3)
+        The coupling of each, as in `Block.two_level`.
+    splitting : float
+        The largest E = sqrt(Delta^2 + Delta_0^2) (J).
+    smallest : float
+        The smallest Delta_0 (J), below `splitting`.
+    rng : numpy.random.Generator
+        Where the numbers come from.
+
+    Returns
+    -------
+    list of Block
+        With Delta of both signs, evenly distributed for each Delta_0, and E up to `splitting`.
+
+    Raises
+    ------
+    TypeError
+        If n is no whole number, splitting or smallest is not one real number, or rng is no Generator; as
+        `Block.two_level` raises it for a stress.
+    ValueError
+        If n is negative, splitting or smallest is not positive, smallest is not below splitting, or stress is not of n
+        blocks; as `Block.two_level` raises it for a stress.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mbfast.superblock import ensembles
+    >>> rng = np.random.default_rng(1)
+    >>> stress = ensembles.isotropic_stress(8, 1e-19, rng=rng)
+    >>> blocks = ensembles.two_level_blocks(8, stress, 1e-23, 1e-26, rng=rng)
+    >>> len(blocks), max(np.ptp(block.energies) for block in blocks) < 1e-23
+    (8, True)
+    """
+    number, generator = _count("n", n), _generator(rng)
+    most, least = positive_number("splitting", splitting, unit="J"), positive_number("smallest", smallest, unit="J")
+    if least >= most:
+        raise ValueError(f"smallest must be below splitting, {most:g} J, got {least:g} J")
+    couplings = np.asarray(stress)
+    if couplings.ndim == 0 or len(couplings) != number:
+        raise ValueError(f"stress must be that of {number} blocks, got shape {couplings.shape}")
+    blocks: list[Block] = []
+    while len(blocks) < number:  # of pairs in a rectangle, those in the half disc
+        tunnelling = least * (most / least) ** generator.random()
+        asymmetry = most * generator.uniform(-1.0, 1.0)
+        if math.hypot(asymmetry, tunnelling) <= most:
+            blocks.append(Block.two_level(asymmetry, tunnelling, couplings[len(blocks)]))
+    return blocks
+
+
+def gaussian_blocks(
+    n: int, levels: int, spread: float, size: float, x: float = 0.0, *, ensemble: Ensemble = "GOE",
+    rng: np.random.Generator,
+) -> list[Block]:  # fmt: skip
+    """Draw blocks whose Hamiltonian and stresses are independent Gaussian matrices.
+
+    Parameters
+    ----------
+    n, levels : int
+        How many blocks, and levels of each.
+    spread : float
+        Standard deviation of the elements of H_0 off its diagonal (J): half the radius of Wigner's semicircle over the
+        square root of the number of levels.
+    size, x : float
+        Of the matrix elements <m|T_ij|n>, m != n, as in `isotropic_stress`.
+    ensemble : {"GOE", "GUE"}
+        Real symmetric or complex Hermitian matrices.
+    rng : numpy.random.Generator
+        Where the numbers come from.
+
+    Returns
+    -------
+    list of Block
+        Their elements on the diagonal have twice the variance (GOE) or the same (GUE).
+
+    Raises
+    ------
+    TypeError
+        If n or levels is no whole number, spread, size or x is not one real number, or rng is no Generator.
+    ValueError
+        If n is negative, levels is below 1, spread or size is not positive, x is below -2/3 or not finite, or ensemble
+        is unknown.
+    """
+    number, d, generator = _count("n", n), _count("levels", levels, 1), _generator(rng)
+    width = positive_number("spread", spread, unit="J")
+    require_choice("ensemble", ensemble, get_args(Ensemble))
+    parts = 1 if ensemble == "GOE" else 2
+    blocks = []
+    for _ in range(number):
+        # the same distribution in every basis: stresses are drawn in that of the levels
+        elements = isotropic_stress(parts * d * d, size, x, rng=generator).T.reshape(6, parts, d, d)
+        elements = np.concatenate([elements, width * generator.normal(size=(1, parts, d, d))])
+        matrices = elements[:, 0] if parts == 1 else (elements[:, 0] + 1j * elements[:, 1]) / math.sqrt(2.0)
+        matrices = (matrices + matrices.conj().swapaxes(1, 2)) / math.sqrt(2.0)
+        blocks.append(Block(np.linalg.eigvalsh(matrices[6]), matrices[:6]))
+    return blocks
+
+
+def _count(name: str, value: int, least: int = 0) -> int:
+    number = whole_number(name, value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
+def _generator(rng: object) -> np.random.Generator:
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r:.80}")
+    return rng
