@@ -493,3 +493,22 @@ def mean_mode(interaction, moment):
             h = 4 * np.pi * np.einsum("j,l,ik,kl", k, k, green, moment)
             total += w / 32 * 0.5 * (h + h.T)
     return total
+
+
+def on_block(matrices, s, dims):
+    """A matrix of block s, or several (..., d, d), as one on the product of all blocks, block 0 the slowest."""
+    before, after = np.eye(math.prod(dims[:s])), np.eye(math.prod(dims[s + 1 :]))
+    return np.kron(before, np.kron(matrices, after))
+
+
+def super_block(tensor, positions, energies, stresses):
+    """(2.16) by Kronecker products, in the basis of the blocks' levels; stresses (3, 3, d, d), or dipoles (3, d, d)."""
+    dims = [len(levels) for levels in energies]
+    total = sum(on_block(np.diag(levels), s, dims) for s, levels in enumerate(energies))
+    for s, t in itertools.permutations(range(len(dims)), 2):
+        coupling = tensor(positions[s] - positions[t])
+        for index in np.ndindex(coupling.shape):
+            half = len(index) // 2
+            first, second = stresses[s][index[:half]], stresses[t][index[half:]]
+            total = total + coupling[index] * on_block(first, s, dims) @ on_block(second, t, dims)
+    return total

@@ -7,8 +7,9 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 
-from mbfast._core.numba_private import Number, Sum, ir
+from mbfast._core.numba_private import Number, Sum
 
 
 @dataclass(frozen=True, slots=True)

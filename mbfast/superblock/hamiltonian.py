@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -58,8 +58,11 @@ class SuperBlock:
         Of the Hamiltonian: float64 where it is real in the basis that was chosen, else complex128.
     couplings : ndarray, shape (N, N, c, c)
         J, so that the interaction is the sum over all s, t of T_s J[s, t] T_t, T of c = 6 or 3 components (1/J).
-    nbytes : int
-        What the Hamiltonian takes beside the vectors that it is applied to (bytes).
+    diagonal : ndarray, shape (D,)
+        Of the Hamiltonian (J).
+    flips : ndarray, shape (N,), or None
+        If all blocks have two levels and diagonal stresses, H is the diagonal and the sum of flips[s] sigma_x (J): what
+        `mbfast.kernels.superblock` wants.
 
     Raises
     ------
@@ -105,11 +108,12 @@ class SuperBlock:
         self.levels = _check_levels(levels, problem)
         self.dims = tuple(block.n_levels for block in self.levels)
         self.n_blocks, self.dimension = len(self.dims), math.prod(self.dims)
-        self._refuse_memory("H|psi>", 2.0 * self.dimension)
+        self._local = [block.local for block in self.levels]
+        self.dtype = np.result_type(*(x for local in self._local for x in (local.hamiltonian, local.operators)))
+        self._refuse_memory("H|psi>", 2)
         self.positions = problem.geometry.reduced().T * problem.geometry.unit
         self.couplings = coupling_matrices(problem)
         self._strain = WEIGHTS * strain_six if interaction.components == WEIGHTS.size else np.zeros(3)
-        self._local = [block.local for block in self.levels]
         compositions = [local.composition for local in self._local]
         self._sum = BlockSum(
             [self.block_hamiltonian(s) for s in range(self.n_blocks)],
@@ -122,20 +126,27 @@ class SuperBlock:
         )
         self.dtype = np.dtype(np.float64 if self._sum.is_real else np.complex128)
 
-    def _refuse_memory(self, what: str, numbers: float) -> None:
-        """Raise a MemoryError if so many numbers do not fit beside the diagonal."""
-        needed, free = 8.0 * (self.dimension + numbers * (1 + 1)), available_memory()
-        if needed > free:
-            fits = int(math.log2(max(free / (8.0 * needed / self.dimension), 1.0)))
+    def _refuse_memory(self, what: str, vectors: float) -> None:
+        """Raise a MemoryError if so many vectors do not fit beside the diagonal."""
+        state = 8.0 + vectors * self.dtype.itemsize
+        free = available_memory()
+        fitting = max(free / state, 1.0)
+        if self.dimension > fitting:
+            states = float(min(self.dimension, 10**300))
             raise MemoryError(
-                f"{what} of {self.n_blocks} blocks with {self.dimension:.4g} states needs {needed / 1e9:.3g} GB, "
-                f"{free / 1e9:.3g} GB are available; what would fit: {fits} two-level blocks"
+                f"{what} of {self.n_blocks} blocks with {states:.4g} states needs {states * state / 1e9:.3g} GB, "
+                f"{free / 1e9:.3g} GB are available; what would fit: {fitting:.2g} states, as of {int(math.log2(fitting))} two-level blocks"
             )
 
     @property
     def diagonal(self) -> FloatArray:
         """The diagonal of the Hamiltonian (J), shape (D,)."""
         return self._sum.diagonal
+
+    @property
+    def flips(self) -> FloatArray | None:
+        """Of two-level blocks with diagonal stresses: what else the Hamiltonian is, sum of flips[s] sigma_x (J)."""
+        return self._sum.flips
 
     def block_hamiltonian(self, s: int) -> NDArray[Any]:
         """Hamiltonian of one block, with what an external strain and its own images add to it.
@@ -285,7 +296,7 @@ class SuperBlock:
         MemoryError
             If matrices of this size do not fit into memory; the message has the numbers.
         """
-        self._refuse_memory("the whole matrix", float(self.dimension) ** 2)
+        self._refuse_memory("the whole matrix", 2.0 * self.dimension)
         return self.apply(np.eye(self.dimension, dtype=self.dtype))
 
     def energies(self, k: int | None = None, *, threads: int | None = None) -> FloatArray:
@@ -371,12 +382,12 @@ class SuperBlock:
         waves = self._waves(wavevector)
         real = len(waves) == 1 and all(local.operators.dtype == np.float64 for local in self._local)
         states = self._states(psi, real=real)
-        self._refuse_memory("the stress", float(self.interaction.components * states.nbytes / 8))
-        result = np.zeros((self.interaction.components, *states.shape), states.dtype)
-        for factor, wave in zip((1.0, 1j), waves, strict=False):
-            for a, total in enumerate(result):
-                weighted = [w * local.stress[a] for w, local in zip(wave, self._local, strict=True)]
-                total += factor * self._apply(BlockSum(weighted), states, None, workers)
+        components = self.interaction.components
+        self._refuse_memory("the stress", (components + 2.0) * states.nbytes / (self.dimension * self.dtype.itemsize))
+        result = np.zeros((components, *states.shape), states.dtype)
+        for a, (factor, wave) in itertools.product(range(components), zip((1.0, 1j), waves, strict=False)):
+            weighted = [w * local.stress[a] for w, local in zip(wave, self._local, strict=True)]
+            result[a] += factor * self._apply(BlockSum(weighted), states, None, workers)
         return result
 
     def _waves(self, wavevector: ArrayLike | None) -> list[FloatArray]:

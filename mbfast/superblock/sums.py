@@ -63,7 +63,7 @@ class BlockSum:
         self.dimension = math.prod(self.dims)
         self._terms = list(self._off_diagonal())
         self.is_real = not any(matrix.imag.any() for _, matrix in self._terms)
-        only_flips = self.is_real and set(self.dims) == {2} and all(len(blocks) == 1 for blocks, _ in self._terms)
+        only_flips = self.is_real and set(self.dims) == {2} and {len(blocks) for blocks, _ in self._terms} == {1}
         self.flips = np.array([single[0, 1].real for single in singles]) if only_flips else None
 
     def _off_diagonal(self) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
@@ -94,7 +94,7 @@ class BlockSum:
                 self._along(t, self._values(t) @ self._pairs[s, t].T, fast) for t in fast if (s, t) in self._pairs
             ]
             if coupled:
-                columns.append(sum(coupled).T)
+                columns.append(np.sum(coupled, axis=0).T)
                 factors.append(self._along(s, self._values(s), slow))
         result = np.empty(self.dimension)
         sweeps.outer_sums(
@@ -109,7 +109,8 @@ class BlockSum:
 
     def _values(self, s: int) -> FloatArray:
         """Return the diagonals of a block's operators, (d, r)."""
-        return np.einsum("mii->im", self._operators[s]).real
+        diagonals: FloatArray = np.einsum("mii->im", self._operators[s]).real
+        return diagonals
 
     def _along(self, s: int, values: FloatArray, blocks: Sequence[int]) -> FloatArray:
         """Return what block s has in its states, (d, r), in all states of some blocks."""
@@ -148,7 +149,7 @@ class BlockSum:
         return found
 
     def _states(self, blocks: Sequence[int], dims: Sequence[int]) -> Indices:
-        """Return the numbers of the states of some blocks in those of blocks with these dims, the others in their first."""
+        """Return the numbers of the states of some blocks, the others in their first, where all have these dims."""
         result = np.zeros(1, np.int64)
         for s in blocks:
             result = (result[:, None] + np.arange(dims[s]) * math.prod(dims[s + 1 :])).ravel()
