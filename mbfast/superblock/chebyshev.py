@@ -15,7 +15,7 @@ from scipy.fft import dct
 from scipy.special import ive
 
 from mbfast._core.validate import FloatArray
-from mbfast.superblock.lanczos import Apply, Bounds, Vector
+from mbfast.superblock.lanczos import Bounds, Operator, Vector
 
 
 class Chebyshev:
@@ -23,8 +23,8 @@ class Chebyshev:
 
     Parameters
     ----------
-    apply : callable
-        H psi.
+    operator : Operator
+        H.
     start : ndarray, shape (D,)
     steps : int
         Vectors, at least 2.
@@ -34,32 +34,25 @@ class Chebyshev:
         Whether the Jackson kernel is applied.
     """
 
-    def __init__(self, apply: Apply, start: Vector, steps: int, interval: Bounds, *, damped: bool = False) -> None:
-        self._apply, self._start, self._steps = apply, start, steps
+    def __init__(self, operator: Operator, start: Vector, steps: int, interval: Bounds, *, damped: bool = False) -> None:
+        self._operator, self._start, self._steps = operator, start, steps
         self._interval, self._damped = interval, damped
         self._moments: list[float] = []
 
     def __iter__(self) -> Iterator[Vector]:
-        before, t = self._start, self._start  # the first is only read
-        for step in range(self._steps):
-            if step:
-                w = self._apply(t)
-                w -= self._interval.center * t
-                w *= (1.0 if step == 1 else 2.0) / self._interval.half
-                if step > 1:
-                    w -= before
-                before, t = t, w
-            self._add_moments(before, t, step)
+        operator, (center, half) = self._operator, self._interval
+        before, t, w = self._start.copy(), self._start.copy(), np.empty_like(self._start)
+        self._moments.append(operator.dot(t, t))
+        yield t
+        for step in range(1, self._steps):
+            operator.apply(t, w)
+            factor, last = (1.0, 0.0) if step == 1 else (2.0, -1.0)
+            even, odd = operator.step(factor / half, w, -factor * center / half, t, last, before)
+            # T_m T_n = (T_(m+n) + T_|m-n|)/2
+            self._moments.append(odd if step == 1 else 2.0 * odd - self._moments[1])
+            self._moments.append(2.0 * even - self._moments[0])
+            before, t, w = t, w, before
             yield t
-
-    def _add_moments(self, before: Vector, t: Vector, step: int) -> None:
-        """Add the moments of 2 step - 1 and 2 step, from T_m T_n = (T_(m+n) + T_|m-n|)/2."""
-        if step == 0:
-            self._moments.append(float(np.vdot(t, t).real))
-            return
-        odd = float(np.vdot(before, t).real)
-        self._moments.append(odd if step == 1 else 2.0 * odd - self._moments[1])
-        self._moments.append(2.0 * float(np.vdot(t, t).real) - self._moments[0])
 
     def __len__(self) -> int:
         """Vectors so far."""
@@ -93,14 +86,14 @@ def jackson(n: int) -> FloatArray:
     return result
 
 
-def thermal_state(apply: Apply, state: Vector, rate: float, interval: Bounds) -> Vector:
+def thermal_state(operator: Operator, state: Vector, rate: float, interval: Bounds) -> Vector:
     """Return exp(-rate (H - E))|state>, E (J) being the lower end of the interval; rate in 1/J."""
     z = rate * interval.half
     orders = np.arange(int(10.0 * np.sqrt(z)) + 40)  # exp(-n^2/2z) falls below rounding errors
     coefficients = 2.0 * ive(orders, z) * np.where(orders % 2, -1.0, 1.0)
     coefficients[0] *= 0.5
-    terms = Chebyshev(apply, state, 1 + int(np.flatnonzero(np.abs(coefficients) > 1e-17)[-1]), interval)
+    terms = Chebyshev(operator, state, 1 + int(np.flatnonzero(np.abs(coefficients) > 1e-17)[-1]), interval)
     result = np.zeros_like(state)
     for coefficient, t in zip(coefficients, terms, strict=False):
-        result += coefficient * t
+        operator.step(1.0, result, coefficient, t, 0.0, t)
     return result

@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
+from mbfast.superblock._kernels import recursions as kernels
 
 Vector: TypeAlias = NDArray[Any]
 """A state, float64 or complex128, shape (D,)."""
-Apply: TypeAlias = Callable[[Vector], Vector]
-"""What returns H psi (J) in a new array."""
 
 _ENDED = 1e-13  # of the largest coefficient: the vectors span all that the first one reaches
 _SAME = 1e-10  # of the spectrum's width: levels that rounding errors do not tell apart
 _FEW_VECTORS = 1 << 18  # states above which ARPACK keeps fewer vectors
 _LONGEST = 200  # steps for bounds
 _DENSE = 64  # states up to which the whole matrix is diagonalised
+_DEGENERATE = 16  # ground states that are looked for
 
 
 class Bounds(NamedTuple):
@@ -37,54 +38,85 @@ class Bounds(NamedTuple):
     half: float
 
 
+class Operator(NamedTuple):
+    """H, and the threads that it and sums over states take.
+
+    Attributes
+    ----------
+    apply : callable
+        Fills its second argument with H times the first, both (D,).
+    dimension, dtype, threads
+        D, and whether H is real.
+    """
+
+    apply: Callable[[Vector, Vector], object]
+    dimension: int
+    dtype: np.dtype[Any]
+    threads: int
+
+    def step(self, a: float, w: Vector, b: float, x: Vector, c: float, y: Vector) -> tuple[float, float]:
+        """Make w the sum a w + b x + c y; return the real parts of <w|w> and <x|w>."""
+        sums = self._in_tiles(kernels.step, (a, b, c), (w, x, y))
+        return float(sums[0]), float(sums[1])
+
+    def dot(self, x: Vector, y: Vector) -> float:
+        """Return the real part of <x|y>."""
+        return float(self._in_tiles(kernels.dot, (), (x, y))[0])
+
+    def _in_tiles(self, kernel: Callable[..., None], numbers: tuple[float, ...], states: tuple[Vector, ...]) -> FloatArray:
+        flat = [state.view(np.float64) for state in states]
+        n = -(-flat[0].size // kernels.TILE)
+        sums = np.zeros((n, 2))
+        pieces = [(n * i // self.threads, n * (i + 1) // self.threads) for i in range(self.threads)] if n > 16 else [(0, n)]
+        tiles.run(lambda piece: kernel(*piece, *numbers, *flat, sums), pieces, threads=self.threads)
+        result: FloatArray = sums.sum(axis=0)
+        return result
+
+
 class Lanczos:
-    """The recursion from a vector: iterating runs it, and yields its normalised vectors, none of which is kept.
+    """The recursion from a vector: iterating runs it, and yields its vectors, none of which is kept.
 
     Parameters
     ----------
-    apply : callable
-        H psi.
+    operator : Operator
+        H.
     start : ndarray, shape (D,)
         Not zero.
     steps : int
         Vectors, at least 1; fewer where they span an invariant space.
+    unit : float
+        An energy of the order of the levels (J).
     """
 
-    def __init__(self, apply: Apply, start: Vector, steps: int) -> None:
-        self._apply, self._start, self._steps = apply, start, steps
-        self._norm = float(np.linalg.norm(start))
+    def __init__(self, operator: Operator, start: Vector, steps: int, unit: float) -> None:
+        self._operator, self._start, self._steps, self._unit = operator, start, steps, unit
+        self._norm = operator.dot(start, start) ** 0.5
         self._alpha: list[float] = []
-        self._beta: list[float] = []
+        self._beta = [1.0]  # of the vectors, which are not normalised
 
     def __iter__(self) -> Iterator[Vector]:
-        q = self._start / self._norm
-        before = np.zeros_like(q)
-        scale = 0.0
+        q, operator = self._start / self._norm, self._operator
+        before, w = np.zeros_like(q), np.empty_like(q)
         for step in range(self._steps):
             yield q
-            w = self._apply(q)
-            self._alpha.append(float(np.vdot(q, w).real))
-            w -= self._alpha[-1] * q
-            if step:
-                before *= self._beta[-1]
-                w -= before
-            self._beta.append(float(np.linalg.norm(w)))
-            scale = max(scale, abs(self._alpha[-1]), self._beta[-1])
-            if self._beta[-1] <= _ENDED * scale:
+            operator.apply(q, w)
+            norm = self._beta[-1]
+            self._alpha.append(operator.dot(q, w) / (self._unit * norm**2))
+            last = norm / self._beta[-2] if step else 0.0
+            square, _ = operator.step(1.0 / (self._unit * norm), w, -self._alpha[-1] / norm, q, -last, before)
+            self._beta.append(square**0.5)
+            if self._beta[-1] <= _ENDED * max(*self._beta[1:], *map(abs, self._alpha)):
                 return
-            w /= self._beta[-1]
-            before, q = q, w
+            before, q, w = q, w, before
 
     def __len__(self) -> int:
         """Vectors so far."""
         return len(self._alpha)
 
     def _levels(self, n: int | None) -> tuple[FloatArray, FloatArray]:
-        alpha = np.array(self._alpha[:n])
-        beta = np.array(self._beta[: alpha.size - 1])
-        scale = max(np.abs(alpha).max(), beta.max(initial=0.0), np.finfo(float).tiny)
-        levels, vectors = eigh_tridiagonal(alpha / scale, beta / scale)
-        return levels * scale, vectors
+        n = len(self) if n is None else n
+        levels, vectors = eigh_tridiagonal(np.array(self._alpha[:n]), np.array(self._beta[1:n]))
+        return levels * self._unit, vectors
 
     def quadrature(self, n: int | None = None) -> tuple[FloatArray, FloatArray]:
         """Return levels (n,) in J and weights (n,): <start|f(H)|start> = sum of weight f(level), from n vectors."""
@@ -94,12 +126,12 @@ class Lanczos:
     def expansion(self, n: int | None = None) -> tuple[FloatArray, FloatArray]:
         """Return levels (n,) in J and coefficients (n, n): f(H)|start> = sum of vector_i coefficient_il f(level_l)."""
         levels, vectors = self._levels(n)
-        return levels, self._norm * vectors * vectors[0]
+        return levels, self._norm * vectors * vectors[0] / np.array(self._beta[: len(levels)])[:, None]
 
     def ends(self) -> tuple[float, float, float]:
-        """Return the lowest and the highest level so far, and the larger of the two residuals."""
+        """Return the lowest and the highest level so far, and the larger of the two residuals (J)."""
         levels, vectors = self._levels(None)
-        return levels[0], levels[-1], self._beta[-1] * float(np.abs(vectors[-1, [0, -1]]).max())
+        return levels[0], levels[-1], self._unit * self._beta[-1] * float(np.abs(vectors[-1, [0, -1]]).max())
 
 
 def random_vector(rng: np.random.Generator, dimension: int, dtype: np.dtype[Any]) -> Vector:
@@ -109,10 +141,13 @@ def random_vector(rng: np.random.Generator, dimension: int, dtype: np.dtype[Any]
     return np.array([1.0, 1.0j, -1.0, -1.0j])[rng.integers(0, 4, dimension)]
 
 
-def bounds(hamiltonian: LinearOperator) -> Bounds:
+def bounds(operator: Operator) -> Bounds:
     """Return an interval that has all levels, from the recursion of a fixed vector until its ends stand still."""
-    start = random_vector(np.random.default_rng(1), hamiltonian.shape[0], hamiltonian.dtype)
-    recursion = Lanczos(hamiltonian.matvec, start, min(_LONGEST, hamiltonian.shape[0]))
+    start = random_vector(np.random.default_rng(1), operator.dimension, operator.dtype)
+    image = np.empty_like(start)
+    operator.apply(start, image)
+    unit = (operator.dot(image, image) / operator.dimension) ** 0.5 or 1.0
+    recursion = Lanczos(operator, start, min(_LONGEST, operator.dimension), unit)
     for _ in recursion:
         if len(recursion) and len(recursion) % 20 == 0:
             low, high, residual = recursion.ends()
@@ -120,7 +155,7 @@ def bounds(hamiltonian: LinearOperator) -> Bounds:
                 break
     low, high, residual = recursion.ends()
     # what is left out below stays so small that exp(-beta H/2) keeps its digits
-    margin = residual + 1e-4 * (high - low) + 1e-12 * max(abs(low), abs(high)) + np.finfo(float).tiny
+    margin = residual + 1e-4 * (high - low) + 1e-12 * unit
     return Bounds(0.5 * (low + high), 0.5 * (high - low) + margin)
 
 
@@ -129,30 +164,31 @@ def arpack_vectors(dimension: int) -> int:
     return 20 if dimension <= _FEW_VECTORS else 10
 
 
-def ground_states(hamiltonian: LinearOperator, interval: Bounds) -> tuple[float, Vector]:
+def ground_states(operator: Operator, interval: Bounds) -> tuple[float, Vector]:
     """Return the lowest level (J) and all states (g, D) that have it, to 1e-10 of the spectrum's width."""
-    dimension = hamiltonian.shape[0]
-    if dimension <= _DENSE:
-        levels, vectors = np.linalg.eigh(hamiltonian.matmat(np.eye(dimension, dtype=hamiltonian.dtype)) / interval.half)
-        same = levels - levels[0] <= 2.0 * _SAME
-        return float(levels[0]) * interval.half, np.ascontiguousarray(vectors[:, same].T)
+    dimension = operator.dimension
     # ARPACK takes 1e-11 for small, whatever the unit
-    reduced = LinearOperator(
-        hamiltonian.shape,
-        lambda x: (hamiltonian.matvec(x) - interval.center * np.ravel(x)) / interval.half,
-        dtype=hamiltonian.dtype,
-    )
-    start = random_vector(np.random.default_rng(2), dimension, hamiltonian.dtype)
+    def reduced(x: Vector) -> Vector:
+        state, result = np.ravel(x), np.empty(dimension, operator.dtype)
+        operator.apply(state, result)
+        operator.step(1.0 / interval.half, result, -interval.center / interval.half, state, 0.0, state)
+        return result
+
     wanted = 2  # one more than there are ground states
     while True:
-        kept = max(arpack_vectors(dimension), 2 * wanted + 1)
-        levels, vectors = eigsh(reduced, k=wanted, which="SA", v0=start, ncv=min(kept, dimension))
-        order = np.argsort(levels)
-        levels, vectors = levels[order], vectors[:, order]
+        if dimension <= max(_DENSE, 2 * wanted):
+            matrix = np.stack([reduced(column) for column in np.eye(dimension, dtype=operator.dtype)], axis=1)
+            levels, vectors = np.linalg.eigh(matrix)
+        else:
+            start = random_vector(np.random.default_rng(2), dimension, operator.dtype)
+            h = LinearOperator((dimension, dimension), matvec=reduced, dtype=operator.dtype)
+            kept = min(max(arpack_vectors(dimension), 2 * wanted + 1), dimension)
+            levels, vectors = eigsh(h, k=wanted, which="SA", v0=start, ncv=kept)
+            order = np.argsort(levels)
+            levels, vectors = levels[order], vectors[:, order]
         same = levels - levels[0] <= 2.0 * _SAME
-        if not same.all() or wanted > 16:
-            break
+        if not same.all() or len(levels) == dimension:
+            return float(levels[0]) * interval.half + interval.center, np.ascontiguousarray(vectors[:, same].T)
+        if wanted > _DEGENERATE:
+            raise ValueError(f"temperature must be positive here: there are {wanted} ground states or more")
         wanted *= 2
-    if same.all():
-        raise ValueError(f"temperature must be positive here: there are {wanted} ground states or more")
-    return float(levels[0]) * interval.half + interval.center, np.ascontiguousarray(vectors[:, same].T)

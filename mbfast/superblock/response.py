@@ -238,7 +238,7 @@ def susceptibility(
     if route == "exact":
         samples, total_width, n = [routes.exact(task)], width, 0
     else:
-        hamiltonian = super_block.hamiltonian(threads=task.threads)
+        hamiltonian = task.hamiltonian()
         by = routes.plan(task, route, hamiltonian, bounds(hamiltonian), steps)
         total_width, n = by.width, by.steps
         if kelvin == 0.0:
@@ -246,6 +246,7 @@ def susceptibility(
         else:
             generator, count = np.random.default_rng(rng), vectors
             samples = [routes.thermal(task, by, generator) for _ in range(vectors)]
+    mixing *= task.unit**2
     finish = _Finish(frequencies, task, mixing, np.pi / (units.HBAR * box), reduced)
     parts = [finish(sample) for sample in samples]
     if relaxational:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,14 +11,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.sparse.linalg import LinearOperator
 
 from mbfast import units
 from mbfast._core.machine import available_memory
 from mbfast._core.validate import FloatArray
 from mbfast.spectra.thermal import thermal_ratio
 from mbfast.superblock.chebyshev import Chebyshev, thermal_state
-from mbfast.superblock.lanczos import Apply, Bounds, Lanczos, Vector, arpack_vectors, ground_states, random_vector
+from mbfast.superblock.lanczos import Bounds, Lanczos, Operator, Vector, arpack_vectors, ground_states, random_vector
 from mbfast.superblock.lines import Lines, Shape
 from mbfast.superblock.sums import BlockSum
 
@@ -52,7 +52,7 @@ class Recursion(Protocol):
 class Plan(NamedTuple):
     """How recursions are run: H, where its levels are, what starts one, how many steps, and its lines' width."""
 
-    hamiltonian: LinearOperator
+    operator: Operator
     interval: Bounds
     start: Callable[[Vector], Recursion]
     steps: int
@@ -86,13 +86,29 @@ class Task:
         """1/(k_B T)."""
         return 1.0 / (units.K_B * self.temperature)
 
+    @functools.cached_property
+    def unit(self) -> float:
+        """What operators are divided by: the largest element of a block's stress (J)."""
+        return max(float(np.abs(self.system.block_stress(s)).max()) for s in range(self.system.n_blocks)) or 1.0
+
     def operators(self) -> Iterator[tuple[int, Callable[[Vector], Vector]]]:
-        """Yield row and Hermitian operator, as a function of states (D,) or (D, n), for all rows and waves."""
-        stresses = [self.system.block_stress(s) for s in range(self.system.n_blocks)]
+        """Yield row and Hermitian operator, as a function of states (D,) or (D, n), for all rows and waves.
+
+        They are stresses divided by the unit.
+        """
+        stresses = [self.system.block_stress(s) / self.unit for s in range(self.system.n_blocks)]
         for row, combination in enumerate(self.combinations):
             for wave in self.waves:
                 parts = [w * np.tensordot(combination, t, axes=1) for w, t in zip(wave, stresses, strict=True)]
                 yield row, partial(_applied, BlockSum(parts), threads=self.threads)
+
+    def hamiltonian(self) -> Operator:
+        """Return H for recursions."""
+
+        def apply(psi: Vector, out: Vector) -> None:
+            self.system.apply(psi, out=out, threads=self.threads)
+
+        return Operator(apply, self.system.dimension, self.system.dtype, self.threads)
 
     def lines(self, half: float) -> Lines:
         """Return lines to be filled, between levels in an interval of half that width (J)."""
@@ -146,7 +162,7 @@ def exact(task: Task) -> Sample:
 
 
 def plan(
-    task: Task, route: Literal["lanczos", "chebyshev"], hamiltonian: LinearOperator, interval: Bounds, steps: int | None
+    task: Task, route: Literal["lanczos", "chebyshev"], operator: Operator, interval: Bounds, steps: int | None
 ) -> Plan:
     """Return how recursions are run."""
     ground, scale = task.temperature == 0.0, interval.half / units.HBAR
@@ -154,11 +170,11 @@ def plan(
     n = needed if steps is None else steps
     if route == "lanczos":
         n = min(n, task.system.dimension, n if steps else _LONGEST[not ground])
-        return Plan(hamiltonian, interval, partial(Lanczos, hamiltonian.matvec, steps=n), n, task.width)
+        return Plan(operator, interval, partial(Lanczos, operator, steps=n, unit=interval.half), n, task.width)
     damped = n < needed
     own = np.pi * scale * (1.0 / (2 * n - 1) if ground else 2.0**0.5 / n) if damped else 0.0
-    start = partial(Chebyshev, hamiltonian.matvec, steps=n, interval=interval, damped=damped)
-    return Plan(hamiltonian, interval, start, n, float(np.hypot(task.width, own)))
+    start = partial(Chebyshev, operator, steps=n, interval=interval, damped=damped)
+    return Plan(operator, interval, start, n, float(np.hypot(task.width, own)))
 
 
 def _part(chain: Recursion) -> int:
@@ -170,7 +186,7 @@ def ground(task: Task, by: Plan) -> Sample:
     """Return the lines from the ground states, by the quadrature of each operator on them."""
     kept = arpack_vectors(task.system.dimension) + 8.0
     task.require_memory(f"{kept:.0f} vectors", kept, "one two-level block less takes half of it")
-    lowest, states = ground_states(by.hamiltonian, by.interval)
+    lowest, states = ground_states(by.operator, by.interval)
     lines, shorter = task.lines(by.interval.half), task.lines(by.interval.half)
     for row, operator in task.operators():
         for state in states:
@@ -192,10 +208,10 @@ def thermal(task: Task, by: Plan, rng: np.random.Generator) -> Sample:
     kept, size = 0.5 * (by.steps + _BATCH) + 8.0, dimension * dtype.itemsize
     fits = int(2.0 * (available_memory() / size - 8.0) - _BATCH)
     task.require_memory(f"{kept:.0f} vectors for {by.steps} steps", kept, f"steps={max(fits, 0)} would fit")
-    state = thermal_state(by.hamiltonian.matvec, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval)
+    state = thermal_state(by.operator, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval)
     chain, bras = by.start(state), np.empty((by.steps, dimension), _single(dtype))
-    for bra, vector in zip(bras, chain, strict=False):
-        bra[...] = vector
+    for number, vector in enumerate(chain):
+        bras[number] = vector
     lines, shorter = task.lines(by.interval.half), task.lines(by.interval.half)
     for row, operator in task.operators():
         excited = operator(state)
