@@ -356,12 +356,16 @@ class _Finish:
 
 
 def _jackknife(sums: FloatArray, norms: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the sum (...) of sums (n, ...) over that of norms (n,), and its standard error by leaving out one each."""
+    """Return the sum (...) of sums (n, ...) over that of norms (n,), and its standard error.
+
+    Both from what it is without one of them each: the first also loses its bias of order 1/n.
+    """
     n, whole, norm = len(sums), sums.sum(axis=0), norms.sum()
     if n == 1:
         return whole / norm, np.zeros_like(whole)
     others = (whole - sums) / (norm - norms).reshape(-1, *[1] * whole.ndim)
-    return whole / norm, np.sqrt((n - 1.0) / n * ((others - others.mean(axis=0)) ** 2).sum(axis=0))
+    mean = others.mean(axis=0)
+    return n * whole / norm - (n - 1) * mean, np.sqrt((n - 1) / n * ((others - mean) ** 2).sum(axis=0))
 
 
 def _packed(values: FloatArray, rank: int, components: Components) -> Values:

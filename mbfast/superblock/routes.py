@@ -211,7 +211,7 @@ def thermal(task: Task, by: Plan, rng: np.random.Generator) -> Sample:
     state = thermal_state(by.operator, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval)
     chain, bras = by.start(state), np.empty((by.steps, dimension), _single(dtype))
     for number, vector in enumerate(chain):
-        bras[number] = vector
+        np.conjugate(vector, out=bras[number], casting="same_kind")
     lines, shorter = task.lines(by.interval.half), task.lines(by.interval.half)
     for row, operator in task.operators():
         excited = operator(state)
@@ -231,9 +231,12 @@ def _single(dtype: np.dtype[np.generic]) -> type[np.float32 | np.complex64]:
 
 
 def _overlaps(bras: Vector, chain: Recursion, operator: Callable[[Vector], Vector]) -> FloatArray:
-    """Return the real parts of <bra|A|vector> (bras, vectors of the chain)."""
-    kets = (operator(vector) for vector in chain)
-    products = []
-    while batch := [ket.astype(_single(ket.dtype)) for ket in itertools.islice(kets, _BATCH)]:
-        products.append((bras.conj() @ np.array(batch).T).real.astype(np.float64))
+    """Return the real parts of <bra|A|vector> (bras, vectors of the chain); the bras are conjugated already."""
+    kets, products = (operator(vector) for vector in chain), []
+    for first in kets:
+        batch, n = np.empty((_BATCH, first.size), _single(first.dtype)), 1
+        batch[0] = first
+        for n, ket in enumerate(itertools.islice(kets, _BATCH - 1), 2):
+            batch[n - 1] = ket
+        products.append((bras @ batch[:n].T).real.astype(np.float64))
     return np.concatenate(products, axis=1)
