@@ -14,6 +14,7 @@ from mbfast.files.flow import read_flow_config
 from mbfast.glasses import medium
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
+from mbfast.superblock import ensembles
 
 OMEGA = np.geomspace(1e6, 1e10, 12)
 ABSORPTION = -OMEGA * np.exp(-OMEGA / 1e9)
@@ -29,6 +30,9 @@ DISPERSION = mbfast.KramersKronigPlan(OMEGA)
 FIELD = mbfast.DirectField(DIPOLES, POINTS)
 FLOW = mbfast.flow(SPECTRUM, SILICA, stop=5e-9)
 RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
+BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
+SUPER = mbfast.SuperBlock(DIPOLES, POINTS, BLOCK)
+RNG = np.random.default_rng(1)
 
 SUM = {"interaction": DIPOLES, "blocks": POINTS, "moments": MOMENTS}
 NODES = {"omega": OMEGA}
@@ -86,6 +90,15 @@ CALLS = {
     "glasses.medium": (medium, {"glass": "a-SiO2"}),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
+    "superblock.ensembles.gaussian_blocks": (
+        ensembles.gaussian_blocks, {"n": 1, "levels": 3, "spread": 1e-24, "size": 1e-19, "rng": RNG},
+    ),
+    "superblock.ensembles.isotropic_stress": (ensembles.isotropic_stress, {"n": 2, "size": 1e-19, "rng": RNG}),
+    "superblock.ensembles.two_level_blocks": (
+        ensembles.two_level_blocks,
+        {"n": 1, "stress": [[1e-30, 0.0, 0.0]], "splitting": 1e-23, "smallest": 1e-25, "rng": RNG},
+    ),
+    "Block": (mbfast.Block, {"energies": [0.0, 1e-24], "stress": np.zeros((3, 2, 2))}),
     "BlockLattice": (mbfast.BlockLattice, {"shape": (2, 1, 1), "spacing": 5e-9}),
     "ConvolutionPlan": (mbfast.ConvolutionPlan, NODES),
     "DipoleInteraction": (mbfast.DipoleInteraction, {"permittivity": 1e-11}),
@@ -96,10 +109,12 @@ CALLS = {
     "KramersKronigPlan": (mbfast.KramersKronigPlan, NODES),
     "Spectrum": (mbfast.Spectrum, {**NODES, "longitudinal": ABSORPTION, "transverse": ABSORPTION}),
     "StressInteraction": (mbfast.StressInteraction, DENSITY),
+    "SuperBlock": (mbfast.SuperBlock, {"interaction": DIPOLES, "blocks": POINTS, "levels": BLOCK}),
     "TwoLevelSystem": (
         mbfast.TwoLevelSystem,
         {"asymmetry": 1e-24, "tunnelling": 1e-24, "gamma_l": 1e-19, "gamma_t": 1e-19},
     ),
+    "Block.two_level": (mbfast.Block.two_level, {"asymmetry": 0.0, "tunnelling": 1e-24, "stress": [1e-30, 0.0, 0.0]}),
     "ConvolutionPlan.__call__": (CONVOLUTION, {"f": ABSORPTION}),
     "ConvolutionPlan.pair": (CONVOLUTION.pair, {"f": ABSORPTION, "g": ABSORPTION}),
     "ConvolutionPlan.error": (CONVOLUTION.error, {"f": ABSORPTION}),
@@ -119,6 +134,12 @@ CALLS = {
     "Spectrum.convolve": (SPECTRUM.convolve, {}),
     "Spectrum.kramers_kronig": (SPECTRUM.kramers_kronig, {"polarization": "transverse"}),
     "StressInteraction.of": (mbfast.StressInteraction.of, {"glass": "a-SiO2"}),
+    "SuperBlock.apply": (SUPER.apply, {"psi": np.ones(4)}),
+    "SuperBlock.block_hamiltonian": (SUPER.block_hamiltonian, {"s": 1}),
+    "SuperBlock.block_stress": (SUPER.block_stress, {"s": 1}),
+    "SuperBlock.energies": (SUPER.energies, {}),
+    "SuperBlock.hamiltonian": (SUPER.hamiltonian, {}),
+    "SuperBlock.stress": (SUPER.stress, {"psi": np.ones(4)}),
     "TwoLevelSystem.hamiltonian": (SYSTEM.hamiltonian, {}),
     "TwoLevelSystem.coupling": (SYSTEM.coupling, {"polarization": "transverse"}),
     "TwoLevelSystem.absorption_rate": (
@@ -206,6 +227,7 @@ WRONG = {
     "dielectric": FINITE,
     "dr": [*VECTORS[:-1], [1e300, 0.0, 0.0]],
     "energies": [*FINITE, [], 1.0, [[0.0]]],
+    "ensemble": CHOICE,
     "exclude": [None, WORDS, 5, [5], OBJECT, [None], ["quartz"]],
     "f": SAMPLES,
     "file": PATH,
@@ -223,10 +245,12 @@ WRONG = {
     "inverse": FLAG,
     "k_l": [*FINITE, -1.0, 1e300],
     "k_t": [*FINITE, -1.0, 1e300],
+    "k": [0, -1, 1.5, "2", [1], np.nan, True, OBJECT, 5],
     "keep": CHOICE,
     "kind": CHOICE,
     "known": unless_none(SAMPLES),
     "lattice": [None, WORDS, 5, mbfast.BlockLattice, POINTS],
+    "levels": [None, WORDS, 5, OBJECT, [None], [BLOCK], mbfast.Block([0.0], np.zeros((6, 1, 1)))],
     "linear": FLAG,
     "longitudinal": SAMPLES,
     "macroscopic": CHOICE,
@@ -234,6 +258,7 @@ WRONG = {
     "modulus": POSITIVE,
     "moment_change": CHOICE,
     "moments": [*FINITE, 5.0, MOMENTS[:1], [1.0, 2.0]],
+    "n": [-1, 1.5, "2", [1], np.nan, True, None, OBJECT],
     "n0": [*POSITIVE, 1.0],
     "names": [5, WORDS, OBJECT],
     "offsets": DIRECTION,
@@ -245,17 +270,24 @@ WRONG = {
     "polarization": [*CHOICE[:-1], None, [1.0, 2.0], np.nan],
     "power": NUMBER,
     "progress": ["yes", 5, None, OBJECT],
+    "psi": [WORDS, OBJECT, {"a": 1}, RAGGED, None, [True] * 4, ["1.0"] * 4, [1.0, 2.0], 5.0],
     "r": VECTORS,
     "reduced": FLAG,
     "reference": FINITE,
+    "rng": [None, 5, WORDS, OBJECT, np.random],
     "rtol": [WORDS, 0.0, -1.0, 0.5, np.nan, np.inf, [1e-3], OBJECT],
     "run": [None, WORDS, 5, mbfast.Flow, OBJECT],
     "second": CHOICE,
     "first": CHOICE,
+    "s": [-1, 2, 1.5, "1", [1], np.nan, True, None, OBJECT],
     "shape": [WORDS, 5.5, (1, 2), (1, 2, -1), (1, 2, 1.5), None, OBJECT, (1, 2, True)],
     "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], OBJECT],
+    "size": ONE_POSITIVE,
+    "smallest": [*ONE_POSITIVE, 1e-22],
     "spacing": ONE_POSITIVE,
     "spectrum": [None, WORDS, 5, mbfast.Spectrum, OMEGA[:2]],
+    "splitting": ONE_POSITIVE,
+    "spread": ONE_POSITIVE,
     "start": POSITIVE,
     "stop": POSITIVE,
     "strain": [*NUMBER, 1e300],
@@ -270,6 +302,9 @@ WRONG = {
     "tunnelling_t": POSITIVE,
     "flow(interaction)": INTERACTION[:-1],  # takes several
     **{f"glasses.medium({number})": [] for number in ("density", "c_l", "c_t")},  # left to the interaction
+    "superblock.ensembles.gaussian_blocks(levels)": COUNT,
+    "superblock.ensembles.gaussian_blocks(x)": [*NUMBER, -0.7],
+    "superblock.ensembles.isotropic_stress(x)": [*NUMBER, -0.7],
     "isotropic_tensor(longitudinal)": FINITE,
     "isotropic_tensor(transverse)": FINITE,
     **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},

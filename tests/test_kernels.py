@@ -65,6 +65,7 @@ PUBLIC = {
         "source_field": "targets source moment c0 c1 c2 out",
         "change_moment": "s new positions moments c0 c1 c2 field",
     },
+    "superblock": {"add_flips": "flips x y"},
 }
 EPS = sys.float_info.epsilon
 C = UNIT_STRESS.coefficients

@@ -1,4 +1,4 @@
-"""Super blocks: the Hamiltonian against Kronecker products, closed forms, invariances, classical energies, ensembles."""
+"""Super blocks against Kronecker products, closed forms, invariances and classical energies; ensembles of blocks."""
 
 import itertools
 import pickle
@@ -289,7 +289,7 @@ def test_a_small_strain_changes_couplings_by_their_derivative():
 
 
 def test_total_stress_of_a_wave():
-    made, positions, blocks = system(14, ["wells", "complex3", "real2"])
+    made, positions, _ = system(14, ["wells", "complex3", "real2"])
     psi = np.random.default_rng(15).normal(size=(made.dimension, 2, 2)) @ [1, 1j]
     for k in (None, [0.0, 0.0, 0.0], [1e8, -2e8, 3e8]):
         result = made.stress(psi, k)

@@ -293,16 +293,11 @@ class Number:
             return self.value, other.lanes(kind.count)
         return self.lanes(other.value.type.count), other.value
 
-    @property
-    def is_real(self) -> bool:
-        """Whether it, or its lanes, are real numbers."""
-        return isinstance(getattr(self.value.type, "element", self.value.type), ir.DoubleType)
-
     def _with(self, real: str, whole: str, other: Any, *, first: bool = True) -> Number:
         pair = self.pair(other) if first else self.pair(other)[::-1]
-        operation = getattr(self.builder, real if self.is_real else whole)
-        flags = (_VECTOR_FLAGS if hasattr(pair[0].type, "count") else _FLAGS) if self.is_real else ()
-        return Number(self.builder, operation(*pair, flags=flags))
+        is_real = isinstance(getattr(pair[0].type, "element", pair[0].type), ir.DoubleType)
+        flags = (_VECTOR_FLAGS if hasattr(pair[0].type, "count") else _FLAGS) if is_real else ()
+        return Number(self.builder, getattr(self.builder, real if is_real else whole)(*pair, flags=flags))
 
     def __add__(self, other: Any) -> Number:
         return self._with("fadd", "add", other)
@@ -313,30 +308,14 @@ class Number:
     def __mul__(self, other: Any) -> Number:
         return self._with("fmul", "mul", other)
 
-    def __truediv__(self, other: Any) -> Number:
-        return self._with("fdiv", "sdiv", other)
-
-    def __floordiv__(self, other: Any) -> Number:  # of whole numbers that are not negative
-        return self._with("fdiv", "udiv", other)
-
     def __radd__(self, other: Any) -> Number:
         return self._with("fadd", "add", other, first=False)
-
-    def __rsub__(self, other: Any) -> Number:
-        return self._with("fsub", "sub", other, first=False)
 
     def __rmul__(self, other: Any) -> Number:
         return self._with("fmul", "mul", other, first=False)
 
-    def __rtruediv__(self, other: Any) -> Number:
-        return self._with("fdiv", "sdiv", other, first=False)
-
     def __neg__(self) -> Number:
         return self._with("fsub", "sub", -0.0, first=False)
-
-    def __gt__(self, other: Any) -> Number:
-        compare = self.builder.fcmp_ordered if self.is_real else self.builder.icmp_signed
-        return Number(self.builder, compare(">", *self.pair(other)))
 
 
 class Sum(Number):
@@ -440,10 +419,7 @@ class Eight:
 
     def spread(self, number: Any) -> Any:
         """Return eight times the number."""
-        nothing = ir.Constant(self._vector, ir.Undefined)
-        first = self._builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8)
-        return self._builder.shuffle_vector(first, nothing, zeros)
+        return Number(self._builder, number).lanes(8)
 
     def times(self, a: Any, b: Any) -> Any:
         """Return a b."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 
-from mbfast._core.numba_private import Number, Sum
+from mbfast._core.numba_private import Number, Sum, part
+
+ir = part("llvmlite:ir")
 
 
 @dataclass(frozen=True, slots=True)

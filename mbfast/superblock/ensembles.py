@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, bounded_number, positive_number, require_choice, whole_number
+from mbfast._core.validate import FloatArray, bounded_number, float_array, positive_number, require_choice, whole_number
 from mbfast.superblock.block import Block
 
 Ensemble = Literal["GOE", "GUE"]
@@ -39,6 +39,13 @@ def isotropic_stress(n: int, size: float, x: float = 0.0, *, rng: np.random.Gene
         If n is no whole number, size or x is not one real number, or rng is no Generator.
     ValueError
         If n is negative, size is not positive, or x is below -2/3 or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mbfast.superblock import ensembles
+    >>> ensembles.isotropic_stress(4, 1e-19, rng=np.random.default_rng(1)).shape
+    (4, 6)
     """
     number, generator = _count("n", n), _generator(rng)
     t, ratio = positive_number("size", size, unit="J"), bounded_number("x", x)
@@ -76,11 +83,11 @@ def two_level_blocks(
     Raises
     ------
     TypeError
-        If n is no whole number, splitting or smallest is not one real number, or rng is no Generator; as
-        `Block.two_level` raises it for a stress.
+        If n is no whole number, splitting or smallest is not one real number, stress does not consist of real numbers,
+        or rng is no Generator.
     ValueError
         If n is negative, splitting or smallest is not positive, smallest is not below splitting, or stress is not of n
-        blocks; as `Block.two_level` raises it for a stress.
+        blocks, or one that `Block.two_level` refuses.
 
     Examples
     --------
@@ -89,14 +96,14 @@ def two_level_blocks(
     >>> rng = np.random.default_rng(1)
     >>> stress = ensembles.isotropic_stress(8, 1e-19, rng=rng)
     >>> blocks = ensembles.two_level_blocks(8, stress, 1e-23, 1e-26, rng=rng)
-    >>> len(blocks), max(np.ptp(block.energies) for block in blocks) < 1e-23
+    >>> len(blocks), bool(max(np.ptp(block.energies) for block in blocks) < 1e-23)
     (8, True)
     """
     number, generator = _count("n", n), _generator(rng)
     most, least = positive_number("splitting", splitting, unit="J"), positive_number("smallest", smallest, unit="J")
     if least >= most:
         raise ValueError(f"smallest must be below splitting, {most:g} J, got {least:g} J")
-    couplings = np.asarray(stress)
+    couplings = float_array("stress", stress)
     if couplings.ndim == 0 or len(couplings) != number:
         raise ValueError(f"stress must be that of {number} blocks, got shape {couplings.shape}")
     blocks: list[Block] = []
@@ -140,6 +147,13 @@ def gaussian_blocks(
     ValueError
         If n is negative, levels is below 1, spread or size is not positive, x is below -2/3 or not finite, or ensemble
         is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mbfast.superblock import ensembles
+    >>> ensembles.gaussian_blocks(2, 4, 1e-24, 1e-19, ensemble="GUE", rng=np.random.default_rng(1))
+    [<Block: 4 levels, stress, complex128>, <Block: 4 levels, stress, complex128>]
     """
     number, d, generator = _count("n", n), _count("levels", levels, 1), _generator(rng)
     width = positive_number("spread", spread, unit="J")

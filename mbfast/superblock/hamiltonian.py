@@ -89,7 +89,7 @@ class SuperBlock:
     >>> block = mbfast.Block.two_level(0.0, 1e-24, [0, 0, 0, 0, 0, 1.6e-19])
     >>> pair = mbfast.SuperBlock(silica, [[0, 0, 0], [0, 0, 5e-9]], block)
     >>> print(pair.dimension, pair.energies().round(26))
-    4 [-1.e-24 -5.e-26  5.e-26  1.e-24]
+    4 [-1.01e-24 -1.10e-25  1.10e-25  1.01e-24]
     """
 
     interaction: Interaction
@@ -135,7 +135,8 @@ class SuperBlock:
             states = float(min(self.dimension, 10**300))
             raise MemoryError(
                 f"{what} of {self.n_blocks} blocks with {states:.4g} states needs {states * state / 1e9:.3g} GB, "
-                f"{free / 1e9:.3g} GB are available; what would fit: {fitting:.2g} states, as of {int(math.log2(fitting))} two-level blocks"
+                f"{free / 1e9:.3g} GB are available; what would fit: {fitting:.2g} states, "
+                f"{int(math.log2(fitting))} two-level blocks"
             )
 
     @property
@@ -284,18 +285,7 @@ class SuperBlock:
         return LinearOperator(shape, matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
 
     def dense(self) -> NDArray[Any]:
-        """Return the Hamiltonian as a matrix.
-
-        Returns
-        -------
-        ndarray, shape (D, D)
-            Of `dtype`, in J.
-
-        Raises
-        ------
-        MemoryError
-            If matrices of this size do not fit into memory; the message has the numbers.
-        """
+        """Return the matrix of the Hamiltonian, (D, D) of `dtype` (J); a MemoryError says what would fit if it is too large."""
         self._refuse_memory("the whole matrix", 2.0 * self.dimension)
         return self.apply(np.eye(self.dimension, dtype=self.dtype))
 

@@ -172,9 +172,9 @@ class BlockSum:
 
             total = (kron(*both[0], "csr") + kron(*both[1], "csr")).tocsr()
         counts = np.diff(total.indptr)
-        starts = np.concatenate([[0], np.cumsum(counts + counts % 2)])
-        places = np.arange(total.nnz) + np.repeat(starts[:-1] - total.indptr[:-1], counts)
-        columns, values = np.zeros(starts[-1], np.int64), np.zeros(starts[-1])
+        starts = np.concatenate([[0], np.cumsum((counts + 1) // 2)])  # in pairs
+        places = np.arange(total.nnz) + np.repeat(2 * starts[:-1] - total.indptr[:-1], counts)
+        columns, values = np.zeros(2 * starts[-1], np.int64), np.zeros(2 * starts[-1])
         columns[places], values[places] = total.indices * sweeps.SIDE, total.data.real
         others = [s for s in range(len(self.dims)) if s not in group]
         return Sweep(starts, columns, values, self._states(group, self.dims), self._states(others, self.dims))

@@ -65,14 +65,15 @@ def high_flips(begin: int, end: int, flips: Any, stride: int, width: int, x: Any
 def _multiply(rows: Any, starts: Any, columns: Any, values: Any, u: Any, v: Any) -> None:
     """Fill rows of v, SIDE elements each, with a sparse matrix times those of u; columns count elements.
 
-    What a row has is even in number: of the sums each waits for the one before, so that there are two.
+    A row has its elements in pairs, and starts count these: of sums each waits for the one before, so there are two.
     """
     for row in counted(rows):
         first = starts[row]
         sums = [EIGHT.zeros(values[first]) for _ in range(SIDE // 4)]
-        for pair in counted((starts[row + 1] - first) // 2):
+        for pair in counted(starts[row + 1] - first):
             for one in range(2):
-                value, column = values[first + pair * 2 + one], columns[first + pair * 2 + one]
+                place = (first + pair) * 2 + one
+                value, column = values[place], columns[place]
                 for part in range(SIDE // 8):
                     sums[2 * part + one] += value * EIGHT.load(u, column + 8 * part)
         for part in range(SIDE // 8):
