@@ -69,6 +69,7 @@ KINDS = {
     "real": ["real3", "real2", "real3"],
     "complex": ["complex2", "complex4", "complex2"],
     "commuting": ["commuting2", "commuting3", "commuting2", "wells"],
+    "large": ["complex7", "real7"],
     "one": ["complex3"],
     "single level": ["real2", "real1", "wells"],
 }

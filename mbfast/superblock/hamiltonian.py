@@ -285,7 +285,7 @@ class SuperBlock:
         return LinearOperator(shape, matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
 
     def dense(self) -> NDArray[Any]:
-        """Return the matrix of the Hamiltonian, (D, D) of `dtype` (J); a MemoryError says what would fit if it is too large."""
+        """Return the matrix of the Hamiltonian (J), (D, D) of `dtype`; a MemoryError has numbers if it does not fit."""
         self._refuse_memory("the whole matrix", 2.0 * self.dimension)
         return self.apply(np.eye(self.dimension, dtype=self.dtype))
 

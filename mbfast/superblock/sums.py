@@ -29,17 +29,18 @@ Indices = NDArray[np.int64]
 _LOW, _LOWEST = 11, 15
 _HIGH, _WIDTH = 9, 32  # blocks that are flipped in another sweep, and elements of a row: 131 kB each of x and y
 _ALONE, _CLUSTER = 256, 16  # states of the blocks of a sweep, and of each half of them where pairs are coupled
-_SMALL = 1 << 14  # elements that are not worth a thread
+_WORK = 10  # elements of a matrix that are work like that of one of flips
+_SMALL = 1 << 17  # elements of flips, or work like theirs, that are not worth a thread
 
 
 class Sweep(NamedTuple):
-    """A sparse matrix on some blocks, as the kernel wants it."""
+    """What is done for some blocks, as the kernel wants it."""
 
-    starts: Indices
-    columns: Indices
-    values: FloatArray
+    kernel: Callable[..., None]
+    matrices: tuple[Any, ...]
     rows: Indices  # states of these blocks, the others in their first one
     others: Indices  # states of the others, these blocks in their first one
+    work: int  # of a state of the others
 
 
 class BlockSum:
@@ -61,18 +62,27 @@ class BlockSum:
         self._singles, self._operators, self._pairs = singles, operators, pairs or {}
         self.dims = tuple(len(single) for single in singles)
         self.dimension = math.prod(self.dims)
+        self._products = {
+            (s, t): coupling for (s, t), coupling in self._pairs.items()
+            if len(coupling.T) * (self.dims[s] + self.dims[t]) < self.dims[s] * self.dims[t]
+            and not (self._is_diagonal(s) and self._is_diagonal(t))
+        }  # fmt: skip
         self._terms = list(self._off_diagonal())
-        self.is_real = not any(matrix.imag.any() for _, matrix in self._terms)
+        matrices = [m for _, m in self._terms] + [self._operators[s] for pair in self._products for s in pair]
+        self.is_real = not any(matrix.imag.any() for matrix in matrices)
         only_flips = self.is_real and set(self.dims) == {2} and {len(blocks) for blocks, _ in self._terms} == {1}
         self.flips = np.array([single[0, 1].real for single in singles]) if only_flips else None
 
+    def _is_diagonal(self, s: int) -> bool:
+        return not self._operators[s][:, ~np.eye(self.dims[s], dtype=bool)].any()
+
     def _off_diagonal(self) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
-        """Yield what each block, and each pair, has beside its diagonal, if anything."""
-        beside = [bool(o[:, ~np.eye(o.shape[-1], dtype=bool)].any()) for o in self._operators]
+        """Yield what each block, and each pair that is not done by products, has beside its diagonal, if anything."""
         singles = (((s,), single) for s, single in enumerate(self._singles))
         pairs = (
             ((s, t), sum(map(np.kron, self._operators[s], np.tensordot(coupling, self._operators[t], 1))))
-            for (s, t), coupling in self._pairs.items() if beside[s] or beside[t]
+            for (s, t), coupling in self._pairs.items()
+            if (s, t) not in self._products and not (self._is_diagonal(s) and self._is_diagonal(t))
         )  # fmt: skip
         for blocks, matrix in itertools.chain(singles, pairs):
             rest = matrix - np.diag(np.diagonal(matrix))
@@ -81,7 +91,17 @@ class BlockSum:
 
     @functools.cached_property
     def diagonal(self) -> FloatArray:
-        """The diagonal, (D,), from those of its slow and its fast half and what couples these."""
+        """The diagonal, (D,)."""
+        return self._whole_diagonal(self._pairs)
+
+    @functools.cached_property
+    def _alone(self) -> FloatArray:
+        """The diagonal without the pairs that are done by products, which have theirs."""
+        pairs = {pair: coupling for pair, coupling in self._pairs.items() if pair not in self._products}
+        return self._whole_diagonal(pairs) if self._products else self.diagonal
+
+    def _whole_diagonal(self, pairs: Pairs) -> FloatArray:
+        """Return the diagonal with some pairs, from those of its slow and its fast half and what couples these."""
         n = len(self.dims)
         middle = min(
             range(1, n + 1), key=lambda m: abs(math.log(self.dimension) - 2.0 * math.log(math.prod(self.dims[:m])))
@@ -90,17 +110,15 @@ class BlockSum:
         columns = [np.zeros((1, self._size(fast)))]
         factors = [np.zeros((self._size(slow), 1))]
         for s in slow:
-            coupled = [
-                self._along(t, self._values(t) @ self._pairs[s, t].T, fast) for t in fast if (s, t) in self._pairs
-            ]
+            coupled = [self._along(t, self._values(t) @ pairs[s, t].T, fast) for t in fast if (s, t) in pairs]
             if coupled:
                 columns.append(np.sum(coupled, axis=0).T)
                 factors.append(self._along(s, self._values(s), slow))
         result = np.empty(self.dimension)
+        of_halves = self._diagonal_of(slow, pairs), self._diagonal_of(fast, pairs)
         sweeps.outer_sums(
-            self._diagonal_of(slow), self._diagonal_of(fast), np.ascontiguousarray(np.concatenate(factors, axis=1)),
-            np.ascontiguousarray(np.concatenate(columns)), result,
-        )  # fmt: skip
+            *of_halves, np.ascontiguousarray(np.concatenate(factors, axis=1)), np.concatenate(columns), result
+        )
         result.setflags(write=False)
         return result
 
@@ -117,20 +135,20 @@ class BlockSum:
         before, after = (self._size([b for b in blocks if side(b)]) for side in (s.__gt__, s.__lt__))
         return np.tile(np.repeat(values, after, axis=0), (before, 1))
 
-    def _diagonal_of(self, blocks: Sequence[int]) -> FloatArray:
-        """Return the diagonal of the terms of some blocks alone."""
+    def _diagonal_of(self, blocks: Sequence[int], pairs: Pairs) -> FloatArray:
+        """Return the diagonal of the terms of some blocks alone, with some pairs."""
         result = np.zeros(self._size(blocks))
         for s in blocks:
             result += self._along(s, np.diagonal(self._singles[s]).real[:, None], blocks)[:, 0]
         for s, t in itertools.combinations(blocks, 2):
-            if (s, t) in self._pairs:
-                first = self._along(s, self._values(s) @ self._pairs[s, t], blocks)
+            if (s, t) in pairs:
+                first = self._along(s, self._values(s) @ pairs[s, t], blocks)
                 result += (first * self._along(t, self._values(t), blocks)).sum(axis=1)
         return result
 
     @functools.cached_property
     def _sweeps(self) -> list[Sweep]:
-        """Matrices that are together what is beside the diagonal."""
+        """What is done for some blocks at a time, and is together what is beside the diagonal."""
         coupled = any(len(blocks) > 1 for blocks, _ in self._terms)
         clusters: list[tuple[int, ...]] = []
         for s in range(len(self.dims)):
@@ -140,12 +158,12 @@ class BlockSum:
             else:
                 clusters.append((s,))
         groups = [a + b for a, b in itertools.combinations(clusters, 2)] if coupled and len(clusters) > 1 else clusters
-        found, terms = [], self._terms
+        found, terms = [self._product(s, t) for s, t in self._products], self._terms
         for group in groups:
             mine = [term for term in terms if set(term[0]) <= set(group)]
             terms = [term for term in terms if not set(term[0]) <= set(group)]
             if mine:
-                found.append(self._sweep(group, mine))
+                found.append(self._matrix(group, mine))
         return found
 
     def _states(self, blocks: Sequence[int], dims: Sequence[int]) -> Indices:
@@ -155,7 +173,8 @@ class BlockSum:
             result = (result[:, None] + np.arange(dims[s]) * math.prod(dims[s + 1 :])).ravel()
         return result
 
-    def _sweep(self, group: Sequence[int], terms: Sequence[tuple[tuple[int, ...], NDArray[Any]]]) -> Sweep:
+    def _matrix(self, group: Sequence[int], terms: Sequence[tuple[tuple[int, ...], NDArray[Any]]]) -> Sweep:
+        """Return the sweep that multiplies by the sum of some terms on a group of blocks."""
         from scipy.sparse import coo_array  # noqa: PLC0415
 
         dims = [d if s in group else 1 for s, d in enumerate(self.dims)]
@@ -166,37 +185,48 @@ class BlockSum:
             mine, rest = self._states(blocks, dims), self._states([s for s in group if s not in blocks], dims)
             places = [(rest[:, None] + mine[index]).ravel() for index in (row, column)]
             total = total + coo_array((np.tile(matrix[row, column], len(rest)), places), (size, size)).tocsr()
-        if not self.is_real:  # the real and the imaginary part are two states of one more block, the last
-            both = [total.real, np.eye(2)], [total.imag, np.array([[0.0, -1.0], [1.0, 0.0]])]
-            from scipy.sparse import kron  # noqa: PLC0415
+        table = _table(total, self._parts)
+        return self._sweep(sweeps.sparse, (*table, sweeps.SIDE * np.arange(size * self._parts)), group, len(table[2]))
 
-            total = (kron(*both[0], "csr") + kron(*both[1], "csr")).tocsr()
-        counts = np.diff(total.indptr)
-        starts = np.concatenate([[0], np.cumsum((counts + 1) // 2)])  # in pairs
-        places = np.arange(total.nnz) + np.repeat(2 * starts[:-1] - total.indptr[:-1], counts)
-        columns, values = np.zeros(2 * starts[-1], np.int64), np.zeros(2 * starts[-1])
-        columns[places], values[places] = total.indices * sweeps.SIDE, total.data.real
+    def _product(self, s: int, t: int) -> Sweep:
+        """Return the sweep that multiplies by the operators of two blocks, one pair after the other."""
+        from scipy.sparse import csr_array  # noqa: PLC0415
+
+        parts, dims = self._parts, (self.dims[s], self.dims[t])
+        ours = np.tensordot(self._products[s, t].T, self._operators[s], 1)
+        both: list[Any] = []
+        for operators, other in ((ours, dims[1]), (self._operators[t], dims[0])):
+            states = np.arange(operators.shape[-1] * parts)
+            table = _table(csr_array(operators.reshape(-1, operators.shape[-1])), parts)
+            both += [*table, sweeps.SIDE * (states // parts * other * parts + states % parts)]
+        work = len(both[2]) * dims[1] + len(both[6]) * dims[0]
+        return self._sweep(sweeps.products, tuple(both), (s, t), work)
+
+    def _sweep(self, kernel: Callable[..., None], matrices: tuple[Any, ...], group: Sequence[int], work: int) -> Sweep:
         others = [s for s in range(len(self.dims)) if s not in group]
-        return Sweep(starts, columns, values, self._states(group, self.dims), self._states(others, self.dims))
+        return Sweep(kernel, matrices, self._states(group, self.dims), self._states(others, self.dims), work)
+
+    @property
+    def _parts(self) -> int:
+        """Real numbers of an element of a state as sweeps see them."""
+        return 1 if self.is_real else 2
 
     def apply(self, x: NDArray[Any], out: NDArray[Any], threads: int) -> None:
         """Fill out, (D, k) as x is, with the sum times x; both of the same type, complex if the sum is."""
         if not x.size:
             return
-        parts = 2 if x.dtype == np.complex128 else 1
-        lanes = parts * x.shape[1]
+        lanes = x.shape[1] * (2 if x.dtype == np.complex128 else 1)
         flat, result = x.reshape(-1).view(np.float64), out.reshape(-1).view(np.float64)
         if self.flips is not None:
             self._apply_flips(self.flips, flat, result, lanes, threads)
             return
-        np.multiply(self.diagonal[:, None], flat.reshape(-1, lanes), out=result.reshape(-1, lanes))
+        np.multiply(self._alone[:, None], flat.reshape(-1, lanes), out=result.reshape(-1, lanes))
+        parts = self._parts  # two lanes of a real sum, or one of a complex one
         for sweep in self._sweeps:
-            rows, step = sweep.rows * lanes, 1
-            if not self.is_real:
-                rows, step = (rows[:, None] + np.arange(2)).ravel(), 2
-            n, others = len(sweep.others) * lanes // step, sweep.others * lanes
-            arguments = (sweep.starts, sweep.columns, sweep.values, rows, others, lanes // step, step, flat, result)
-            _in_tiles(sweeps.sparse, n, rows.size, arguments, threads)
+            rows = (sweep.rows[:, None] * lanes + np.arange(parts)).ravel()
+            n, others = len(sweep.others) * lanes // parts, sweep.others * lanes
+            arguments = (*sweep.matrices, rows, others, lanes // parts, parts, flat, result)
+            _in_tiles(sweep.kernel, n, sweep.work // _WORK, arguments, threads)
 
     def _apply_flips(self, flips: FloatArray, x: FloatArray, y: FloatArray, lanes: int, threads: int) -> None:
         n = flips.size
@@ -220,3 +250,18 @@ def _in_tiles(kernel: Callable[..., None], n: int, size: int, arguments: tuple[A
     """Call a kernel for the tiles [0, n), each of so many elements, on some threads."""
     pieces = max(1, min(4 * threads if threads > 1 else 1, n * size // _SMALL))
     tiles.run(lambda piece: kernel(*piece, *arguments), cut(n, -(-n // pieces)), threads=threads)
+
+
+def _table(matrix: Any, parts: int) -> tuple[Indices, Indices, FloatArray]:
+    """Return starts, columns and values of a sparse matrix as kernels want them, on real and imaginary parts if two."""
+    from scipy.sparse import kron  # noqa: PLC0415
+
+    if parts == 2:
+        turn = np.array([[0.0, -1.0], [1.0, 0.0]])
+        matrix = (kron(matrix.real, np.eye(2), "csr") + kron(matrix.imag, turn, "csr")).tocsr()
+    counts = np.diff(matrix.indptr)
+    starts = np.concatenate([[0], np.cumsum((counts + 1) // 2)]).astype(np.int64)  # in pairs
+    places = np.arange(matrix.nnz) + np.repeat(2 * starts[:-1] - matrix.indptr[:-1], counts)
+    columns, values = np.zeros(2 * starts[-1], np.int64), np.zeros(2 * starts[-1])
+    columns[places], values[places] = matrix.indices * sweeps.SIDE, matrix.data.real
+    return starts, columns, values

@@ -12,7 +12,7 @@ from mbfast._core.numba_private import counted, traced
 from mbfast._core.simd import EIGHT
 from mbfast.kernels.superblock import add_flips
 
-SIDE = 16  # elements of each row that `sparse` takes at once
+SIDE = 16  # states of other blocks that are done at once
 
 
 @jit("void(int64, int64, float64[::1], float64[::1], int64, float64[::1], float64[::1])", fastmath=FAST)
@@ -62,8 +62,8 @@ def high_flips(begin: int, end: int, flips: Any, stride: int, width: int, x: Any
 
 
 @traced
-def _multiply(rows: Any, starts: Any, columns: Any, values: Any, u: Any, v: Any) -> None:
-    """Fill rows of v, SIDE elements each, with a sparse matrix times those of u; columns count elements.
+def _multiply(rows: Any, starts: Any, columns: Any, values: Any, places: Any, u: Any, v: Any) -> None:
+    """Add to elements of v, SIDE from each of the places, a sparse matrix times u; columns count elements of u.
 
     A row has its elements in pairs, and starts count these: of sums each waits for the one before, so there are two.
     """
@@ -77,38 +77,84 @@ def _multiply(rows: Any, starts: Any, columns: Any, values: Any, u: Any, v: Any)
                 for part in range(SIDE // 8):
                     sums[2 * part + one] += value * EIGHT.load(u, column + 8 * part)
         for part in range(SIDE // 8):
-            EIGHT.store(v, row * SIDE + 8 * part, sums[2 * part] + sums[2 * part + 1])
+            place = places[row] + 8 * part
+            EIGHT.store(v, place, EIGHT.load(v, place) + (sums[2 * part] + sums[2 * part + 1]))
+
+
+@jit()
+def _gather(first: int, n: int, rows: Any, others: Any, lanes: int, step: int, at: Any, x: Any, u: Any) -> None:
+    """Fill u with n states of the other blocks and lanes, from `first` on, side by side, and `at` with their places."""
+    for i in range(n):
+        at[i] = others[(first + i) // lanes] + (first + i) % lanes * step
+    for row in range(rows.size):
+        a = u[row * SIDE :][:SIDE]
+        for i in range(n):
+            a[i] = x[rows[row] + at[i]]
+
+
+@jit()
+def _scatter(n: int, rows: Any, at: Any, v: Any, y: Any) -> None:
+    """Add to y what was computed for n states side by side."""
+    for row in range(rows.size):
+        a = v[row * SIDE :][:SIDE]
+        for i in range(n):
+            y[rows[row] + at[i]] += a[i]
 
 
 @jit(
-    "void(int64, int64, int64[::1], int64[::1], float64[::1], int64[::1], int64[::1], int64, int64, float64[::1], "
-    "float64[::1])",
+    "void(int64, int64, int64[::1], int64[::1], float64[::1], int64[::1], int64[::1], int64[::1], int64, int64, "
+    "float64[::1], float64[::1])",
     fastmath=FAST,
 )
 def sparse(
-    begin: int, end: int, starts: Any, columns: Any, values: Any, rows: Any, others: Any, lanes: int, step: int, x: Any,
-    y: Any,
+    begin: int, end: int, starts: Any, columns: Any, values: Any, places: Any, rows: Any, others: Any, lanes: int,
+    step: int, x: Any, y: Any,
 ) -> None:  # fmt: skip
     """Add to y a sparse matrix on some of the blocks times x.
 
-    The elements that it takes are `rows` from each of those of the other blocks, `others`, with their lanes 0, step,
-    ... ; of these [begin, end), counted lane by lane, are done.
+    Their states are `rows` from each of those of the other blocks, `others`, with their lanes 0, step, ... ; of these
+    [begin, end), counted lane by lane, are done.
     """
-    u, v = np.zeros(rows.size * SIDE), np.empty(rows.size * SIDE)
-    places = np.zeros(SIDE, np.int64)
+    u, v, at = np.zeros(rows.size * SIDE), np.empty(rows.size * SIDE), np.zeros(SIDE, np.int64)
     for first in range(begin, end, SIDE):
         n = min(SIDE, end - first)
-        for i in range(n):
-            places[i] = others[(first + i) // lanes] + (first + i) % lanes * step
-        for row in range(rows.size):
-            a = u[row * SIDE :][:SIDE]
-            for i in range(n):
-                a[i] = x[rows[row] + places[i]]
-        _multiply(rows.size, starts, columns, values, u, v)
-        for row in range(rows.size):
-            a = v[row * SIDE :][:SIDE]
-            for i in range(n):
-                y[rows[row] + places[i]] += a[i]
+        _gather(first, n, rows, others, lanes, step, at, x, u)
+        v[:] = 0.0
+        _multiply(rows.size, starts, columns, values, places, u, v)
+        _scatter(n, rows, at, v, y)
+
+
+@jit(
+    "void(int64, int64, int64[::1], int64[::1], float64[::1], int64[::1], int64[::1], int64[::1], float64[::1], "
+    "int64[::1], int64[::1], int64[::1], int64, int64, float64[::1], float64[::1])",
+    fastmath=FAST,
+)
+def products(
+    begin: int, end: int, starts: Any, columns: Any, values: Any, places: Any, starts_: Any, columns_: Any,
+    values_: Any, places_: Any, rows: Any, others: Any, lanes: int, step: int, x: Any, y: Any,
+) -> None:  # fmt: skip
+    """Add to y the sum of products of an operator on one block and one on another times x.
+
+    The operators on the one, of which there are as many, stand below each other in a sparse matrix, and so do those on
+    the other (with _), which are first. `rows` are the states of both, the other the faster, and then their parts.
+    """
+    u, v, w = np.zeros(rows.size * SIDE), np.empty(rows.size * SIDE), np.empty(rows.size * SIDE)
+    at = np.zeros(SIDE, np.int64)
+    one, other = places.size, places_.size  # states of each, and their parts
+    parts = one * other // rows.size
+    for first in range(begin, end, SIDE):
+        n = min(SIDE, end - first)
+        _gather(first, n, rows, others, lanes, step, at, x, u)
+        v[:] = 0.0
+        for k in range((starts.size - 1) // one):
+            w[:] = 0.0
+            for i in range(one // parts):
+                a, b = u[i * other * SIDE :], w[i * parts * SIDE :]
+                _multiply(other, starts_[k * other :], columns_, values_, places_, a, b)
+            for j in range(other // parts):
+                a, b = w[j * one * SIDE :], v[j * parts * SIDE :]
+                _multiply(one, starts[k * one :], columns, values, places, a, b)
+        _scatter(n, rows, at, v, y)
 
 
 @jit("void(float64[::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[::1])", fastmath=FAST)
