@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.fft import dct
 from scipy.special import ive
 
 from mbfast._core.validate import FloatArray
@@ -34,7 +33,9 @@ class Chebyshev:
         Whether the Jackson kernel is applied.
     """
 
-    def __init__(self, operator: Operator, start: Vector, steps: int, interval: Bounds, *, damped: bool = False) -> None:
+    def __init__(
+        self, operator: Operator, start: Vector, steps: int, interval: Bounds, *, damped: bool = False
+    ) -> None:
         self._operator, self._start, self._steps = operator, start, steps
         self._interval, self._damped = interval, damped
         self._moments: list[float] = []
@@ -64,6 +65,8 @@ class Chebyshev:
 
     def quadrature(self, n: int | None = None) -> tuple[FloatArray, FloatArray]:
         """Return levels (2n - 1,) in J and weights: <start|f(H)|start> = sum of weight f(level), from n vectors."""
+        from scipy.fft import dct  # noqa: PLC0415
+
         moments = np.array(self._moments[: None if n is None else 2 * n - 1])
         if self._damped:
             moments *= jackson(moments.size)

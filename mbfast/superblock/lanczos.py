@@ -13,11 +13,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh_tridiagonal
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
+from mbfast.pairs.geometry import cut
 from mbfast.superblock._kernels import recursions as kernels
 
 Vector: TypeAlias = NDArray[Any]
@@ -25,6 +24,7 @@ Vector: TypeAlias = NDArray[Any]
 
 _ENDED = 1e-13  # of the largest coefficient: the vectors span all that the first one reaches
 _SAME = 1e-10  # of the spectrum's width: levels that rounding errors do not tell apart
+_FEW_TILES = 16  # in which threads would not help
 _FEW_VECTORS = 1 << 18  # states above which ARPACK keeps fewer vectors
 _LONGEST = 200  # steps for bounds
 _DENSE = 64  # states up to which the whole matrix is diagonalised
@@ -63,12 +63,17 @@ class Operator(NamedTuple):
         """Return the real part of <x|y>."""
         return float(self._in_tiles(kernels.dot, (), (x, y))[0])
 
-    def _in_tiles(self, kernel: Callable[..., None], numbers: tuple[float, ...], states: tuple[Vector, ...]) -> FloatArray:
+    def _in_tiles(
+        self, kernel: Callable[..., None], numbers: tuple[float, ...], states: tuple[Vector, ...]
+    ) -> FloatArray:
         flat = [state.view(np.float64) for state in states]
         n = -(-flat[0].size // kernels.TILE)
         sums = np.zeros((n, 2))
-        pieces = [(n * i // self.threads, n * (i + 1) // self.threads) for i in range(self.threads)] if n > 16 else [(0, n)]
-        tiles.run(lambda piece: kernel(*piece, *numbers, *flat, sums), pieces, threads=self.threads)
+        if n < _FEW_TILES or self.threads == 1:
+            kernel(0, n, *numbers, *flat, sums)
+        else:
+            pieces = cut(n, -(-n // (4 * self.threads)))
+            tiles.run(lambda piece: kernel(*piece, *numbers, *flat, sums), pieces, threads=self.threads)
         result: FloatArray = sums.sum(axis=0)
         return result
 
@@ -114,6 +119,8 @@ class Lanczos:
         return len(self._alpha)
 
     def _levels(self, n: int | None) -> tuple[FloatArray, FloatArray]:
+        from scipy.linalg import eigh_tridiagonal  # noqa: PLC0415
+
         n = len(self) if n is None else n
         levels, vectors = eigh_tridiagonal(np.array(self._alpha[:n]), np.array(self._beta[1:n]))
         return levels * self._unit, vectors
@@ -165,30 +172,37 @@ def arpack_vectors(dimension: int) -> int:
 
 
 def ground_states(operator: Operator, interval: Bounds) -> tuple[float, Vector]:
-    """Return the lowest level (J) and all states (g, D) that have it, to 1e-10 of the spectrum's width."""
-    dimension = operator.dimension
-    # ARPACK takes 1e-11 for small, whatever the unit
-    def reduced(x: Vector) -> Vector:
+    """Return the lowest level (J) and all states (g, D) that have it, to 1e-10 of the spectrum's width.
+
+    Of states with one level the recursion from a vector finds one: each that is found is moved above all others, and
+    the lowest is looked for again.
+    """
+    from scipy.sparse.linalg import LinearOperator, eigsh  # noqa: PLC0415
+
+    dimension, (center, half) = operator.dimension, interval
+    found: list[Vector] = []
+
+    def reduced(x: Vector) -> Vector:  # ARPACK takes 1e-11 for small, whatever the unit
         state, result = np.ravel(x), np.empty(dimension, operator.dtype)
         operator.apply(state, result)
-        operator.step(1.0 / interval.half, result, -interval.center / interval.half, state, 0.0, state)
+        operator.step(1.0 / half, result, -center / half, state, 0.0, state)
+        for other in found:
+            result += 3.0 * np.vdot(other, state) * other
         return result
 
-    wanted = 2  # one more than there are ground states
-    while True:
-        if dimension <= max(_DENSE, 2 * wanted):
-            matrix = np.stack([reduced(column) for column in np.eye(dimension, dtype=operator.dtype)], axis=1)
-            levels, vectors = np.linalg.eigh(matrix)
-        else:
-            start = random_vector(np.random.default_rng(2), dimension, operator.dtype)
-            h = LinearOperator((dimension, dimension), matvec=reduced, dtype=operator.dtype)
-            kept = min(max(arpack_vectors(dimension), 2 * wanted + 1), dimension)
-            levels, vectors = eigsh(h, k=wanted, which="SA", v0=start, ncv=kept)
-            order = np.argsort(levels)
-            levels, vectors = levels[order], vectors[:, order]
-        same = levels - levels[0] <= 2.0 * _SAME
-        if not same.all() or len(levels) == dimension:
-            return float(levels[0]) * interval.half + interval.center, np.ascontiguousarray(vectors[:, same].T)
-        if wanted > _DEGENERATE:
-            raise ValueError(f"temperature must be positive here: there are {wanted} ground states or more")
-        wanted *= 2
+    if dimension <= _DENSE:
+        levels, vectors = np.linalg.eigh(
+            np.stack([reduced(x) for x in np.eye(dimension, dtype=operator.dtype)], axis=1)
+        )
+        states = vectors[:, levels - levels[0] <= 2.0 * _SAME].T
+        return float(levels[0]) * half + center, np.ascontiguousarray(states)
+    h = LinearOperator((dimension, dimension), matvec=reduced, dtype=operator.dtype)
+    lowest, rng = np.inf, np.random.default_rng(2)
+    while len(found) <= _DEGENERATE:
+        start = random_vector(rng, dimension, operator.dtype)
+        level, vector = eigsh(h, k=1, which="SA", v0=start, ncv=arpack_vectors(dimension))
+        if level[0] - lowest > 2.0 * _SAME:
+            return lowest * half + center, np.array(found)
+        lowest = min(lowest, float(level[0]))
+        found.append(np.ascontiguousarray(vector[:, 0]))
+    raise ValueError(f"temperature must be positive here: there are more than {_DEGENERATE} ground states")

@@ -55,7 +55,7 @@ class Lines:
             u, first = place - node, node.astype(np.int64) + self._half
             for j in _OFFSETS:
                 factor = weights / math.prod(int(j - i) for i in _OFFSETS if i != j)
-                for i in _OFFSETS[_OFFSETS != j]:
+                for i in (i for i in _OFFSETS if i != j):
                     factor *= u - i
                 self._grid[row] += np.bincount(first + j, weights=factor, minlength=size)
         self._kept, self._count = [], 0

@@ -109,12 +109,15 @@ def first_order(
     couplings[np.diag_indices(len(blocks))] = 0.0  # of a block with its own images: that is in its Hamiltonian
     fields = 2.0 * np.einsum("stab,tb->sa", couplings, np.array([block.mean for block in blocks]))
     single = np.array([block.response(z) for block in blocks])
-    hartree = sum(block.response_change(z, field) for block, field in zip(blocks, fields, strict=True))
+    hartree = np.array([block.response_change(z, field) for block, field in zip(blocks, fields, strict=True)]).sum(
+        axis=0
+    )
     paired = np.zeros_like(hartree)
     for factor in factors:
         wave = factor[:, None, None, None] * single
         paired += np.einsum("skad,skdb->kab", wave, 2.0 * np.einsum("stdc,tkcb->skdb", couplings, wave))
-    return FirstOrder(*(0.5 / box * (part + part.swapaxes(1, 2)) for part in (single.sum(axis=0), paired, hartree)))
+    uncoupled, paired, hartree = (0.5 / box * (x + x.swapaxes(1, 2)) for x in (single.sum(axis=0), paired, hartree))
+    return FirstOrder(uncoupled, paired, hartree)
 
 
 class _OneBlock:

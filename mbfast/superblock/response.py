@@ -6,7 +6,7 @@ What is computed
     the one that time reversal leaves. That is the sum over the Hermitian operators of cos k.x_s and of sin k.x_s, so
     that nothing becomes complex that was real. Products of two components come from the operators of one component
     and of the sums of two.
-Methods
+The methods
     ``"exact"`` diagonalises: 12 two-level blocks are the most that is convenient; every temperature, all lines.
     ``"lanczos"`` at T = 0 is the continued fraction of each A|0>. At T > 0 it starts from typical thermal states
     exp(-beta H/2)|r> of random vectors r, runs one recursion from the state and one from each A on it, and has the
@@ -249,12 +249,14 @@ def susceptibility(
     mixing *= task.unit**2
     finish = _Finish(frequencies, task, mixing, np.pi / (units.HBAR * box), reduced)
     parts = [finish(sample) for sample in samples]
-    if relaxational:
+    if relaxational and samples[0].relaxation is not None:
         parts[0]["real"] += (mixing @ samples[0].relaxation / box)[:, None]
     norms = np.array([sample.norm for sample in samples])
     values = {}
     for name in parts[0]:
         mean, error = _jackknife(np.array([part[name] for part in parts]), norms)
+        if name == "real" and reduced:
+            mean[:, frequencies == 0.0] = -np.inf
         for key, value in ((name, mean), (f"{name}_error", error)):
             values[key] = _packed(value, super_block.interaction.components, components)
     return Response(
@@ -323,7 +325,7 @@ class _Finish:
         return -self.factor * part * symmetrised(frequencies, weights, omega, self.task.width, self.task.shape)
 
     def _one_sided(self, frequencies: FloatArray, weights: FloatArray) -> FloatArray:
-        """Return the one-sided transform after (2.12) of Im chi~ as broadened, infinite at zero."""
+        """Return the one-sided transform after (2.12) of Im chi~ as broadened, but zero at zero."""
         width = self.task.width
         last = np.abs(frequencies).max(initial=0.0) + (30.0 if self.task.shape == "lorentzian" else 10.0) * width
         nodes = np.arange(0.0, last + width, width / _NODES)
@@ -339,7 +341,7 @@ class _Finish:
         transform = KramersKronigPlan(
             nodes, at=at[at > 0.0], above="zero" if self.task.shape == "gaussian" else -2.0, _matrix=False
         )
-        result = np.where(samples[:, :1] < 0.0, -np.inf, 0.0) * np.ones(at.size)
+        result = np.zeros((len(samples), at.size))  # infinite at zero, which is put in at the end
         result[:, at > 0.0] = transform(samples, threads=self.task.threads)
         return result
 

@@ -7,10 +7,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
-from scipy.linalg import eigh
 
 from mbfast import units
 from mbfast._core.machine import available_memory
@@ -45,8 +44,8 @@ class Recursion(Protocol):
 
     def __iter__(self) -> Iterator[Vector]: ...
     def __len__(self) -> int: ...
-    def quadrature(self, n: int | None = None) -> tuple[FloatArray, FloatArray]: ...
-    def expansion(self, n: int | None = None) -> tuple[FloatArray, FloatArray]: ...
+    def quadrature(self, n: int | None = None) -> tuple[FloatArray, FloatArray]: ...  # noqa: D102
+    def expansion(self, n: int | None = None) -> tuple[FloatArray, FloatArray]: ...  # noqa: D102
 
 
 class Plan(NamedTuple):
@@ -114,14 +113,14 @@ class Task:
         """Return lines to be filled, between levels in an interval of half that width (J)."""
         return Lines(len(self.combinations), 2.0 * half / units.HBAR, self.width)
 
-    def require_memory(self, what: str, states: float, instead: str) -> None:
-        """Raise a MemoryError if so many states do not fit."""
+    def require_memory(self, what: str, per_state: float, instead: Callable[[float], str]) -> None:
+        """Raise a MemoryError if so many numbers for each state do not fit; `instead` says what would, of so many."""
         size = self.system.dimension * self.system.dtype.itemsize
-        needed, free = states * size, available_memory()
-        if needed > free:
+        free = available_memory()
+        if per_state * size > free:
             raise MemoryError(
-                f"{what} of {self.system.dimension:.4g} states needs {needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are "
-                f"available: {instead}"
+                f"{what} of {self.system.dimension:.4g} states needs {per_state * size / 1e9:.3g} GB, "
+                f"{free / 1e9:.3g} GB are available: {instead(free / size)}"
             )
 
 
@@ -134,9 +133,14 @@ def _applied(operator: BlockSum, psi: Vector, *, threads: int) -> Vector:
 
 def exact(task: Task) -> Sample:
     """Return the lines between all levels that are populated and all others."""
+    from scipy.linalg import eigh  # noqa: PLC0415
+
     dimension = task.system.dimension
-    fits = int((available_memory() / task.system.dtype.itemsize / 5.0) ** 0.5)
-    task.require_memory("method='exact'", 5.0 * dimension, f"{fits} states would fit, or take method='lanczos'")
+    task.require_memory(
+        "method='exact'",
+        5.0 * dimension,
+        lambda free: f"{(free * dimension / 5.0) ** 0.5:.0f} states would fit, or take method='lanczos'",
+    )
     energies, states = eigh(task.system.dense(), overwrite_a=True, check_finite=False, driver="evd")
     energies -= energies[0]
     ratio = thermal_ratio(energies / units.HBAR, np.array(task.temperature))
@@ -170,11 +174,22 @@ def plan(
     n = needed if steps is None else steps
     if route == "lanczos":
         n = min(n, task.system.dimension, n if steps else _LONGEST[not ground])
-        return Plan(operator, interval, partial(Lanczos, operator, steps=n, unit=interval.half), n, task.width)
-    damped = n < needed
-    own = np.pi * scale * (1.0 / (2 * n - 1) if ground else 2.0**0.5 / n) if damped else 0.0
-    start = partial(Chebyshev, operator, steps=n, interval=interval, damped=damped)
-    return Plan(operator, interval, start, n, float(np.hypot(task.width, own)))
+        start, width = partial(Lanczos, operator, steps=n, unit=interval.half), task.width
+    else:
+        own = np.pi * scale * (1.0 / (2 * n - 1) if ground else 2.0**0.5 / n) if n < needed else 0.0
+        start = partial(Chebyshev, operator, steps=n, interval=interval, damped=n < needed)
+        width = float(np.hypot(task.width, own))
+    if ground:
+        kept = arpack_vectors(task.system.dimension) + 8.0
+        task.require_memory(f"{kept:.0f} vectors", kept, lambda free: f"{free:.3g} vectors fit")
+    else:
+        kept = 0.5 * (n + _BATCH) + 8.0
+        task.require_memory(
+            f"{kept:.0f} vectors for {n} steps",
+            kept,
+            lambda free: f"steps={max(0, int(2.0 * (free - 8.0) - _BATCH))} would fit",
+        )
+    return Plan(operator, interval, start, n, width)
 
 
 def _part(chain: Recursion) -> int:
@@ -184,8 +199,6 @@ def _part(chain: Recursion) -> int:
 
 def ground(task: Task, by: Plan) -> Sample:
     """Return the lines from the ground states, by the quadrature of each operator on them."""
-    kept = arpack_vectors(task.system.dimension) + 8.0
-    task.require_memory(f"{kept:.0f} vectors", kept, "one two-level block less takes half of it")
     lowest, states = ground_states(by.operator, by.interval)
     lines, shorter = task.lines(by.interval.half), task.lines(by.interval.half)
     for row, operator in task.operators():
@@ -205,9 +218,6 @@ def ground(task: Task, by: Plan) -> Sample:
 def thermal(task: Task, by: Plan, rng: np.random.Generator) -> Sample:
     """Return the lines from one typical thermal state, by recursions from it and from each operator on it."""
     dimension, dtype = task.system.dimension, task.system.dtype
-    kept, size = 0.5 * (by.steps + _BATCH) + 8.0, dimension * dtype.itemsize
-    fits = int(2.0 * (available_memory() / size - 8.0) - _BATCH)
-    task.require_memory(f"{kept:.0f} vectors for {by.steps} steps", kept, f"steps={max(fits, 0)} would fit")
     state = thermal_state(by.operator, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval)
     chain, bras = by.start(state), np.empty((by.steps, dimension), _single(dtype))
     for number, vector in enumerate(chain):
