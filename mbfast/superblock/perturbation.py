@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from mbfast import units
 from mbfast._core.validate import FloatArray, one_number, plain_array, positive_number, require_bounded
 from mbfast.spectra.thermal import check_temperature, thermal_ratio
-from mbfast.superblock.response import waves
+from mbfast.superblock.response import check_super_block, waves
 
 if TYPE_CHECKING:
     from mbfast.superblock.hamiltonian import SuperBlock
@@ -63,7 +63,7 @@ def first_order(
     Raises
     ------
     TypeError
-        If omega does not consist of numbers, or temperature, volume or wavevector of real ones.
+        If super_block is none, omega does not consist of numbers, or temperature, volume or wavevector of real ones.
     ValueError
         If omega is not one-dimensional, finite and above the real axis, temperature is negative, volume not positive,
         or wavevector has not three finite numbers; at a temperature of zero if a block has two ground states.
@@ -83,12 +83,13 @@ def first_order(
     >>> import mbfast
     >>> from mbfast.superblock.perturbation import first_order
     >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
-    >>> block = mbfast.superblock.Block.two_level(0.0, 1e-24, [0, 0, 0, 0, 0, 1.6e-19])
-    >>> pair = mbfast.superblock.SuperBlock(silica, [[0, 0, 0], [0, 0, 5e-9]], block)
+    >>> block = mbfast.Block.two_level(0.0, 1e-24, [0, 0, 0, 0, 0, 1.6e-19])
+    >>> pair = mbfast.SuperBlock(silica, [[0, 0, 0], [0, 0, 5e-9]], block)
     >>> orders = first_order(pair, [0j + 1e8j], 0.0, volume=2 * 5e-9**3)
-    >>> print(f"{(orders.random_phase / orders.uncoupled)[0, 5, 5].real:.3f} {abs(orders.hartree).max():.1f}")
-    -0.050 0.0
+    >>> print(f"{(orders.random_phase[0, 5, 5] / orders.uncoupled[0, 5, 5]).real:.3f} {abs(orders.hartree).max():.1f}")
+    0.220 0.0
     """
+    check_super_block(super_block)
     z = plain_array("omega", omega)
     if z.dtype.kind not in "iufc":
         raise TypeError(f"omega must consist of numbers, got dtype {z.dtype}")

@@ -132,7 +132,7 @@ def susceptibility(
     shape: Shape = "gaussian",
     steps: int | None = None,
     vectors: int = _VECTORS,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator | None = None,
     threads: int | None = None,
 ) -> Response:
     r"""Susceptibility of a whole super block to a wave, with sum rules and error bars.
@@ -167,8 +167,8 @@ def susceptibility(
         T = 0 and 150 else. Fewer for "chebyshev" bring in the Jackson kernel.
     vectors : int
         Random vectors at T > 0, at least 2.
-    rng : numpy.random.Generator, int or None
-        What they are drawn from, or its seed.
+    rng : numpy.random.Generator, optional
+        Where their numbers come from; needed if there are any.
     threads : int, optional
         None: as many as this process may use, see `set_threads`. The result does not depend on it.
 
@@ -179,8 +179,9 @@ def susceptibility(
     Raises
     ------
     TypeError
-        If omega, temperature, volume, broadening or wavevector is no real number or array of them; if steps, vectors or
-        threads is no whole number; if reduced or relaxational is not True or False.
+        If super_block is none; if omega, temperature, volume, broadening or wavevector is no real number or array of
+        them; if steps, vectors or threads is no whole number; if reduced or relaxational is not True or False; if rng
+        is no Generator, or None where random vectors are needed.
     ValueError
         If omega is not one-dimensional and finite, temperature is negative, volume or broadening is not positive,
         wavevector has not three finite numbers; if method, components or shape is unknown; if steps or vectors is below
@@ -199,17 +200,17 @@ def susceptibility(
     Two equal two-level systems: at T = 0 one line, at J + E, E^2 = Delta_0^2 + J^2:
 
     >>> import numpy as np, mbfast
-    >>> from mbfast.superblock.response import susceptibility
     >>> from mbfast.units import HBAR
     >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
-    >>> block = mbfast.superblock.Block.two_level(0.0, 1e-24, [0, 0, 0, 0, 0, 1.6e-19])
-    >>> pair = mbfast.superblock.SuperBlock(silica, [[0, 0, 0], [0, 0, 5e-9]], block)
+    >>> block = mbfast.Block.two_level(0.0, 1e-24, [0, 0, 0, 0, 0, 1.6e-19])
+    >>> pair = mbfast.SuperBlock(silica, [[0, 0, 0], [0, 0, 5e-9]], block)
     >>> levels = pair.energies()
-    >>> response = susceptibility(
-    ...     pair, np.array([0.0, (levels[3] - levels[1]) / HBAR]), 0.0, volume=2 * 5e-9**3, broadening=1e8)
+    >>> omega = np.array([0.0, (levels[3] - levels[1]) / HBAR])
+    >>> response = pair.susceptibility(omega, 0.0, volume=2 * 5e-9**3, broadening=1e8)
     >>> print(f"{response.imaginary.transverse[0]:.1f} {response.imaginary.transverse[1]:.4g} {response.method}")
     -0.0 -3.5e+12 exact
     """
+    check_super_block(super_block)
     frequencies = float_array("omega", omega)
     if frequencies.ndim != 1:
         raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
@@ -224,6 +225,8 @@ def susceptibility(
     for name, count in (("steps", 2 if steps is None else steps), ("vectors", vectors)):
         if whole_number(name, count) < 2:
             raise ValueError(f"{name} must be at least 2, got {count}")
+    if not isinstance(rng, np.random.Generator | None):
+        raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r:.80}")
     route = method if method != "auto" else "exact" if super_block.dimension <= _EXACT else "lanczos"
     if relaxational and (reduced or kelvin == 0.0 or route != "exact"):
         raise ValueError(
@@ -244,8 +247,9 @@ def susceptibility(
         if kelvin == 0.0:
             samples = [routes.ground(task, by)]
         else:
-            generator, count = np.random.default_rng(rng), vectors
-            samples = [routes.thermal(task, by, generator) for _ in range(vectors)]
+            if rng is None:
+                raise TypeError(f"rng must be given for the random vectors of {route} at T > 0, got None")
+            count, samples = vectors, [routes.thermal(task, by, rng) for _ in range(vectors)]
     mixing *= task.unit**2
     finish = _Finish(frequencies, task, mixing, np.pi / (units.HBAR * box), reduced)
     parts = [finish(sample) for sample in samples]
@@ -262,6 +266,14 @@ def susceptibility(
     return Response(
         **values, width=total_width, remainder=finish.remainder(samples[0]), method=route, steps=n, vectors=count
     )
+
+
+def check_super_block(super_block: object) -> None:
+    """Raise a TypeError if it is no super block."""
+    from mbfast.superblock.hamiltonian import SuperBlock  # noqa: PLC0415
+
+    if not isinstance(super_block, SuperBlock):
+        raise TypeError(f"super_block must be a SuperBlock, got {super_block!r:.80}")
 
 
 def _products(rank: int, components: Components) -> tuple[FloatArray, FloatArray]:

@@ -174,7 +174,8 @@ def plan(
     n = needed if steps is None else steps
     if route == "lanczos":
         n = min(n, task.system.dimension, n if steps else _LONGEST[not ground])
-        start, width = partial(Lanczos, operator, steps=n, unit=interval.half), task.width
+        start: Callable[[Vector], Recursion] = partial(Lanczos, operator, steps=n, unit=interval.half)
+        width = task.width
     else:
         own = np.pi * scale * (1.0 / (2 * n - 1) if ground else 2.0**0.5 / n) if n < needed else 0.0
         start = partial(Chebyshev, operator, steps=n, interval=interval, damped=n < needed)
