@@ -58,7 +58,7 @@ OMEGA = SCALE * np.array([-2.0, -0.3, 0.0, 0.2, 1.0, 2.5, 4.0])
 OPTIONS = {"volume": VOLUME, "broadening": 0.2 * SCALE}
 
 
-@pytest.mark.parametrize("few", [lines._FEW, 10])
+@pytest.mark.parametrize("few", [lines._FEW, pytest.param(10, marks=pytest.mark.compiled)])
 @pytest.mark.parametrize("shape", ["gaussian", "lorentzian"])
 @pytest.mark.parametrize("temperature", [0.0, 0.5])
 @pytest.mark.parametrize("make", [wells, levels])
@@ -164,11 +164,12 @@ def test_detailed_balance_and_the_sum_rule_hold_to_rounding(method):
     for imaginary, total in zip(found.imaginary, found.total, strict=True):
         assert (imaginary <= 0.0).all() or method != "exact"
         upper = x > 0.0
-        assert_allclose(imaginary[::-1][upper], (np.exp(-x) * imaginary)[upper], rtol=1e-12, atol=1e-290)
+        assert_allclose(imaginary[::-1][upper], (np.exp(-x) * imaginary)[upper], rtol=1e-11, atol=1e-30 * largest(imaginary))
         integral = imaginary.sum() * (omega[1] - omega[0])  # of a smooth function that vanishes at its ends
         assert_allclose(integral, -np.pi / (HBAR * VOLUME) * total, rtol=1e-9)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("reduced", [True, False])
 @pytest.mark.parametrize("make", [wells, levels])
 def test_the_methods_agree_at_zero_temperature(make, reduced):
@@ -262,6 +263,7 @@ def test_with_the_relaxational_part_it_is_the_second_derivative_of_the_free_ener
         assert_allclose(found[a, a], expected, rtol=1e-6)
 
 
+@pytest.mark.compiled
 def test_the_one_sided_real_part():
     made, width = wells(9, 2), 0.3 * SCALE
     nodes, omega = np.linspace(0.0, 16.0, 4001), np.array([0.7, -2.0, 0.0]) * SCALE
@@ -297,6 +299,7 @@ def test_jackson():
     assert max(map(largest, wide.imaginary)) > 0.0
 
 
+@pytest.mark.compiled
 def test_degenerate_ground_states_are_averaged_over():
     blocks = [Block([0.0, 0.0, ENERGY], STRESS * hermitian(np.random.default_rng(s), 6, 3).real) for s in (1, 1, 1, 1)]
     far = [[0, 0, 0], [1e-3, 0, 0], [0, 1e-3, 0], [0, 0, 1e-3]]  # coupled by less than rounding errors
@@ -335,6 +338,7 @@ def test_sums_over_states_do_not_depend_on_threads():
     assert (results[0][2] == results[1][2]).all()
 
 
+@pytest.mark.compiled
 def test_a_thermal_state():
     made = levels(12, 3)
     task = routes.Task(made, KELVIN, SCALE, "gaussian", 1, np.eye(6), response.waves(made, None))

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import dawsn
 
 from mbfast._core.validate import FloatArray
+from mbfast.superblock._kernels.gather import gather
 
 Shape: TypeAlias = Literal["gaussian", "lorentzian"]
 
@@ -16,7 +17,6 @@ _FEW = 20_000  # lines that are kept as they are
 _PER_WIDTH = 16  # nodes in a width: interpolation in 8 of them is exact to 1e-8 of a line's maximum
 _REACH = 9.0  # widths, beyond which a Gaussian is below 1e-17 of its maximum
 _ELEMENTS = 1 << 21  # of an array of shapes
-_OFFSETS = np.arange(-3, 5)
 
 
 class Lines:
@@ -32,7 +32,7 @@ class Lines:
 
     def __init__(self, rows: int, limit: float, width: float) -> None:
         self._rows, self._step = rows, width / _PER_WIDTH
-        self._half = math.ceil(limit / self._step) + _OFFSETS.size
+        self._half = math.ceil(limit / self._step) + 8
         self._grid: FloatArray | None = None
         self._kept: list[tuple[int, FloatArray, FloatArray]] = []
         self._count = 0
@@ -50,14 +50,7 @@ class Lines:
         if self._grid is None:
             self._grid = np.zeros((self._rows, size))
         for row, frequencies, weights in self._kept:
-            place = frequencies / self._step
-            node = np.floor(place)
-            u, first = place - node, node.astype(np.int64) + self._half
-            for j in _OFFSETS:
-                factor = weights / math.prod(int(j - i) for i in _OFFSETS if i != j)
-                for i in (i for i in _OFFSETS if i != j):
-                    factor *= u - i
-                self._grid[row] += np.bincount(first + j, weights=factor, minlength=size)
+            gather(frequencies, weights, 1.0 / self._step, self._grid[row])
         self._kept, self._count = [], 0
 
     def collected(self) -> tuple[FloatArray, FloatArray]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _DEGREE = {"gaussian": 5.26, "lorentzian": 13.9}  # of polynomials, times half width/width: 1e-6 is left out
 _LONGEST = (300, 150)  # steps of Lanczos at T = 0, and of thermal states
+_ELEMENTS = 1 << 21  # of the matrices of an operator between some levels and others
 _BATCH = 16  # vectors of a recursion that are multiplied at a time with those that are kept
 _SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
 _PART = 0.8  # of the steps, with which the whole is compared
@@ -150,13 +151,13 @@ def exact(task: Task) -> Sample:
     rows = np.flatnonzero(populations)  # of increasing levels: the first ones
     bras, lines = states[:, rows].conj().T, task.lines(0.5 * energies[-1])
     spread, mean = np.zeros(len(task.combinations)), np.zeros((len(task.combinations), len(task.waves)))
-    columns = max(1, (1 << 22) // rows.size)
+    columns = max(1, _ELEMENTS // rows.size)
     for number, (row, operator) in enumerate(task.operators()):
         for first in range(0, dimension, columns):
             chosen = slice(first, first + columns)
             elements = bras @ operator(np.ascontiguousarray(states[:, chosen]))
             gaps = energies[chosen] - energies[rows, None]
-            products = populations[rows, None] * (elements.real**2 + elements.imag**2)
+            products = populations[rows, None] * (elements * elements.conj()).real
             spread[row] += products[np.abs(gaps) <= _SAME * energies[-1]].sum()
             mean[row, number % len(task.waves)] += (
                 populations[chosen][: max(rows.size - first, 0)] @ np.diagonal(elements, -first).real
