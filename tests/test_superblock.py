@@ -1,5 +1,6 @@
 """Super blocks against Kronecker products, closed forms, invariances and classical energies; ensembles of blocks."""
 
+import copy
 import itertools
 import pickle
 
@@ -7,6 +8,8 @@ import naive
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from materials import DIPOLES, INTERACTIONS, SILICA, WEIGHTS, full, oracle_tensor, random_rotation
 from numpy.testing import assert_allclose
 
@@ -33,6 +36,8 @@ def block(rng, kind, components=6):
         return Block.two_level(*rng.normal(0, ENERGY, 2), rng.normal(0, unit, components))
     d = int(kind[-1])
     levels = rng.normal(0, ENERGY, d)
+    if kind.startswith("alone"):
+        return Block(levels, np.zeros((components, d, d)))
     if kind.startswith("commuting"):
         basis = np.linalg.qr(hermitian(rng, 1, d, real=False)[0])[0]
         return Block(levels, unit * np.einsum("ij,aj,kj->aik", basis, rng.normal(size=(components, d)), basis.conj()))
@@ -69,8 +74,10 @@ KINDS = {
     "real": ["real3", "real2", "real3"],
     "complex": ["complex2", "complex4", "complex2"],
     "commuting": ["commuting2", "commuting3", "commuting2", "wells"],
+    "mixed real": ["real3", "wells", "real2", "wells"],
     "large": ["complex7", "real7"],
     "one": ["complex3"],
+    "uncoupled": ["alone2", "alone2"],
     "single level": ["real2", "real1", "wells"],
 }
 
@@ -101,16 +108,17 @@ def test_what_is_diagonal_is_found():
     assert beside[:2] == [0.0, 0.0]
     assert min(beside[2:]) > 0.1 * STRESS
     assert system(1, ["wells"] * 3)[0].flips.shape == (3,)
+    assert (system(1, ["alone2"] * 3)[0].flips == 0.0).all()
     assert made.flips is None
 
 
-@pytest.mark.parametrize("kinds", ["mixed", "complex", "wells"])
-@pytest.mark.parametrize("sizes", [{"_CLUSTER": 2, "_ALONE": 2}, {"_CLUSTER": 6}])
+@pytest.mark.parametrize("kinds", ["mixed", "mixed real", "large", "wells"])
+@pytest.mark.parametrize("sizes", [{"_CLUSTER": 2, "_ALONE": 2}, {"_CLUSTER": 6, "_MATRIX": 0}])
 def test_every_way_of_sweeping_is_the_same(monkeypatch, kinds, sizes):
     for name, value in {**sizes, "_LOW": 1, "_LOWEST": 2, "_HIGH": 2, "_WIDTH": 3, "_SMALL": 4}.items():
         monkeypatch.setattr(sums, name, value)
-    made, positions, blocks = system(3, KINDS[kinds])
-    whole = expected(positions, blocks)
+    made, positions, blocks = system(3, KINDS[kinds], DIPOLES)
+    whole = expected(positions, blocks, DIPOLES)
     for k in (1, 2, 7):
         psi = np.random.default_rng(k).normal(size=(made.dimension, k, 2)) @ [1, 1j]
         product = made.apply(psi, threads=1)
@@ -118,6 +126,20 @@ def test_every_way_of_sweeping_is_the_same(monkeypatch, kinds, sizes):
         assert (made.apply(psi, threads=3) == product).all()
         if made.dtype == np.float64:
             assert_allclose(made.apply(psi.real), product.real, rtol=0, atol=1e3 * EPS * np.linalg.norm(whole, 2))
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.sampled_from(["wells", "real3", "complex2", "commuting3"]), max_size=3))
+@settings(max_examples=10)
+def test_hermitian_and_of_the_trace_of_the_blocks(seed, kinds):
+    made = system(seed, ["real2", *kinds])[0]
+    bra, ket = np.random.default_rng(seed).normal(size=(2, made.dimension, 2)) @ [1, 1j]
+    scale = np.abs(made.diagonal).max() + np.linalg.norm(made.apply(ket))
+    assert abs(np.vdot(bra, made.apply(ket)) - np.vdot(made.apply(bra), ket)) < 1e-13 * made.dimension * scale
+    mean = sum(np.trace(made.block_hamiltonian(s)).real / d for s, d in enumerate(made.dims))
+    pairs = itertools.combinations(range(made.n_blocks), 2)
+    traces = [np.einsum("aii->a", made.block_stress(s)).real / d for s, d in enumerate(made.dims)]
+    mean += sum(2 * traces[s] @ made.couplings[s, t] @ traces[t] for s, t in pairs)
+    assert made.energies().mean() == pytest.approx(mean, abs=1e-12 * scale)
 
 
 @pytest.mark.compiled
@@ -339,6 +361,16 @@ def test_what_does_not_fit_is_refused_with_numbers(monkeypatch):
         made.stress(np.ones((1024, 16)))
 
 
+def test_copies_are_the_same_and_cannot_be_written_to():
+    made = system(20, ["wells", "complex3", "real2"])[0]
+    psi = np.ones(made.dimension)
+    for one in (made, copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert (one.apply(psi) == made.apply(psi)).all()
+        for array in (one.diagonal, one.couplings, one.positions):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 0.0
+
+
 def test_super_blocks_say_what_they_are():
     made = system(18, ["wells", "complex3"])[0]
     assert repr(made).startswith("<SuperBlock: 2 blocks of 2 to 3 levels, 6 states, complex128, StressInteraction(")
@@ -414,8 +446,7 @@ def test_layouts_of_a_block():
     made = Block([0.0, 2.0, 1.0], six)
     assert (made.stress == six).all()
     assert (Block([0.0, 2.0, 1.0], full(np.moveaxis(six, 0, -1)).transpose(2, 3, 0, 1)).stress == six).all()
-    copy = pickle.loads(pickle.dumps(made))
-    for array in (made.stress, made.energies, copy.stress):
+    for array in (made.stress, made.energies, pickle.loads(pickle.dumps(made)).stress):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1.0
     for wrong, words in [

@@ -15,7 +15,7 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **2.4** Phonons are oscillators of the elastic energy. `mbfast.isotropic_tensor`,
   `test_phonons_are_oscillators_of_the_elastic_energy`
 - **2.5** A block is a system of many levels that couples to the strain by its stress operator.
-  `mbfast.susceptibility_from_levels`, `test_levels_shift_by_the_diagonal_stress`
+  `mbfast.Block`, `mbfast.susceptibility_from_levels`, `test_levels_shift_by_the_diagonal_stress`
 - **2.6** The susceptibility is the linear response of the mean stress to the strain.
   `mbfast.susceptibility_from_levels`, `test_response_to_a_kick`, `test_kubo_response_in_time`
 - **2.7** The mean stress is the derivative of the free energy by the strain.
@@ -36,12 +36,13 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
   `test_falls_as_the_cube_of_the_distance`; claims
 - **2.15** Λ̃ by components, half the second derivative of Kelvin's Green function. `mbfast.StressInteraction.tensor`,
   `test_half_the_second_derivative_of_kelvins_green_function`, `test_stress_tensor_is_the_printed_one`; claims
-- **2.16** The Hamiltonian of a super block of N0³ blocks. `mbfast.pair_field`, `mbfast.BlockLattice`,
-  `test_energy_is_the_sum_of_moments_times_fields`
+- **2.16** The Hamiltonian of a super block of N0³ blocks. `mbfast.SuperBlock`, `mbfast.pair_field`,
+  `test_hamiltonian_is_that_of_kronecker_products`, `test_energy_is_the_sum_of_moments_times_fields`
 - **2.17** The change of Λ when the blocks of a pair move. `mbfast.StressInteraction.tensor_change`,
   `test_change_is_the_derivative`; claims
 - **2.18** The energy in a strain has the terms ΔΛ T T' + 2 Λ ΔT T'; the text leaves open which ΔT ~ e T is meant.
-  `mbfast.StressInteraction.tensor_change`, `test_energy_in_a_wave_to_first_order`
+  `mbfast.SuperBlock`, without ΔT; `mbfast.StressInteraction.tensor_change`, `test_energy_in_a_wave_to_first_order`,
+  `test_a_strain_moves_positions_and_couples_to_stresses`
 - *Section III: absorption*
 - **3.1** The absorption of one block. `mbfast.absorption_rates`, `test_one_block_absorbs_as_the_golden_rule_says`,
   `test_printed_terms_of_constant_spectra`

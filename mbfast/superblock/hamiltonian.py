@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, float_array, plain_array, require_bounded, whole_number
+from mbfast._core.validate import FloatArray, ReadOnly, float_array, plain_array, require_bounded, whole_number
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _DENSE = 512  # states up to which a few levels are those of the whole matrix
 
 
-class SuperBlock:
+class SuperBlock(ReadOnly):
     r"""Blocks with levels of their own, coupled by an interaction, exactly (2.16), in an external strain (2.18).
 
     Parameters
@@ -116,6 +116,8 @@ class SuperBlock:
         self._refuse_memory("H|psi>", 2)
         self.positions = problem.geometry.reduced().T * problem.geometry.unit
         self.couplings = coupling_matrices(problem)
+        for array in (self.positions, self.couplings):
+            array.setflags(write=False)
         self._strain = WEIGHTS * strain_six if interaction.components == WEIGHTS.size else np.zeros(3)
         compositions = [local.composition for local in self._local]
         self._sum = BlockSum(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core import tiles
-from mbfast._core.validate import FloatArray
+from mbfast._core.validate import FloatArray, ReadOnly
 from mbfast.pairs.geometry import cut
 from mbfast.superblock._kernels import sweeps
 
@@ -29,6 +29,7 @@ Indices = NDArray[np.int64]
 _LOW, _LOWEST = 11, 15
 _HIGH, _WIDTH = 9, 32  # blocks that are flipped in another sweep, and elements of a row: 131 kB each of x and y
 _ALONE, _CLUSTER = 256, 16  # states of the blocks of a sweep, and of each half of them where pairs are coupled
+_MATRIX = 100  # states of two blocks up to which their matrix is a part of one of more blocks
 _WORK = 10  # elements of a matrix that are work like that of one of flips
 _SMALL = 1 << 17  # elements of flips, or work like theirs, that are not worth a thread
 
@@ -43,7 +44,7 @@ class Sweep(NamedTuple):
     work: int  # of a state of the others
 
 
-class BlockSum:
+class BlockSum(ReadOnly):
     """Sum over s of A_s and over s < t, m, n of J[s, t][m, n] O_m^s O_n^t, block 0 the slowest index of a state.
 
     Parameters
@@ -64,13 +65,13 @@ class BlockSum:
         self.dimension = math.prod(self.dims)
         self._products = {
             (s, t): coupling for (s, t), coupling in self._pairs.items()
-            if len(coupling.T) * (self.dims[s] + self.dims[t]) < self.dims[s] * self.dims[t]
+            if max(_MATRIX, len(coupling.T) * (self.dims[s] + self.dims[t])) < self.dims[s] * self.dims[t]
             and not (self._is_diagonal(s) and self._is_diagonal(t))
         }  # fmt: skip
         self._terms = list(self._off_diagonal())
         matrices = [m for _, m in self._terms] + [self._operators[s] for pair in self._products for s in pair]
         self.is_real = not any(matrix.imag.any() for matrix in matrices)
-        only_flips = self.is_real and set(self.dims) == {2} and {len(blocks) for blocks, _ in self._terms} == {1}
+        only_flips = self.is_real and set(self.dims) == {2} and all(len(blocks) == 1 for blocks, _ in self._terms)
         self.flips = np.array([single[0, 1].real for single in singles]) if only_flips else None
 
     def _is_diagonal(self, s: int) -> bool:
@@ -217,7 +218,7 @@ class BlockSum:
             return
         lanes = x.shape[1] * (2 if x.dtype == np.complex128 else 1)
         flat, result = x.reshape(-1).view(np.float64), out.reshape(-1).view(np.float64)
-        if self.flips is not None:
+        if self.flips is not None and self.flips.any():
             self._apply_flips(self.flips, flat, result, lanes, threads)
             return
         np.multiply(self._alone[:, None], flat.reshape(-1, lanes), out=result.reshape(-1, lanes))
