@@ -60,6 +60,8 @@ class Chebyshev:
         return (len(self._moments) + 1) // 2
 
     def _levels(self, n: int) -> FloatArray:
+        if max(map(abs, self._moments)) > 1.01 * self._moments[0]:
+            raise ArithmeticError("there are levels outside of the interval that was found: polynomials diverge")
         x: FloatArray = np.cos(np.pi * (np.arange(n) + 0.5) / n)
         return self._interval.center + self._interval.half * x
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mbfast import units
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.pairs.geometry import cut
@@ -148,12 +149,17 @@ def random_vector(rng: np.random.Generator, dimension: int, dtype: np.dtype[Any]
     return np.array([1.0, 1.0j, -1.0, -1.0j])[rng.integers(0, 4, dimension)]
 
 
+def _start(rng: np.random.Generator, operator: Operator) -> Vector:
+    """Return a vector that has a part of every level: one of signs alone may be a level of a symmetric block."""
+    return rng.normal(size=operator.dimension).astype(operator.dtype)
+
+
 def bounds(operator: Operator) -> Bounds:
     """Return an interval that has all levels, from the recursion of a fixed vector until its ends stand still."""
-    start = random_vector(np.random.default_rng(1), operator.dimension, operator.dtype)
+    start = _start(np.random.default_rng(1), operator)
     image = np.empty_like(start)
     operator.apply(start, image)
-    unit = (operator.dot(image, image) / operator.dimension) ** 0.5 or 1.0
+    unit = (operator.dot(image, image) / operator.dot(start, start)) ** 0.5 or units.HBAR  # all levels zero
     recursion = Lanczos(operator, start, min(_LONGEST, operator.dimension), unit)
     for _ in recursion:
         if len(recursion) and len(recursion) % 20 == 0:
@@ -199,7 +205,7 @@ def ground_states(operator: Operator, interval: Bounds) -> tuple[float, Vector]:
     h = LinearOperator((dimension, dimension), matvec=reduced, dtype=operator.dtype)
     lowest, rng = np.inf, np.random.default_rng(2)
     while len(found) <= _DEGENERATE:
-        start = random_vector(rng, dimension, operator.dtype)
+        start = _start(rng, operator)
         level, vector = eigsh(h, k=1, which="SA", v0=start, ncv=arpack_vectors(dimension))
         if level[0] - lowest > 2.0 * _SAME:
             return lowest * half + center, np.array(found)

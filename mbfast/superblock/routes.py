@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 _DEGREE = {"gaussian": 5.26, "lorentzian": 13.9}  # of polynomials, times half width/width: 1e-6 is left out
 _LONGEST = (300, 150)  # steps of Lanczos at T = 0, and of thermal states
 _ELEMENTS = 1 << 21  # of the matrices of an operator between some levels and others
+_MOST = 100_000  # polynomials that are made unasked
 _BATCH = 16  # vectors of a recursion that are multiplied at a time with those that are kept
 _SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
+_SMALLEST = 1e-24  # part of a random vector's norm that is left at low temperatures
 _PART = 0.8  # of the steps, with which the whole is compared
 
 
@@ -172,6 +174,8 @@ def plan(
     """Return how recursions are run."""
     ground, scale = task.temperature == 0.0, interval.half / units.HBAR
     needed = int(_DEGREE[task.shape] * scale / task.width / (2.0 if ground else 1.0)) + 2
+    if steps is None and route == "chebyshev" and needed > _MOST:
+        raise ValueError(f"broadening must be wider, or steps given: it needs {needed} polynomials, above {_MOST}")
     n = needed if steps is None else steps
     if route == "lanczos":
         n = min(n, task.system.dimension, n if steps else _LONGEST[not ground])
@@ -221,6 +225,11 @@ def thermal(task: Task, by: Plan, rng: np.random.Generator) -> Sample:
     """Return the lines from one typical thermal state, by recursions from it and from each operator on it."""
     dimension, dtype = task.system.dimension, task.system.dtype
     state = thermal_state(by.operator, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval)
+    norm = by.operator.dot(state, state)
+    if norm < _SMALLEST * dimension:
+        raise ValueError(
+            f"temperature must be 0, or above {task.temperature:g} K: nothing is left of a random vector"
+        )
     chain, bras = by.start(state), np.empty((by.steps, dimension), _single(dtype))
     for number, vector in enumerate(chain):
         np.conjugate(vector, out=bras[number], casting="same_kind")
@@ -235,7 +244,7 @@ def thermal(task: Task, by: Plan, rng: np.random.Generator) -> Sample:
             (lower, left), (upper, right) = chain.expansion(n), other.expansion(m)
             weights = left.T @ overlaps[:n, :m] @ right
             which.add(row, (upper - lower[:, None]).ravel() / units.HBAR, weights.ravel())
-    return Sample(lines, shorter, float(np.vdot(state, state).real))
+    return Sample(lines, shorter, norm)
 
 
 def _single(dtype: np.dtype[np.generic]) -> type[np.float32 | np.complex64]:
