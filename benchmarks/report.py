@@ -11,7 +11,7 @@ from pathlib import Path
 
 REFERENCES = (
     *("C++", "lfmm3d", "numpy cbrt", "bare", "bare FFTs by SciPy", "magnum.np"),
-    *("fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy"),
+    *("fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy", "QuSpin CSR", "SciPy CSR"),
 )
 
 

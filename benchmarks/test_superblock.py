@@ -121,7 +121,7 @@ def test_two_level_blocks_by_quspin(benchmark, rng, n, way):
     psi = rng.normal(size=made.dimension)
     assert_same(made, lambda psi: product(psi) + mean * psi, 1e-24)
     threads = os.environ.get("OMP_NUM_THREADS", str(CORES))
-    timed(benchmark, lambda: product(psi), f"{n} two-level blocks", f"QuSpin, {way}, {threads} threads", rounds=5)
+    timed(benchmark, lambda: product(psi), f"{n} two-level blocks", f"QuSpin {way}, {threads} threads", rounds=5)
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -142,7 +142,7 @@ def test_general_blocks_by_scipy(benchmark, rng, n, d):
     product = by_scipy(made)
     assert_same(made, product)
     psi = rng.normal(size=(made.dimension, 2)) @ [1, 1j]
-    timed(benchmark, lambda: product(psi), f"{n} complex blocks of {d} levels", "SciPy CSR, 1 thread")
+    timed(benchmark, lambda: product(psi), f"{n} complex blocks of {d} levels", "SciPy CSR, 1 threads")
 
 
 @pytest.mark.parametrize("n", [6, 10, 12])

@@ -24,6 +24,16 @@ def _flip_three(x: Any, y: Any, first: Any, step: Any, n: Any, a: Any, b: Any, c
 
 
 @traced
+def _flip_one(x: Any, y: Any, first: Any, step: Any, f: Any) -> None:
+    """Add to two rows of y, `step` apart and as long, f times the other one of x."""
+    for j in counted(step):
+        one = first + j
+        other = one + step
+        y[one] = y[one] + f * x[other]
+        y[other] = y[other] + f * x[one]
+
+
+@traced
 def _add_product(x: Any, y: Any, n: Any, matrix: Any) -> None:
     """Add to every eight of 8 n elements of y the matrix (8, 8) times those of x."""
     columns = [EIGHT.load(matrix, 8 * k) for k in range(8)]
@@ -40,11 +50,11 @@ def add_flips(flips: Any, x: Any, y: Any) -> None:
     n = flips.size
     lanes = x.size >> n
     if x.size >= 8 and lanes in (1, 2, 4):  # blocks whose two halves are within eight elements
-        matrix = np.zeros((8, 8))
+        matrix = np.zeros(64)
         while lanes < 8:
             n -= 1
             for k in range(8):
-                matrix[k, k ^ lanes] = flips[n]
+                matrix[8 * k + (k ^ lanes)] = flips[n]
             lanes *= 2
         _add_product(x, y, x.size // 8, matrix)
     while n >= 3 and lanes % 8 == 0:
@@ -54,11 +64,6 @@ def add_flips(flips: Any, x: Any, y: Any) -> None:
         lanes *= 8
     while n:
         n -= 1
-        f = flips[n]
-        for j in range(0, x.size, 2 * lanes):
-            x0, x1 = x[j : j + lanes], x[j + lanes : j + 2 * lanes]
-            y0, y1 = y[j : j + lanes], y[j + lanes : j + 2 * lanes]
-            for i in range(lanes):
-                y0[i] += f * x1[i]
-                y1[i] += f * x0[i]
+        for i in range(0, x.size, 2 * lanes):
+            _flip_one(x, y, i, lanes, flips[n])
         lanes *= 2

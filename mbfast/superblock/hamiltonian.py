@@ -131,15 +131,14 @@ class SuperBlock(ReadOnly):
         )
         self.dtype = np.dtype(np.float64 if self._sum.is_real else np.complex128)
 
-    def _refuse_memory(self, what: str, vectors: float) -> None:
-        """Raise a MemoryError if so many vectors do not fit beside the diagonal."""
-        state = 8.0 + vectors * self.dtype.itemsize
-        free = available_memory()
-        fitting = max(free / state, 1.0)
+    def _refuse_memory(self, what: str, vectors: float, *, power: int = 1) -> None:
+        """Raise a MemoryError if the diagonal and so many vectors, or with power 2 matrices, do not fit."""
+        each, free = 8.0 + vectors * self.dtype.itemsize, available_memory()
+        fitting = max((free / each) ** (1.0 / power), 1.0)
         if self.dimension > fitting:
-            states = float(min(self.dimension, 10**300))
+            states = float(min(self.dimension, 10**150))
             raise MemoryError(
-                f"{what} of {self.n_blocks} blocks with {states:.4g} states needs {states * state / 1e9:.3g} GB, "
+                f"{what} of {self.n_blocks} blocks with {states:.4g} states needs {each * states**power / 1e9:.3g} GB, "
                 f"{free / 1e9:.3g} GB are available; what would fit: {fitting:.2g} states, "
                 f"{int(math.log2(fitting))} two-level blocks"
             )
@@ -291,7 +290,7 @@ class SuperBlock(ReadOnly):
 
     def dense(self) -> NDArray[Any]:
         """Return the matrix of the Hamiltonian (J), (D, D) of `dtype`; a MemoryError has numbers if it does not fit."""
-        self._refuse_memory("the whole matrix", 2.0 * self.dimension)
+        self._refuse_memory("the whole matrix", 2.0, power=2)
         return self.apply(np.eye(self.dimension, dtype=self.dtype))
 
     def energies(self, k: int | None = None, *, threads: int | None = None) -> FloatArray:
