@@ -164,7 +164,9 @@ def test_detailed_balance_and_the_sum_rule_hold_to_rounding(method):
     for imaginary, total in zip(found.imaginary, found.total, strict=True):
         assert (imaginary <= 0.0).all() or method != "exact"
         upper = x > 0.0
-        assert_allclose(imaginary[::-1][upper], (np.exp(-x) * imaginary)[upper], rtol=1e-11, atol=1e-30 * largest(imaginary))
+        assert_allclose(
+            imaginary[::-1][upper], (np.exp(-x) * imaginary)[upper], rtol=1e-11, atol=1e-30 * largest(imaginary)
+        )
         integral = imaginary.sum() * (omega[1] - omega[0])  # of a smooth function that vanishes at its ends
         assert_allclose(integral, -np.pi / (HBAR * VOLUME) * total, rtol=1e-9)
 
@@ -299,6 +301,14 @@ def test_jackson():
     assert max(map(largest, wide.imaginary)) > 0.0
 
 
+def test_polynomials_that_diverge_are_noticed():
+    operator = lanczos.Operator(lambda x, out: np.multiply([0.0, 2.0], x, out=out), 2, np.dtype(float), 1)
+    chain = chebyshev.Chebyshev(operator, np.ones(2), 20, lanczos.Bounds(0.0, 1.0))
+    assert len(list(chain)) == 20
+    with pytest.raises(ArithmeticError, match="there are levels outside of the interval"):
+        chain.quadrature()
+
+
 @pytest.mark.compiled
 def test_degenerate_ground_states_are_averaged_over():
     blocks = [Block([0.0, 0.0, ENERGY], STRESS * hermitian(np.random.default_rng(s), 6, 3).real) for s in (1, 1, 1, 1)]
@@ -419,6 +429,11 @@ def test_arguments_that_do_not_go_together():
         susceptibility(made, OMEGA, 1.0, method="lanczos", **OPTIONS)
     with pytest.raises(ValueError, match="omega must have positive imaginary parts"):
         first_order(made, OMEGA, 1.0, volume=VOLUME)
+    narrow = {"volume": VOLUME, "broadening": 1e-7 * SCALE}
+    with pytest.raises(ValueError, match=r"broadening must be wider, or steps given: it needs \d+ polynomials, above"):
+        susceptibility(made, OMEGA, 0.0, method="chebyshev", **narrow)
+    with pytest.raises(ValueError, match="temperature must be 0, or above 1e-07 K: nothing is left of a random vector"):
+        susceptibility(made, OMEGA, 1e-7, method="lanczos", rng=np.random.default_rng(1), **OPTIONS)
     degenerate = SuperBlock(SILICA, GRID[:1], Block([0.0, 0.0], np.zeros((6, 2, 2))))
     with pytest.raises(ValueError, match="temperature must be positive, got 0: a block has two ground states"):
         first_order(degenerate, [1j], 0.0, volume=VOLUME)
