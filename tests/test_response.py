@@ -406,10 +406,10 @@ def test_hartree_averages_to_zero_over_signs():
 
 def test_what_does_not_fit_is_refused(monkeypatch):
     made = wells(15, 6)
-    monkeypatch.setattr(routes, "available_memory", lambda: 64 * 8 * 12.0)
+    monkeypatch.setattr(routes, "available_memory", lambda: 64 * 8 * 5.0)
     for method, kelvin, match in (
-        ("exact", 0.0, "method='exact' of 64 states needs 0.000164 GB, 6.14e-06 GB are available: 12 states would fit"),
-        ("lanczos", 0.0, "28 vectors of 64 states needs 1.43e-05 GB, 6.14e-06 GB are available: 12 vectors fit"),
+        ("exact", 0.0, "method='exact' of 64 states needs 0.000164 GB, 2.56e-06 GB are available: 8 states would fit"),
+        ("lanczos", 0.0, "8 vectors of 64 states needs 4.1e-06 GB, 2.56e-06 GB are available: 5 vectors fit"),
         ("chebyshev", KELVIN, "vectors for .* steps of 64 states needs .* steps=0 would fit"),
     ):
         with pytest.raises(MemoryError, match=match):

@@ -26,9 +26,9 @@ Vector: TypeAlias = NDArray[Any]
 _ENDED = 1e-13  # of the largest coefficient: the vectors span all that the first one reaches
 _SAME = 1e-10  # of the spectrum's width: levels that rounding errors do not tell apart
 _FEW_TILES = 16  # in which threads would not help
-_FEW_VECTORS = 1 << 18  # states above which ARPACK keeps fewer vectors
+_CONVERGED = 1e-12  # residual of a ground state, of the spectrum's width
 _LONGEST = 200  # steps for bounds
-_DENSE = 64  # states up to which the whole matrix is diagonalised
+_LONGEST_SEARCH = 5000  # steps for a ground state
 _DEGENERATE = 16  # ground states that are looked for
 
 
@@ -136,6 +136,17 @@ class Lanczos:
         levels, vectors = self._levels(n)
         return levels, self._norm * vectors * vectors[0] / np.array(self._beta[: len(levels)])[:, None]
 
+    def lowest(self) -> tuple[float, FloatArray, float]:
+        """Return the lowest level (J), the coefficients of the vectors in its state, and its residual (J)."""
+        from scipy.linalg import eigh_tridiagonal  # noqa: PLC0415
+
+        n = len(self)
+        level, vector = eigh_tridiagonal(
+            np.array(self._alpha), np.array(self._beta[1:n]), select="i", select_range=(0, 0)
+        )
+        residual = self._unit * self._beta[-1] * abs(float(vector[-1, 0]))
+        return float(level[0]) * self._unit, vector[:, 0] / np.array(self._beta[:n]), residual
+
     def ends(self) -> tuple[float, float, float]:
         """Return the lowest and the highest level so far, and the larger of the two residuals (J)."""
         levels, vectors = self._levels(None)
@@ -172,43 +183,39 @@ def bounds(operator: Operator) -> Bounds:
     return Bounds(0.5 * (low + high), 0.5 * (high - low) + margin)
 
 
-def arpack_vectors(dimension: int) -> int:
-    """Return how many states are kept while the lowest are looked for."""
-    return 20 if dimension <= _FEW_VECTORS else 10
-
-
 def ground_states(operator: Operator, interval: Bounds) -> tuple[float, Vector]:
     """Return the lowest level (J) and all states (g, D) that have it, to 1e-10 of the spectrum's width.
 
     Of states with one level the recursion from a vector finds one: each that is found is moved above all others, and
-    the lowest is looked for again.
+    the lowest is looked for again. The recursion is run twice, so that its vectors need not be kept.
     """
-    from scipy.sparse.linalg import LinearOperator, eigsh  # noqa: PLC0415
-
-    dimension, (center, half) = operator.dimension, interval
     found: list[Vector] = []
+    half, lowest, rng = interval.half, np.inf, np.random.default_rng(2)
 
-    def reduced(x: Vector) -> Vector:  # ARPACK takes 1e-11 for small, whatever the unit
-        state, result = np.ravel(x), np.empty(dimension, operator.dtype)
-        operator.apply(state, result)
-        operator.step(1.0 / half, result, -center / half, state, 0.0, state)
+    def apply(x: Vector, out: Vector) -> None:
+        operator.apply(x, out)
         for other in found:
-            result += 3.0 * np.vdot(other, state) * other
-        return result
+            out += 3.0 * half * np.vdot(other, x) * other
 
-    if dimension <= _DENSE:
-        levels, vectors = np.linalg.eigh(
-            np.stack([reduced(x) for x in np.eye(dimension, dtype=operator.dtype)], axis=1)
-        )
-        states = vectors[:, levels - levels[0] <= 2.0 * _SAME].T
-        return float(levels[0]) * half + center, np.ascontiguousarray(states)
-    h = LinearOperator((dimension, dimension), matvec=reduced, dtype=operator.dtype)
-    lowest, rng = np.inf, np.random.default_rng(2)
+    moved = operator._replace(apply=apply)
     while len(found) <= _DEGENERATE:
         start = _start(rng, operator)
-        level, vector = eigsh(h, k=1, which="SA", v0=start, ncv=arpack_vectors(dimension))
-        if level[0] - lowest > 2.0 * _SAME:
-            return lowest * half + center, np.array(found)
-        lowest = min(lowest, float(level[0]))
-        found.append(np.ascontiguousarray(vector[:, 0]))
+        recursion = Lanczos(moved, start, _LONGEST_SEARCH, half)
+        for _ in recursion:
+            if len(recursion) and len(recursion) % 10 == 0:
+                level, _, residual = recursion.lowest()
+                if residual < max(_CONVERGED * half, 1e-3 * (level - lowest)):
+                    break
+        level, coefficients, residual = recursion.lowest()
+        if level - lowest > max(2.0 * _SAME * half, residual):
+            return lowest, np.array(found)
+        if residual > _SAME * half:
+            raise ArithmeticError(
+                f"the ground state is not found in {len(recursion)} steps: levels are too close to it"
+            )
+        state = np.zeros_like(start)
+        for coefficient, vector in zip(coefficients, Lanczos(moved, start, len(recursion), half), strict=False):
+            operator.step(1.0, state, coefficient, vector, 0.0, vector)
+        lowest = min(lowest, level)
+        found.append(state / operator.dot(state, state) ** 0.5)
     raise ValueError(f"temperature must be positive here: there are more than {_DEGENERATE} ground states")

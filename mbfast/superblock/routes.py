@@ -16,7 +16,7 @@ from mbfast._core.machine import available_memory
 from mbfast._core.validate import FloatArray
 from mbfast.spectra.thermal import thermal_ratio
 from mbfast.superblock.chebyshev import Chebyshev, thermal_state
-from mbfast.superblock.lanczos import Bounds, Lanczos, Operator, Vector, arpack_vectors, ground_states, random_vector
+from mbfast.superblock.lanczos import Bounds, Lanczos, Operator, Vector, ground_states, random_vector
 from mbfast.superblock.lines import Lines, Shape
 from mbfast.superblock.sums import BlockSum
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _DEGREE = {"gaussian": 5.26, "lorentzian": 13.9}  # of polynomials, times half width/width: 1e-6 is left out
 _LONGEST = (300, 150)  # steps of Lanczos at T = 0, and of thermal states
 _ELEMENTS = 1 << 21  # of the matrices of an operator between some levels and others
+_VECTORS = 8.0  # of a recursion from one state, with the diagonals of H and of an operator
 _MOST = 100_000  # polynomials that are made unasked
 _BATCH = 16  # vectors of a recursion that are multiplied at a time with those that are kept
 _SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
@@ -186,14 +187,13 @@ def plan(
         start = partial(Chebyshev, operator, steps=n, interval=interval, damped=n < needed)
         width = float(np.hypot(task.width, own))
     if ground:
-        kept = arpack_vectors(task.system.dimension) + 8.0
-        task.require_memory(f"{kept:.0f} vectors", kept, lambda free: f"{free:.3g} vectors fit")
+        task.require_memory(f"{_VECTORS:.0f} vectors", _VECTORS, lambda free: f"{free:.3g} vectors fit")
     else:
-        kept = 0.5 * (n + _BATCH) + 8.0
+        kept = 0.5 * (n + _BATCH) + _VECTORS
         task.require_memory(
             f"{kept:.0f} vectors for {n} steps",
             kept,
-            lambda free: f"steps={max(0, int(2.0 * (free - 8.0) - _BATCH))} would fit",
+            lambda free: f"steps={max(0, int(2.0 * (free - _VECTORS) - _BATCH))} would fit",
         )
     return Plan(operator, interval, start, n, width)
 
@@ -227,9 +227,7 @@ def thermal(task: Task, by: Plan, rng: np.random.Generator) -> Sample:
     state = thermal_state(by.operator, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval)
     norm = by.operator.dot(state, state)
     if norm < _SMALLEST * dimension:
-        raise ValueError(
-            f"temperature must be 0, or above {task.temperature:g} K: nothing is left of a random vector"
-        )
+        raise ValueError(f"temperature must be 0, or above {task.temperature:g} K: nothing is left of a random vector")
     chain, bras = by.start(state), np.empty((by.steps, dimension), _single(dtype))
     for number, vector in enumerate(chain):
         np.conjugate(vector, out=bras[number], casting="same_kind")
