@@ -24,11 +24,38 @@ Real parts
     complex frequency, w/(w^2 + width^2), for Lorentzian lines, and the Kramers-Kronig partner of a Gaussian, Dawson's
     integral, for Gaussian ones. Reduced, Re chi~ is the one-sided Kramers-Kronig integral, after (2.12), of the
     broadened Im chi~, as (4.3) has it: not the real part of a response, and infinite at zero frequency.
+Error bars
+    Standard errors are what leaving out one random vector at a time changes; of n vectors they are those of Student's t
+    with n - 1 degrees of freedom: twice the error covers the truth in 91 % of cases for 8 vectors, 86 % for 4. Of some
+    random vectors a super block of few states may see too little: take "exact".
+Sum rules
+    ``total`` and ``f_sum`` are the sums over lines of what they weigh, and of that times their frequency. The first is
+    <A^+ A>; the second has no coupling in it where all T commute: -2 sum a^2 Delta_0 <sigma_x> for two-level blocks.
+    ``remainder`` says whether there were steps enough.
 Size and time
-    Vectors of D numbers: about 20 at T = 0 (10 above 2^18 states). At T > 0 the recursion of the thermal state is kept
-    in single precision, half a vector for each of its steps (150 at most by default). Products with H: at T = 0 one for
-    each step and operator, 6 operators for the moduli, 21 for the tensor, twice as many at a wave vector; at T > 0 as
-    many for each random vector. What does not fit into memory is refused with numbers.
+    Vectors of D numbers: 8 at T = 0. At T > 0 the recursion of the thermal state is kept in single precision, half a
+    vector for each of its steps (150 at most by default), and 16 beside. Products with H: at T = 0 one for each step
+    and operator, of which there are 6 for the moduli and 21 for the tensor, twice as many at a wave vector; at T > 0
+    as many for each random vector. What does not fit into memory is refused with numbers. One core of an AMD EPYC
+    (Zen 5), two-level blocks: 20 blocks at T = 0, 300 steps, 9 s of processor time and 0.2 GB; 20 blocks at T > 0, 150
+    steps, 12 s for each random vector and 1 GB; all levels of 10 blocks 0.5 s.
+First order in the coupling
+    `mbfast.superblock.perturbation.first_order` has what (3.7) as derived says, and what it leaves out, apart.
+
+>>> import mbfast, numpy as np
+>>> block = mbfast.Block.two_level(asymmetry=2e-25, tunnelling=1e-24, stress=[0, 0, 1e-19, 0, 0, 1e-19])
+>>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+>>> cube = mbfast.SuperBlock(silica, mbfast.BlockLattice((2, 2, 2), 5e-9), block)
+>>> omega = np.linspace(0, 4e10, 100)
+>>> options = {"volume": 8 * 5e-9**3, "broadening": 1e9, "wavevector": [1e7, 0, 0]}
+>>> cold = cube.susceptibility(omega, 0.0, method="lanczos", **options)
+>>> exact = cube.susceptibility(omega, 0.0, method="exact", **options)
+>>> bool(np.abs(cold.imaginary.transverse / exact.imaginary.transverse - 1).max() < 1e-6), cold.remainder < 1e-6
+(True, True)
+>>> rng = np.random.default_rng(1)
+>>> warm = cube.susceptibility(omega, 0.1, method="lanczos", steps=40, rng=rng, **options)
+>>> warm.imaginary_error.transverse.shape, warm.vectors
+((100,), 8)
 """
 
 from __future__ import annotations
