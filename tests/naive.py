@@ -565,3 +565,23 @@ def super_block(tensor, positions, energies, stresses):
             first, second = stresses[s][index[:half]], stresses[t][index[half:]]
             total = total + coupling[index] * on_block(first, s, dims) @ on_block(second, t, dims)
     return total
+
+
+def kubo(hamiltonian, operators, temperature, z, volume, hbar, k_b):
+    """Response of <A_a^+> to a field times A_b e^-izt at complex z, Kubo's sum over levels; operators (c, D, D)."""
+    energies, states = np.linalg.eigh(hamiltonian)
+    energies = energies - energies[0]
+    p = np.exp(-energies / (k_b * temperature)) if temperature else 1.0 * (energies == 0.0)
+    p = p / p.sum()
+    a = states.conj().T @ operators @ states
+    total = np.zeros((len(a), len(a)), complex)
+    for m, n in itertools.product(range(len(p)), repeat=2):
+        factor = (p[m] - p[n]) / (hbar * z - (energies[n] - energies[m]))
+        total += factor * np.outer(a[:, n, m].conj(), a[:, n, m])
+    return total / volume
+
+
+def free_energy(hamiltonian, kt):
+    """-kT ln Tr exp(-H/kT)."""
+    levels = np.linalg.eigvalsh(hamiltonian)
+    return levels[0] - kt * np.log(np.exp(-(levels - levels[0]) / kt).sum())

@@ -15,6 +15,8 @@ from mbfast.glasses import medium
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
 from mbfast.superblock import ensembles
+from mbfast.superblock.perturbation import first_order
+from mbfast.superblock.response import susceptibility
 
 OMEGA = np.geomspace(1e6, 1e10, 12)
 ABSORPTION = -OMEGA * np.exp(-OMEGA / 1e9)
@@ -33,6 +35,10 @@ RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
 BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
 SUPER = mbfast.SuperBlock(DIPOLES, POINTS, BLOCK)
 RNG = np.random.default_rng(1)
+RESPONSE = {
+    "super_block": SUPER, "omega": OMEGA, "temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "lanczos",
+    "rng": RNG, "vectors": 2,
+}  # fmt: skip
 
 SUM = {"interaction": DIPOLES, "blocks": POINTS, "moments": MOMENTS}
 NODES = {"omega": OMEGA}
@@ -92,6 +98,10 @@ CALLS = {
     "glasses.medium": (medium, {"glass": "a-SiO2"}),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
+    "superblock.perturbation.first_order": (
+        first_order, {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-25},
+    ),
+    "superblock.response.susceptibility": (susceptibility, RESPONSE),
     "superblock.ensembles.gaussian_blocks": (
         ensembles.gaussian_blocks, {"n": 1, "levels": 3, "spread": 1e-24, "size": 1e-19, "rng": RNG},
     ),
@@ -143,6 +153,7 @@ CALLS = {
     "SuperBlock.block_stress": (SUPER.block_stress, {"s": 1}),
     "SuperBlock.energies": (SUPER.energies, {}),
     "SuperBlock.hamiltonian": (SUPER.hamiltonian, {}),
+    "SuperBlock.susceptibility": (mbfast.SuperBlock.susceptibility, RESPONSE),
     "SuperBlock.stress": (SUPER.stress, {"psi": np.ones(4)}),
     "TwoLevelSystem.hamiltonian": (SYSTEM.hamiltonian, {}),
     "TwoLevelSystem.coupling": (SYSTEM.coupling, {"polarization": "transverse"}),
@@ -162,6 +173,7 @@ HOOKS = {"uniform_field", "wave_terms", "roughness", "reduced", "asked"}
 
 RAGGED, WORDS, OBJECT = [[1.0], [1.0, 2.0]], "abc", object()
 NO_ARRAY = [WORDS, OBJECT, {"a": 1}, RAGGED, [None, 1.0], 1j, [True], ["1.0"], np.ma.masked_array([1.0], mask=[True])]
+UNREAL = [value for value in NO_ARRAY if value != 1j]
 FINITE = [*NO_ARRAY, np.nan, np.inf, None]
 POSITIVE = [*FINITE, 0.0, -1.0, 1e300, [1.0, -1.0]]
 NUMBER = [*FINITE, [1.0, 2.0]]
@@ -191,6 +203,7 @@ WITHOUT_GRID = [
     f"{name}(omega)"
     for name in (
         *("cutoff_length", "dipole_cutoff_length", "sound_velocity_shift", "susceptibility_from_levels"),
+        *("superblock.response.susceptibility", "SuperBlock.susceptibility"),
         *("ttls_susceptibility", "Spectrum.__call__", "Spectrum.unreduced", "TwoLevelSystem.absorption_rate"),
         "plotting.cutoff_figure",
     )
@@ -279,6 +292,7 @@ WRONG = {
     "reduced": FLAG,
     "reference": FINITE,
     "rng": [None, 5, WORDS, OBJECT, np.random],
+    "relaxational": FLAG,
     "rtol": [WORDS, 0.0, -1.0, 0.5, np.nan, np.inf, [1e-3], OBJECT],
     "run": [None, WORDS, 5, mbfast.Flow, OBJECT],
     "second": CHOICE,
@@ -294,10 +308,12 @@ WRONG = {
     "splitting": ONE_POSITIVE,
     "spread": ONE_POSITIVE,
     "start": POSITIVE,
+    "steps": [*COUNT, 1],
     "stop": POSITIVE,
     "strain": [*NUMBER, 1e300],
     "strength": FINITE,
     "stress": FINITE,
+    "super_block": [None, WORDS, 5, mbfast.SuperBlock, OBJECT],
     "temperature": [*FINITE, -1.0, [1.0, -1.0]],
     "tensor": [*FINITE, np.zeros((6, 5)), 5.0],
     "threads": COUNT,
@@ -308,11 +324,13 @@ WRONG = {
     "flow(interaction)": INTERACTION[:-1],  # takes several
     **{f"glasses.medium({number})": [] for number in ("density", "c_l", "c_t")},  # left to the interaction
     "superblock.ensembles.gaussian_blocks(levels)": COUNT,
+    "superblock.perturbation.first_order(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]],
     "superblock.ensembles.gaussian_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.isotropic_stress(x)": [*NUMBER, -0.7],
     "isotropic_tensor(longitudinal)": FINITE,
     "isotropic_tensor(transverse)": FINITE,
     **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},
+    "vectors": [*COUNT, 1, None],
     "volume": ONE_POSITIVE,
     "waves": ONE_POSITIVE,
     "wavevector": DIRECTION,

@@ -19,6 +19,7 @@ from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import Boundary, Macroscopic, PairProblem
 from mbfast.superblock.block import Block
 from mbfast.superblock.couplings import check_strain, coupling_matrices, strained
+from mbfast.superblock.response import susceptibility
 from mbfast.superblock.sums import BlockSum
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class SuperBlock(ReadOnly):
 
     interaction: Interaction
     boundary: Boundary
+
+    susceptibility = susceptibility
 
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, levels: Block | Sequence[Block], *,

@@ -1,0 +1,104 @@
+"""Chebyshev polynomials of H: functions of H on a vector, their quadrature, and typical thermal states.
+
+A line of width w in a spectrum of half width a needs polynomials up to the degree of about 5 a/w, whatever the levels
+are. With fewer, the Jackson kernel makes a line of every level, nearly a Gaussian of standard deviation pi a/n in the
+middle of the spectrum, sharper towards its ends; no weight becomes negative (A. Weisse, G. Wellein, A. Alvermann and
+H. Fehske, Rev. Mod. Phys. 78, 275 (2006)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.special import ive
+
+from mbfast._core.validate import FloatArray
+from mbfast.superblock.lanczos import Bounds, Operator, Vector
+
+
+class Chebyshev:
+    """Polynomials of H on a vector, T_0 to T_(steps-1): iterating makes them, none of which is kept.
+
+    Parameters
+    ----------
+    operator : Operator
+        H.
+    start : ndarray, shape (D,)
+    steps : int
+        Vectors, at least 2.
+    interval : Bounds
+        Where the levels are.
+    damped : bool
+        Whether the Jackson kernel is applied.
+    """
+
+    def __init__(
+        self, operator: Operator, start: Vector, steps: int, interval: Bounds, *, damped: bool = False
+    ) -> None:
+        self._operator, self._start, self._steps = operator, start, steps
+        self._interval, self._damped = interval, damped
+        self._moments: list[float] = []
+
+    def __iter__(self) -> Iterator[Vector]:
+        operator, (center, half) = self._operator, self._interval
+        before, t, w = self._start.copy(), self._start.copy(), np.empty_like(self._start)
+        self._moments.append(operator.dot(t, t))
+        yield t
+        for step in range(1, self._steps):
+            operator.apply(t, w)
+            factor, last = (1.0, 0.0) if step == 1 else (2.0, -1.0)
+            even, odd = operator.step(factor / half, w, -factor * center / half, t, last, before)
+            # T_m T_n = (T_(m+n) + T_|m-n|)/2
+            self._moments.append(odd if step == 1 else 2.0 * odd - self._moments[1])
+            self._moments.append(2.0 * even - self._moments[0])
+            before, t, w = t, w, before
+            yield t
+
+    def __len__(self) -> int:
+        """Vectors so far."""
+        return (len(self._moments) + 1) // 2
+
+    def _levels(self, n: int) -> FloatArray:
+        if max(map(abs, self._moments)) > 1.01 * self._moments[0]:
+            raise ArithmeticError("there are levels outside of the interval that was found: polynomials diverge")
+        x: FloatArray = np.cos(np.pi * (np.arange(n) + 0.5) / n)
+        return self._interval.center + self._interval.half * x
+
+    def quadrature(self, n: int | None = None) -> tuple[FloatArray, FloatArray]:
+        """Return levels (2n - 1,) in J and weights: <start|f(H)|start> = sum of weight f(level), from n vectors."""
+        from scipy.fft import dct  # noqa: PLC0415
+
+        moments = np.array(self._moments[: None if n is None else 2 * n - 1])
+        if self._damped:
+            moments *= jackson(moments.size)
+        return self._levels(moments.size), dct(moments, type=3) / moments.size
+
+    def expansion(self, n: int | None = None) -> tuple[FloatArray, FloatArray]:
+        """Return levels (n,) in J and coefficients (n, n): f(H)|start> = sum of vector_i coefficient_il f(level_l)."""
+        n = len(self) if n is None else n
+        coefficients = np.cos(np.outer(np.arange(n), np.pi * (np.arange(n) + 0.5) / n)) * (2.0 / n)
+        coefficients[0] *= 0.5
+        if self._damped:
+            coefficients *= jackson(n)[:, None]
+        return self._levels(n), coefficients
+
+
+def jackson(n: int) -> FloatArray:
+    """Return the damping (n,) of Chebyshev moments by the Jackson kernel."""
+    m, q = np.arange(n), np.pi / (n + 1)
+    result: FloatArray = ((n - m + 1) * np.cos(q * m) + np.sin(q * m) / np.tan(q)) / (n + 1)
+    return result
+
+
+def thermal_state(operator: Operator, state: Vector, rate: float, interval: Bounds) -> Vector:
+    """Return exp(-rate (H - E))|state>, E (J) being the lower end of the interval; rate in 1/J."""
+    z = rate * interval.half
+    orders = np.arange(int(10.0 * np.sqrt(z)) + 40)  # exp(-n^2/2z) falls below rounding errors
+    coefficients = 2.0 * ive(orders, z) * np.where(orders % 2, -1.0, 1.0)
+    coefficients[0] *= 0.5
+    terms = Chebyshev(operator, state, 1 + int(np.flatnonzero(np.abs(coefficients) > 1e-17)[-1]), interval)
+    result = np.zeros_like(state)
+    for coefficient, t in zip(coefficients, terms, strict=False):
+        operator.step(1.0, result, coefficient, t, 0.0, t)
+    return result
