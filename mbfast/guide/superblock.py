@@ -19,25 +19,25 @@ the standard distribution, levels of Gaussian orthogonal or unitary matrices, is
 >>> from mbfast.superblock import ensembles
 >>> rng = np.random.default_rng(1)
 >>> stress = ensembles.isotropic_stress(8, 1e-19, rng=rng)
->>> blocks = ensembles.two_level_blocks(8, stress, splitting=1e-23, smallest=1e-26, rng=rng)
+>>> blocks = ensembles.two_level_blocks(8, stress, max_splitting=1e-23, min_tunnelling=1e-26, rng=rng)
 >>> disordered = mbfast.SuperBlock(silica, cube.positions, blocks)
 
 A periodic super block, ``boundary="periodic"``, has all images, its blocks' own among them: the energy of a block in
-the field of its own images is a square of its stress, an operator, which is a part of ``block_hamiltonian``.
+the field of its own images is quadratic in its stress operators, and a part of ``block_hamiltonian``.
 ``strain=e`` adds e:T of (2.18) and moves the blocks; their operators stay as they are, without a Delta T.
 
 States
 ------
 A state is a vector of D numbers, block 0 the slowest index. Each block has a basis of its own. Where all its stress
 operators commute it is the one in which they are diagonal, as the two wells of a two-level system; else its levels.
-``block_stress(s)`` and ``block_hamiltonian(s)`` are matrices in that basis.
+``block_basis(s)`` has its states, ``block_stress(s)`` and ``block_hamiltonian(s)`` are matrices in it.
 
 >>> psi = rng.normal(size=disordered.dimension)
 >>> product = disordered.apply(psi)  # H psi; several states as columns, real or complex
 >>> disordered.stress(psi, wavevector=[1e7, 0, 0]).shape  # the sum of exp(ik.x_s) T_s psi
 (6, 256)
->>> ground = disordered.hamiltonian() @ psi  # a LinearOperator for SciPy's solvers
->>> bool((ground == product).all())
+>>> again = disordered.hamiltonian() @ psi  # a LinearOperator for SciPy's solvers
+>>> bool((again == product).all())
 True
 
 The Hamiltonian is never a matrix, unless ``dense()`` makes one. Its diagonal is one vector, with all couplings of
@@ -66,7 +66,7 @@ complex for the others, which have stresses that do not commute:
 For 20 two-level blocks that is 0.21 times the time of QuSpin's product by a CSR matrix, which takes 268 MB, and 0.016
 times that of its product without a matrix; for 8 and 9 complex blocks of four levels 0.13 and 0.22 times that of
 SciPy's CSR matrix. With a few hundred states a matrix is faster: 4 complex blocks of four levels take 0.06 ms, by CSR
-0.015 ms. ``benchmarks/test_superblock.py`` measures all of this.
+0.015 ms. Figures like these come from ``benchmarks/test_superblock.py``.
 
 Which method
 ------------
@@ -79,11 +79,11 @@ Which method
 | your own compiled loop | | ``diagonal``, ``flips`` and `mbfast.kernels.superblock` |
 
 What does not fit into memory is refused, with the numbers and with what would fit. Results are the same to the last bit
-for any number of threads; where a second one would not pay, none is started.
+for any number of threads; small products take one.
 
 >>> from mbfast.kernels import superblock
 >>> result = disordered.diagonal * psi
 >>> superblock.add_flips(disordered.flips, psi, result)
->>> bool(np.allclose(result, product, rtol=1e-12, atol=0.0))
+>>> bool(np.abs(result - product).max() < 1e-14 * np.abs(product).max())
 True
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,7 +52,7 @@ class Block(ReadOnly):
         If energies do not consist of real numbers, or stress of complex ones.
     ValueError
         If energies are not (d,), are empty or not finite; if stress has another shape, is not finite, or not Hermitian
-        and symmetric to 1e-12 of its largest element.
+        and symmetric to 1e-12 of its largest element, or 500 rounding errors of its type; if a number is above 1e35.
 
     Examples
     --------
@@ -69,10 +70,7 @@ class Block(ReadOnly):
         if levels.ndim != 1 or levels.size == 0:
             raise ValueError(f"energies must have shape (d,), got {levels.shape}")
         require_bounded("energies", levels)
-        self._keep(levels.copy(), _operators(stress, levels.size))
-
-    def _keep(self, energies: FloatArray, stress: NDArray[Any]) -> None:
-        for name, array in (("energies", energies), ("stress", stress)):
+        for name, array in (("energies", levels.copy()), ("stress", _operators(stress, levels.size))):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
@@ -156,7 +154,7 @@ class Local(NamedTuple):
         operators = right[:rank].reshape(rank, 2, d, d)
         operators = operators[:, 0] if block.stress.dtype == np.float64 else operators[:, 0] + 1j * operators[:, 1]
         composition = scale * left[:, :rank] * sizes[:rank]
-        # of numbers without a relation, so that what two operators tell apart their sum does, too
+        # weights that are independent over the rationals: states that any operator separates, the sum separates
         basis = np.linalg.eigh(np.einsum("m,mij->ij", np.cos(np.arange(rank) + 1.0), operators))[1]
         turned = basis.conj().T @ operators @ basis
         along = np.einsum("mii->mi", turned).real
@@ -179,6 +177,22 @@ class Local(NamedTuple):
         """All components, (components, d, d)."""
         result: NDArray[Any] = np.einsum("am,mij->aij", self.composition, self.operators)
         return result
+
+
+def check_levels(levels: object, n: int, components: int) -> tuple[Block, ...]:
+    """Return a block for each of n positions, or raise a TypeError or a ValueError."""
+    if not n:
+        raise ValueError("blocks must be one at least, got none")
+    given = [levels] * n if isinstance(levels, Block) else list(levels) if isinstance(levels, Sequence) else [levels]
+    strange = next((block for block in given if not isinstance(block, Block)), None)
+    if strange is not None or isinstance(levels, str):
+        raise TypeError(f"levels must be a Block or a sequence of them, got {strange!r:.80}")
+    if len(given) != n:
+        raise ValueError(f"levels must be as many as there are blocks, {n}, got {len(given)}")
+    for s, block in enumerate(given):
+        if block.components != components:
+            raise ValueError(f"levels must have {components} components as the interaction has, got {block!r} at {s}")
+    return tuple(given)
 
 
 def _operators(stress: ArrayLike, d: int) -> NDArray[Any]:

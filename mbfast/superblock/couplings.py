@@ -14,8 +14,8 @@ from mbfast.pairs.problem import PairProblem
 def coupling_matrices(problem: PairProblem) -> FloatArray:
     """Return J (N, N, c, c): the energy (2.13) of moments T is the sum over all s, t of T_s J[s, t] T_t.
 
-    Of six components the weights are those of the components, 2 off the diagonal, for both indices. J[s, s] is what a
-    block and its own images have, 0 if open.
+    Of six components the weights are those of the components, 2 off the diagonal, for both indices. J[s, s] is the
+    interaction of a block with its own images, 0 if open. What a given mean stress does is no coupling.
     """
     method, problem, _ = auto_method(problem)
     field = METHODS[method].of(problem, threads=1)
@@ -25,7 +25,8 @@ def coupling_matrices(problem: PairProblem) -> FloatArray:
         for b in range(c):
             moments = np.zeros((n, c))
             moments[t, b] = 1.0
-            couplings[:, :, t, b] = field(moments.reshape(*problem.geometry.leading, c), threads=1).reshape(n, c)
+            checked = problem.moments(moments.reshape(*problem.geometry.leading, c))
+            couplings[:, :, t, b] = field.field_of(checked, None, 1, progress=False, held=False).reshape(n, c)
     if c == WEIGHTS.size:
         couplings *= WEIGHTS[:, None, None]
     couplings = couplings.transpose(0, 2, 1, 3)

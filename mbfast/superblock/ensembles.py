@@ -58,7 +58,7 @@ def isotropic_stress(n: int, size: float, x: float = 0.0, *, rng: np.random.Gene
 
 
 def two_level_blocks(
-    n: int, stress: ArrayLike, splitting: float, smallest: float, *, rng: np.random.Generator
+    n: int, stress: ArrayLike, max_splitting: float, min_tunnelling: float, *, rng: np.random.Generator
 ) -> list[Block]:
     """Draw two-level blocks of the standard distribution, P(Delta, Delta_0) ~ 1/Delta_0.
 
@@ -68,26 +68,26 @@ def two_level_blocks(
         How many.
     stress : array_like, shape (n, 6), (n, 3, 3) or (n, 3)
         The coupling of each, as in `Block.two_level`.
-    splitting : float
+    max_splitting : float
         The largest E = sqrt(Delta^2 + Delta_0^2) (J).
-    smallest : float
-        The smallest Delta_0 (J), below `splitting`.
+    min_tunnelling : float
+        The smallest Delta_0 (J), at most 0.99 of the largest E.
     rng : numpy.random.Generator
         Where the numbers come from.
 
     Returns
     -------
     list of Block
-        With Delta of both signs, evenly distributed for each Delta_0, and E up to `splitting`.
+        With Delta of both signs, evenly distributed for each Delta_0, and E up to `max_splitting`.
 
     Raises
     ------
     TypeError
-        If n is no whole number, splitting or smallest is not one real number, stress does not consist of real numbers,
-        or rng is no Generator.
+        If n is no whole number, max_splitting or min_tunnelling is not one real number, stress does not consist of real
+        numbers, or rng is no Generator.
     ValueError
-        If n is negative, splitting or smallest is not positive, smallest is not below splitting, or stress is not of n
-        blocks, or one that `Block.two_level` refuses.
+        If n is negative, max_splitting or min_tunnelling is not positive, min_tunnelling is above 0.99 max_splitting,
+        or stress is not of n blocks, or one that `Block.two_level` refuses.
 
     Examples
     --------
@@ -100,30 +100,32 @@ def two_level_blocks(
     (8, True)
     """
     number, generator = _count("n", n), _generator(rng)
-    most, least = positive_number("splitting", splitting, unit="J"), positive_number("smallest", smallest, unit="J")
-    if least >= most:
-        raise ValueError(f"smallest must be below splitting, {most:g} J, got {least:g} J")
+    most = positive_number("max_splitting", max_splitting, unit="J")
+    least = positive_number("min_tunnelling", min_tunnelling, unit="J")
+    if least > 0.99 * most:  # there is next to nothing to draw from
+        raise ValueError(f"min_tunnelling must be at most 0.99 max_splitting, {most:g} J, got {least:g} J")
     couplings = float_array("stress", stress)
     if couplings.ndim == 0 or len(couplings) != number:
         raise ValueError(f"stress must be that of {number} blocks, got shape {couplings.shape}")
     blocks: list[Block] = []
-    while len(blocks) < number:  # of pairs in a rectangle, those in the half disc
+    while len(blocks) < number:
         tunnelling = least * (most / least) ** generator.random()
-        asymmetry = most * generator.uniform(-1.0, 1.0)
-        if math.hypot(asymmetry, tunnelling) <= most:
+        widest = math.sqrt(1.0 - (tunnelling / most) ** 2)  # asymmetries within the half disc
+        if generator.random() < widest:
+            asymmetry = most * widest * generator.uniform(-1.0, 1.0)
             blocks.append(Block.two_level(asymmetry, tunnelling, couplings[len(blocks)]))
     return blocks
 
 
 def gaussian_blocks(
-    n: int, levels: int, spread: float, size: float, x: float = 0.0, *, ensemble: Ensemble = "GOE",
+    n: int, n_levels: int, spread: float, size: float, x: float = 0.0, *, ensemble: Ensemble = "GOE",
     rng: np.random.Generator,
 ) -> list[Block]:  # fmt: skip
     """Draw blocks whose Hamiltonian and stresses are independent Gaussian matrices.
 
     Parameters
     ----------
-    n, levels : int
+    n, n_levels : int
         How many blocks, and levels of each.
     spread : float
         Standard deviation of the elements of H_0 off its diagonal (J): half the radius of Wigner's semicircle over the
@@ -143,10 +145,10 @@ def gaussian_blocks(
     Raises
     ------
     TypeError
-        If n or levels is no whole number, spread, size or x is not one real number, or rng is no Generator.
+        If n or n_levels is no whole number, spread, size or x is not one real number, or rng is no Generator.
     ValueError
-        If n is negative, levels is below 1, spread or size is not positive, x is below -2/3 or not finite, or ensemble
-        is unknown.
+        If n is negative, n_levels is below 1, spread or size is not positive, x is below -2/3 or not finite, or
+        ensemble is unknown.
 
     Examples
     --------
@@ -155,7 +157,7 @@ def gaussian_blocks(
     >>> ensembles.gaussian_blocks(2, 4, 1e-24, 1e-19, ensemble="GUE", rng=np.random.default_rng(1))
     [<Block: 4 levels, stress, complex128>, <Block: 4 levels, stress, complex128>]
     """
-    number, d, generator = _count("n", n), _count("levels", levels, 1), _generator(rng)
+    number, d, generator = _count("n", n), _count("n_levels", n_levels, 1), _generator(rng)
     width = positive_number("spread", spread, unit="J")
     require_choice("ensemble", ensemble, get_args(Ensemble))
     parts = 1 if ensemble == "GOE" else 2

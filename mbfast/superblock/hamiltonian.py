@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, ReadOnly, float_array, plain_array, require_bounded, whole_number
+from mbfast._core.validate import FloatArray, ReadOnly, plain_array, whole_number
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import Boundary, Macroscopic, PairProblem
-from mbfast.superblock.block import Block
+from mbfast.superblock.block import Block, Local, check_levels
 from mbfast.superblock.couplings import check_strain, coupling_matrices, strained
-from mbfast.superblock.response import susceptibility
+from mbfast.superblock.response import susceptibility, waves
 from mbfast.superblock.sums import BlockSum
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ class SuperBlock(ReadOnly):
     blocks : BlockLattice or array_like, shape (N, 3)
         Where the blocks are (m); on a lattice as points or as cubes, in the order of its positions.
     levels : Block or sequence of Block
-        Of each block, or one that all are.
+        One for each block, or a single one for all of them.
     boundary, cell, macroscopic
-        As in `pair_field`. If periodic, all images are summed over, the block's own included.
+        As in `pair_field`. If periodic, all images are summed over, the block's own included, to 1e-12; a given mean
+        stress sigma adds the sum of T_s:C^-1 sigma.
     strain : array_like, shape (6,) or (3, 3), optional
         A uniform strain e: the sum of e:T_s is added (stress only), and blocks, and the cell, are moved by it, which is
         the change of the interaction in (2.18) to all orders. The operators of the blocks stay: no Delta T.
@@ -53,12 +54,15 @@ class SuperBlock(ReadOnly):
         Where the blocks are, strained (m).
     n_blocks, dimension : int
         N, and the number of states D, the product of the numbers of levels.
+    levels : tuple of Block
+        One for each block.
     dims : tuple of int
-        Levels of each block.
+        Numbers of levels.
     dtype : numpy.dtype
         Of the Hamiltonian: float64 where it is real in the basis that was chosen, else complex128.
     couplings : ndarray, shape (N, N, c, c)
-        J, so that the interaction is the sum over all s, t of T_s J[s, t] T_t, T of c = 6 or 3 components (1/J).
+        J, so that the interaction is the sum over all s, t of T_s J[s, t] T_t, T of c = 6 or 3 components: in 1/J, of
+        dipoles in J/(C m)^2.
     diagonal : ndarray, shape (D,)
         Of the Hamiltonian (J).
     flips : ndarray, shape (N,), or None
@@ -81,7 +85,7 @@ class SuperBlock(ReadOnly):
 
     a sum over ordered pairs. A state is a vector of D numbers, block 0 the slowest index, each block in a basis of its
     own: that in which all its operators T are diagonal where there is one, as the two wells of a two-level system, else
-    its levels; `block_stress` and `block_hamiltonian` are the matrices in it.
+    its levels: `block_basis` has its states, `block_stress` and `block_hamiltonian` the matrices in it.
 
     Examples
     --------
@@ -108,7 +112,7 @@ class SuperBlock(ReadOnly):
         if strain is not None:
             problem = strained(problem, strain_six)
         self.interaction, self.boundary = problem.interaction, problem.boundary
-        self.levels = _check_levels(levels, problem)
+        self.levels = check_levels(levels, problem.geometry.n_blocks, problem.interaction.components)
         self.dims = tuple(block.n_levels for block in self.levels)
         self.n_blocks, self.dimension = len(self.dims), math.prod(self.dims)
         self._local = [block.local for block in self.levels]
@@ -118,7 +122,9 @@ class SuperBlock(ReadOnly):
         self.couplings = coupling_matrices(problem)
         for array in (self.positions, self.couplings):
             array.setflags(write=False)
-        self._strain = WEIGHTS * strain_six if interaction.components == WEIGHTS.size else np.zeros(3)
+        held = problem.held_field  # of a given mean stress: it acts as the strain that it makes
+        total = strain_six if held is None else strain_six + 2.0 * held[:, 0]
+        self._strain = WEIGHTS * total if interaction.components == WEIGHTS.size else np.zeros(3)
         compositions = [local.composition for local in self._local]
         self._sum = BlockSum(
             [self.block_hamiltonian(s) for s in range(self.n_blocks)],
@@ -173,7 +179,7 @@ class SuperBlock(ReadOnly):
         ValueError
             If s is not the number of a block.
         """
-        local = self._local[self._number(s)]
+        local = self._of_block(s)
         c, o = local.composition, local.operators
         matrix = local.hamiltonian + np.einsum("m,mij->ij", self._strain @ c, o)
         matrix = matrix + np.einsum("mn,mij,njk->ik", c.T @ self.couplings[s, s] @ c, o, o)
@@ -200,13 +206,35 @@ class SuperBlock(ReadOnly):
         ValueError
             If s is not the number of a block.
         """
-        return self._local[self._number(s)].stress
+        return self._of_block(s).stress
 
-    def _number(self, s: int) -> int:
+    def block_basis(self, s: int) -> NDArray[Any]:
+        """States of the basis of one block.
+
+        Parameters
+        ----------
+        s : int
+            Number of the block.
+
+        Returns
+        -------
+        ndarray, shape (d, d)
+            As columns, each in terms of the block's levels.
+
+        Raises
+        ------
+        TypeError
+            If s is no whole number.
+        ValueError
+            If s is not the number of a block.
+        """
+        return self._of_block(s).basis
+
+    def _of_block(self, s: int) -> Local:
         number = whole_number("s", s)
         if not 0 <= number < self.n_blocks:
             raise ValueError(f"s must be the number of a block, 0 to {self.n_blocks - 1}, got {number}")
-        return number
+        return self._local[number]
 
     def apply(self, psi: ArrayLike, *, out: NDArray[Any] | None = None, threads: int | None = None) -> NDArray[Any]:
         """Return H psi, of one state or of several.
@@ -288,10 +316,28 @@ class SuperBlock(ReadOnly):
         shape = (self.dimension, self.dimension)
         return LinearOperator(shape, matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
 
-    def dense(self) -> NDArray[Any]:
-        """Return the matrix of the Hamiltonian (J), (D, D) of `dtype`; a MemoryError has numbers if it does not fit."""
+    def dense(self, *, threads: int | None = None) -> NDArray[Any]:
+        """Return the matrix of the Hamiltonian.
+
+        Parameters
+        ----------
+        threads : int, optional
+            As in `apply`.
+
+        Returns
+        -------
+        ndarray, shape (D, D)
+            Of `dtype`, in J.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For the threads that `apply` refuses.
+        MemoryError
+            If it does not fit into memory; the message has the numbers.
+        """
         self._refuse_memory("the whole matrix", 2.0, power=2)
-        return self.apply(np.eye(self.dimension, dtype=self.dtype))
+        return self.apply(np.eye(self.dimension, dtype=self.dtype), threads=threads)
 
     def energies(self, k: int | None = None, *, threads: int | None = None) -> FloatArray:
         """Levels of the super block.
@@ -315,12 +361,15 @@ class SuperBlock(ReadOnly):
         ValueError
             If k is not from 1 to D, or threads is below 1.
         MemoryError
-            If all levels are wanted and the matrix does not fit into memory.
+            If the matrix, or for a few levels ARPACK's vectors, do not fit into memory; the message has the numbers.
+        RuntimeError
+            If ARPACK has not found a few levels after 10 D steps.
 
         Notes
         -----
-        All levels, and those of up to 512 states, are LAPACK's. A few are by ARPACK's Lanczos iteration from a fixed
-        vector, to rounding errors of the largest; of a level that several states have exactly it may miss some.
+        All levels, more than a quarter of them, and those of up to 512 states are LAPACK's. A few are by ARPACK's
+        Lanczos iteration from a fixed vector, to rounding errors of the largest; of a level that several states have
+        exactly it may miss some.
         """
         workers = tiles.check_threads(threads)
         count = self.dimension if k is None else whole_number("k", k)
@@ -329,17 +378,19 @@ class SuperBlock(ReadOnly):
         if k is None or self.dimension <= _DENSE or count > self.dimension // 4:
             from scipy.linalg import eigvalsh  # noqa: PLC0415
 
-            levels: FloatArray = eigvalsh(self.dense(), overwrite_a=True, check_finite=False)[:count]
+            levels: FloatArray = eigvalsh(self.dense(threads=workers), overwrite_a=True, check_finite=False)[:count]
             return levels
         return self._lowest(count, workers)
 
     def _lowest(self, count: int, workers: int) -> FloatArray:
-        from scipy.sparse.linalg import LinearOperator, eigsh  # noqa: PLC0415
+        from scipy.sparse.linalg import eigsh  # noqa: PLC0415
 
+        self._refuse_memory("a few levels", max(2 * count + 1, 20) + 3.0)
         start = np.random.default_rng(0).normal(size=self.dimension).astype(self.dtype)
-        unit = float(np.linalg.norm(self.apply(start, threads=workers)) / np.linalg.norm(start)) or 1.0
-        shape = (self.dimension, self.dimension)
-        scaled = LinearOperator(shape, matvec=lambda psi: self.apply(psi, threads=workers) / unit, dtype=self.dtype)
+        unit = float(np.linalg.norm(self.apply(start, threads=workers)) / np.linalg.norm(start))
+        if unit == 0.0:
+            return np.zeros(count)
+        scaled = self.hamiltonian(threads=workers) * (1.0 / unit)
         found = eigsh(scaled, count, which="SA", v0=start, return_eigenvectors=False)
         levels: FloatArray = np.sort(found) * unit
         return levels
@@ -373,25 +424,16 @@ class SuperBlock(ReadOnly):
             If the result does not fit into memory; the message has the numbers.
         """
         workers = tiles.check_threads(threads)
-        waves = self._waves(wavevector)
-        real = len(waves) == 1 and all(local.operators.dtype == np.float64 for local in self._local)
+        phases = waves(self, wavevector)
+        real = len(phases) == 1 and all(local.operators.dtype == np.float64 for local in self._local)
         states = self._states(psi, real=real)
         components = self.interaction.components
         self._refuse_memory("the stress", (components + 2.0) * states.nbytes / (self.dimension * self.dtype.itemsize))
-        result = np.zeros((components, *states.shape), states.dtype)
-        for a, (factor, wave) in itertools.product(range(components), zip((1.0, 1j), waves, strict=False)):
-            weighted = [w * local.stress[a] for w, local in zip(wave, self._local, strict=True)]
+        result, stresses = np.zeros((components, *states.shape), states.dtype), [local.stress for local in self._local]
+        for a, (factor, wave) in itertools.product(range(components), zip((1.0, 1j), phases, strict=False)):
+            weighted = [w * stress[a] for w, stress in zip(wave, stresses, strict=True)]
             result[a] += factor * self._apply(BlockSum(weighted), states, None, workers)
         return result
-
-    def _waves(self, wavevector: ArrayLike | None) -> list[FloatArray]:
-        """Return the cosine of k.x_s of the blocks, and the sine if k is not zero."""
-        wave = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
-        if wave.shape != (3,):
-            raise ValueError(f"wavevector must have shape (3,), got {wave.shape}")
-        require_bounded("wavevector", wave)
-        phases = self.positions @ wave
-        return [np.cos(phases), np.sin(phases)] if wave.any() else [np.ones(self.n_blocks)]
 
     def __repr__(self) -> str:
         kinds = sorted(set(self.dims))
@@ -400,20 +442,3 @@ class SuperBlock(ReadOnly):
             f"<SuperBlock: {self.n_blocks} blocks of {levels} levels, {self.dimension} states, {self.dtype}, "
             f"{self.interaction!r}, {self.boundary}>"
         )
-
-
-def _check_levels(levels: object, problem: PairProblem) -> tuple[Block, ...]:
-    """Return a block for each position, or raise a TypeError or a ValueError."""
-    n, components = problem.geometry.n_blocks, problem.interaction.components
-    if not n:
-        raise ValueError("blocks must be one at least, got none")
-    given = [levels] * n if isinstance(levels, Block) else list(levels) if isinstance(levels, Sequence) else [levels]
-    strange = next((block for block in given if not isinstance(block, Block)), None)
-    if strange is not None or isinstance(levels, str):
-        raise TypeError(f"levels must be a Block or a sequence of them, got {strange!r:.80}")
-    if len(given) != n:
-        raise ValueError(f"levels must be as many as there are blocks, {n}, got {len(given)}")
-    for s, block in enumerate(given):
-        if block.components != components:
-            raise ValueError(f"levels must have {components} components as the interaction has, got {block!r} at {s}")
-    return tuple(given)

@@ -30,7 +30,7 @@ _LOW, _LOWEST = 11, 15
 _HIGH, _WIDTH = 9, 32  # blocks that are flipped in another sweep, and elements of a row: 131 kB each of x and y
 _ALONE, _CLUSTER = 256, 16  # states of the blocks of a sweep, and of each half of them where pairs are coupled
 _MATRIX = 100  # states of two blocks up to which their matrix is a part of one of more blocks
-_WORK = 10  # elements of a matrix that are work like that of one of flips
+_WORK = 10  # elements of a flip that take as long as one of a matrix
 _SMALL = 1 << 17  # elements of flips, or work like theirs, that are not worth a thread
 
 
@@ -73,6 +73,8 @@ class BlockSum(ReadOnly):
         self.is_real = not any(matrix.imag.any() for matrix in matrices)
         only_flips = self.is_real and set(self.dims) == {2} and all(len(blocks) == 1 for blocks, _ in self._terms)
         self.flips = np.array([single[0, 1].real for single in singles]) if only_flips else None
+        if self.flips is not None:
+            self.flips.setflags(write=False)
 
     def _is_diagonal(self, s: int) -> bool:
         return not self._operators[s][:, ~np.eye(self.dims[s], dtype=bool)].any()
@@ -97,7 +99,7 @@ class BlockSum(ReadOnly):
 
     @functools.cached_property
     def _alone(self) -> FloatArray:
-        """The diagonal without the pairs that are done by products, which have theirs."""
+        """The diagonal without the pairs whose sweeps multiply by the whole product."""
         pairs = {pair: coupling for pair, coupling in self._pairs.items() if pair not in self._products}
         return self._whole_diagonal(pairs) if self._products else self.diagonal
 
@@ -133,7 +135,7 @@ class BlockSum(ReadOnly):
 
     def _along(self, s: int, values: FloatArray, blocks: Sequence[int]) -> FloatArray:
         """Return what block s has in its states, (d, r), in all states of some blocks."""
-        before, after = (self._size([b for b in blocks if side(b)]) for side in (s.__gt__, s.__lt__))
+        before, after = self._size([b for b in blocks if b < s]), self._size([b for b in blocks if b > s])
         return np.tile(np.repeat(values, after, axis=0), (before, 1))
 
     def _diagonal_of(self, blocks: Sequence[int], pairs: Pairs) -> FloatArray:

@@ -25,7 +25,7 @@ def low_flips(begin: int, end: int, diagonal: Any, flips: Any, lanes: int, x: An
         if lanes == 1:
             for i in range(rows):
                 v[i] = d[i] * u[i]
-        elif lanes == 2:  # as of the complex; LLVM wants to know the step
+        elif lanes == 2:  # as of the complex: a step that is known lets LLVM use vectors
             for i in range(rows):
                 v[2 * i] = d[i] * u[2 * i]
                 v[2 * i + 1] = d[i] * u[2 * i + 1]
