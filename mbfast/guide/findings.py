@@ -42,13 +42,13 @@ What does not follow
   transverse: α^1 x: 112 → -56; transverse: α^2 x: 112 → 28. Shown by
   `test_the_printed_brackets_are_those_of_joffrin_and_levelut`.
 - **ln N0 in place of sums that converge**: The summand of (3.5) falls as x^-6, so its sum over blocks converges, to
-  8.40 per block. That of (3.7) is bounded, because Λ averages to zero over directions; of waves that fit into a
-  periodic box it is the same for each N0. Neither grows as ln N0. All scales together add (5 + 4α)/15 of χ²/ρc_t²
-  (transverse), waves longer than the super block nearly nothing. Printed → computed: (3.5) growth of the sum over
-  blocks, N0 = 8 to 64: 2.00 → 1.1821; (3.7) growth of the sum over blocks, N0 = 8 to 64, longitudinal: 2.00 → 1.1007;
-  transverse: 2.00 → 1.1007; growth of the sum over blocks and images, waves that fit, N0 = 8 to 64, longitudinal: 2.00
-  → 1; transverse: 2.00 → 1; -δχ ρc²/χ² by the interaction at all scales, a-SiO2, longitudinal: ~20 → 0.52266;
-  transverse: ~20 → 0.48553. Shown by `test_lattice_sums_converge_to_the_known_ones`,
+  8.40 per block. That of (3.7) is bounded, because Λ averages to zero over directions; of cubes in a periodic box and
+  waves that fit into it, it is the same for each N0. Neither grows as ln N0. All scales together add (5 + 4α)/15 of
+  χ²/ρc_t² (transverse), waves longer than the super block nearly nothing. Printed → computed: (3.5) growth of the sum
+  over blocks, N0 = 8 to 64: 2.00 → 1.1821; (3.7) growth of the sum over blocks, N0 = 8 to 64, longitudinal: 2.00 →
+  1.1007; transverse: 2.00 → 1.1007; growth of the sum over blocks and images, waves that fit, N0 = 8 to 64,
+  longitudinal: 2.00 → 1; transverse: 2.00 → 1; -δχ ρc²/χ² by the interaction at all scales, a-SiO2, longitudinal: ~20 →
+  0.52266; transverse: ~20 → 0.48553. Shown by `test_lattice_sums_converge_to_the_known_ones`,
   `test_phase_sums_do_not_grow_as_a_logarithm`, `test_laminates_of_cubes`, `test_sum_over_all_pairs_is_bounded`.
 - **|Re χ̃|/ρc² left out of (4.2)**: What the interaction adds over all scales is 2 ln(R/L_1)|Re χ̃|/ρc² of what the
   flow starts from. (4.5) neglects the larger of the two terms. Printed → computed: (4.2) v log_N0(R/L_1)/ε(L_1),
