@@ -94,7 +94,7 @@ class Task:
         """What operators are divided by: the largest element of a block's stress (J)."""
         return max(float(np.abs(self.system.block_stress(s)).max()) for s in range(self.system.n_blocks)) or 1.0
 
-    def operators(self) -> Iterator[tuple[int, Callable[[Vector], Vector]]]:
+    def operators(self) -> Iterator[tuple[int, Callable[..., Vector]]]:
         """Yield row and Hermitian operator, as a function of states (D,) or (D, n), for all rows and waves.
 
         They are stresses divided by the unit.
@@ -128,9 +128,9 @@ class Task:
             )
 
 
-def _applied(operator: BlockSum, psi: Vector, *, threads: int) -> Vector:
+def _applied(operator: BlockSum, psi: Vector, out: Vector | None = None, *, threads: int) -> Vector:
     states = psi if operator.is_real else psi.astype(np.complex128, copy=False)
-    result = np.empty_like(states)
+    result = np.empty_like(states) if out is None else out
     operator.apply(states.reshape(len(states), -1), result.reshape(len(states), -1), threads)
     return result
 
@@ -249,9 +249,16 @@ def _single(dtype: np.dtype[np.generic]) -> type[np.float32 | np.complex64]:
     return np.complex64 if dtype.kind == "c" else np.float32
 
 
-def _overlaps(bras: Vector, chain: Recursion, operator: Callable[[Vector], Vector]) -> FloatArray:
+def _overlaps(bras: Vector, chain: Recursion, operator: Callable[..., Vector]) -> FloatArray:
     """Return the real parts of <bra|A|vector> (bras, vectors of the chain); the bras are conjugated already."""
-    kets, products = (operator(vector) for vector in chain), []
+
+    def images() -> Iterator[Vector]:  # all in one place
+        image = None
+        for vector in chain:
+            image = operator(vector, image)
+            yield image
+
+    kets, products = images(), []
     for first in kets:
         batch, n = np.empty((_BATCH, first.size), _single(first.dtype)), 1
         batch[0] = first
