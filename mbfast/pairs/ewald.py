@@ -83,7 +83,7 @@ class EwaldField(PairField):
     with more transforms. Both are worse than the field of the same plan, so they have a sum of their own, set up at
     their first use, with a plan for a sixteenth of rtol. Errors of forces are then below rtol times the largest of
     them, or times 12 unit T^2/d, the force between the largest moments T, in line, at the distance d. Those of the
-    virial are below rtol times its largest component, or times 3 unit and the sum of all T_s^2, its trace being minus three
+    virial are below rtol times its largest component, or times 3 unit and the sum of all T_s^2, its trace being -3
     energies; rounding may leave twice 1e-12 of that.
 
     Up to some thousand blocks in free space, less where rtol is large, are all near: a direct sum. Cells are reduced

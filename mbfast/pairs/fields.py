@@ -274,10 +274,10 @@ class PairField(ABC):
         -------
         ndarray, shape (3, 3)
             In J: minus the sum of x_s F_s in free space. If periodic: of one cell, which deforms with its blocks, a
-            sphere of images in a vacuum staying one. Cubes deform with the body, their moments
-            spread evenly. As a rotation of all, moments included, costs nothing, its antisymmetric part is that of -4
-            times the sum of h_s T_s, or of -2 h_s p_s for dipoles; h without that of a given mean stress, whose energy
-            T_s : C^-1 sigma does not change.
+            sphere of images in a vacuum staying one. Cubes deform with the body, their moments spread evenly. As a
+            rotation of all, moments included, costs nothing, its antisymmetric part is that of -4 times the sum of
+            h_s T_s, or of -2 h_s p_s for dipoles; h without that of a given mean stress, whose energy T_s : C^-1 sigma
+            does not change.
 
         Raises
         ------
