@@ -516,3 +516,25 @@ def test_halves_of_a_diagonal():
     out = np.empty(15)
     sweeps.outer_sums(slow, fast, factors, columns, out)
     assert_allclose(out.reshape(3, 5), slow[:, None] + fast + factors @ columns, rtol=1e-14)
+
+
+def test_blocks_that_do_not_interact():
+    rng = np.random.default_rng(25)
+    coupled, silent = block(rng, "complex2"), Block([0.0, ENERGY, 3 * ENERGY], np.zeros((6, 3, 3)))
+    alone = SuperBlock(SILICA, [[0, 0, 0]], coupled).energies()
+    for pair in ([coupled, silent], [silent, coupled], [Block.two_level(0.0, ENERGY, np.zeros(6)), coupled]):
+        made = SuperBlock(SILICA, [[0, 0, 0], [0, 0, 5e-9]], pair)
+        other = next(b for b in pair if b is not coupled).energies
+        expected = np.sort(np.add.outer(alone, other).ravel())
+        assert_allclose(made.energies(), expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+
+
+def test_levels_of_nothing_are_zero():
+    made = SuperBlock(DIPOLES, 1e-9 * np.arange(30.0).reshape(10, 3), Block([0, 0], np.zeros((3, 2, 2))))
+    assert made.energies(3).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_energies_beyond_doubles_are_refused():
+    weak, far = mbfast.DipoleInteraction(1e-35), [[0, 0, 0], [1e-36, 0, 0], [1e-75, 0, 0]]
+    with pytest.raises(ValueError, match="beyond the range of doubles"):
+        SuperBlock(weak, far, Block.two_level(0.0, 1.0, [0, 0, 1e35]))

@@ -36,6 +36,7 @@ from typing import Any
 import numba
 from numba import carray
 
+from mbfast._core.validate import require_choice
 from mbfast.kernels import dipole, stress
 
 _lock = threading.Lock()
@@ -52,8 +53,7 @@ def address(name: str) -> int:
     RuntimeError
         Under NUMBA_DISABLE_JIT=1.
     """
-    if name not in _FUNCTIONS:
-        raise ValueError(f"name must be one of {', '.join(_FUNCTIONS)}, got {name!r}")
+    require_choice("name", name, _FUNCTIONS)
     if numba.config.DISABLE_JIT:
         raise RuntimeError("functions for C are compiled: NUMBA_DISABLE_JIT must not be set")
     with _lock:

@@ -47,7 +47,7 @@ class EwaldField(PairField):
     interaction, boundary, rtol, nbytes, cost
         As of every `PairField`.
     unit : float
-        Prefactor/d^3, d^3 the volume of a block among its neighbours: the field relative to which errors are below
+        Prefactor/d^3, d^3 the volume of a block among those within the radius of the near sum: the field relative to which errors are below
         `rtol` where all fields are smaller than it, for moments of a largest norm of 1.
 
     Raises
@@ -82,9 +82,10 @@ class EwaldField(PairField):
     Forces follow from the derivatives of the mesh's window, the virial from those of the modes by wave vectors, neither
     with more transforms. Both are worse than the field of the same plan, so they have a sum of their own, set up at
     their first use, with a plan for a sixteenth of rtol. Errors of forces are then below rtol times the largest of
-    them, or times 12 unit T^2/d, the force between the largest moments T, in line, at the distance d. Those of the
-    virial are below rtol times its largest component, or times 3 unit and the sum of all T_s^2, its trace being -3
-    energies; rounding may leave twice 1e-12 of that.
+    them, or times 12 unit T^2/d, the force between the largest moments T, in line, at the distance d; where a period is
+    shorter than d, at that distance, as of a block's own images, whose forces cancel. Errors of the virial are below
+    rtol times its largest component, or times 3 unit and the sum of all T_s^2, its trace being -3 energies; rounding
+    may leave twice 1e-12 of that.
 
     Up to some thousand blocks in free space, less where rtol is large, are all near: a direct sum. Cells are reduced
     as by Minkowski, so that all cells of one lattice give one answer in one time, and images are found by the distances

@@ -184,9 +184,9 @@ def check_levels(levels: object, n: int, components: int) -> tuple[Block, ...]:
     if not n:
         raise ValueError("blocks must be one at least, got none")
     given = [levels] * n if isinstance(levels, Block) else list(levels) if isinstance(levels, Sequence) else [levels]
-    strange = next((block for block in given if not isinstance(block, Block)), None)
-    if strange is not None or isinstance(levels, str):
-        raise TypeError(f"levels must be a Block or a sequence of them, got {strange!r:.80}")
+    strange = [levels] if isinstance(levels, str) else [block for block in given if not isinstance(block, Block)]
+    if strange:
+        raise TypeError(f"levels must be a Block or a sequence of them, got {strange[0]!r:.80}")
     if len(given) != n:
         raise ValueError(f"levels must be as many as there are blocks, {n}, got {len(given)}")
     for s, block in enumerate(given):

@@ -75,7 +75,8 @@ class SuperBlock(ReadOnly):
         If levels are no Block or sequence of them; for an interaction, blocks, cell or strain that are not of the type.
     ValueError
         If there is no block; levels are not as many as blocks, or not of the kind that interacts; strain is not
-        symmetric, is 0.1 or more, or given for cubes; for what `pair_field` refuses of boundary, cell and macroscopic.
+        symmetric, is 0.1 or more, or given for cubes; an energy of a pair is beyond the range of doubles; for what
+        `pair_field` refuses of boundary, cell and macroscopic.
     MemoryError
         If the diagonal of the Hamiltonian and two vectors do not fit into memory; the message has the numbers.
 
@@ -126,15 +127,16 @@ class SuperBlock(ReadOnly):
         total = strain_six if held is None else strain_six + 2.0 * held[:, 0]
         self._strain = WEIGHTS * total if interaction.components == WEIGHTS.size else np.zeros(3)
         compositions = [local.composition for local in self._local]
-        self._sum = BlockSum(
-            [self.block_hamiltonian(s) for s in range(self.n_blocks)],
-            [local.operators for local in self._local],
-            {
+        with np.errstate(all="ignore"):
+            singles = [self.block_hamiltonian(s) for s in range(self.n_blocks)]
+            pairs = {
                 (s, t): 2.0 * compositions[s].T @ self.couplings[s, t] @ compositions[t]
-                for s in range(self.n_blocks)
-                for t in range(s + 1, self.n_blocks)
-            },
-        )
+                for s, t in itertools.combinations(range(self.n_blocks), 2)
+                if compositions[s].size and compositions[t].size  # blocks that interact at all
+            }
+        if not all(np.isfinite(energy).all() for energy in (*singles, *pairs.values())):
+            raise ValueError("levels and blocks make energies beyond the range of doubles (1.8e308)")
+        self._sum = BlockSum(singles, [local.operators for local in self._local], pairs)
         self.dtype = np.dtype(np.float64 if self._sum.is_real else np.complex128)
 
     def _refuse_memory(self, what: str, vectors: float, *, power: int = 1) -> None:
