@@ -47,8 +47,8 @@ class EwaldField(PairField):
     interaction, boundary, rtol, nbytes, cost
         As of every `PairField`.
     unit : float
-        Prefactor/d^3, d^3 the volume of a block among those within the radius of the near sum: the field relative to which errors are below
-        `rtol` where all fields are smaller than it, for moments of a largest norm of 1.
+        Prefactor/d^3, d^3 the volume of a block among those within the radius of the near sum: the field relative to
+        which errors are below `rtol` where all fields are smaller than it, for moments of a largest norm of 1.
 
     Raises
     ------
