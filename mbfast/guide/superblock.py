@@ -74,10 +74,13 @@ Which method
 |---|---|---|
 | all levels | some 10,000 states, 13 two-level blocks | ``energies()``: LAPACK, D^3 |
 | a few of the lowest levels | what memory holds | ``energies(k)``: Lanczos by ARPACK, hundreds of H psi |
+| Im chi and Re chi, at any wave vector | 24 two-level blocks at T = 0, 20 above | ``susceptibility(...)`` |
+| the first order in the coupling | some hundred blocks | `mbfast.superblock.perturbation` |
 | eigenvectors | some 10,000 states | ``numpy.linalg.eigh(super_block.dense())`` |
 | other solvers, time evolution | what memory holds | ``hamiltonian()`` and ``scipy.sparse.linalg`` |
 | your own compiled loop | | ``diagonal``, ``flips`` and `mbfast.kernels.superblock` |
 
+`mbfast.superblock.response` says how susceptibilities are computed, what their error bars cover, and how long it takes.
 What does not fit into memory is refused, with the numbers and with what would fit. Results are the same to the last bit
 for any number of threads; small products take one.
 
