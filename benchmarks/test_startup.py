@@ -47,6 +47,8 @@ CASES = {
 @pytest.mark.parametrize(("group", "name"), [(group, name) for group, names in CASES.items() for name in names])
 def test_startup(benchmark, tmp_path, group, name):
     cold = "compile" in group + name
+    if benchmark.disabled and name in ("bare", "from cache", "reproduce, from cache"):
+        pytest.skip("only timed")
     command = [sys.executable, "-c", CASES[group][name]]
     folders = itertools.count()
 
