@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from numpy.typing import ArrayLike
 
@@ -117,11 +117,10 @@ def pair_field(
     >>> print(f"{field[0, 0, 1, 2]:.3e}")  # h_zz at its neighbour along z
     3.206e-06
     """
-    problem = PairProblem.of(
-        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol, at=at, self_field=self_field,
+    summed, checked, workers = _prepared(
+        interaction, blocks, moments, method, threads, boundary=boundary, cell=cell, images=images,
+        image_shape=image_shape, macroscopic=macroscopic, rtol=rtol, at=at, self_field=self_field,
     )  # fmt: skip
-    summed, checked, workers = _prepared(problem, moments, method, threads)
     return summed.field_of(checked, None, workers, progress)
 
 
@@ -159,11 +158,10 @@ def pair_energy(
     >>> print(f"{energy:.4g}")
     -1.6e-24
     """
-    problem = PairProblem.of(
-        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol, self_field=self_field,
+    summed, checked, workers = _prepared(
+        interaction, blocks, moments, method, threads, boundary=boundary, cell=cell, images=images,
+        image_shape=image_shape, macroscopic=macroscopic, rtol=rtol, self_field=self_field,
     )  # fmt: skip
-    summed, checked, workers = _prepared(problem, moments, method, threads)
     return summed.energy_of(checked, workers, progress)
 
 
@@ -198,11 +196,10 @@ def pair_sum(
     >>> print(f"{result.energy:.4g} J by {result.method}, {result.rtol:g}")
     -1.6e-24 J by direct, 1e-13
     """
-    problem = PairProblem.of(
-        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol, self_field=self_field,
+    summed, checked, workers = _prepared(
+        interaction, blocks, moments, method, threads, boundary=boundary, cell=cell, images=images,
+        image_shape=image_shape, macroscopic=macroscopic, rtol=rtol, self_field=self_field,
     )  # fmt: skip
-    summed, checked, workers = _prepared(problem, moments, method, threads)
     return PairResult.of(summed, checked, summed.field_of(checked, None, workers, progress))
 
 
@@ -239,12 +236,10 @@ def pair_forces(
     >>> print(f"{forces[0, 2]:.4g} {forces[1, 2]:.4g} N")
     9.6e-16 -9.6e-16 N
     """
-    problem = PairProblem.of(
-        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol,
+    summed, checked, workers = _prepared(
+        interaction, blocks, moments, method, threads, "forces", boundary=boundary, cell=cell, images=images,
+        image_shape=image_shape, macroscopic=macroscopic, rtol=rtol,
     )  # fmt: skip
-    require_points(problem)
-    summed, checked, workers = _prepared(problem, moments, method, threads, derivatives=True)
     return summed.forces_of(checked, workers, progress)
 
 
@@ -282,24 +277,27 @@ def pair_virial(
     >>> print(f"{virial.trace():.4g} J")
     4.8e-24 J
     """
-    problem = PairProblem.of(
-        interaction, blocks, boundary=boundary, cell=cell, images=images, image_shape=image_shape,
-        macroscopic=macroscopic, rtol=rtol, self_field=self_field,
+    summed, checked, workers = _prepared(
+        interaction, blocks, moments, method, threads, "virial", boundary=boundary, cell=cell, images=images,
+        image_shape=image_shape, macroscopic=macroscopic, rtol=rtol, self_field=self_field,
     )  # fmt: skip
-    summed, checked, workers = _prepared(problem, moments, method, threads, derivatives=True)
     return summed.virial_of(checked, workers, progress)
 
 
 def _prepared(
-    problem: PairProblem, moments: ArrayLike, method: Method, threads: int | None, *, derivatives: bool = False
-) -> tuple[PairField, Moments, int]:
-    """Check what is left, and set the method up."""
+    interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, method: Method, threads: int | None,
+    what: Literal["field", "forces", "virial"] = "field", **options: Any,
+) -> tuple[PairField, Moments, int]:  # fmt: skip
+    """Check all arguments, those of `PairProblem.of` as they are given, and set the method up for what is wanted."""
+    problem = PairProblem.of(interaction, blocks, **options)
+    if what == "forces":
+        require_points(problem)
     workers = tiles.check_threads(threads)
     require_choice("method", method, _METHODS)
     checked = problem.moments(moments)
     if method == "auto":
         method, problem, why = auto_method(problem)
         _log.info("auto takes %s: %s", method, why)
-    summed = METHODS[method].of(problem, threads=workers, derivatives=derivatives)
+    summed = METHODS[method].of(problem, threads=workers, derivatives=what != "field")
     _log.info("pair sum by %r", summed)
     return summed, checked, workers
