@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -142,12 +142,12 @@ def require_nonzero(name: str, array: FloatArray, *, unit: str) -> None:
     _require(name, array, good, f"nonzero, with a magnitude from {SMALLEST:g} to {LARGEST:g} {unit}".rstrip())
 
 
-def check_out(out: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
-    """Return `out`, or a new array for None: a TypeError if it is no float64 array, a ValueError for its layout."""
+def check_out(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Return `out`, or a new array for None: a TypeError if it is of another type, a ValueError for its layout."""
     if out is None:
-        return np.empty(shape)
-    wanted = f"out must be a writable, C-contiguous float64 array of shape {shape}"
-    if type(out) is not np.ndarray or out.dtype != np.float64:  # a subclass may index in its own way
+        return np.empty(shape, dtype)
+    wanted = f"out must be a writable, C-contiguous {np.dtype(dtype)} array of shape {shape}"
+    if type(out) is not np.ndarray or out.dtype != dtype:  # a subclass may index in its own way
         dtype = f" of {out.dtype}" if isinstance(out, np.ndarray) else ""
         raise TypeError(f"{wanted}, got {type(out).__name__}{dtype}")
     if out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, ReadOnly, plain_array, whole_number
+from mbfast._core.validate import FloatArray, ReadOnly, check_out, plain_array, whole_number
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
@@ -266,13 +266,7 @@ class SuperBlock(ReadOnly):
 
     def _apply(self, what: BlockSum, psi: ArrayLike, out: NDArray[Any] | None, workers: int) -> NDArray[Any]:
         states = self._states(psi, real=what.is_real)
-        result = np.empty_like(states) if out is None else out
-        if type(result) is not np.ndarray or result.dtype != states.dtype:
-            raise TypeError(
-                f"out must be an ndarray of {states.dtype}, got {getattr(out, 'dtype', type(out).__name__)}"
-            )
-        if result.shape != states.shape or not result.flags.c_contiguous or not result.flags.writeable:
-            raise ValueError(f"out must be writable, C-contiguous, of shape {states.shape}, got shape {result.shape}")
+        result = check_out(out, states.shape, states.dtype)
         if out is not None and np.may_share_memory(out, states):
             raise ValueError("out must not share memory with psi")
         columns = (self.dimension, -1) if states.size else states.shape
