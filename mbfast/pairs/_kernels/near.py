@@ -19,6 +19,7 @@ from mbfast._core.jit import FAST, jit
 from mbfast._core.simd import VECTORS as V
 from mbfast._core.simd import dot, times
 from mbfast._core.tracing import counted, traced
+from mbfast.kernels._pairs import Law
 
 _BLOCKS = 3  # of sources at a time: the polynomials of one alone would wait for results
 _MORE = _BLOCKS * 8  # sources without moments, at the end
@@ -83,15 +84,7 @@ def _add(
                 out[a * m + i] += h
 
 
-class _Law:
-    """What is added for a pair, in `sums` of them, from so many `functions`, for moments of so many `components`."""
-
-    def finish(self, sums: Any) -> Any:
-        """Return what is added to the output."""
-        return sums
-
-
-class _Stress(_Law):
+class _Stress(Law):
     """The near field of stress, given the smooth parts of r^2 D^2 psi, r^4 D^3 psi and r^6 D^4 psi."""
 
     components, functions, sums = 6, 3, 7
@@ -125,7 +118,7 @@ class _Stress(_Law):
         return [sums[a] + (0.5 * self.c2 * sums[6] if a < 3 else 0.0) for a in range(6)]
 
 
-class _Dipole(_Law):
+class _Dipole(Law):
     """The near field of dipoles, given the smooth parts of r^2 D phi and r^4 D^2 phi."""
 
     components, functions, sums = 3, 2, 3
@@ -190,7 +183,7 @@ def near_dipole(
     _add_dipole(cells, ends, targets, low, high, starts, positions, moments, polynomials, near, square, out)
 
 
-class _StressGradient(_Law):
+class _StressGradient(Law):
     """du/dd and (du/dd_i) d_j of stress, given the smooth parts of r^4 D^3 psi, r^6 D^4 psi and r^8 D^5 psi."""
 
     components, functions, sums = 6, 3, 12
@@ -218,7 +211,7 @@ class _StressGradient(_Law):
         _add_gradient([m * (tu + sv) + k * v_ + k_ * u_ + e * x for x, u_, v_, tu, sv in both], d, sums)
 
 
-class _DipoleGradient(_Law):
+class _DipoleGradient(Law):
     """du/dd and (du/dd_i) d_j of dipoles, given the smooth parts of r^4 D^2 phi and r^6 D^3 phi."""
 
     components, functions, sums = 3, 2, 12
