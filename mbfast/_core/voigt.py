@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,13 @@ FULL = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])  # which of the six each of t
 
 Polarization = Literal["longitudinal", "transverse"]
 POLARIZATIONS: tuple[Polarization, Polarization] = ("longitudinal", "transverse")
+
+
+def symmetric_six(name: str, tensor: NDArray[np.float64], rounding: float, wanted: str = "symmetric") -> Any:
+    """Return the six components (6,) of a tensor (3, 3) that is symmetric to so much, or raise a ValueError."""
+    if np.abs(tensor - tensor.T).max() > rounding * np.abs(tensor).max():
+        raise ValueError(f"{name} must be {wanted}, got {tensor.tolist()}")
+    return six(tensor)
 
 
 def six(tensor: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from mbfast._core.validate import (
     require_flag,
     whole_number,
 )
-from mbfast._core.voigt import six
+from mbfast._core.voigt import symmetric_six
 from mbfast.pairs.geometry import BlockLattice, Cloud, as_blocks, folded, reduced_cell
 from mbfast.pairs.interactions import Interaction, check_interaction
 from mbfast.pairs.moments import Moments, isotropic
@@ -183,9 +183,7 @@ def _held(interaction: Interaction, macroscopic: str | ArrayLike) -> str | tuple
         raise ValueError(f"macroscopic must be {wanted}, got {stress.tolist()!r:.99}")
     require_bounded("macroscopic", stress)
     if stress.ndim == 2:
-        if np.abs(stress - stress.T).max() > 1e-13 * np.abs(stress).max():
-            raise ValueError(f"macroscopic must be a symmetric stress, got {stress.tolist()}")
-        stress = six(stress)
+        stress = symmetric_six("macroscopic", stress, 1e-13, "a symmetric stress")
     interaction.uniform_field(_STRESSED)
     return tuple(stress.tolist())
 

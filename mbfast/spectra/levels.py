@@ -10,8 +10,8 @@ from scipy.special import expit
 
 from mbfast import units
 from mbfast._core import validate
+from mbfast._core.matrices import stress_matrices
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import PLACES
 from mbfast.kernels import levels as kernels
 from mbfast.spectra.moduli import Moduli, moduli_of_invariants
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency, thermal_ratio
@@ -167,26 +167,9 @@ def _levels(energies: ArrayLike, stress: ArrayLike) -> tuple[FloatArray, FloatAr
     if levels.ndim != 1 or levels.size == 0:
         raise ValueError(f"energies must have shape (n,), got {levels.shape}")
     validate.require_bounded("energies", levels)
-    n = levels.size
-    given = validate.plain_array("stress", stress)
-    if given.dtype.kind != "c":
-        given = validate.real_array("stress", given)
-    matrices = given.astype(np.complex128)
-    if matrices.shape not in ((n, n, 3, 3), (n, n, 6)):
-        raise ValueError(f"stress must have shape ({n}, {n}, 3, 3) or ({n}, {n}, 6), got {matrices.shape}")
-    if not np.abs(matrices).max(initial=0.0) <= validate.LARGEST:
-        raise ValueError(f"stress must be finite, with magnitudes up to {validate.LARGEST:g} J")
-    # some eps of the type that they were computed in
-    eps = float(np.finfo(given.dtype).eps) if given.dtype.kind in "fc" else 0.0
-    tolerance = max(500.0 * eps, 1e-12) * np.abs(matrices).max(initial=0.0)
-    if matrices.ndim == 4:
-        if np.abs(matrices - matrices.swapaxes(2, 3)).max(initial=0.0) > tolerance:
-            raise ValueError("stress must be symmetric in its last two axes")
-        matrices = np.stack([matrices[..., i, j] for i, j in PLACES], axis=-1)
-    if np.abs(matrices - matrices.swapaxes(0, 1).conj()).max(initial=0.0) > tolerance:
-        raise ValueError("stress must be Hermitian in its first two axes")
+    matrices = stress_matrices(stress, levels.size, levels_first=True)
     order = np.argsort(levels, kind="stable")
-    components = np.moveaxis(matrices, -1, 0)[:, order][:, :, order]
+    components = matrices[:, order][:, :, order]
     frequencies = (levels[order] - levels[order[0]]) / units.HBAR
     return frequencies, np.ascontiguousarray(components.real), np.ascontiguousarray(components.imag)
 

@@ -11,19 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core.validate import (
-    LARGEST,
-    FloatArray,
-    ReadOnly,
-    bounded_number,
-    float_array,
-    plain_array,
-    real_array,
-    require_bounded,
-)
-from mbfast._core.voigt import PLACES, six
-
-_ROUNDING = 1e-12  # of matrices that a caller has computed, relative to their largest element
+from mbfast._core.matrices import ROUNDING, stress_matrices
+from mbfast._core.validate import FloatArray, ReadOnly, bounded_number, float_array, require_bounded
+from mbfast._core.voigt import symmetric_six
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -70,7 +60,9 @@ class Block(ReadOnly):
         if levels.ndim != 1 or levels.size == 0:
             raise ValueError(f"energies must have shape (d,), got {levels.shape}")
         require_bounded("energies", levels)
-        for name, array in (("energies", levels.copy()), ("stress", _operators(stress, levels.size))):
+        matrices = stress_matrices(stress, levels.size, levels_first=False)
+        real = matrices if matrices.imag.any() else np.ascontiguousarray(matrices.real)
+        for name, array in (("energies", levels.copy()), ("stress", real)):
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
@@ -103,9 +95,7 @@ class Block(ReadOnly):
         coupling = float_array("stress", stress)
         require_bounded("stress", coupling)
         if coupling.shape == (3, 3):
-            if np.abs(coupling - coupling.T).max() > _ROUNDING * np.abs(coupling).max():
-                raise ValueError(f"stress must be symmetric, got {coupling.tolist()}")
-            coupling = six(coupling)
+            coupling = symmetric_six("stress", coupling, ROUNDING)
         if coupling.shape not in ((6,), (3,)):
             raise ValueError(f"stress must have shape (6,), (3, 3) or (3,), got {coupling.shape}")
         splitting = math.hypot(delta, delta_0)
@@ -193,28 +183,3 @@ def check_levels(levels: object, n: int, components: int) -> tuple[Block, ...]:
         if block.components != components:
             raise ValueError(f"levels must have {components} components as the interaction has, got {block!r} at {s}")
     return tuple(given)
-
-
-def _operators(stress: ArrayLike, d: int) -> NDArray[Any]:
-    """Return checked matrices, (6 or 3, d, d)."""
-    given = plain_array("stress", stress)
-    if given.dtype.kind != "c":
-        given = real_array("stress", given)
-    matrices = given.astype(np.complex128)
-    if matrices.shape not in ((6, d, d), (3, 3, d, d), (3, d, d)):
-        wanted = f"(6, {d}, {d}), (3, 3, {d}, {d}) or (3, {d}, {d})"
-        raise ValueError(f"stress must have shape {wanted}, got {matrices.shape}")
-    if not np.abs(matrices).max() <= LARGEST:
-        raise ValueError(f"stress must be finite, with magnitudes up to {LARGEST:g} J or C m")
-    # some eps of the type that they were computed in
-    eps = float(np.finfo(given.dtype).eps) if given.dtype.kind in "fc" else 0.0
-    tolerance = max(500.0 * eps, _ROUNDING) * np.abs(matrices).max()
-    if matrices.ndim == 4:
-        if np.abs(matrices - matrices.swapaxes(0, 1)).max() > tolerance:
-            raise ValueError("stress must be symmetric in its first two axes")
-        matrices = np.stack([0.5 * (matrices[i, j] + matrices[j, i]) for i, j in PLACES])
-    adjoint = matrices.conj().swapaxes(1, 2)
-    if np.abs(matrices - adjoint).max() > tolerance:
-        raise ValueError("stress must be Hermitian in its last two axes")
-    matrices = 0.5 * (matrices + adjoint)
-    return matrices if matrices.imag.any() else np.ascontiguousarray(matrices.real)

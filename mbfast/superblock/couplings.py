@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core.validate import FloatArray, float_array, require_bounded
-from mbfast._core.voigt import FULL, WEIGHTS, six
+from mbfast._core.voigt import FULL, WEIGHTS, symmetric_six
 from mbfast.pairs.planning import METHODS, auto_method
 from mbfast.pairs.problem import PairProblem
 
@@ -38,9 +38,7 @@ def check_strain(strain: ArrayLike) -> FloatArray:
     given = float_array("strain", strain)
     require_bounded("strain", given)
     if given.shape == (3, 3):
-        if np.abs(given - given.T).max() > 1e-12 * np.abs(given).max():
-            raise ValueError(f"strain must be symmetric, got {given.tolist()}")
-        given = six(given)
+        given = symmetric_six("strain", given, 1e-12)
     if given.shape != (6,):
         raise ValueError(f"strain must have shape (6,) or (3, 3), got {given.shape}")
     if not np.abs(given).max() < 0.1:
