@@ -145,7 +145,7 @@ def exact(task: Task) -> Sample:
         5.0 * dimension,
         lambda free: f"{(free * dimension / 5.0) ** 0.5:.0f} states would fit, or take method='lanczos'",
     )
-    energies, states = eigh(task.system.dense(), overwrite_a=True, check_finite=False, driver="evd")
+    energies, states = eigh(task.system.dense(threads=task.threads), overwrite_a=True, check_finite=False, driver="evd")
     energies -= energies[0]
     ratio = thermal_ratio(energies / units.HBAR, np.array(task.temperature))
     ratio[energies <= _SAME * energies[-1]] = 0.0  # the ground states
