@@ -149,7 +149,7 @@ class PairField(ABC):
             If moments have another shape, are not symmetric, not finite or above 1e150, out has another shape or
             layout, threads is below 1, or the field is beyond the range of doubles, as of blocks that all but coincide.
         """
-        return self.field_of(self.problem.moments(moments), out, threads, progress)
+        return self.field_of(self.problem.moments(moments, threads), out, threads, progress)
 
     def field_of(
         self,
@@ -167,17 +167,22 @@ class PairField(ABC):
             result[...] = 0.0  # at points
         elif result.size:
             with np.errstate(all="ignore"):  # nothing may depend on what the caller has set
-                own = self._own(moments) if self.problem.self_field else 0.0  # now: out may be the moments
+                own = self._own(moments) if self.problem.self_field else None  # now: out may be the moments
                 self._fill(moments, result, workers, progress)
-                result += own
+                if own is not None:
+                    result += own
         if result.size:
             if held and self.problem.held_field is not None:
                 result += self.held_of(moments)
-            if not np.isfinite(result).all():
+            if not self._is_bounded(moments) and not np.isfinite(result).all():
                 row = int(np.argwhere(~np.isfinite(result.reshape(self._targets, -1)))[0, 0])
                 which = f"{'block' if self.problem.at is None else 'point'} {row}"
                 raise ValueError(f"moments and blocks make a field beyond the range of doubles (1.8e308) at {which}")
         return result
+
+    def _is_bounded(self, _moments: Moments) -> bool:
+        """Whether it is known beforehand that no field is beyond the range of doubles: to look is a pass more."""
+        return False
 
     def held_of(self, moments: Moments) -> FloatArray:
         """Return the part of the field that is not linear in the moments, in their layout: of a given mean stress."""
@@ -213,7 +218,7 @@ class PairField(ABC):
             For the moments and threads that `__call__` refuses, if the energy is beyond the range of doubles, and if
             the field is one at points.
         """
-        return self.energy_of(self.problem.moments(moments), threads, progress)
+        return self.energy_of(self.problem.moments(moments, threads), threads, progress)
 
     @np.errstate(all="ignore")
     def energy_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
@@ -248,7 +253,7 @@ class PairField(ABC):
             For the moments and threads that `__call__` refuses, if blocks are cubes, forces are beyond the range of
             doubles, or the field is one at points.
         """
-        return self.forces_of(self.problem.moments(moments), threads, progress)
+        return self.forces_of(self.problem.moments(moments, threads), threads, progress)
 
     @np.errstate(all="ignore")
     def forces_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> FloatArray:
@@ -285,7 +290,7 @@ class PairField(ABC):
             For the moments and threads that `__call__` refuses, if the virial is beyond the range of doubles, and if
             the field is one at points.
         """
-        return self.virial_of(self.problem.moments(moments), threads, progress)
+        return self.virial_of(self.problem.moments(moments, threads), threads, progress)
 
     @np.errstate(all="ignore")
     def virial_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> FloatArray:
@@ -341,7 +346,9 @@ class PairField(ABC):
             moments = np.reshape(np.asarray(vector, dtype=np.float64), shape)
             if len(layout) > 1:
                 moments = 0.5 * (moments + np.swapaxes(moments, -1, -2))
-            return self.field_of(self.problem.moments(moments), None, workers, progress=False, held=False).ravel()
+            return self.field_of(
+                self.problem.moments(moments, workers), None, workers, progress=False, held=False
+            ).ravel()
 
         size = int(np.prod(shape))
         return LinearOperator((size, size), matvec=apply, rmatvec=apply, dtype=np.float64)

@@ -265,6 +265,13 @@ class LatticeField(PairField):
                 isotropic(self._uniform[0], self._uniform[1], mean[None]).T, moments.width
             )
 
+    def _is_bounded(self, moments: Moments) -> bool:
+        # derivatives of r and sums over a block's images are below 1e4, at distances of a spacing or more
+        if self.problem.held_field is not None:
+            return False
+        most = 1e4 * self._n**2 * sum(map(abs, self.interaction.parts))
+        return most * abs(self.interaction.prefactor) / self.lattice.spacing**3 * moments.unit < 1e290
+
     def _at_zero(self) -> FloatArray:
         """Return the matrix of the uniform field, of moments whose components off the diagonal come twice."""
         equal, trace = self._uniform

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, real_array
 from mbfast._core.voigt import FULL, WEIGHTS, six
 from mbfast.pairs.geometry import ROWS
@@ -19,7 +20,7 @@ LAYOUTS: dict[int, tuple[tuple[int, ...], ...]] = {6: ((6,), (3, 3)), 3: ((3,),)
 class Moments:
     """Checked moments, handed out as the kernels want them: by component, in a unit near the largest."""
 
-    def __init__(self, moments: ArrayLike, leading: tuple[int, ...], components: int) -> None:
+    def __init__(self, moments: ArrayLike, leading: tuple[int, ...], components: int, workers: int = 1) -> None:
         array = real_array("moments", moments)
         layouts = LAYOUTS[components]
         n = math.prod(leading)
@@ -32,19 +33,35 @@ class Moments:
         layout = array.shape[len(leading) :]
         self.layout, self.width = layout, math.prod(layout)
         self._rows = array if len(leading) == 1 else array.reshape(n, *layout)
-        largest = 0.0
-        for start in range(0, n, ROWS):
-            piece = np.asarray(self._rows[start : start + ROWS], dtype=np.float64)
-            size = max(float(np.maximum.reduce(piece, axis=None)), -float(np.minimum.reduce(piece, axis=None)))
+        sizes = tiles.run(self._largest, range(0, n, ROWS), threads=workers)
+        for number, size in enumerate(sizes):
             if not size <= _LARGEST_MOMENT:  # which a NaN is not
-                row = start + int(np.argwhere(~(abs(piece) <= _LARGEST_MOMENT))[0, 0])
-                limit = f"finite, at most {_LARGEST_MOMENT:g}"
-                raise ValueError(f"moments must be {limit}, got {self._rows[row].tolist()} for block {row}")
-            if piece.ndim == 3:
-                _refuse_asymmetric(piece, start, array.dtype)
-            largest = max(largest, size)
+                self._refuse(number * ROWS)
+        largest = max(sizes, default=0.0)
         # a power of two: the change is exact; its inverse is a double
         self.unit = 2.0 ** max(math.frexp(largest)[1], -1000) if largest > 0.0 else 1.0
+
+    def _largest(self, start: int) -> float:
+        """Return the largest magnitude of a piece of the moments; not a number if that may not be, as of asymmetry."""
+        piece = np.asarray(self._rows[start : start + ROWS], dtype=np.float64)
+        if piece.ndim == 3 and _asymmetric(piece, self._rows.dtype)[0].any():
+            return math.nan
+        return max(float(np.maximum.reduce(piece, axis=None)), -float(np.minimum.reduce(piece, axis=None)))
+
+    def _refuse(self, start: int) -> None:
+        """Raise a ValueError that says what is wrong with a piece."""
+        piece = np.asarray(self._rows[start : start + ROWS], dtype=np.float64)
+        large = ~(np.abs(piece) <= _LARGEST_MOMENT)
+        if large.any():
+            row = start + int(np.argwhere(large)[0, 0])
+            limit = f"finite, at most {_LARGEST_MOMENT:g}"
+            raise ValueError(f"moments must be {limit}, got {self._rows[row].tolist()} for block {row}")
+        wrong, difference = _asymmetric(piece, self._rows.dtype)
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"stress moments must be symmetric, got {piece[row].tolist()} for block {start + row}: "
+            f"T and its transpose differ by {difference[row]:g}"
+        )
 
     def components(self, start: int, stop: int) -> FloatArray:
         """Moments of the blocks [start, stop), shape (components, stop - start), C-contiguous."""
@@ -74,17 +91,13 @@ class Moments:
         return math.fsum(float(np.sum(weights * rows[p] * self._rows[p])) for p in pieces)
 
 
-def _refuse_asymmetric(piece: FloatArray, start: int, dtype: np.dtype[Any]) -> None:
+@np.errstate(invalid="ignore")  # of infinities
+def _asymmetric(piece: FloatArray, dtype: np.dtype[Any]) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Return which matrices are not symmetric, and by how much they differ from their transposes."""
     difference = np.abs(piece - piece.transpose(0, 2, 1)).max(axis=(1, 2))
     # products of a few matrices leave some eps of the type they were computed in; more is no rounding
     eps = float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
-    allowed = max(500.0 * eps, 1e-13) * np.abs(piece).max(axis=(1, 2))
-    if np.any(difference > allowed):
-        row = int(np.argmax(difference > allowed))
-        raise ValueError(
-            f"stress moments must be symmetric, got {piece[row].tolist()} for block {start + row}: "
-            f"T and its transpose differ by {difference[row]:g}"
-        )
+    return difference > max(500.0 * eps, 1e-13) * np.abs(piece).max(axis=(1, 2)), difference
 
 
 def as_rows(field: FloatArray, width: int) -> FloatArray:

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mbfast._core import tiles
 from mbfast._core.validate import (
     SMALLEST,
     FloatArray,
@@ -165,9 +166,10 @@ class PairProblem:
         radius = self.images * abs(float(np.linalg.det(self.periods))) ** (1 / 3)
         return self.periods, np.ceil(radius * np.linalg.norm(np.linalg.inv(self.periods), axis=0)), radius
 
-    def moments(self, moments: ArrayLike) -> Moments:
+    def moments(self, moments: ArrayLike, threads: int | None = 1) -> Moments:
         """Return checked moments of these blocks."""
-        return Moments(moments, self.geometry.leading, self.interaction.components)
+        workers = tiles.check_threads(threads)
+        return Moments(moments, self.geometry.leading, self.interaction.components, workers)
 
 
 def _held(interaction: Interaction, macroscopic: str | ArrayLike) -> str | tuple[float, ...]:

@@ -294,7 +294,7 @@ def _prepared(
         require_points(problem)
     workers = tiles.check_threads(threads)
     require_choice("method", method, _METHODS)
-    checked = problem.moments(moments)
+    checked = problem.moments(moments, workers)
     if method == "auto":
         method, problem, why = auto_method(problem)
         _log.info("auto takes %s: %s", method, why)

@@ -164,36 +164,35 @@ def _planes(
     lanes, row_x = components * width, _U(16) * components
     row_y = lanes + lanes
     step = _U(field.shape[2]) * _U(2) * row_y
-    flat, tile, matrix = field.reshape(-1), np.empty(tiles * nx * row_x), np.empty(components * components * eight)
+    flat, tile, matrix = field.reshape(-1), np.zeros(nx * row_x), np.empty(components * components * eight)
     places = np.empty(lanes, np.uint64)
     tile_places(places, components, row_x)
-    tile[(tiles - _U(1)) * nx * row_x :] = 0.0  # which may be filled in part
     total = np.empty(components)
     for k in range(_U(k0), _U(k1)):
         for block in range(blocks):
             start = (k * blocks + block) * step
             call(there, flat[start : start + step], ny_, components_ * width_, passes_y, w_y)
-            for t in range(tiles):
-                count, filled = min(width, nx - block * width), min(eight, ny - eight * t)
-                a, b = start + eight * t * row_y, (t * nx + block * width) * row_x
-                to_tile(flat, a, row_y, _U(2), count * components, filled, tile, b, eight * components, places)
         for t in range(tiles):
-            a = t * nx * row_x
-            call(there, tile[a : a + nx * row_x], places_x.shape[0], 8 * components_, passes_x, w_x)
+            filled = min(eight, ny - eight * t)  # lanes; in the last tile the others are left as they are: finite
+            for block in range(blocks):
+                count, a = min(width, nx - block * width), (k * blocks + block) * step + eight * t * row_y
+                b = block * width * row_x
+                to_tile(flat, a, row_y, _U(2), count * components, filled, tile, b, eight * components, places)
+            call(there, tile, places_x.shape[0], 8 * components_, passes_x, w_x)
             for c in range(components):
-                total[c] = tile[a + eight * c] if k + t == _U(0) else 0.0
+                total[c] = tile[eight * c] if k + t == _U(0) else 0.0
             b = (k * tiles + t) * _U(kernel.shape[2]) * _U(kernel.shape[3]) * eight
-            _multiply(tile, a, row_x, eight, components, places_x, kernel, b, factors, signs, matrix)
+            _multiply(tile, _U(0), row_x, eight, components, places_x, kernel, b, factors, signs, matrix)
             for c in range(components):
                 for d in range(components):
-                    tile[a + eight * c] += uniform[c, d] * total[d]
-            call(back, tile[a : a + nx * row_x], places_x.shape[0], 8 * components_, passes_x, w_x)
+                    tile[eight * c] += uniform[c, d] * total[d]
+            call(back, tile, places_x.shape[0], 8 * components_, passes_x, w_x)
+            for block in range(blocks):
+                count, a = min(width, nx - block * width), (k * blocks + block) * step + eight * t * row_y
+                b = block * width * row_x
+                from_tile(flat, a, row_y, _U(2), count * components, filled, tile, b, eight * components, places)
         for block in range(blocks):
             start = (k * blocks + block) * step
-            for t in range(tiles):
-                count, filled = min(width, nx - block * width), min(eight, ny - eight * t)
-                a, b = start + eight * t * row_y, (t * nx + block * width) * row_x
-                from_tile(flat, a, row_y, _U(2), count * components, filled, tile, b, eight * components, places)
             call(back, flat[start : start + step], ny_, components_ * width_, passes_y, w_y)
 
 
