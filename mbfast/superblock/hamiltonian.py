@@ -19,6 +19,7 @@ from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import Boundary, Macroscopic, PairProblem
 from mbfast.superblock.block import Block, Local, check_levels
 from mbfast.superblock.couplings import check_strain, coupling_matrices, strained
+from mbfast.superblock.evolution import evolve
 from mbfast.superblock.response import susceptibility, waves
 from mbfast.superblock.sums import BlockSum
 
@@ -102,6 +103,7 @@ class SuperBlock(ReadOnly):
     boundary: Boundary
 
     susceptibility = susceptibility
+    evolve = evolve
 
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, levels: Block | Sequence[Block], *,

@@ -107,11 +107,7 @@ class Task:
 
     def hamiltonian(self) -> Operator:
         """Return H for recursions."""
-
-        def apply(psi: Vector, out: Vector) -> None:
-            self.system.apply(psi, out=out, threads=self.threads)
-
-        return Operator(apply, self.system.dimension, self.system.dtype, self.threads)
+        return hamiltonian(self.system, self.threads)
 
     def lines(self, half: float) -> Lines:
         """Return lines to be filled, between levels in an interval of half that width (J)."""
@@ -128,11 +124,28 @@ class Task:
             )
 
 
+def hamiltonian(system: SuperBlock, threads: int) -> Operator:
+    """Return H for recursions of one state (D,), or of several that lie side by side, (D k,)."""
+
+    def apply(psi: Vector, out: Vector) -> None:
+        system.apply(psi.reshape(system.dimension, -1), out=out.reshape(system.dimension, -1), threads=threads)
+
+    return Operator(apply, system.dimension, system.dtype, threads)
+
+
 def _applied(operator: BlockSum, psi: Vector, out: Vector | None = None, *, threads: int) -> Vector:
     states = psi if operator.is_real else psi.astype(np.complex128, copy=False)
     result = np.empty_like(states) if out is None else out
     operator.apply(states.reshape(len(states), -1), result.reshape(len(states), -1), threads)
     return result
+
+
+def occupations(energies: FloatArray, temperature: float) -> FloatArray:
+    """Return the populations of levels that increase from zero; ground states share theirs."""
+    ratio = thermal_ratio(energies / units.HBAR, np.array(temperature))
+    ratio[energies <= _SAME * energies[-1]] = 0.0  # the ground states
+    populations: FloatArray = np.exp(-ratio)
+    return populations / populations.sum()
 
 
 def exact(task: Task) -> Sample:
@@ -147,10 +160,7 @@ def exact(task: Task) -> Sample:
     )
     energies, states = eigh(task.system.dense(threads=task.threads), overwrite_a=True, check_finite=False, driver="evd")
     energies -= energies[0]
-    ratio = thermal_ratio(energies / units.HBAR, np.array(task.temperature))
-    ratio[energies <= _SAME * energies[-1]] = 0.0  # the ground states
-    populations = np.exp(-ratio)
-    populations /= populations.sum()
+    populations = occupations(energies, task.temperature)
     rows = np.flatnonzero(populations)  # of increasing levels: the first ones
     bras, lines = states[:, rows].conj().T, task.lines(0.5 * energies[-1])
     spread, mean = np.zeros(len(task.combinations)), np.zeros((len(task.combinations), len(task.waves)))
@@ -221,13 +231,22 @@ def ground(task: Task, by: Plan) -> Sample:
     return Sample(lines, shorter)
 
 
+def typical_state(
+    operator: Operator, interval: Bounds, temperature: float, rng: np.random.Generator
+) -> tuple[Vector, float]:
+    """Return exp(-beta (H - E)/2)|r> of a random vector, E being the lower end of the interval, and its square."""
+    start = random_vector(rng, operator.dimension, operator.dtype)
+    state = thermal_state(operator, start, 0.5 / (units.K_B * temperature), interval)
+    norm = operator.dot(state, state)
+    if norm < _SMALLEST * operator.dimension:
+        raise ValueError(f"temperature must be 0, or above {temperature:g} K: nothing is left of a random vector")
+    return state, norm
+
+
 def thermal(task: Task, by: Plan, rng: np.random.Generator) -> Sample:
     """Return the lines from one typical thermal state, by recursions from it and from each operator on it."""
     dimension, dtype = task.system.dimension, task.system.dtype
-    state = thermal_state(by.operator, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval)
-    norm = by.operator.dot(state, state)
-    if norm < _SMALLEST * dimension:
-        raise ValueError(f"temperature must be 0, or above {task.temperature:g} K: nothing is left of a random vector")
+    state, norm = typical_state(by.operator, by.interval, task.temperature, rng)
     chain, bras = by.start(state), np.empty((by.steps, dimension), _single(dtype))
     for number, vector in enumerate(chain):
         np.conjugate(vector, out=bras[number], casting="same_kind")
