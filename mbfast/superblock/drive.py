@@ -1,4 +1,4 @@
-"""A strain wave that drives a super block: what it is, and what it adds to the Hamiltonian in time, (2.5) and (2.18)."""
+"""A strain wave that drives a super block: what it is, and what it adds to the Hamiltonian in time, (2.18)."""
 
 from __future__ import annotations
 
@@ -137,6 +137,13 @@ class StrainWave(ReadOnly):
         begin, end = self.window
         return sorted({begin, begin + self.rise, end - self.rise, end})
 
+    @property
+    def opposite(self) -> StrainWave:
+        """The wave of strain -E."""
+        return StrainWave(
+            -self.strain, self.omega, self.duration, envelope=self.envelope, rise=self.rise, wavevector=self.wavevector
+        )
+
     def amplitude(self, times: ArrayLike) -> FloatArray:
         """Return the envelope f at times (s), of their shape."""
         t = float_array("times", times)
@@ -155,7 +162,8 @@ class StrainWave(ReadOnly):
         w = float_array("omega", omega)
         require_bounded("omega", w)
         if self.envelope == "pulse":
-            return math.sqrt(2.0 * np.pi) * self.duration * np.exp(-0.5 * (w * self.duration) ** 2) + 0j
+            pulse = math.sqrt(2.0 * np.pi) * self.duration * np.exp(-0.5 * (w * self.duration) ** 2)
+            return pulse.astype(np.complex128)
         # a box of this length, and what makes its ends soft: the half wave of a sine, of area 1
         box, x = self.duration - self.rise, w * self.rise / np.pi
         soft = 0.25 * np.pi * (np.sinc(0.5 * (1.0 - x)) + np.sinc(0.5 * (1.0 + x)))
@@ -201,7 +209,7 @@ class Drive:
         self._factors = np.array(waves(system, wave.wavevector))
         self.sums = [BlockSum([w * block for w, block in zip(row, blocks, strict=True)]) for row in self._factors]
         self._norms = np.array([np.linalg.norm(block, 2) for block in blocks])
-        self.area = 2.0 * abs(wave.spectrum(0.0)) * math.hypot(*self._norms) / units.HBAR
+        self.area = 2.0 * float(abs(wave.spectrum(0.0))) * math.hypot(*self._norms) / units.HBAR
         self._folded = all(total.is_diagonal for total in self.sums)
 
     def weights(self, t: float) -> FloatArray:

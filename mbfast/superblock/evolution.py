@@ -38,6 +38,7 @@ Half a turn in a weak wave in resonance, as Rabi has it: E:T is strain times 1.6
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import bounded_number, float_array, one_number, require_bounded
 from mbfast.superblock.chebyshev import evolved
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
-from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds
+from mbfast.superblock.lanczos import Vector, bounds
 from mbfast.superblock.response import check_super_block
 from mbfast.superblock.routes import hamiltonian
 
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 _LEAST, _MOST = 1e-12, 0.1  # of rtol
 _ROUNDING = 2e-15  # of a step
+_PHASE = 1e-15  # rounding error of a phase of one, with those of the levels
 _VECTORS = 9  # of a step: four states, and five of the sums of polynomials
 _NODES = 0.5 - math.sqrt(3.0) / 6.0, 0.5 + math.sqrt(3.0) / 6.0
 _OWN, _OTHER = 0.5 + math.sqrt(1.0 / 3.0), 0.5 - math.sqrt(1.0 / 3.0)  # of both nodes in each half of a step
@@ -75,8 +77,8 @@ class Propagator:
     system : SuperBlock
     wave : StrainWave or None
         Checked.
-    norm : float
-        Of the states.
+    psi : ndarray, shape (D k,)
+        The first states.
     rtol : float
         Checked.
     threads : int
@@ -85,33 +87,43 @@ class Propagator:
     ----------
     operator, interval
         H, and where its levels are.
+    norm : float
+        Of the states.
     error : float
         The sum of the errors of all steps so far, relative to the norm.
     steps : int
         Steps in the wave so far.
     """
 
-    def __init__(self, system: SuperBlock, wave: StrainWave | None, norm: float, rtol: float, threads: int) -> None:
+    def __init__(self, system: SuperBlock, wave: StrainWave | None, psi: Vector, rtol: float, threads: int) -> None:
         self.operator = hamiltonian(system, threads)
         self.interval = bounds(self.operator)
         self.error, self.steps = 0.0, 0
-        self._norm, self._rtol = norm, rtol
+        self.norm, self._rtol = self.operator.dot(psi, psi) ** 0.5, rtol
         self._drive = None if wave is None else Drive(system, wave, self.interval, threads)
         if wave is not None and self._drive is not None:
             begin, end = wave.window
             period = 2.0 * np.pi / wave.omega if wave.omega else math.inf
             self._longest = min(period / 3.0, (0.5 if wave.envelope == "pulse" else 1.0) * wave.duration)
             self._step = 0.5 * self._longest
-            self._rate = rtol * min(1.0, self._drive.area) / (end - begin)
+            self._rate: float = rtol * min(1.0, self._drive.area) / (end - begin)
+
+    def require_accuracy(self, time: float) -> None:
+        """Raise a ValueError if phases have larger rounding errors after so long a time (s) than rtol."""
+        least = _PHASE * (abs(self.interval.center) + self.interval.half) * time / units.HBAR
+        if self._rtol < least:
+            raise ValueError(f"rtol must be {least:.1g} at least for times as long as these, got {self._rtol:g}")
 
     def __call__(self, psi: Vector, begin: float, end: float) -> Vector:
         """Return the states at the end of an interval of time (s), which may be before its beginning."""
+        if not self.norm:
+            return psi
         if self._drive is None or not self._drive.area:
             return self._free(psi, end - begin)
         corners = [t for t in self._drive.wave.corners if min(begin, end) < t < max(begin, end)]
         times = [begin, *(corners if end > begin else reversed(corners)), end]
         first, last = self._drive.wave.window
-        for t, then in zip(times[:-1], times[1:], strict=True):
+        for t, then in itertools.pairwise(times):
             inside = first <= min(t, then) and max(t, then) <= last
             psi = self._driven(self._drive, psi, t, then) if inside else self._free(psi, then - t)
         return psi
@@ -135,7 +147,7 @@ class Propagator:
             accepted = error <= allowed
             if accepted:
                 psi, t = result, end if whole else t + math.copysign(h, end - begin)
-                self.error, self.steps = self.error + error, self.steps + 1
+                self.error, self.steps = self.error + max(error, _ROUNDING), self.steps + 1
             proposed = h * min(_GROW, max(_SHRINK, _SAFETY * (allowed / error) ** (1.0 / 6.0) if error else _GROW))
             if proposed < self._step or h >= self._step or not accepted:
                 self._step = min(proposed, self._longest)
@@ -148,7 +160,7 @@ class Propagator:
         step = self.operator.step
         square, _ = step(a, one, b, two, c, three)
         step(1.0, one, _SIXTH[1], two, _SIXTH[2], three)
-        return one, square**0.5 / self._norm
+        return one, square**0.5 / self.norm
 
     def _in_parts(self, drive: Drive, psi: Vector, t: float, h: float, parts: int, tolerance: float) -> Vector:
         for part in range(parts):
@@ -209,7 +221,7 @@ def evolve(
         is no StrainWave; threads is no whole number.
     ValueError
         If psi or times has another shape or is not finite; wave is not of the kind that the blocks interact by; rtol is
-        out of its range; threads is below 1.
+        out of its range, or below the rounding errors of phases after so long a time; threads is below 1.
     MemoryError
         If the states do not fit into memory; the message has the numbers.
     ArithmeticError
@@ -246,14 +258,12 @@ def evolve(
     flat: NDArray[Any] = states.reshape(-1)
     if driven is not None:
         flat = flat.astype(np.complex128)
-    norm = float(np.linalg.norm(flat))
-    if norm and moments.size:
-        propagator = Propagator(super_block, driven, norm, tolerance, workers)
+    if states.size:
+        propagator = Propagator(super_block, driven, flat, tolerance, workers)
+        propagator.require_accuracy(float(np.abs(np.diff(moments.ravel(), prepend=now)).sum()))
         for number, time in enumerate(moments.ravel()):
             flat = propagator(flat, now, float(time))
             now, result[number] = float(time), flat
-    else:
-        result[:] = 0.0
     return result.reshape(*moments.shape, *states.shape)
 
 

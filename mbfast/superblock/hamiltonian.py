@@ -17,6 +17,7 @@ from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import Boundary, Macroscopic, PairProblem
+from mbfast.superblock.absorption import absorption, linear_absorption
 from mbfast.superblock.block import Block, Local, check_levels
 from mbfast.superblock.couplings import check_strain, coupling_matrices, strained
 from mbfast.superblock.evolution import evolve
@@ -103,7 +104,7 @@ class SuperBlock(ReadOnly):
     boundary: Boundary
 
     susceptibility = susceptibility
-    evolve = evolve
+    evolve, absorption, linear_absorption = evolve, absorption, linear_absorption
 
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, levels: Block | Sequence[Block], *,

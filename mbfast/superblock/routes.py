@@ -145,7 +145,8 @@ def occupations(energies: FloatArray, temperature: float) -> FloatArray:
     ratio = thermal_ratio(energies / units.HBAR, np.array(temperature))
     ratio[energies <= _SAME * energies[-1]] = 0.0  # the ground states
     populations: FloatArray = np.exp(-ratio)
-    return populations / populations.sum()
+    populations /= populations.sum()
+    return populations
 
 
 def exact(task: Task) -> Sample:
