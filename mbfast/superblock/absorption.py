@@ -240,7 +240,7 @@ class _Run:
         return gained
 
     def _result(self, energy: float, method: str, error: float = 0.0, vectors: int = 0) -> Absorption:
-        return Absorption(energy, error, self._step_error, method, self._steps, vectors)
+        return Absorption(float(energy), error, float(self._step_error), method, self._steps, vectors)
 
 
 def _levels(system: SuperBlock, threads: int) -> tuple[FloatArray, Vector]:
