@@ -142,6 +142,14 @@ def flip(s: int, spins: Any, positions: Any, moments: Any, local: Any) -> float:
     return float(cost)
 
 
+@jit(fastmath=FAST)
+def coupling(s: int, t: int, positions: Any, moments: Any) -> float:
+    """J_st = u(moments_s, moments_t)/2 of two blocks: see `mbfast.kernels.spins`."""
+    dx, dy, dz = positions[0, s] - positions[0, t], positions[1, s] - positions[1, t], positions[2, s] - positions[2, t]
+    hx, hy, hz = pair_field(dx, dy, dz, moments[0, t], moments[1, t], moments[2, t])
+    return float(0.5 * (moments[0, s] * hx + moments[1, s] * hy + moments[2, s] * hz))
+
+
 def _contracted(
     dx: Any, dy: Any, dz: Any, i2: Any, px: Any, py: Any, pz: Any, px_: Any, py_: Any, pz_: Any
 ) -> tuple[Any, Any, Any]:  # fmt: skip

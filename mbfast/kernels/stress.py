@@ -264,6 +264,19 @@ def flip(
     return float(cost)
 
 
+@jit(fastmath=FAST)
+def coupling(s: int, t: int, positions: Any, moments: Any, c0: float, c1: float, c2: float) -> float:
+    """J_st = u(moments_s, moments_t)/2 of two blocks: see `mbfast.kernels.spins`."""
+    dx, dy, dz = positions[0, s] - positions[0, t], positions[1, s] - positions[1, t], positions[2, s] - positions[2, t]
+    field = pair_field(
+        dx, dy, dz, moments[0, t], moments[1, t], moments[2, t], moments[3, t], moments[4, t], moments[5, t], c0, c1, c2
+    )
+    total = 0.0
+    for a in range(6):
+        total += (0.5 if a < 3 else 1.0) * moments[a, s] * field[a]
+    return total
+
+
 def _contracted(
     dx: Any, dy: Any, dz: Any, i2: Any,
     xx: Any, yy: Any, zz: Any, yz: Any, xz: Any, xy: Any,
