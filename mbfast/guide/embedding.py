@@ -49,8 +49,8 @@ True
 Stress moments take the interaction's coefficients as well: ``stress.field(targets, positions, moments, *coefficients,
 out)`` with ``coefficients = interaction.coefficients``. For Monte Carlo, ``change_moment`` gives one block a new
 moment, updates the field at all blocks, and returns the change of the energy: ``python -m mbfast.examples.monte_carlo``
-runs one. Two-level blocks, whose moments have two values, are spins: `mbfast.kernels.spins` has what flips of one and of
-two of them cost, and ``stress.flip`` and ``dipole.flip`` keep up one number for each block in place of a field:
+runs one. Two-level blocks, whose moments have two values, are spins: `mbfast.kernels.spins` has what flips of one and
+of two of them cost, and ``stress.flip`` and ``dipole.flip`` keep up one number for each block in place of a field:
 
 >>> from mbfast.kernels import spins
 >>> sigma, local, fields = np.ones(50), np.zeros(50), np.zeros((3, 50))
