@@ -13,7 +13,7 @@ from test_response import ENERGY, GRID, KELVIN, SCALE, STRESS, VOLUME, WAVE, den
 
 import mbfast
 from mbfast import Block, SuperBlock
-from mbfast.superblock import chebyshev, hamiltonian, lanczos
+from mbfast.superblock import chebyshev, evolution, hamiltonian, lanczos
 from mbfast.superblock.absorption import absorption
 from mbfast.superblock.drive import StrainWave
 from mbfast.units import HBAR, K_B
@@ -81,6 +81,13 @@ def test_in_peace_as_scipy_has_it():
     assert np.linalg.norm(made.evolve(psi, 5.0 * TIME) - wanted) < 1e-10 * np.linalg.norm(psi)
 
 
+def test_long_times_go_in_pieces(monkeypatch):
+    made, psi = wells(1, 2), states(3, 4)
+    whole = made.evolve(psi, 50 * TIME)
+    monkeypatch.setattr(evolution, "_TERMS", 30)
+    assert_allclose(made.evolve(psi, 50 * TIME), whole, rtol=0, atol=1e-12)
+
+
 def test_levels_outside_of_the_interval_are_noticed():
     made = wells(1, 3)
     operator = lanczos.Operator(lambda x, out: made.apply(x, out=out), 8, made.dtype, 1)
@@ -101,6 +108,15 @@ def test_in_a_wave_errors_are_below_rtol(make):
     for rtol in (1e-2, 1e-7):
         found = made.evolve(psi, times[1:], wave=wave, start=times[0], rtol=rtol)
         assert_allclose(np.linalg.norm(found - exact[1:], axis=1), 0.0, atol=rtol)
+
+
+def test_in_a_strong_and_slow_wave_errors_are_below_rtol():
+    # it turns the block by some 70 before the carrier has its first period
+    made = wells(38, 1)
+    wave, psi = sine(made, 8.0, 0.13 * SCALE, 7.0, rise=0.0), states(6, 2)
+    exact = naive.in_a_wave(made.dense(), drive(made, wave), wave.amplitude, wave.omega, psi, wave.window, HBAR)[1]
+    for rtol in (1e-2, 1e-4):
+        assert np.linalg.norm(made.evolve(psi, wave.window[1], wave=wave, rtol=rtol) - exact) < rtol
 
 
 def test_several_states_in_a_wave_are_those_one_by_one():

@@ -200,6 +200,9 @@ class Drive:
     area : float
         The integral of 2 f over all times, times the root of the sum of the squares of the norms of E:T_s, over hbar:
         the largest angle by which one block in resonance turns.
+    rate : float
+        How fast a block turns at most (rad/s): the width of its own levels, that of E:T_s at the top of the wave, and
+        twice the root of the sum of the squares of its couplings, over hbar.
     """
 
     def __init__(self, system: SuperBlock, wave: StrainWave, interval: Bounds, threads: int) -> None:
@@ -210,7 +213,19 @@ class Drive:
         self.sums = [BlockSum([w * block for w, block in zip(row, blocks, strict=True)]) for row in self._factors]
         self._norms = np.array([np.linalg.norm(block, 2) for block in blocks])
         self.area = 2.0 * float(abs(wave.spectrum(0.0))) * math.hypot(*self._norms) / units.HBAR
+        self.rate = float(self._widths(blocks).max()) / units.HBAR
         self._folded = all(total.is_diagonal for total in self.sums)
+
+    def _widths(self, blocks: list[NDArray[Any]]) -> FloatArray:
+        """Return what each block may turn in (J), its couplings taken as independent of each other."""
+        system, numbers = self._system, range(self._system.n_blocks)
+        own = np.array([np.ptp(np.linalg.eigvalsh(system.block_hamiltonian(s))) for s in numbers])
+        driven = np.array([np.ptp(np.linalg.eigvalsh(block)) for block in blocks])
+        stresses = np.array([0.5 * np.ptp(np.linalg.eigvalsh(system.block_stress(s)), axis=1) for s in numbers])
+        pairs = 2.0 * np.einsum("sa,stab,tb->stab", stresses, system.couplings, stresses)
+        pairs[np.diag_indices(len(pairs))] = 0.0  # of a block with its own images: that is in its Hamiltonian
+        widths: FloatArray = own + 2.0 * driven + 2.0 * np.sqrt((pairs**2).sum(axis=(1, 2, 3)))
+        return widths
 
     def weights(self, t: float) -> FloatArray:
         """Return what multiplies C, and S, at a time (s)."""

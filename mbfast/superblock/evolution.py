@@ -9,8 +9,9 @@ In a wave
     (S. Blanes and P. C. Moan, Appl. Numer. Math. 56, 1519 (2006)): of fourth order, unitary, and symmetric in time, so
     that its error has even powers of h alone. The step is taken whole, in two and in three parts. The combination of
     all is of order eight and goes on; that of the last two, of order six, differs from it by the error estimate. Each
-    exponential is a Chebyshev sum. Steps begin and end where the envelope has a corner, and are a third of a period
-    of the carrier and half of a pulse's duration at most, so that nothing falls between their nodes.
+    exponential is a Chebyshev sum. Steps begin and end where the envelope has a corner. So that nothing falls between
+    their nodes they take at most a third of a period of the carrier, half of a pulse's duration, and the time in which
+    the fields of the wave and of its neighbours turn a block once, `Drive.rate`.
 Tolerance
     What one step does wrong the next ones carry on, but do not enlarge, as they are unitary: errors add up at most.
     Each step has its share, by its length, of rtol times the norm of the states; of a wave too weak to turn any block
@@ -60,12 +61,15 @@ if TYPE_CHECKING:
 _LEAST, _MOST = 1e-12, 0.1  # of rtol
 _ROUNDING = 2e-15  # of a step
 _PHASE = 1e-15  # rounding error of a phase of one, with those of the levels
+_SUMS = 10.0  # at least what the errors of the exponentials of a step are multiplied by in the result
+_SHARE, _TERMS = 1e-2, 100_000  # of rtol that polynomials leave out in peace, and most of them in a sum
 _VECTORS = 9  # of a step: four states, and five of the sums of polynomials
 _NODES = 0.5 - math.sqrt(3.0) / 6.0, 0.5 + math.sqrt(3.0) / 6.0
 _OWN, _OTHER = 0.5 + math.sqrt(1.0 / 3.0), 0.5 - math.sqrt(1.0 / 3.0)  # of both nodes in each half of a step
 _PARTS = (1, 2, 3)
 # of the results of so many parts: what removes errors of powers 4 and 6, and what removes those of power 4
 _EIGHTH, _SIXTH = (1.0 / 336.0, -32.0 / 105.0, 729.0 / 560.0), (0.0, -16.0 / 65.0, 81.0 / 65.0)
+_TURN = 2.0 * math.pi  # of a block in a step at most: beyond, differences of results say little about their errors
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 3.0  # of the next step
 
 
@@ -82,6 +86,8 @@ class Propagator:
     rtol : float
         Checked.
     threads : int
+    ways : int
+        How many intervals of time there will be.
 
     Attributes
     ----------
@@ -95,16 +101,19 @@ class Propagator:
         Steps in the wave so far.
     """
 
-    def __init__(self, system: SuperBlock, wave: StrainWave | None, psi: Vector, rtol: float, threads: int) -> None:
+    def __init__(
+        self, system: SuperBlock, wave: StrainWave | None, psi: Vector, rtol: float, threads: int, ways: int = 1
+    ) -> None:
         self.operator = hamiltonian(system, threads)
         self.interval = bounds(self.operator)
         self.error, self.steps = 0.0, 0
-        self.norm, self._rtol = self.operator.dot(psi, psi) ** 0.5, rtol
+        self.norm, self._rtol, self._left_out = self.operator.dot(psi, psi) ** 0.5, rtol, _SHARE * rtol / ways
         self._drive = None if wave is None else Drive(system, wave, self.interval, threads)
         if wave is not None and self._drive is not None:
             begin, end = wave.window
             period = 2.0 * np.pi / wave.omega if wave.omega else math.inf
-            self._longest = min(period / 3.0, (0.5 if wave.envelope == "pulse" else 1.0) * wave.duration)
+            turn = _TURN / self._drive.rate if self._drive.rate else math.inf
+            self._longest = min(turn, period / 3.0, (0.5 if wave.envelope == "pulse" else 1.0) * wave.duration)
             self._step = 0.5 * self._longest
             self._rate: float = rtol * min(1.0, self._drive.area) / (end - begin)
 
@@ -129,10 +138,12 @@ class Propagator:
         return psi
 
     def _free(self, psi: Vector, time: float) -> Vector:
-        if not time:
-            return psi
-        self.error += self._rtol * 1e-2
-        return evolved(self.operator, psi, time, self.interval, self._rtol * 1e-2)
+        """Return the states after a time in peace, in pieces whose coefficients take little memory."""
+        pieces = 1 + int(abs(time) * self.interval.half / (units.HBAR * _TERMS))
+        for _ in range(pieces if time else 0):
+            psi = evolved(self.operator, psi, time / pieces, self.interval, self._left_out / pieces)
+            self.error += self._left_out / pieces
+        return psi
 
     def _driven(self, drive: Drive, psi: Vector, begin: float, end: float) -> Vector:
         t = begin
@@ -141,7 +152,7 @@ class Propagator:
             whole = self._step >= left
             h = left if whole else min(self._step, 0.5 * left)
             allowed = max(self._rate * h, _ROUNDING)
-            result, error = self._extrapolated(drive, psi, t, math.copysign(h, end - begin), 1e-3 * allowed)
+            result, error = self._extrapolated(drive, psi, t, math.copysign(h, end - begin), 1e-2 / _SUMS * allowed)
             if not math.isfinite(error):
                 raise ArithmeticError("states in the wave are beyond the range of doubles")
             accepted = error <= allowed
@@ -160,7 +171,7 @@ class Propagator:
         step = self.operator.step
         square, _ = step(a, one, b, two, c, three)
         step(1.0, one, _SIXTH[1], two, _SIXTH[2], three)
-        return one, square**0.5 / self.norm
+        return one, square**0.5 / self.norm + _SUMS * tolerance
 
     def _in_parts(self, drive: Drive, psi: Vector, t: float, h: float, parts: int, tolerance: float) -> Vector:
         for part in range(parts):
@@ -259,7 +270,7 @@ def evolve(
     if driven is not None:
         flat = flat.astype(np.complex128)
     if states.size:
-        propagator = Propagator(super_block, driven, flat, tolerance, workers)
+        propagator = Propagator(super_block, driven, flat, tolerance, workers, max(1, moments.size))
         propagator.require_accuracy(float(np.abs(np.diff(moments.ravel(), prepend=now)).sum()))
         for number, time in enumerate(moments.ravel()):
             flat = propagator(flat, now, float(time))
