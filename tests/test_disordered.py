@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from materials import DIPOLES, JOFFRIN_LEVELUT, PLACES, SILICA, WEIGHTS, full, largest, named, six
+from materials import DIPOLES, JOFFRIN_LEVELUT, PLACES, SILICA, WEIGHTS, full, largest, named
 from numpy.testing import assert_allclose
 
 import mbfast

@@ -361,6 +361,7 @@ class _System:
         self._moments = np.empty(self._shape)
         self._pieces = cut(field.lattice.n_blocks, ROWS)
         self._weights = component_weights(self._shape[-1])
+        self._single = np.dtype(np.complex64 if kind.kind == "c" else np.float32)
 
     def _answer(self, strains: NDArray[Any], out: NDArray[Any]) -> None:
         """Fill out with the moments by volume, over their unit."""
@@ -414,7 +415,10 @@ class _System:
             report(size)
             before = size
             left /= size * norm
-            strains += size * norm * self._correction(left.ravel(), max(_PASS, 0.5 * self._rtol / size))
+            left = left.astype(self._single)  # in half the memory
+            left = self._correction(left.ravel(), max(_PASS, 0.5 * self._rtol / size))
+            left *= size * norm
+            strains += left
         if not size <= self._rtol:
             raise ArithmeticError(
                 f"chi has a response that {self._solver} does not find: its residual is {size:.2g} after {self.fields} "
@@ -430,8 +434,6 @@ class _System:
         """Return what in single precision solves the equation for what is left over, of length 1."""
         from scipy.sparse import linalg  # noqa: PLC0415
 
-        single = np.dtype(np.complex64 if self._kind.kind == "c" else np.float32)
-        operator = linalg.LinearOperator((left.size, left.size), matvec=self.product, dtype=single)
-        solve = getattr(linalg, self._solver)
-        found, _ = solve(operator, left.astype(single), rtol=rtol, atol=0.0, **_SOLVERS[self._solver][0])
+        operator = linalg.LinearOperator((left.size, left.size), matvec=self.product, dtype=self._single)
+        found, _ = getattr(linalg, self._solver)(operator, left, rtol=rtol, atol=0.0, **_SOLVERS[self._solver][0])
         return np.reshape(found, self._shape)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,18 +66,18 @@ class Susceptibilities:
     @property
     def numbers(self) -> int:
         """How many numbers are kept for a block."""
-        return 3 if self.moduli else self.interaction.components**2
+        return 2 if self.moduli else self.interaction.components**2
 
     def samples(self, *, self_field: bool) -> Iterator[tuple[tuple[int, ...], LocalResponse]]:
         """Yield the indices of each frequency or sample, and its blocks' responses to the strain of all others."""
+        own = own_strain(self.interaction) if self_field else np.zeros((self.interaction.components,) * 2)
         for sample in np.ndindex(self.leading):
             if self.moduli is not None:
-                l, t = (part[sample].ravel() for part in self.moduli)  # noqa: E741
-                yield sample, LocalResponse.of_moduli(l, t, self.interaction, self_field=self_field)
+                longitudinal, transverse = self.moduli
+                yield sample, OfModuli.of(longitudinal[sample].ravel(), transverse[sample].ravel(), own)
             else:
                 assert self.tensors is not None
-                tensors = self.tensors[sample].reshape(self.blocks, *self.tensors.shape[-2:])
-                yield sample, LocalResponse.of_tensors(tensors, self.interaction, self_field=self_field)
+                yield sample, OfTensors.of(self.tensors[sample].reshape(self.blocks, *own.shape), own)
 
 
 def _numbers(value: Any) -> NDArray[Any]:
@@ -93,72 +94,97 @@ def own_strain(interaction: Interaction) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class LocalResponse:
-    """What each block answers to the strain of all others, over `unit`: the cube's field in itself is taken in.
+class LocalResponse(ABC):
+    """What each block answers to the strain of all others, over `unit`: a cube's field in itself is taken in.
 
-    By the three eigenvalues of a tensor of cubic symmetry, (3, N), of traces, of xx - yy and of yz, or by plain
-    components (N, c, c). `energetic` says whether it is real and negative, so that energies can be looked at.
+    `energetic` says whether it is real and negative, so that energies can be looked at.
     """
 
-    values: NDArray[Any]
     unit: float
     energetic: bool
 
-    @classmethod
-    def of_moduli(
-        cls, longitudinal: NDArray[Any], transverse: NDArray[Any], interaction: Interaction, *, self_field: bool
-    ) -> LocalResponse:
-        """Return those of isotropic blocks, (N,) each."""
-        values = np.stack([3.0 * longitudinal - 4.0 * transverse, 2.0 * transverse, 2.0 * transverse])
-        negative = values.dtype.kind == "f" and bool((values <= 0.0).all())
-        if self_field:
-            own = own_strain(interaction)
-            each = own[0, 0] + 2.0 * own[0, 1], own[0, 0] - own[0, 1], own[3, 3]
-            with np.errstate(all="ignore"):
-                values = values / (1.0 - np.array(each)[:, None] * values)
-        unstable = np.asarray(~np.isfinite(values).all(axis=0))
-        if negative:
-            unstable |= np.asarray((values > 0.0).any(axis=0))
-        return cls._of(values, unstable, energetic=negative)
+    @abstractmethod
+    def answer(self, strains: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
+        """Return the moments by volume, over `unit`, of the blocks [start, stop), (n, c)."""
+
+
+@dataclass(frozen=True)
+class OfModuli(LocalResponse):
+    """Of isotropic blocks: by eigenvalues for traces, for xx - yy and for yz, which a cube's own field splits."""
+
+    moduli: tuple[NDArray[Any], NDArray[Any]]  # l and t, (N,)
+    own: NDArray[Any]  # eigenvalues of a cube's own strain (3,)
 
     @classmethod
-    def of_tensors(cls, tensors: NDArray[Any], interaction: Interaction, *, self_field: bool) -> LocalResponse:
-        """Return those of blocks of any symmetry, (N, c, c)."""
-        weights = component_weights(interaction.components)
-        negative = tensors.dtype.kind == "f" and _is_negative(tensors, weights)
-        unstable = np.zeros(len(tensors), dtype=bool)
-        if self_field:
-            own, given = own_strain(interaction), tensors
-            tensors = np.empty_like(given, order="C")
-            for piece in (slice(*ends) for ends in cut(len(given), ROWS)):
-                # chi (1 - own chi)^-1: of symmetric matrices, those of components without weights
-                factor = np.eye(len(weights)) - (given[piece] * weights) @ own
-                unstable[piece] = np.abs(np.linalg.det(factor)) < 1e-12
-                factor[unstable[piece]] = np.eye(len(weights))
-                tensors[piece] = np.linalg.solve(factor, given[piece])
-            if negative and not _is_negative(tensors, weights):
-                unstable |= np.linalg.eigvalsh(np.sqrt(np.outer(weights, weights)) * tensors)[:, -1] > 0.0
-        return cls._of(tensors, unstable, energetic=negative)
+    def of(cls, longitudinal: NDArray[Any], transverse: NDArray[Any], own: FloatArray) -> Self:
+        """Return those of chi_l and chi_t (N,), and of a cube's own strain (6, 6), which may be zero."""
+        eigenvalues = np.array([own[0, 0] + 2.0 * own[0, 1], own[0, 0] - own[0, 1], own[3, 3]])
+        alone = cls(1.0, False, (longitudinal, transverse), eigenvalues)
+        negative, largest = longitudinal.dtype.kind == "f" and transverse.dtype.kind == "f", 0.0
+        pieces = cut(len(longitudinal), ROWS)
+        for start, stop in pieces:
+            given = _bulk_and_shear(longitudinal[start:stop], transverse[start:stop])
+            negative = negative and bool((given <= 0.0).all())
+        for start, stop in pieces:
+            values = alone.eigenvalues(start, stop)
+            _refuse(~np.isfinite(values).all(axis=0) | (negative & (values.real > 0.0).any(axis=0)), start)
+            largest = max(largest, float(np.abs(values).max()))
+        return cls(largest or 1.0, negative, alone.moduli, eigenvalues)
 
-    @classmethod
-    def _of(cls, values: NDArray[Any], unstable: NDArray[np.bool_], *, energetic: bool) -> LocalResponse:
-        if unstable.any():
-            raise ArithmeticError(
-                f"chi makes an unstable sample: block {int(np.argmax(unstable))} by itself, in its own field"
-            )
-        unit = float(np.abs(values).max(initial=0.0)) or 1.0
-        return cls(values / unit, unit, energetic)
+    def eigenvalues(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the three (3, n) of the blocks [start, stop)."""
+        values = _bulk_and_shear(*(part[start:stop] for part in self.moduli))
+        with np.errstate(all="ignore"):
+            result: NDArray[Any] = values / (self.unit * (1.0 - self.own[:, None] * values))
+        return result
 
     def answer(self, strains: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
-        """Return the moments by volume, over `unit`, of some blocks, (n, c)."""
-        if self.values.ndim == 3:
-            weights = component_weights(strains.shape[1])
-            result: NDArray[Any] = np.einsum("nab,nb->na", self.values[start:stop], weights * strains)
-            return result
-        k, e, t = self.values[:, start:stop, None]
+        """As in every `LocalResponse`."""
+        k, e, t = self.eigenvalues(start, stop)[..., None]
         trace = strains[:, :3].sum(axis=1, keepdims=True) / 3.0
-        along = e * (strains[:, :3] - trace) + k * trace
-        return np.concatenate([along, t * strains[:, 3:]], axis=1)
+        return np.concatenate([e * (strains[:, :3] - trace) + k * trace, t * strains[:, 3:]], axis=1)
+
+
+@dataclass(frozen=True)
+class OfTensors(LocalResponse):
+    """Of blocks of any symmetry, by plain components (N, c, c)."""
+
+    tensors: NDArray[Any]
+
+    @classmethod
+    def of(cls, given: NDArray[Any], own: FloatArray) -> Self:
+        """Return those of tensors, and of a cube's own strain (c, c), which may be zero."""
+        weights, tensors = component_weights(len(own)), given
+        negative = given.dtype.kind == "f" and _is_negative(given, weights)
+        if own.any():
+            tensors = np.empty_like(given, order="C")
+            for start, stop in cut(len(given), ROWS):
+                # chi (1 - own chi)^-1, which is symmetric again
+                factor = np.eye(len(weights)) - (given[start:stop] * weights) @ own
+                singular = np.abs(np.linalg.det(factor)) < 1e-12
+                _refuse(singular, start)
+                tensors[start:stop] = np.linalg.solve(factor, given[start:stop])
+            if negative and not _is_negative(tensors, weights):
+                _refuse(np.linalg.eigvalsh(np.sqrt(np.outer(weights, weights)) * tensors)[:, -1] > 0.0, 0)
+        unit = max(float(np.abs(tensors[start:stop]).max()) for start, stop in cut(len(tensors), ROWS))
+        return cls(unit or 1.0, negative, tensors)
+
+    def answer(self, strains: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
+        """As in every `LocalResponse`."""
+        weights = component_weights(strains.shape[1]) / self.unit
+        result: NDArray[Any] = np.einsum("nab,nb->na", self.tensors[start:stop], weights * strains)
+        return result
+
+
+def _bulk_and_shear(longitudinal: NDArray[Any], transverse: NDArray[Any]) -> NDArray[Any]:
+    """Return eigenvalues (3, n) for traces, and twice for what has none."""
+    return np.stack([3.0 * longitudinal - 4.0 * transverse, 2.0 * transverse, 2.0 * transverse])
+
+
+def _refuse(unstable: NDArray[np.bool_], start: int) -> None:
+    if unstable.any():
+        block = start + int(np.argmax(unstable))
+        raise ArithmeticError(f"chi makes an unstable sample: block {block} by itself, in its own field")
 
 
 def _is_negative(tensors: NDArray[Any], weights: FloatArray) -> bool:
