@@ -15,6 +15,7 @@ from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio
 from mbfast.pairs.averages import lattice_sum, phase_sum
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
+from mbfast.plotting.style import figure_class as figure_class
 from mbfast.renormalization.flow import Flow
 from mbfast.renormalization.rates import absorption_rates
 from mbfast.renormalization.ratio import RatioForm, self_consistent_ratio
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 T = TypeVar("T")
-
-
-def figure_class() -> type[Figure]:
-    """Return matplotlib's class of figures, or raise an ImportError that says what to install."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError:
-        raise ImportError("figures need matplotlib: pip install 'mbfast[plot]'") from None
-    return Figure
 
 
 def _new(width: float = 7.0, height: float = 5.0) -> tuple[Figure, Axes]:

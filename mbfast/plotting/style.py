@@ -1,0 +1,211 @@
+"""How all figures look: one style sheet, two widths, legends above the axes, captions, files.
+
+A figure is made between `styled` and `finish`, and written by `save_figure`:
+
+    with styled():
+        figure, axes = new_figure()
+        axes.plot(x, y, COLOURS[0], label="what it is")
+        log_axis(axes.xaxis)
+        finish(figure, "What it shows, and what its kinks are.", conditions="a-SiO2, T = 1 K")
+    save_figure(figure, "name.pdf")
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mbfast._core.archive import path_of, write_files
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMN, WIDE = 86.0, 140.0
+"""Widths (mm) of figures in a journal: of one column, and of one and a half."""
+
+COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+"""Those of Okabe and Ito, but yellow: readers who do not see all colours can tell them apart. Black is the first."""
+
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
+"""Kinds of lines, to be used beside the colours: in print they may be all that is left."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+"""Kinds of points, likewise."""
+
+STYLE: dict[str, Any] = {
+    "figure.dpi": 300,
+    "savefig.dpi": 300,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same letters on every machine
+    "mathtext.fontset": "dejavusans",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,  # long enough to tell kinds of lines apart
+    "legend.borderaxespad": 0.2,
+    "legend.labelspacing": 0.3,
+    "legend.columnspacing": 1.2,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3.5,
+    "axes.linewidth": 0.6,
+    "axes.formatter.useoffset": False,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    **{f"{axis}tick.{kind}.width": 0.6 for axis in "xy" for kind in ("major", "minor")},
+    "text.hinting": "no_hinting",  # letters as wide in pixels as in print
+    "pdf.fonttype": 42,  # fonts are embedded whole, as journals want them; in SVG letters are outlines
+    "ps.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "mbfast",  # the same figure gives the same bytes
+}
+"""The style sheet: what differs from matplotlib's own defaults."""
+
+KINDS = ("png", "pdf", "svg")
+"""Kinds of files, the one that the layout is made for first."""
+
+
+def figure_class() -> type[Figure]:
+    """Return matplotlib's class of figures, or raise an ImportError that says what to install."""
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError:
+        raise ImportError("figures need matplotlib: pip install 'mbfast[plot]'") from None
+    return Figure
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the style of mbfast: ``with styled(): ...``, or ``@styled()`` above a function that draws.
+
+    Settings of the user, in a matplotlibrc or by pyplot, have no influence within, and are as before behind it.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    figure_class()
+    from matplotlib import style  # noqa: PLC0415
+
+    with style.context(["default", STYLE]):
+        yield
+
+
+def new_figure(width: float = COLUMN, height: float = 70.0) -> tuple[Figure, Axes]:
+    """Return an empty figure and its axes, as they are within `styled`.
+
+    Parameters
+    ----------
+    width, height : float
+        In mm, as printed: `COLUMN` or `WIDE`, and the height with its legend.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        It belongs to no window, and pyplot does not know of it.
+    axes : matplotlib.axes.Axes
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+
+    figure = figure_class()(figsize=(width / 25.4, height / 25.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def finish(figure: Figure, caption: str, *, conditions: str = "", columns: int = 1) -> None:
+    """Put a legend of all that has a label above the axes, and give a figure its caption.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        With all that is drawn into it.
+    caption : str
+        What is shown, in sentences: what the lines are, at which material, temperature and cutoff, and what makes
+        their poles, kinks and jumps. White space is that of one paragraph.
+    conditions : str
+        The line over the legend: material, T, omega_c and form, where the figure depends on them.
+    columns : int
+        Of the legend.
+    """
+    handles = [handle for axes in figure.axes for handle in axes.get_legend_handles_labels()[0]]
+    if handles or conditions:
+        legend = figure.legend(handles=handles, title=conditions, ncols=columns, loc="outside upper left")
+        legend.set(alignment="left")
+    figure.set_label(" ".join(caption.split()))
+
+
+def caption_of(figure: Figure) -> str:
+    """Return the caption that `finish` gave a figure."""
+    return str(figure.get_label())
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """Return the bytes of a file of a figure, the same for the same figure, with its caption in the file's metadata.
+
+    The layout of the first kind is kept for all others.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    kind : str
+        One of `KINDS`, or "txt" for the caption alone.
+    """
+    if kind == "txt":
+        return f"{caption_of(figure)}\n".encode()
+    buffer = io.BytesIO()
+    metadata: dict[str, Any] = {"Description": caption_of(figure)}
+    metadata = {
+        "png": metadata,
+        "svg": metadata | {"Date": None},  # as without dates the same figure gives the same bytes
+        "pdf": {"Subject": caption_of(figure), "CreationDate": None},
+    }[kind]
+    with styled():
+        figure.savefig(buffer, format=kind, metadata=metadata)
+    figure.set_layout_engine("none")  # a quarter of the time of every further kind
+    return buffer.getvalue()
+
+
+def caption_file(file: Path) -> Path:
+    """Return where the caption of a figure in `file` goes: NAME.caption.txt beside NAME.png."""
+    return file.with_name(f"{file.stem}.caption.txt")
+
+
+def save_figure(figure: Figure, file: str | os.PathLike[str]) -> None:
+    """Write a figure, and beside it its caption: NAME.pdf and NAME.caption.txt.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        One of those that `mbfast.plotting` draws, or that `finish` has ended.
+    file : path-like
+        Ending in .png (300 dots an inch), .pdf (fonts embedded) or .svg (letters as outlines). What was there is
+        replaced; folders are made.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    TypeError
+        If `figure` is no figure of matplotlib, or `file` no path.
+    ValueError
+        If `file` has another ending.
+    """
+    if not isinstance(figure, figure_class()):
+        raise TypeError(f"figure must be a figure of matplotlib, got {figure!r}")
+    path = path_of("file", file)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in KINDS:
+        raise ValueError(f"file must end in one of {', '.join(f'.{known}' for known in KINDS)}, got {str(path)!r}")
+    write_files({path: rendered(figure, kind), caption_file(path): rendered(figure, "txt")})
