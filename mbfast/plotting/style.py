@@ -52,12 +52,15 @@ STYLE: dict[str, Any] = {
     "legend.title_fontsize": 7,
     "legend.frameon": False,
     "legend.handlelength": 2.6,  # long enough to tell kinds of lines apart
-    "legend.borderaxespad": 0.2,
+    "legend.borderaxespad": 0.4,
+    "legend.borderpad": 0.0,
     "legend.labelspacing": 0.3,
     "legend.columnspacing": 1.2,
     "lines.linewidth": 1.1,
     "lines.markersize": 3.5,
     "axes.linewidth": 0.6,
+    "figure.constrained_layout.w_pad": 0.02,
+    "figure.constrained_layout.h_pad": 0.02,
     "axes.formatter.useoffset": False,
     "xtick.direction": "in",
     "ytick.direction": "in",
@@ -122,6 +125,14 @@ def new_figure(width: float = COLUMN, height: float = 70.0) -> tuple[Figure, Axe
     figure = figure_class()(figsize=(width / 25.4, height / 25.4), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
+
+
+def tinted(colour: str, strength: float) -> tuple[float, float, float]:
+    """Return a colour mixed with white, 1 being the colour: not transparent, which some journals refuse."""
+    from matplotlib.colors import to_rgb  # noqa: PLC0415
+
+    red, green, blue = (1.0 - strength * (1.0 - part) for part in to_rgb(colour))
+    return red, green, blue
 
 
 def finish(figure: Figure, caption: str, *, conditions: str = "", columns: int = 1) -> None:
