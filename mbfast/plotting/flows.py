@@ -9,9 +9,9 @@ import numpy as np
 
 from mbfast._core.validate import FloatArray, positive_number
 from mbfast.glasses import load_glasses
+from mbfast.plotting._axes import log_axis, power, prefix, quantity
 from mbfast.plotting._check import members
-from mbfast.plotting.axes import log_axis, power, prefix, quantity
-from mbfast.plotting.style import COLOURS, LINES, MARKERS, finish, new_figure, styled, tinted
+from mbfast.plotting.style import COLOURS, LINES, MARKERS, finish, new_axes, styled, tinted
 from mbfast.renormalization.flow import Flow
 
 if TYPE_CHECKING:
@@ -72,14 +72,13 @@ def _conditions(run: Flow) -> tuple[str, str]:
         drawn = written = names[0]
     else:
         numbers = [f"{given[name]:g}" for name in ("density", "c_l", "c_t")]
-        drawn = r"$\rho$ = {} kg/m³, $c_l$ = {}, $c_t$ = {} m/s".format(*numbers) + "\n"
+        drawn = r"$\rho$ = {} kg/m³, $c_l$ = {}, $c_t$ = {} m/s".format(*numbers)
         written = "a medium of ρ = {} kg/m³, c_l = {} m/s and c_t = {} m/s".format(*numbers)
     ends = run.inputs.get("spectrum", {}).get("above") == "zero"
     last, kelvin = power(float(run.omega[-1])), power(float(run.temperature), 3)
     form = f"{run.inputs.get('form', 'printed')} form" + (", linear" if run.inputs.get("linear") else "")
-    separator = "" if drawn.endswith("\n") else ", "
     cutoff = rf"$\omega_c$ = {last} rad/s" if ends else rf"$\omega \leq$ {last} rad/s"
-    drawn += f"{separator}$T$ = {kelvin} K, {cutoff}, {form}"
+    drawn += f", $T$ = {kelvin} K, {cutoff}, {form}"
     cutoff = f"Im χ̃ ending at ω_c = {last} rad/s" if ends else f"nodes up to {last} rad/s"
     return drawn, f"{written} at T = {kelvin} K, {cutoff}, in the {form}"
 
@@ -92,34 +91,36 @@ def _ending(run: Flow) -> str:
 
 
 def _spectra(run: Flow) -> Figure:
-    figure, axes = new_figure(height=78.0)
+    figure, axes = new_axes(78.0)
     shown = np.unique(np.linspace(0, run.scales.size - 1, _SHOWN).round().astype(int))
     factor, letter = prefix([run.longitudinal, run.transverse])
-    for samples, name, colour in ((run.longitudinal, "l", COLOURS[1]), (run.transverse, "t", COLOURS[2])):
+    for samples, name, colour, style in (
+        (run.longitudinal, "l", COLOURS[1], LINES[0]),
+        (run.transverse, "t", COLOURS[2], LINES[1]),
+    ):
         shades = np.linspace(0.3, 1.0, shown.size)
         for number, shade in zip(shown, shades, strict=True):
             label = f"${name}$, $L$ = {quantity(run.scales[number], 'm')}" if number in (0, shown[-1]) else None
-            style = LINES[1] if number == 0 else LINES[0]
             axes.plot(run.omega, -samples[number] / factor, style, color=tinted(colour, shade), label=label)
     log_axis(axes.xaxis)
     log_axis(axes.yaxis)
     axes.set(xlabel=r"$\omega$ (rad/s)", ylabel=rf"$-\mathrm{{Im}}\,\tilde\chi$ ({letter}Pa)")
     conditions, written = _conditions(run)
     between = [quantity(run.scales[number], "m") for number in shown[1:-1]]
-    lines = f"; between them L = {', '.join(between)}, the darker the larger" if between else ""
+    lines = f"; between them L = {', '.join(between)}" if between else ""
     kink = ""
     if run.inputs.get("spectrum", {}).get("above") == "zero" and run.transverse[0, -1]:
         kink = """Towards the last node, where Im χ̃ jumps to zero, Re χ̃ changes its sign, so that all curves cross
             there; at that node it is infinite, and is taken from the node before: hence the kink at the end."""
-    caption = f"""Absorption -Im χ̃_l (blue) and -Im χ̃_t (red) of {written}, as it is renormalized from blocks of
-        {quantity(run.scales[0], "m")} (dashed) to {quantity(run.scales[-1], "m")} (full){lines}. {kink}
-        {_ending(run)}"""
+    caption = f"""Absorption -Im χ̃_l (full lines) and -Im χ̃_t (dashed) of {written}, as it is renormalized from
+        blocks of {quantity(run.scales[0], "m")} (the lightest) to {quantity(run.scales[-1], "m")} (the darkest){lines}.
+        {kink} {_ending(run)}"""
     finish(figure, caption, conditions=conditions, columns=2)
     return figure
 
 
 def _ratio(runs: Sequence[Flow]) -> Figure:
-    figure, axes = new_figure(height=84.0)
+    figure, axes = new_axes(84.0)
     several = len(runs) > 1
     nodes = np.linspace(0, runs[0].omega.size - 1, 6).astype(int)[: -1 : 2 if several else 1]
     lines = [[_relative_ratio(run, runs[0].omega[node]) for node in nodes] for run in runs]
@@ -129,11 +130,11 @@ def _ratio(runs: Sequence[Flow]) -> Figure:
         axes.plot([], [], color=COLOURS[1 + colour], marker=MARKERS[colour], markersize=2.5, label=label)
     for number, node in enumerate(nodes):
         for colour, which in enumerate(order):
-            (line,) = axes.plot(runs[which].scales, lines[which][number], LINES[number])
-            line.set_color(COLOURS[1 + (colour if several else number)])
+            look = 1 + (colour if several else number)
+            (line,) = axes.plot(runs[which].scales, lines[which][number], color=COLOURS[look], linestyle=LINES[number])
             line.set(marker=MARKERS[colour if several else number], markersize=2.5, markevery=3)
         shown = "0.3" if several else COLOURS[1 + number]
-        axes.plot([], [], LINES[number], color=shown, label=f"{power(float(runs[0].omega[node]))} rad/s")
+        axes.plot([], [], linestyle=LINES[number], color=shown, label=f"{power(float(runs[0].omega[node]))} rad/s")
     low, high = axes.get_ylim()
     if high - low < 0.02:  # a ratio that does not change is not drawn as if it did
         axes.set_ylim(low - 0.01, high + 0.01)
@@ -156,7 +157,7 @@ def _relative_ratio(run: Flow, omega: float) -> FloatArray:
 
 
 def _shares(run: Flow, at: float) -> Figure:
-    figure, axes = new_figure(height=80.0)
+    figure, axes = new_axes(80.0)
     node = int(np.argmin(np.abs(np.log(run.omega / at))))
     for number, (label, term) in enumerate(zip(("(3.5)", "(3.6)", "(3.7)"), run.shares, strict=True)):
         for values, name, style in zip(term, "lt", LINES[:2], strict=True):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from mbfast._core.validate import FloatArray
 from mbfast.glasses import Glass
 from mbfast.meissner_berret import OriginFit, fit_through_origin, meissner_berret_ratio
+from mbfast.plotting._axes import name_points
 from mbfast.plotting._check import members
-from mbfast.plotting.axes import name_points
-from mbfast.plotting.style import COLOURS, LINES, WIDE, finish, new_figure, styled
+from mbfast.plotting.style import COLOURS, LINES, WIDE, finish, new_axes, styled
 from mbfast.renormalization.ratio import RatioForm, self_consistent_ratio
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str]
     rounded = [[float(cell or "nan") for cell in (g.printed.mb_exp, g.printed.mb_theo)] for g in glasses]
     kept = np.array([g.name not in exclude for g in glasses])
     line = np.array([min(x.min(), y.min()) - 0.05, max(x.max(), y.max()) + 0.05])
-    figure, axes = new_figure(height=95.0)
+    figure, axes = new_axes(95.0)
     axes.plot(line, line, LINES[1], color="0.5", label="theory: $y = x$")
     said = []
     for chosen, colour, style, word in ((np.ones_like(kept), 1, 0, "Solid"), (kept, 2, 2, "Dash-dotted")):
@@ -126,7 +126,7 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
     glasses = members("glasses", glasses, Glass)
     x, y = ([getattr(g, f"{of}_l") / getattr(g, f"{of}_t") for g in glasses] for of in ("c", "gamma"))
     low, high, top = min(1.15, *x), max(2.3, *x) + 0.02, max(2.6, 1.1 * max(y))
-    figure, axes = new_figure(WIDE, 95.0)
+    figure, axes = new_axes(95.0, WIDE)
     c, poles = np.linspace(low, high, 400), []
     for number, (form, label, alpha) in enumerate(_SOLUTIONS):
         colour = COLOURS[(1, 2, 3, 4, 5)[number]]

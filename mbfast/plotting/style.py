@@ -3,10 +3,11 @@
 A figure is made between `styled` and `finish`, and written by `save_figure`:
 
     with styled():
-        figure, axes = new_figure()
-        axes.plot(x, y, COLOURS[0], label="what it is")
-        log_axis(axes.xaxis)
-        finish(figure, "What it shows, and what its kinks are.", conditions="a-SiO2, T = 1 K")
+        figure = new_figure()
+        axes = figure.add_subplot()
+        axes.plot(x, y, LINES[0], color=COLOURS[1], label="what it is")
+        axes.set(xlabel="$x$ (m)", ylabel="$y$")
+        finish(figure, "What it shows, and what its kinks are.", conditions="a-SiO2, $T$ = 1 K")
     save_figure(figure, "name.pdf")
 """
 
@@ -64,6 +65,7 @@ STYLE: dict[str, Any] = {
     "axes.formatter.useoffset": False,
     "xtick.direction": "in",
     "ytick.direction": "in",
+    "xtick.major.pad": 4.8,  # so that the first labels of both axes do not meet in the corner
     "xtick.top": True,
     "ytick.right": True,
     **{f"{axis}tick.{kind}.width": 0.6 for axis in "xy" for kind in ("major", "minor")},
@@ -106,24 +108,22 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float = COLUMN, height: float = 70.0) -> tuple[Figure, Axes]:
-    """Return an empty figure and its axes, as they are within `styled`.
+def new_figure(width: float = COLUMN, height: float = 70.0) -> Figure:
+    """Return an empty figure, in mm: of the width `COLUMN` or `WIDE`, and of a height that includes its legend.
 
-    Parameters
-    ----------
-    width, height : float
-        In mm, as printed: `COLUMN` or `WIDE`, and the height with its legend.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-        It belongs to no window, and pyplot does not know of it.
-    axes : matplotlib.axes.Axes
+    It belongs to no window, and pyplot does not know of it.
+    It is to be used within `styled`, which its axes take their looks from.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
 
     figure = figure_class()(figsize=(width / 25.4, height / 25.4), layout="constrained")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def new_axes(height: float, width: float = COLUMN) -> tuple[Figure, Axes]:
+    """Return the same with one pair of axes."""
+    figure = new_figure(width, height)
     return figure, figure.add_subplot()
 
 
@@ -136,25 +136,30 @@ def tinted(colour: str, strength: float) -> tuple[float, float, float]:
 
 
 def finish(figure: Figure, caption: str, *, conditions: str = "", columns: int = 1) -> None:
-    """Put a legend of all that has a label above the axes, and give a figure its caption.
+    """Put a legend of all that has a label above the axes, in so many columns, and give a figure its caption.
 
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        With all that is drawn into it.
-    caption : str
-        What is shown, in sentences: what the lines are, at which material, temperature and cutoff, and what makes
-        their poles, kinks and jumps. White space is that of one paragraph.
-    conditions : str
-        The line over the legend: material, T, omega_c and form, where the figure depends on them.
-    columns : int
-        Of the legend.
+    The caption says in sentences what the lines are, at which material, temperature and cutoff, and what makes their
+    poles, kinks and jumps; its white space becomes that of one paragraph. The conditions (material, T, omega_c, form)
+    are the line over the legend, where the figure depends on them; it is broken at a comma where it is too long.
     """
     handles = [handle for axes in figure.axes for handle in axes.get_legend_handles_labels()[0]]
     if handles or conditions:
-        legend = figure.legend(handles=handles, title=conditions, ncols=columns, loc="outside upper left")
+        title = _broken(figure, conditions)
+        legend = figure.legend(handles=handles, title=title, ncols=columns, loc="outside upper left")
         legend.set(alignment="left")
     figure.set_label(" ".join(caption.split()))
+
+
+def _broken(figure: Figure, text: str) -> str:
+    """Return a text with line breaks at those commas where it would be wider than a figure."""
+    lines: list[str] = []
+    for part in text.split(", "):
+        longer = f"{lines[-1]}, {part}" if lines else part
+        probe = figure.text(0.0, 0.0, longer, fontsize=STYLE["legend.title_fontsize"])
+        fits = probe.get_window_extent().width < 0.96 * figure.bbox.width
+        probe.remove()
+        lines = [*lines[:-1], longer] if fits or not lines else [*lines[:-1], f"{lines[-1]},", part]
+    return "\n".join(lines)
 
 
 def caption_of(figure: Figure) -> str:
@@ -163,15 +168,9 @@ def caption_of(figure: Figure) -> str:
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
-    """Return the bytes of a file of a figure, the same for the same figure, with its caption in the file's metadata.
+    """Return the bytes of a file of one of `KINDS`, the same for the same figure, or of its caption, "txt".
 
-    The layout of the first kind is kept for all others.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    kind : str
-        One of `KINDS`, or "txt" for the caption alone.
+    The caption is in the metadata, too. The layout of the first kind is kept for all others.
     """
     if kind == "txt":
         return f"{caption_of(figure)}\n".encode()
@@ -193,7 +192,7 @@ def caption_file(file: Path) -> Path:
     return file.with_name(f"{file.stem}.caption.txt")
 
 
-def save_figure(figure: Figure, file: str | os.PathLike[str]) -> None:
+def save_figure(figure: Figure, file: str | os.PathLike[str]) -> Path:
     """Write a figure, and beside it its caption: NAME.pdf and NAME.caption.txt.
 
     Parameters
@@ -204,14 +203,27 @@ def save_figure(figure: Figure, file: str | os.PathLike[str]) -> None:
         Ending in .png (300 dots an inch), .pdf (fonts embedded) or .svg (letters as outlines). What was there is
         replaced; folders are made.
 
+    Returns
+    -------
+    pathlib.Path
+        Where the caption is.
+
     Raises
     ------
     OSError
-        If a file cannot be written.
+        If `file`, or the one of the caption, cannot be written.
     TypeError
         If `figure` is no figure of matplotlib, or `file` no path.
     ValueError
         If `file` has another ending.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, mbfast
+    >>> figure = mbfast.plotting.meissner_berret_figure(mbfast.load_glasses())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(mbfast.plotting.save_figure(figure, pathlib.Path(folder) / "figure1.pdf").name)
+    figure1.caption.txt
     """
     if not isinstance(figure, figure_class()):
         raise TypeError(f"figure must be a figure of matplotlib, got {figure!r}")
@@ -219,4 +231,6 @@ def save_figure(figure: Figure, file: str | os.PathLike[str]) -> None:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in KINDS:
         raise ValueError(f"file must end in one of {', '.join(f'.{known}' for known in KINDS)}, got {str(path)!r}")
-    write_files({path: rendered(figure, kind), caption_file(path): rendered(figure, "txt")})
+    captions = caption_file(path)
+    write_files({path: rendered(figure, kind), captions: rendered(figure, "txt")})
+    return captions

@@ -14,9 +14,9 @@ from mbfast.glasses import Glass, load_glasses
 from mbfast.pairs.averages import lattice_sum, phase_sum
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
+from mbfast.plotting._axes import log_axis, power
 from mbfast.plotting._check import members
-from mbfast.plotting.axes import log_axis, power
-from mbfast.plotting.style import COLOURS, LINES, finish, new_figure, styled
+from mbfast.plotting.style import COLOURS, LINES, finish, new_axes, styled
 from mbfast.renormalization.rates import absorption_rates
 from mbfast.spectra.spectrum import Spectrum
 
@@ -49,7 +49,7 @@ def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) 
     sides = members("sides", sides, int)
     if min(sides) < 1:
         raise ValueError(f"sides must be at least 1, got {min(sides)}")
-    figure, axes = new_figure(height=88.0)
+    figure, axes = new_axes(88.0)
     (silica,) = load_glasses(names=["a-SiO2"])
     interaction = StressInteraction.of(silica)
     cubes = [BlockLattice((n, n, n), 1e-9) for n in sides]
@@ -105,7 +105,7 @@ def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: floa
     known = [glass for glass in members("glasses", glasses, Glass) if glass.density is not None]
     if not known:
         raise ValueError("glasses must have one whose density is known, got none")
-    figure, axes = new_figure(height=42.0 + 5.0 * len(known))
+    figure, axes = new_axes(42.0 + 5.0 * len(known))
     names = [glass.name for glass in known]
     estimates = np.array([cutoff_length(glass.modulus_t, omega, omega_c) for glass in known])
     axes.plot(estimates / units.ANGSTROM, names, "s", color=COLOURS[0], label="(4.4)")

@@ -25,7 +25,7 @@ def power(value: float, digits: int = 2, *, plain: bool = True) -> str:
 
     Examples
     --------
-    >>> from mbfast.plotting.axes import power
+    >>> from mbfast.plotting._axes import power
     >>> power(1e15), power(3.2e-7), power(0.25), power(2000)
     ('10¹⁵', '3.2·10⁻⁷', '0.25', '2000')
     """
@@ -42,7 +42,7 @@ def prefix(values: ArrayLike) -> tuple[float, str]:
 
     Examples
     --------
-    >>> from mbfast.plotting.axes import prefix
+    >>> from mbfast.plotting._axes import prefix
     >>> prefix([2.7e7, 9e7])
     (1000000.0, 'M')
     """
@@ -57,7 +57,7 @@ def quantity(value: float, unit: str, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> from mbfast.plotting.axes import quantity
+    >>> from mbfast.plotting._axes import quantity
     >>> quantity(5e-9, "m"), quantity(1e-3, "m"), quantity(2.7e7, "Pa")
     ('5 nm', '1 mm', '27 MPa')
     """
@@ -70,11 +70,6 @@ def log_axis(axis: Axis) -> None:
 
     It takes the limits that the axis has, so it is called when all is drawn. An axis whose data are nowhere positive
     stays linear.
-
-    Parameters
-    ----------
-    axis : matplotlib.axis.Axis
-        ``axes.xaxis`` or ``axes.yaxis``.
     """
     from matplotlib import ticker  # noqa: PLC0415
 
