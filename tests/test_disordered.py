@@ -7,6 +7,7 @@ from materials import DIPOLES, JOFFRIN_LEVELUT, PLACES, SILICA, WEIGHTS, full, l
 from numpy.testing import assert_allclose
 
 import mbfast
+from mbfast.audit import _disordered as audit
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.renormalization.disordered import disordered_response
 
@@ -384,3 +385,49 @@ def test_what_is_wrong_is_refused(changes, message):
     arguments = {"interaction": SILICA, "lattice": points((2, 2, 2)), "chi": mbfast.Moduli(-1e9, -1e9), **changes}
     with pytest.raises((ValueError, TypeError), match=message):
         disordered_response(**arguments)
+
+
+def sample_of_cubes(n, seed):
+    """chi_a = -0.1 (1 + 0.3i) rho c_a^2 times numbers of the exponential distribution."""
+    return -0.1 * (1 + 0.3j) * np.random.default_rng(seed).exponential(size=(n, n, n))
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("polarization", ["longitudinal", "transverse"])
+def test_random_samples_do_not_grow_as_a_logarithm(polarization):
+    """All orders of the random phases: (3.7) printed doubles from N0 = 4 to 16. First order: a sum over pairs."""
+    strain, place, modulus = ([0.0, 0, 1, 0, 0, 0], 2, ALONG) if polarization == "longitudinal" else (
+        [0.0, 0, 0, 0.5, 0, 0], 3, ACROSS
+    )  # fmt: skip
+    found = []
+    for n in (4, 16):
+        factors = sample_of_cubes(n, n)
+        made = disordered_response(
+            SILICA, cubes((n, n, n)), mbfast.Moduli(ALONG * factors, ACROSS * factors), applied=[strain],
+            wavevector=[0, 0, 2 * np.pi / (n * SIDE)],
+        )  # fmt: skip
+        mean = factors.mean() * modulus
+        found.append(((mean - made.stress[0, place]) * modulus / mean**2).real)
+    assert abs(found[1] / found[0] - 1) < 0.4
+    # weak, equal points: the sum of Lambda e e cos(k.x), of which the response has 8 chi_t^2 where the strain is shear
+    chi, lattice, k = -1e-7, points((6, 6, 6)), np.array([0, 0, 2 * np.pi / (6 * SIDE)])
+    if polarization == "transverse":
+        weak = mbfast.Moduli(chi * ALONG, chi * ACROSS)
+        made = disordered_response(SILICA, lattice, weak, applied=[strain], wavevector=k, rtol=1e-11)
+        expected = 8 * (chi * ACROSS) ** 2 * SIDE**3 * mbfast.phase_sum(SILICA, lattice, k, [0, 1.0, 0])
+        assert (made.stress[0, 3] - chi * ACROSS).real == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("number", [0, 1])
+def test_recorded_numbers_of_the_audit(number):
+    external, first, total = audit.RECORDED[number]
+    for row, strain in ((external, "external"), (total, "total")):
+        made = audit.row(row.n0, row.samples, strain)
+        assert made.mean == pytest.approx(row.mean, abs=5e-4)
+        assert made.scatter == pytest.approx(row.scatter, abs=5e-4)
+    assert audit.first_order(external.n0) == pytest.approx(first, abs=1e-4)
+    # per total strain: what is left of equal cubes is minus the field of each in itself
+    own = SILICA.prefactor * 2 * averaged_tensors(SILICA, [0, 0, 0]) * WEIGHTS
+    shear = 2 * own[3, 3] * ACROSS
+    assert audit.RECORDED[-1][2].mean[1] == pytest.approx(shear, rel=0.1)
