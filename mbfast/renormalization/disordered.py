@@ -172,8 +172,9 @@ def disordered_response(
         below 1.
     ArithmeticError
         If chi makes an unstable sample, whose energy has no minimum, or if the solver does not converge. Of real chi <=
-        0, as static responses are, a negative energy proves the first, where one of the vectors on the way has it; that
-        none has is no proof of the opposite.
+        0, as static responses are, a negative energy proves the first, where one of the vectors on the way has it: of
+        random samples a percent beyond the threshold. Of equal blocks, whose modes a strain may not reach, and of
+        complex chi, that nothing is raised is no proof of stability.
     MemoryError
         If what the solver keeps does not fit; the message has the numbers.
 
