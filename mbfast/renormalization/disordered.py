@@ -50,7 +50,6 @@ from mbfast.spectra.moduli import Moduli, moduli_of_invariants
 
 Strain: TypeAlias = Literal["external", "total"]
 Solver: TypeAlias = Literal["bicgstab", "gmres", "lgmres"]
-Complex: TypeAlias = NDArray[np.complex128]
 
 # by solver: what it is told, and how many vectors it keeps
 _SOLVERS: dict[str, tuple[dict[str, int], int]] = {
@@ -208,9 +207,8 @@ def disordered_response(
     require_choice("solver", solver, get_args(Solver))
     if not isinstance(lattice, BlockLattice):
         raise TypeError(f"lattice must be a BlockLattice, got {type(lattice).__name__}")
-    problem = PairProblem.of(
-        interaction, lattice, boundary=boundary, rtol=one_number("rtol", rtol), self_field=self_field
-    )
+    rtol = one_number("rtol", rtol)
+    problem = PairProblem.of(interaction, lattice, boundary=boundary, rtol=rtol, self_field=self_field)
     if not lattice.n_blocks:
         raise ValueError(f"lattice must have blocks, got shape {lattice.shape}")
     workers = tiles.check_threads(threads)
@@ -235,7 +233,7 @@ def disordered_response(
     # adjoint solutions are those of strains: what is left over, with two places of yz, times the largest there is
     sizes = np.sqrt((strains**2) @ component_weights(strains.shape[1]))
     error = math.sqrt(2.0) * residual * np.linalg.norm(strains, axis=1) * (spread / sizes).max(axis=-1, keepdims=True)
-    return EffectiveResponse(strains, stress, residual, error, fields, strain, boundary, solver, float(rtol))
+    return EffectiveResponse(strains, stress, residual, error, fields, strain, boundary, solver, rtol)
 
 
 def _strains(applied: ArrayLike | None, components: int) -> FloatArray:
