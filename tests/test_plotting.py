@@ -245,5 +245,5 @@ def test_files_have_the_caption_and_their_fonts(tmp_path):
     assert caption_of(figure).encode() in png
     assert caption_of(figure).encode() in svg
     assert b"/Subject" in pdf
-    assert b"/FontFile2" in pdf  # TrueType, whole
+    assert b"/FontFile2" in pdf  # TrueType
     assert b"<text" not in svg  # letters are outlines

@@ -52,6 +52,27 @@ def prefix(values: ArrayLike) -> tuple[float, str]:
     return 10.0**exponent, _PREFIXES[exponent]
 
 
+def axis_unit(values: ArrayLike, unit: str) -> tuple[float, str]:
+    """Return the factor and the name of the unit in which an axis of positive values has short labels.
+
+    That is the unit itself where there are many decades, so that powers of ten are the labels.
+
+    Examples
+    --------
+    >>> from mbfast.plotting._axes import axis_unit
+    >>> axis_unit([2.7e7, 9e7], "Pa"), axis_unit([5e-9, 1e-3], "m"), axis_unit([1e9, 5e9], "rad/s")
+    ((1000000.0, 'MPa'), (1.0, 'm'), (1000000000.0, '10⁹ rad/s'))
+    """
+    positive = np.abs(np.asarray(values, dtype=float))
+    positive = positive[(positive > 0.0) & np.isfinite(positive)]
+    if positive.size == 0 or positive.max() > 1e4 * positive.min():
+        return 1.0, unit
+    factor, letter = prefix(positive)
+    if "/" not in unit:
+        return factor, f"{letter}{unit}"
+    return factor, f"{power(factor, plain=False)} {unit}" if letter else unit
+
+
 def quantity(value: float, unit: str, digits: int = 3) -> str:
     """Return a number and its unit with a prefix of the SI.
 
