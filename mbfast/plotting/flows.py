@@ -112,8 +112,8 @@ def _spectra(run: Flow) -> Figure:
     lines = f"; between them L = {', '.join(between)}" if between else ""
     kink = ""
     if run.inputs.get("spectrum", {}).get("above") == "zero" and run.transverse[0, -1]:
-        kink = """Towards the last node, where Im χ̃ jumps to zero, Re χ̃ changes its sign, so that all curves cross
-            there; at that node it is infinite, and is taken from the node before: hence the kink at the end."""
+        kink = """At the last node, where Im χ̃ jumps to zero, Re χ̃ is infinite, and is taken from the node before: hence
+            a kink at the end, below which Re χ̃ changes its sign, so that curves cross."""
     caption = f"""Absorption -Im χ̃_l (full lines) and -Im χ̃_t (dashed) of {written}, as it is renormalized from
         blocks of {quantity(run.scales[0], "m")} (the lightest) to {quantity(run.scales[-1], "m")} (the darkest){lines}.
         {kink} {_ending(run)}"""
@@ -147,10 +147,13 @@ def _ratio(runs: Sequence[Flow]) -> Figure:
     axes.set(xlabel=f"$L$ ({length})")
     axes.set_ylabel(r"$(\mathrm{Im}\,\tilde\chi_l/\mathrm{Im}\,\tilde\chi_t)^{1/2}\,/\,(c_l/c_t)$")
     conditions, written = _conditions(runs[0])
+    leaving = ""
+    if runs[0].inputs.get("form") == "printed":
+        leaving = """A flow from there stays there at all frequencies; from either side a flow leaves it where Re χ̃ is
+            negative, the faster the larger -Re χ̃ is, which grows towards low frequencies."""
     caption = f"""The ratio sqrt(Im χ̃_l/Im χ̃_t) over c_l/c_t, by the scale L, of {written}, at the frequencies that
-        the lines stand for, with a symbol at every third step. At 1 is c_l/c_t, the solution of (4.5) as printed,
-        where the lines of all frequencies coincide; from either side a flow as printed leaves it where Re χ̃ is
-        negative, the faster the lower the frequency is. {" ".join(map(_ending, runs))}"""
+        the lines stand for, with a symbol at every third step. At 1 is c_l/c_t, the solution of (4.5) as printed.
+        {leaving} {" ".join(map(_ending, runs))}"""
     finish(figure, caption, conditions=conditions, columns=2)
     return figure
 
