@@ -104,13 +104,14 @@ def absorption_rates(
     block_size : array_like, shape (...)
         L (m); broadcasts against the leading axes of the spectrum.
     n0 : float
-        Blocks along a side of the super block, above 1 and not necessarily whole; at most 512 in the derived form.
-    form : {"printed", "derived"}
-        The formulas of the paper, or those that follow from its Hamiltonian, see Notes.
+        Blocks along a side of the super block, above 1 and not necessarily whole; at most 512 but in the printed form.
+    form : {"printed", "derived", "total-strain"}
+        The formulas of the paper; those that follow from its Hamiltonian for an external strain, or for the strain of
+        the wave: see Notes.
     at : array_like, shape (m,), optional
         Positive frequencies (rad/s); None: the spectrum's nodes.
     strain : float
-        A k, the strain amplitude.
+        A k, the amplitude of the strain that the form means.
     k_l, k_t : float
         K_l, K_t of (3.6), which the paper knows to be of order one.
     dielectric : array_like, shape (..., n), optional
@@ -132,7 +133,7 @@ def absorption_rates(
     ValueError
         If a sample of the spectrum or of `dielectric` is positive, or, in the printed form, one of Im chi~_t is zero;
         if block_size, a frequency of `at`, strain or permittivity is not from 1e-35 to 1e35; if n0 is not above 1, or
-        is above 1e15 (512 in the derived form); if k_l or k_t is not from 0 to 1e35; if `form` is unknown; if only
+        is above 1e15 (512 but in the printed form); if k_l or k_t is not from 0 to 1e35; if `form` is unknown; if only
         one of `dielectric` and `permittivity` is given; if `at` has not one axis, shapes do not broadcast, or threads
         is below 1; if the power law of a spectrum below its nodes makes an integral infinite.
 
@@ -161,6 +162,15 @@ def absorption_rates(
     averaged over the directions of k, exactly. It is small as (k N0 L)^2 for waves longer than the super block,
     because Lambda averages to zero over directions, and bounded for shorter ones. chi is the response, whose real part
     is the Kramers-Kronig transform of Im chi; the printed form takes Re chi~, that of Im chi~, as (4.3) does.
+
+    That is for an external strain. Velocity and attenuation are measured by the strain of the wave, the sum of it and of
+    the field of all blocks. In the form "total-strain" what blocks do to each other is therefore in the strain already.
+    Left is that a block does not meet its own field: the strain on it is e + P chi e, P being that of Eshelby's sphere
+    (see `TensorInteraction.local_strain`), and chi_K = 3 chi_l - 4 chi_t, chi_G = 2 chi_t change by P_K chi_K^2 and P_G
+    chi_G^2. This `interaction` is that of all blocks of a sample in waves longer than a block, averaged over directions,
+    and does not depend on n0. For Re chi < 0 it has the opposite sign of the printed one: less is absorbed. The spectrum
+    is that of blocks by the strain they meet; by the strain inside a block, its own field in it, nothing would be left.
+    `second` and `third`, small in L^-3, are the derived ones.
 
     Where a spectrum jumps, at its first or last node, Re chi is infinite; the neighbour's value is taken instead.
 
