@@ -163,14 +163,14 @@ def absorption_rates(
     because Lambda averages to zero over directions, and bounded for shorter ones. chi is the response, whose real part
     is the Kramers-Kronig transform of Im chi; the printed form takes Re chi~, that of Im chi~, as (4.3) does.
 
-    That is for an external strain. Velocity and attenuation are measured by the strain of the wave, the sum of it and of
-    the field of all blocks. In the form "total-strain" what blocks do to each other is therefore in the strain already.
-    Left is that a block does not meet its own field: the strain on it is e + P chi e, P being that of Eshelby's sphere
-    (see `TensorInteraction.local_strain`), and chi_K = 3 chi_l - 4 chi_t, chi_G = 2 chi_t change by P_K chi_K^2 and P_G
-    chi_G^2. This `interaction` is that of all blocks of a sample in waves longer than a block, averaged over directions,
-    and does not depend on n0. For Re chi < 0 it has the opposite sign of the printed one: less is absorbed. The spectrum
-    is that of blocks by the strain they meet; by the strain inside a block, its own field in it, nothing would be left.
-    `second` and `third`, small in L^-3, are the derived ones.
+    That is for an external strain. Velocity and attenuation are measured by the strain of the wave, which contains the
+    field of all blocks, so that in the form "total-strain" what blocks do to each other is in the strain already. Left
+    is that a block does not meet its own field: the strain on it is e + P chi e, where P is that of Eshelby's sphere,
+    see `TensorInteraction.local_strain`. So chi_K = 3 chi_l - 4 chi_t and chi_G = 2 chi_t change by P_K chi_K^2 and P_G
+    chi_G^2, in waves longer than a block and on the average over directions. This `interaction` is that of all blocks
+    of a sample and does not depend on n0. Where Re chi < 0 less is absorbed; by the printed term it is more. The
+    spectrum given is that of blocks by the strain they meet; by the strain inside them, which contains a block's own
+    field, nothing would be left. `second` and `third` are the derived ones.
 
     Where a spectrum jumps, at its first or last node, Re chi is infinite; the neighbour's value is taken instead.
 
