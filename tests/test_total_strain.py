@@ -234,7 +234,7 @@ def test_a_flow_takes_the_local_field_once_for_any_n0(linear):
             np.testing.assert_allclose((first / given_)[:-1], share, rtol=1e-7, atol=1e-10 * np.abs(share).max())
             assert not np.any(later)
     for final in finals:  # what differs is (3.5) + (3.6), which fall as L^-3
-        np.testing.assert_allclose(final, finals[0], rtol=1e-6)
+        np.testing.assert_allclose(final[:, NODES < 1e14], finals[0][:, NODES < 1e14], rtol=1e-6)
 
 
 def test_a_flow_of_a_single_step_and_of_none():
