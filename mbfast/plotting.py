@@ -11,7 +11,7 @@ from mbfast import units
 from mbfast._core.validate import positive_number
 from mbfast.cutoffs import cutoff_length
 from mbfast.glasses import Glass
-from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio
+from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio, rms_deviation
 from mbfast.pairs.averages import lattice_sum, phase_sum
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
@@ -100,6 +100,8 @@ def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str]
 def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
     """Draw the solutions of (4.5) as functions of c_l/c_t, and what the glasses have.
 
+    Beside each form stands the root mean square of its deviations, (theo-exp)/exp, where all glasses have a solution.
+
     Parameters
     ----------
     glasses : sequence of Glass
@@ -121,9 +123,13 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
         ("printed", "--", "(3.7) as printed: $c_l/c_t$"),
         ("phase-sum", ":", "(3.7) with its sum over blocks"),
         ("derived", "-", "with the stresses that strains induce"),
+        ("total-strain", "-.", "by the strain of the wave: $(8/5 + 2c_l^2/5c_t^2)^{1/2}$"),
     )
+    measured = np.array([glass.gamma_l / glass.gamma_t for glass in glasses])
     for form, style, label in curves:
-        axes.plot(c, np.asarray(self_consistent_ratio(c, 1.0, form=form)), style, label=label)
+        ratios = self_consistent_ratio([glass.c_l for glass in glasses], [glass.c_t for glass in glasses], form=form)
+        off = f"; rms {100 * rms_deviation(measured, ratios):.0f} %" if np.isfinite(ratios).all() else ""
+        axes.plot(c, np.asarray(self_consistent_ratio(c, 1.0, form=form)), style, label=label + off)
     above: list[tuple[float, float]] = []  # points with labels above them; one that is near has it below
     for x, y, name in sorted((glass.c_l / glass.c_t, glass.gamma_l / glass.gamma_t, glass.name) for glass in glasses):
         low = any(x - other_x < 0.08 and abs(y - other_y) < 0.1 for other_x, other_y in above)

@@ -32,9 +32,11 @@ def test_without_exclusions_there_is_one_fit():
 @pytest.mark.compiled
 def test_figures_of_the_audit_show_what_is_computed():
     glasses = mbfast.load_glasses()
-    printed, _, derived = plotting.self_consistent_figure(glasses).axes[0].lines[:3]
+    printed, _, derived, total = plotting.self_consistent_figure(glasses).axes[0].lines[:4]
     assert np.array_equal(printed.get_xdata(), printed.get_ydata())
     assert derived.get_ydata()[0] == mbfast.self_consistent_ratio(1.2, 1.0, form="derived")
+    np.testing.assert_allclose(total.get_ydata(), np.sqrt((8 + 2 * total.get_xdata() ** 2) / 5), rtol=1e-14)
+    assert total.get_label().endswith("; rms 10 %")  # 9.6
     logarithm, coupling, *phases = plotting.lattice_sums_figure((2, 4)).axes[0].lines
     assert logarithm.get_ydata()[1] == np.log(4)
     assert coupling.get_ydata()[1] == mbfast.lattice_sum(mbfast.BlockLattice((4, 4, 4), 1.0), 6)
