@@ -104,7 +104,7 @@ def absorption_rates(
     block_size : array_like, shape (...)
         L (m); broadcasts against the leading axes of the spectrum.
     n0 : float
-        Blocks along a side of the super block, above 1 and not necessarily whole; at most 512 but in the printed form.
+        Blocks along a side of the super block, above 1 and not necessarily whole; at most 512 in the derived form.
     form : {"printed", "derived", "total-strain"}
         The formulas of the paper; those that follow from its Hamiltonian for an external strain, or for the strain of
         the wave: see Notes.
@@ -133,7 +133,7 @@ def absorption_rates(
     ValueError
         If a sample of the spectrum or of `dielectric` is positive, or, in the printed form, one of Im chi~_t is zero;
         if block_size, a frequency of `at`, strain or permittivity is not from 1e-35 to 1e35; if n0 is not above 1, or
-        is above 1e15 (512 but in the printed form); if k_l or k_t is not from 0 to 1e35; if `form` is unknown; if only
+        is above 1e15 (512 in the derived form); if k_l or k_t is not from 0 to 1e35; if `form` is unknown; if only
         one of `dielectric` and `permittivity` is given; if `at` has not one axis, shapes do not broadcast, or threads
         is below 1; if the power law of a spectrum below its nodes makes an integral infinite.
 
@@ -167,10 +167,10 @@ def absorption_rates(
     field of all blocks, so that in the form "total-strain" what blocks do to each other is in the strain already. Left
     is that a block does not meet its own field: the strain on it is e + P chi e, where P is that of Eshelby's sphere,
     see `TensorInteraction.local_strain`. So chi_K = 3 chi_l - 4 chi_t and chi_G = 2 chi_t change by P_K chi_K^2 and P_G
-    chi_G^2, in waves longer than a block and on the average over directions. This `interaction` is that of all blocks
-    of a sample and does not depend on n0. Where Re chi < 0 less is absorbed; by the printed term it is more. The
-    spectrum given is that of blocks by the strain they meet; by the strain inside them, which contains a block's own
-    field, nothing would be left. `second` and `third` are the derived ones.
+    chi_G^2, on the average over directions; where waves are no longer than a block, phases in it change that. This
+    `interaction` is that of all blocks of a sample and does not depend on n0. Where Re chi < 0 less is absorbed; by the
+    printed term it is more. The spectrum given is that of blocks by the strain they meet; by the strain inside them,
+    which contains a block's own field, nothing would be left. `second` and `third` are the derived ones.
 
     Where a spectrum jumps, at its first or last node, Re chi is infinite; the neighbour's value is taken instead.
 

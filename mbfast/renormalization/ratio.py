@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike
 
 from mbfast._core import validate
 from mbfast._core.validate import FloatArray
-from mbfast.kernels import displacements
-from mbfast.pairs.averages import cube_pairs
-from mbfast.renormalization.terms import DerivedTerms, contracted
+from mbfast.pairs.phases import ALL_PAIRS
+from mbfast.renormalization.terms import DerivedTerms, PointTerms, contracted
 
-RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived", "total-strain"]
+RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived", "derived-points", "total-strain"]
 
 
 def self_consistent_ratio(
@@ -67,9 +66,9 @@ def self_consistent_ratio(
     would be that of the printed form. The flow does not lead to these ratios: they repel.
 
     Velocity and attenuation are measured by the strain of the wave, which contains Lambda's Fourier transform times the
-    stress. Of the derived v it leaves the field of a block at itself, with the opposite sign, the same for all sizes.
-    That is a small part of chi, chi/(rho c^2) of it, which comes once and not with each step: nothing makes
-    a sample's absorption consist of it. A ratio that is near the measured ones is no proof that it does.
+    stress. Of the derived v that leaves the field of a block at itself, with the opposite sign, in waves longer than a
+    block. It comes once and not with each step, and is chi/(rho c^2) of chi: nothing makes the absorption of a sample
+    consist of it, and a ratio near the measured ones is no proof that it does.
 
     Examples
     --------
@@ -95,13 +94,12 @@ def self_consistent_ratio(
         return ratio if form == "printed" else np.sqrt(1.6 + 0.4 * ratio**2)
     if (n0 is None) != (waves is None):
         raise ValueError(f"n0 and waves must be given both or not at all, got {n0!r} and {waves!r}")
-    of_l = of_t = np.array([4.0 * math.pi / 3.0, 8.0 * math.pi / 15.0]).reshape(2, *(1,) * ratio.ndim)
+    of_l = of_t = np.array(ALL_PAIRS).reshape(2, *(1,) * ratio.ndim)
     if n0 is not None and waves is not None:
-        side, number = DerivedTerms.check_n0(n0), validate.positive_number("waves", waves, unit="wavelengths")
+        kind = DerivedTerms if form == "derived" else PointTerms
+        side, number = kind.check_n0(n0), validate.positive_number("waves", waves, unit="wavelengths")
         reduced = 2.0 * math.pi * number / side * np.stack([1.0 / ratio, np.ones_like(ratio)])
-        out = np.empty((2, reduced.size))
-        displacements.isotropic_phase(*cube_pairs(side), reduced.ravel(), out)
-        of_l, of_t = np.moveaxis(out.reshape(2, *reduced.shape), 1, 0)
+        of_l, of_t = np.moveaxis(kind.sums(side, reduced), 1, 0)
     alpha = 1.0 - ratio**-2.0
     along, mixed, across = contracted((1.0 - alpha, 6.0 * alpha - 3.0, alpha), of_l, of_t)
     with np.errstate(divide="ignore", invalid="ignore"):
