@@ -289,7 +289,7 @@ def test_a_form_is_one_class_and_one_row(monkeypatch):
         assert np.array_equal(rates.interaction[a], 0.5 * of_derived.interaction[a])
     with pytest.raises(ValueError, match="n0 must be at most 100 in the halved form, got 101"):
         mbfast.flow(given, SILICA, form="halved", n0=101)
-    with pytest.raises(ValueError, match="form must be one of printed, derived, total-strain, halved, got 'own'"):
+    with pytest.raises(ValueError, match="form must be one of printed, derived, derived-points, total-strain, halved, got 'own'"):
         mbfast.absorption_rates(given, SILICA, 1e-9, 3.0, form="own")
 
 
@@ -316,7 +316,7 @@ def test_a_flow_of_no_steps():
         ({"n0": 1000.0, "form": "derived"}, ValueError, "n0 must be at most 512 in the derived form, got 1000"),
         ({"k_t": np.nan}, ValueError, r"k_t must be from 0 to 1e\+35"),
         ({"omega_c": -1.0}, ValueError, "omega_c must be positive"),
-        ({"form": "linear"}, ValueError, "form must be one of printed, derived, total-strain, got 'linear'"),
+        ({"form": "linear"}, ValueError, "form must be one of printed, derived, derived-points, total-strain, got 'linear'"),
         ({"keep": "some"}, ValueError, "keep must be one of all, ends, got 'some'"),
         ({"n0": [2.0, 3.0], "start": [1e-9, 2e-9, 3e-9]}, ValueError, r"shapes must broadcast .* n0 \(2,\)"),
         ({"interaction": []}, ValueError, r"at least one flow is wanted, got arguments of shape \(0,\)"),

@@ -184,7 +184,7 @@ def test_a_flow_that_diverges_says_so(write):
         ),
         (
             MATERIAL + SPECTRUM + "[flow]\nform = 'own'\n",
-            "line 9: flow.form: form must be one of printed, derived, total-strain",
+            "line 9: flow.form: form must be one of printed, derived, derived-points, total-strain",
         ),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.npz'\n", "x.npz: No such file or directory"),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.txt'\n", "x.txt: an .npz or .csv file is wanted"),
