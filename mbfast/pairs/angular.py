@@ -28,7 +28,7 @@ _DIPOLE_FIFTHS = {
     ("strain", False): {"longitudinal": 94, "transverse": 53},
 }
 
-SIXTH = 8.4019239748275396  # the sum of r^-6 over an infinite simple cubic lattice but for its origin, per site
+LATTICE_SIXTH = 8.4019239748275396  # the sum of r^-6 over an infinite simple cubic lattice but for its origin, per site
 
 # Blocks that are cubes: sums over all pairs of an infinite lattice, per block, of the squared averages over both cubes.
 # P_a is g [5/4 - 2 alpha + (1 - alpha)^2 x] + h alpha^2 there, too, with g, h and the dipoles' C[0][0]:
@@ -147,9 +147,9 @@ def cube_coefficients(form: Form | Literal["dipole"], polarization: Polarization
 
     Examples
     --------
-    >>> from mbfast.pairs.angular import SIXTH, angular_coefficients, cube_coefficients
+    >>> from mbfast.pairs.angular import LATTICE_SIXTH, angular_coefficients, cube_coefficients
     >>> cubes, points = (f("corrected", "longitudinal")[0][0] for f in (cube_coefficients, angular_coefficients))
-    >>> print(f"{cubes:.2f} {SIXTH * float(points):.2f}")
+    >>> print(f"{cubes:.2f} {LATTICE_SIXTH * float(points):.2f}")
     248.67 554.53
     """
     require_choice("form", form, (*get_args(Form), "dipole"))

@@ -36,7 +36,7 @@ ALL_PAIRS = (4.0 * math.pi / 3.0, 8.0 * math.pi / 15.0)  # what they tend to
 _ORDERS = (2, 4)
 _ENDS = (1.0, math.sqrt(2.0), math.sqrt(3.0))
 _NEAR = (4.0 * math.pi, -6.0 * math.pi, 8.0, -1.0)  # A(u) up to u = 1, by powers
-_WIDTH, _PANELS, _DEGREE, _NODES = 16.0, 4, 47, 80
+_WIDTH, _PANELS, _DEGREE, _NODES = 4.0, 16, 21, 80
 _FIRST, _TERMS = 8, 21  # powers of q^-1/2
 
 
@@ -98,7 +98,12 @@ def _tables() -> _Tables:
 
 def _moment(order: int, power: float) -> float:
     """Return the integral of z^(power - 1) j_order(z) over all z > 0, of Abel's kind where it does not converge."""
-    return 2.0 ** (power - 2.0) * math.sqrt(math.pi) * math.gamma(0.5 * (order + power)) / math.gamma(0.5 * (order + 3 - power))
+    return (
+        2.0 ** (power - 2.0)
+        * math.sqrt(math.pi)
+        * math.gamma(0.5 * (order + power))
+        / math.gamma(0.5 * (order + 3 - power))
+    )
 
 
 def _fitted() -> FloatArray:

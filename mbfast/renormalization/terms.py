@@ -14,7 +14,7 @@ from mbfast import units
 from mbfast._core.validate import LARGEST, FloatArray, one_number, require_choice
 from mbfast._core.voigt import POLARIZATIONS
 from mbfast.kernels import displacements
-from mbfast.pairs.angular import SIXTH, angular_coefficients, cube_coefficients
+from mbfast.pairs.angular import LATTICE_SIXTH, angular_coefficients, cube_coefficients
 from mbfast.pairs.averages import cube_pairs
 from mbfast.pairs.interactions import StressInteraction, check_stress
 from mbfast.pairs.phases import cube_phases
@@ -193,23 +193,23 @@ class DerivedTerms(Terms):
 
     @staticmethod
     def sums(n0: float, reduced: FloatArray) -> FloatArray:
-        """Return sums over the pairs of a step of j_2(kx) and j_4(kx) (L/x)^3, per block, (2, ...), at k L = `reduced`."""
+        """Return sums over pairs, per block, of j_2(kx) and j_4(kx) times (L/x)^3, (2, ...), at kL = `reduced`."""
         return cube_phases(n0 * reduced) - cube_phases(reduced)
 
     @cached_property
     def pairs(self) -> float:
         """S_6 of an infinite lattice, less what is left to the steps that follow: that of larger blocks, as L^-3."""
-        return -SIXTH * math.expm1(-3.0 * math.log(self.n0))
+        return -LATTICE_SIXTH * math.expm1(-3.0 * math.log(self.n0))
 
     @property
     def brackets(self) -> FloatArray:
         """Those of `cube_coefficients`, per S_6."""
-        return np.array([cube_coefficients(self.interaction.form, name) for name in POLARIZATIONS]) / SIXTH
+        return np.array([cube_coefficients(self.interaction.form, name) for name in POLARIZATIONS]) / LATTICE_SIXTH
 
     @property
     def dipoles(self) -> tuple[float, float]:
         """Those of `cube_coefficients`, per S_6."""
-        l, t = (cube_coefficients("dipole", name)[0][0] / SIXTH for name in POLARIZATIONS)  # noqa: E741
+        l, t = (cube_coefficients("dipole", name)[0][0] / LATTICE_SIXTH for name in POLARIZATIONS)  # noqa: E741
         return l / (16.0 * math.pi**3), t / (16.0 * math.pi**3)
 
     def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
@@ -239,7 +239,7 @@ class PointTerms(DerivedTerms):
 
     @staticmethod
     def sums(n0: float, reduced: FloatArray) -> FloatArray:
-        """Return sums over the pairs of a step of j_2(kx) and j_4(kx) (L/x)^3, per block, (2, ...), at k L = `reduced`."""
+        """Return sums over pairs, per block, of j_2(kx) and j_4(kx) times (L/x)^3, (2, ...), at kL = `reduced`."""
         out = np.empty((2, reduced.size))
         displacements.isotropic_phase(*cube_pairs(n0), np.ascontiguousarray(reduced).ravel(), out)
         return out.reshape(2, *reduced.shape)

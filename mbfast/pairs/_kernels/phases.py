@@ -9,7 +9,9 @@ from typing import Any
 from mbfast._core.jit import jit
 
 
-@jit("void(float64[::1], float64, float64[:, :, ::1], float64[:, ::1], float64[:, :, :, ::1], float64[::1], float64[:, ::1])")
+@jit(
+    "void(float64[::1], float64, float64[:, :, ::1], float64[:, ::1], float64[:, :, :, ::1], float64[::1], float64[:, ::1])"
+)
 def averaged_phase(q: Any, width: float, panels: Any, powers: Any, waves: Any, ends: Any, out: Any) -> None:
     """Fill out (2, q.size) with the two functions at q >= 0.
 
@@ -19,24 +21,23 @@ def averaged_phase(q: Any, width: float, panels: Any, powers: Any, waves: Any, e
     for i in range(q.size):
         panel = int(min(q[i] / width, float(panels.shape[0])))
         if panel < panels.shape[0]:
-            x = 2.0 * (q[i] / width - panel) - 1.0
-            for function in range(2):
-                c = panels[panel, function]
-                after, value = 0.0, 0.0
-                for n in range(c.size - 1, 0, -1):
-                    after, value = value, 2.0 * x * value - after + c[n]
-                out[function, i] = x * value - after + c[0]
-            if panel == 0:
-                square = q[i] * q[i]
-                out[0, i] *= square
-                out[1, i] *= square * square
+            x = 4.0 * (q[i] / width - panel) - 2.0
+            c, d = panels[panel, 0], panels[panel, 1]
+            after, value, after_fourth, fourth = 0.0, 0.0, 0.0, 0.0
+            for n in range(c.size - 1, 0, -1):
+                after, value = value, x * value - after + c[n]
+                after_fourth, fourth = fourth, x * fourth - after_fourth + d[n]
+            second = 0.5 * x * value - after + c[0]
+            fourth = 0.5 * x * fourth - after_fourth + d[0]
+            square = q[i] * q[i] if panel == 0 else 1.0
+            out[0, i], out[1, i] = second * square, fourth * square * square
         else:
             inverse = 1.0 / q[i]
             root, fourth = math.sqrt(inverse), inverse * inverse * inverse * inverse
             for function in range(2):
                 c = powers[function]
                 out[function, i] = c[0] + inverse * (c[1] + inverse * (c[2] + inverse * c[3]))
-            for end in range(ends.size):
+            for end in range(ends.size if q[i] < 2e4 else 0):  # below rounding errors beyond
                 cosine, sine = math.cos(q[i] * ends[end]) * fourth, math.sin(q[i] * ends[end]) * fourth
                 for function in range(2):
                     c, s = waves[end, function, 0], waves[end, function, 1]
