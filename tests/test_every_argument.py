@@ -165,11 +165,15 @@ CALLS = {
         SYSTEM.absorption_rate,
         {"omega": 1e9, "temperature": 1.0, "strain": 1e-9, "broadening": 1e8, "polarization": "transverse"},
     ),
-    "plotting.meissner_berret_figure": (mbfast.plotting.meissner_berret_figure, {"glasses": GLASSES}),
-    "plotting.self_consistent_figure": (mbfast.plotting.self_consistent_figure, {"glasses": GLASSES}),
-    "plotting.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
-    "plotting.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
-    "plotting.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
+    "plotting.ratios.meissner_berret_figure": (mbfast.plotting.meissner_berret_figure, {"glasses": GLASSES}),
+    "plotting.ratios.self_consistent_figure": (mbfast.plotting.self_consistent_figure, {"glasses": GLASSES}),
+    "plotting.sums.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
+    "plotting.flows.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
+    "plotting.sums.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
+    "plotting.style.save_figure": (
+        mbfast.plotting.save_figure,
+        {"figure": mbfast.plotting.meissner_berret_figure(GLASSES), "file": "figure.png"},
+    ),
 }  # fmt: skip
 
 # hooks of the engine, which it calls with what it has checked; PairResult.asked takes any names
@@ -209,7 +213,7 @@ WITHOUT_GRID = [
         *("cutoff_length", "dipole_cutoff_length", "sound_velocity_shift", "susceptibility_from_levels"),
         *("superblock.response.susceptibility", "SuperBlock.susceptibility"),
         *("ttls_susceptibility", "Spectrum.__call__", "Spectrum.unreduced", "TwoLevelSystem.absorption_rate"),
-        "plotting.cutoff_figure",
+        "plotting.sums.cutoff_figure",
     )
 ]
 # what else is given with an argument, where there are such arguments, for it to have a meaning
@@ -251,6 +255,7 @@ WRONG = {
     "ensemble": CHOICE,
     "exclude": [None, WORDS, 5, [5], OBJECT, [None], ["quartz"]],
     "f": SAMPLES,
+    "figure": [None, WORDS, 5, OBJECT],
     "file": PATH,
     "form": CHOICE,
     "g": unless_none(SAMPLES),
@@ -286,6 +291,7 @@ WRONG = {
     "offsets": DIRECTION,
     "omega": GRID,
     "omega_c": POSITIVE,
+    "others": [None, WORDS, 5, [5], OBJECT, [None]],
     "out": OUT,
     "path": PATH,
     "permittivity": POSITIVE,
@@ -340,6 +346,7 @@ WRONG = {
     "volume": ONE_POSITIVE,
     "waves": ONE_POSITIVE,
     "wavevector": DIRECTION,
+    "plotting.style.save_figure(file)": [*PATH, "figure", "figure.gif", "figure.png.txt"],
     "x": FINITE,
     "y": FINITE,
 }

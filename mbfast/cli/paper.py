@@ -16,7 +16,7 @@ from mbfast import units
 from mbfast._core.archive import Content, check_writable, write_files
 from mbfast._core.tiles import set_threads
 from mbfast.cli.command import Threads, command
-from mbfast.cli.output import Plain, echo, figure_files, rendered, show
+from mbfast.cli.output import Plain, echo, figure_files, one_figure, rendered, show
 from mbfast.glasses import load_glasses
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def reproduce(
         list[str] | None, typer.Argument(metavar="[EQUATION]...", help=_EQUATION_HELP, show_default=False)
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the records.")] = None,
-    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here, as PNG and SVG.")] = None,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here.")] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Print the findings by part, in Markdown, alone.")] = False,
     threads: Threads = None,
     plain: Plain = False,
@@ -51,7 +51,8 @@ def reproduce(
     paper's own Hamiltonian or numbers. Its cause, which many claims can share, and the test that shows it are named
     below the table.
 
-    Figures: figure1, the solutions of (4.5), the sums over blocks beside ln N0, L_c by material, and a flow of silica.
+    Figures: figure1, the solutions of (4.5), the sums over blocks beside ln N0, L_c by material, and flows of silica,
+    each as PNG, PDF and SVG, one column of a journal wide, with its caption in NAME.caption.txt.
 
     Example: mbfast reproduce 3.5 4.4
 
@@ -63,8 +64,7 @@ def reproduce(
     images = figure_files(figures, _FIGURES)
     check_writable(json_file, *images)
     records = audit.reproduce(equation or None)  # refuses what is no equation
-    drawn = _audit_figures(audit.EXCLUDED) if images else {}
-    outputs: dict[Path, Content] = {file: rendered(drawn[name], file) for file, name in images.items()}
+    outputs: dict[Path, Content] = rendered(_audit_figures(audit.EXCLUDED), images) if images else {}
     found = list(records)
     if json_file is not None:
         text = json.dumps([record.as_dict() for record in found], indent=1, ensure_ascii=False)
@@ -114,13 +114,13 @@ def ratio(
     form: Annotated[
         str, typer.Option(help="Of the solution of (4.5): printed (c_l/c_t), derived, total-strain, ...")
     ] = "printed",
-    figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it (.png, .svg, .pdf).")] = None,
+    figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it (.png, .pdf, .svg).")] = None,
     plain: Plain = False,
 ) -> None:
     """Meissner-Berret ratios of a table of glasses: measured, predicted, and the fit through the origin.
 
     The prediction is c_l/c_t, or another solution of (4.5): see mbfast.self_consistent_ratio. The figure is that of
-    c_l/c_t, or with another form that of all solutions.
+    c_l/c_t, or with another form that of all solutions; its caption goes beside it, into NAME.caption.txt.
 
     Example: mbfast ratio my_glasses.csv --exclude PMMA --figure ratios.svg
 
@@ -129,9 +129,8 @@ def ratio(
     from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio, rms_deviation  # noqa: PLC0415
     from mbfast.renormalization.ratio import self_consistent_ratio  # noqa: PLC0415
 
-    check_writable(figure)
-    if figure is not None and figure.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"{figure}: a figure is wanted as .png, .svg or .pdf")
+    images = one_figure(figure, "ratios")
+    check_writable(*images)
     glasses = load_glasses(csv)
     of: RatioForm = form  # type: ignore[assignment]  # which the next line checks
     ratios = np.asarray(self_consistent_ratio([g.c_l for g in glasses], [g.c_t for g in glasses], form=of))
@@ -154,14 +153,13 @@ def ratio(
         fit = fit_through_origin(measured, predicted)
         summary += f": {name} = ({fit.slope:.4f} ± {fit.slope_stderr:.4f}) γ_l/γ_t, r = {fit.pearson_r:.3f}"
         summary += f", rms of (theo-exp)/exp {100 * rms_deviation(measured, predicted):.1f} %"
-    if figure is not None:
+    if images:
         from mbfast.plotting import meissner_berret_figure, self_consistent_figure  # noqa: PLC0415
 
         first = form == "printed"
-        image = meissner_berret_figure(glasses, exclude=excluded) if first else self_consistent_figure(glasses)
-        write_files({figure: rendered(image, figure)})
-    headings, written = ("glass", "γ_l/γ_t", name, "(theo-exp)/exp", "remark"), () if figure is None else (figure,)
-    show(headings, rows, [summary], plain=plain, beside=written)
+        drawn = meissner_berret_figure(glasses, exclude=excluded) if first else self_consistent_figure(glasses)
+        write_files(rendered({"ratios": drawn}, images))
+    show(("glass", "γ_l/γ_t", name, "(theo-exp)/exp", "remark"), rows, [summary], plain=plain, beside=images)
 
 
 @command
@@ -206,9 +204,12 @@ def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:
 
     glasses, (silica,) = load_glasses(), load_glasses(names=["a-SiO2"])
     omega = np.geomspace(1e5, 1e15, 256)
-    # the strength of section V, constant to omega_c
-    of_l, of_t = (np.full(256, -np.pi * 2.76e-4 * modulus) for modulus in (silica.modulus_l, silica.modulus_t))
-    flows = plotting.flow_figures(run(Spectrum(omega, of_l, of_t, 1.0), StressInteraction.of(silica)))
+    of_t = np.full(256, -np.pi * 2.76e-4 * silica.modulus_t)  # the strength of section V, constant to omega_c
+    runs = []
+    for start in (1.0, 0.8, 1.2):
+        of_l = (start * silica.c_l / silica.c_t) ** 2 * of_t
+        runs.append(run(Spectrum(omega, of_l, of_t, 1.0), StressInteraction.of(silica)))
+    flows = plotting.flow_figures(runs[0], others=runs[1:])
     return {
         "figure1": plotting.meissner_berret_figure(glasses, exclude=excluded),
         "self_consistent_ratio": plotting.self_consistent_figure(glasses),
