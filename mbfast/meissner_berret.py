@@ -149,7 +149,7 @@ def rms_deviation(measured: ArrayLike, predicted: ArrayLike) -> float:
     Parameters
     ----------
     measured, predicted : array_like, shape (n,)
-        At least one of each; the measured ones positive.
+        At least one ratio of each.
 
     Returns
     -------
@@ -160,8 +160,7 @@ def rms_deviation(measured: ArrayLike, predicted: ArrayLike) -> float:
     TypeError
         If an argument does not consist of real numbers.
     ValueError
-        If the shapes differ or are not one-dimensional or empty, one of `measured` is not positive, or one of
-        `predicted` is not finite.
+        If the shapes differ or are not one-dimensional, there is no ratio, or one is not from 1e-35 to 1e35.
 
     Examples
     --------
@@ -172,6 +171,6 @@ def rms_deviation(measured: ArrayLike, predicted: ArrayLike) -> float:
     x, y = float_array("measured", measured), float_array("predicted", predicted)
     if x.ndim != 1 or x.shape != y.shape or not x.size:
         raise ValueError(f"measured and predicted must be of one shape (n,) with n >= 1, got {x.shape} and {y.shape}")
-    require_positive("measured", x, unit="")
-    require_finite("predicted", y)
+    for name, values in (("measured", x), ("predicted", y)):
+        require_positive(name, values, unit="")
     return float(np.sqrt(np.mean((y / x - 1.0) ** 2)))

@@ -297,7 +297,7 @@ WRONG = {
     "permittivity": POSITIVE,
     "polarization": [*CHOICE[:-1], None, [1.0, 2.0], np.nan],
     "power": NUMBER,
-    "predicted": FINITE,
+    "predicted": POSITIVE,
     "progress": ["yes", 5, None, OBJECT],
     "psi": [WORDS, OBJECT, {"a": 1}, RAGGED, None, [True] * 4, ["1.0"] * 4, [1.0, 2.0], 5.0],
     "r": VECTORS,
