@@ -102,6 +102,27 @@ def test_ratio_of_the_packaged_table(invoke):
     assert "r = 0.745" in Path("f.caption.txt").read_text(encoding="utf-8")
 
 
+def test_ratio_by_another_form(invoke):
+    result = invoke("ratio", "--form", "total-strain", "--figure", "f.svg")
+    assert result.exit_code == 0
+    assert "13 glasses in the fit: total-strain = (1.0477 ± " in result.stdout
+    assert (
+        result.stdout.splitlines()[-1].endswith("γ_l/γ_t, r = 0.277, rms of (theo-exp)/exp 9.6 %")
+        or "9.6 %" in result.stdout
+    )
+    row = next(line for line in result.stdout.splitlines() if "a-SiO2" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")] == ["a-SiO2", "1.600", "1.591", "-0.6 %", ""]
+    assert Path("f.svg").stat().st_size > 1000
+
+
+def test_a_glass_without_a_solution_is_not_in_the_fit(invoke):
+    rows = "x,1,0.5,4,2\nsoft,1,0.5,5,2\n"
+    Path("two.csv").write_text("material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\n" + rows, encoding="utf-8")
+    result = invoke("ratio", "two.csv", "--form", "derived")
+    assert "no solution, not in the fit" in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 glasses in the fit"
+
+
 def test_ratio_of_one_glass_has_no_fit(invoke):
     Path("one.csv").write_text("material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\nx,1,0.5,4,2\n", encoding="utf-8")
     result = invoke("ratio", "one.csv")
@@ -153,6 +174,7 @@ BAD_CSV = "material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\nx,1,0.5,4,-2\n"
         (("ratio", "none.csv"), "none.csv: No such file or directory"),
         (("ratio", "."), ".: Is a directory"),
         (("ratio", "--exclude", "quartz"), "unknown glass 'quartz'"),
+        (("ratio", "--form", "own"), "form must be one of printed, phase-sum, "),
         (("ratio", "--figure", "x.doc"), "a figure is wanted as .png, .pdf or .svg"),
         (("ratio", "--figure", "bad.csv/x.png"), "cannot be written"),
         (("cutoff", "--glass", "quartz"), "unknown glass 'quartz'"),

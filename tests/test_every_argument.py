@@ -12,6 +12,7 @@ import mbfast
 from mbfast.files.blocks import read_blocks
 from mbfast.files.flow import read_flow_config
 from mbfast.glasses import medium
+from mbfast.meissner_berret import rms_deviation
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
 from mbfast.superblock import ensembles
@@ -96,6 +97,7 @@ CALLS = {
     "files.blocks.read_blocks": (read_blocks, {"path": "none.csv"}),
     "files.flow.read_flow_config": (read_flow_config, {"path": "none.toml"}),
     "glasses.medium": (medium, {"glass": "a-SiO2"}),
+    "meissner_berret.rms_deviation": (rms_deviation, {"measured": [1.0, 2.0], "predicted": [1.1, 2.0]}),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
     "superblock.perturbation.first_order": (
@@ -136,6 +138,7 @@ CALLS = {
     "PairField.energy": (FIELD.energy, {"moments": MOMENTS}),
     "PairField.forces": (FIELD.forces, {"moments": MOMENTS}),
     "PairField.virial": (FIELD.virial, {"moments": MOMENTS}),
+    "LatticeField.coupling_table": (mbfast.LatticeField(DIPOLES, LATTICE, boundary="periodic").coupling_table, {}),
     "PairField.operator": (FIELD.operator, {}),
     "Flow.save": (FLOW.save, {}),
     "Flow.load": (mbfast.Flow.load, {}),
@@ -278,6 +281,7 @@ WRONG = {
     "linear": FLAG,
     "longitudinal": SAMPLES,
     "macroscopic": CHOICE,
+    "measured": POSITIVE,
     "method": CHOICE,
     "modulus": POSITIVE,
     "moment_change": CHOICE,
@@ -294,6 +298,7 @@ WRONG = {
     "permittivity": POSITIVE,
     "polarization": [*CHOICE[:-1], None, [1.0, 2.0], np.nan],
     "power": NUMBER,
+    "predicted": POSITIVE,
     "progress": ["yes", 5, None, OBJECT],
     "psi": [WORDS, OBJECT, {"a": 1}, RAGGED, None, [True] * 4, ["1.0"] * 4, [1.0, 2.0], 5.0],
     "r": VECTORS,

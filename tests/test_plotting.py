@@ -67,7 +67,9 @@ def test_glasses_whose_table_prints_no_ratios_have_one_r():
 def test_figures_of_the_audit_show_what_is_computed():
     glasses = mbfast.load_glasses()
     figure = plotting.self_consistent_figure(glasses)
-    printed, _, derived, pole = figure.axes[0].lines[:4]
+    printed, _, derived, pole, total = figure.axes[0].lines[:5]
+    np.testing.assert_allclose(total.get_ydata(), np.sqrt((8 + 2 * total.get_xdata() ** 2) / 5), rtol=1e-14)
+    assert "total-strain: slope 1.048, r = 0.277, rms deviation 9.6 %" in caption_of(figure)
     assert printed.get_ydata() == pytest.approx(printed.get_xdata())
     assert derived.get_ydata()[0] == mbfast.self_consistent_ratio(derived.get_xdata()[0], 1.0, form="derived")
     assert np.isnan(mbfast.self_consistent_ratio(pole.get_xdata()[0] * (1 + 1e-9), 1.0, form="derived"))
