@@ -161,9 +161,11 @@ def name_points(axes: Axes, x: ArrayLike, y: ArrayLike, names: Sequence[str], *,
     offsets = _offsets() * unit
     places = points[:, None] + _corners(offsets, extents)  # of lower left corners: (names, places, 2)
     boxes = np.concatenate([places, places + extents[:, None]], axis=-1)
-    costs = _fixed_costs(axes, boxes, points, offsets, unit)
+    dots = points[:, None, None] + np.array([0.4, 0.7, 1.0])[:, None] * offsets[:, None]  # of the lines to names
+    ways = np.concatenate([dots, dots], axis=-1)
+    costs = _fixed_costs(axes, boxes, ways, points, unit)
     orders = [np.argsort(points @ towards, kind="stable") for towards in ((1, 0), (-1, 0), (0, 1), (0, -1))]
-    chosen = min((_choose(costs, boxes, order, unit) for order in orders), key=lambda found: found[0])[1]
+    chosen = min((_choose(costs, boxes, ways, order, unit) for order in orders), key=lambda found: found[0])[1]
     for one, name in enumerate(names):
         offset = (places[one, chosen[one]] - points[one]) / unit
         arrow = None
@@ -201,7 +203,7 @@ def _overlaps(boxes: FloatArray, others: FloatArray, unit: float) -> FloatArray:
 
 
 def _choose(
-    costs: FloatArray, boxes: FloatArray, order: NDArray[np.intp], unit: float
+    costs: FloatArray, boxes: FloatArray, ways: FloatArray, order: NDArray[np.intp], unit: float
 ) -> tuple[float, NDArray[np.intp]]:
     """Return what the places of all names cost, and which they are, found one by one in this order, four times."""
     chosen = np.argmin(costs, axis=1)
@@ -209,21 +211,23 @@ def _choose(
     for _ in range(4):
         total = 0.0
         for one in order:
-            others = np.delete(boxes[rows, chosen], one, axis=0)
-            here = costs[one] + 100.0 * _overlaps(boxes[one], others, unit).sum(axis=1)
+            others = np.delete(rows, one)
+            there, lines = boxes[others, chosen[others]], ways[others, chosen[others]].reshape(-1, 4)
+            here = costs[one] + 100.0 * _overlaps(boxes[one], there, unit).sum(axis=1)
+            here += 20.0 * (
+                _overlaps(ways[one], there, unit).sum(axis=(1, 2)) + _overlaps(boxes[one], lines, unit).sum(axis=1)
+            )
             chosen[one] = np.argmin(here)
             total += float(here[chosen[one]])
     return total, chosen
 
 
-def _fixed_costs(axes: Axes, boxes: FloatArray, points: FloatArray, offsets: FloatArray, unit: float) -> FloatArray:
+def _fixed_costs(axes: Axes, boxes: FloatArray, ways: FloatArray, points: FloatArray, unit: float) -> FloatArray:
     """Return what each place costs without the other names: what it covers, leaves, and how far away it is."""
     marks = np.concatenate([points - 2.2 * unit, points + 2.2 * unit], axis=-1)
     costs = 100.0 * _overlaps(boxes, marks, unit).sum(axis=-1)
-    for share in (0.4, 0.7, 1.0):  # along the line to a name: another point there would be taken for the named one
-        way = points[:, None] + share * offsets
-        met = _overlaps(np.concatenate([way, way], axis=-1), marks, unit)
-        costs += 20.0 * (met.sum(axis=-1) - met[np.arange(len(points)), :, np.arange(len(points))])
+    met = _overlaps(ways, marks, unit).sum(axis=2)  # another point there would be taken for the named one
+    costs += 20.0 * (met.sum(axis=-1) - met[np.arange(len(points)), :, np.arange(len(points))])
     inside = axes.bbox.padded(-2.0 * unit).extents
     costs += 1000.0 * ((boxes[..., :2] < inside[:2]) | (boxes[..., 2:] > inside[2:])).any(axis=-1)
     for line in axes.lines:

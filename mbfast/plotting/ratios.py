@@ -111,10 +111,10 @@ class _Solution(NamedTuple):
 
 
 _SOLUTIONS = (
-    _Solution("printed", "(3.7) as printed: $c_l/c_t$"),
+    _Solution("printed", "(3.7) as it is: $c_l/c_t$"),
     _Solution("phase-sum", "(3.7) with its sum over blocks", 5.0 / 6.0),
     _Solution("derived", "with the stresses that strains induce", 35.0 / 44.0),
-    _Solution("total-strain", "by the strain of the wave"),
+    _Solution("total-strain", "the same, by the strain of the wave"),
 )
 
 
@@ -147,12 +147,12 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
         pole = np.inf if alpha is None else (1.0 - alpha) ** -0.5
         below = np.append(c[c < pole], [] if pole > high else pole * (1.0 - 1e-6))
         values = np.asarray(self_consistent_ratio(below, 1.0, form=form))
-        axes.plot(below, values, LINES[(1, 3, 0, 2, 4)[number]], color=colour, label=label)
+        axes.plot(below, values, LINES[(1, 3, 0, 2, 4)[number]], color=colour, label=f"{form}: {label}")
         if pole < high:
             axes.axvline(pole, color=colour, linewidth=0.5)
-            poles.append(f"that {label} goes to infinity at c_l/c_t = {pole:.3f}, the thin line")
+            poles.append(f"of {form} at c_l/c_t = {pole:.3f}, the thin line")
         elif alpha is not None:
-            poles.append(f"that {label} at {pole:.3f}, beyond the figure")
+            poles.append(f"of {form} at {pole:.3f}, beyond the figure")
     axes.plot(x, y, "ko")
     axes.set(xlim=(low, high), ylim=(min(0.4, 0.9 * min(y)), top), xlabel=r"$c_l/c_t$", ylabel=r"$\gamma_l/\gamma_t$")
     caption = f"""The ratio sqrt(Im χ̃_l/Im χ̃_t) = γ_l/γ_t of a sample whose absorption is that of the interaction
