@@ -97,6 +97,7 @@ class Expansion:
     def __init__(self, task: Task, mixing: FloatArray, volume: float) -> None:
         system = task.system
         self._task, self._mixing, self._volume = task, mixing, volume
+        self._operators = list(task.operators())
         unit = np.eye(system.dimension, dtype=system.dtype)
         self._alone = np.empty_like(unit)
         BlockSum([system.block_hamiltonian(s) for s in range(system.n_blocks)]).apply(unit, self._alone, 1)
@@ -125,6 +126,7 @@ class Expansion:
                 f"{free / 1e9:.3g} GB are available: {fitting:.0f} states would fit"
             )
 
+    @np.errstate(under="ignore", over="ignore")  # of occupations, and far from all lines
     def at(self, g: float, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Return the susceptibility (c, k) with a factor of the couplings, at complex frequencies (k,)."""
         from scipy.linalg import eigh  # noqa: PLC0415
@@ -132,13 +134,17 @@ class Expansion:
         energies, columns = eigh(self._alone + g * self._coupling, overwrite_a=True, check_finite=False, driver="evd")
         gaps, weights = self._lines(energies - energies[0], np.ascontiguousarray(columns))
         scale = float(gaps.max(initial=0.0)) or 1.0
-        steps, result = gaps / scale, np.empty((len(weights), z.size), np.complex128)
-        for number, u in enumerate(z * (units.HBAR / scale)):
-            # no product of matrices, whose rounding may depend on threads
-            result[:, number] = (weights * (2.0 * steps / ((u - steps) * (u + steps)))).sum(axis=1)
+        squares, result = (gaps / scale) ** 2, np.empty((len(weights), z.size), np.complex128)
+        weights *= 2.0 * gaps / scale
+        for number, u in enumerate((z * (units.HBAR / scale)) ** 2):
+            # 1/(u - squares), and no product of matrices, whose rounding may depend on threads
+            real = u.real - squares
+            shared = 1.0 / (real * real + u.imag * u.imag)
+            result[:, number].imag = -u.imag * np.einsum("cn,n->c", weights, shared)
+            real *= shared
+            result[:, number].real = np.einsum("cn,n->c", weights, real)
         return result * (self._task.unit / self._volume * (self._task.unit / scale))
 
-    @np.errstate(under="ignore", over="ignore")  # of occupations
     def _lines(self, energies: FloatArray, states: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
         """Return the gaps (n,) of pairs of levels, and what they weigh (c, n): p_m - p_n times |<n|A|m>|^2."""
         ratio = thermal_ratio(energies / units.HBAR, np.array(self._task.temperature))
@@ -146,12 +152,17 @@ class Expansion:
         populations = np.exp(-ratio)
         rows = np.flatnonzero(populations)  # of increasing levels: the first ones
         change = -np.expm1(ratio[rows, None] - ratio) * (populations[rows] / populations.sum())[:, None]
-        above = np.arange(energies.size) > rows[:, None]
-        bras, squares = states[:, rows].conj().T, np.zeros((len(self._mixing), int(above.sum())))
-        for row, operator in self._task.operators():
-            elements = (bras @ operator(states))[above]
-            squares += self._mixing[:, row, None] * (elements * elements.conj()).real
-        return (energies - energies[rows, None])[above], squares * change[above]
+        above = np.flatnonzero(np.arange(energies.size) > rows[:, None])
+        bras, squares = states[:, rows].conj().T, np.zeros((len(self._mixing), above.size))
+        for row, operator in self._operators:
+            elements = (bras @ operator(states)).ravel()[above]
+            square = elements.real**2 + elements.imag**2 if elements.dtype.kind == "c" else elements**2
+            for component in np.flatnonzero(self._mixing[:, row]):
+                squares[component] += self._mixing[component, row] * square
+        gaps = (energies - energies[rows, None]).ravel()[above]
+        squares *= change.ravel()[above]
+        apart = slice(None) if gaps.all() else np.flatnonzero(gaps)
+        return gaps[apart], squares[:, apart]
 
 
 def matrices_size(dimension: float, itemsize: int) -> float:

@@ -131,10 +131,8 @@ def measure_orders(
     The page of this module has one.
     """
     z, kelvin = check_complex_frequencies(omega), float(check_temperature(one_number("temperature", temperature)))
-    box, g = positive_number("block_volume", block_volume, unit="m^3"), _check_couplings(couplings)
-    count, workers = whole_number("members", members), tiles.check_threads(threads)
-    if count < 2:
-        raise ValueError(f"members must be at least 2, got {count}")
+    box, g = positive_number("block_volume", block_volume, unit="m^3"), check_couplings(couplings)
+    count, workers = check_members(members), tiles.check_threads(threads)
     drawn = _draw(ensembles, count, check_generator(rng))
     for group in drawn.values():
         Expansion.require_memory(group[0], min(workers, count * len(drawn)))
@@ -156,7 +154,16 @@ def measure_orders(
     )  # fmt: skip
 
 
-def _check_couplings(couplings: ArrayLike) -> FloatArray:
+def check_members(members: object) -> int:
+    """Return a number of members, or raise a TypeError or a ValueError."""
+    count = whole_number("members", members)
+    if count < 2:
+        raise ValueError(f"members must be at least 2, got {count}")
+    return count
+
+
+def check_couplings(couplings: ArrayLike) -> FloatArray:
+    """Return factors of the couplings (n,), or raise a TypeError or a ValueError."""
     g = float_array("couplings", couplings).copy()
     if g.ndim != 1 or g.size < _NODES:
         raise ValueError(f"couplings must have shape (n,) with n of {_NODES} or more, got {g.shape}")
@@ -214,18 +221,14 @@ def _member(
 
 def _at_zero(x: FloatArray, values: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Return the polynomial through values (n, ...) at x (n,) where x is zero."""
-    total = np.zeros_like(values[0])
-    for i, value in enumerate(values):
-        others = np.delete(x, i)
-        total += value * np.prod(others / (others - x[i]))
-    return total
+    others = [np.delete(x, i) for i in range(x.size)]
+    weights = np.array([np.prod(other / (other - at)) for other, at in zip(others, x, strict=True)])
+    return np.asarray(np.einsum("i,i...->...", weights, values))
 
 
 def _isotropic(tensor: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Return the moduli (c, k) of tensors (k, 6, 6), or the mean of those of dipoles."""
     if tensor.shape[-1] != WEIGHTS.size:
-        mean: NDArray[np.complex128] = np.einsum("kaa->k", tensor)[None] / tensor.shape[-1]
-        return mean
+        return np.asarray(np.einsum("kaa->k", tensor)[None] / tensor.shape[-1])
     both = np.stack([isotropic_moduli(part) for part in (tensor.real, tensor.imag)])
-    result: NDArray[np.complex128] = both[0] + 1j * both[1]
-    return result
+    return np.asarray(both[0] + 1j * both[1])
