@@ -18,11 +18,12 @@ What it does not show
     Single lines: Lorentzian broadening covers what is closer than Im z. Relaxation: the response is that of a closed
     system, without the populations that follow a strain. Large super blocks: all levels are needed, of ten blocks with
     two levels or so; whether something grows with the logarithm of their number cannot be decided from a factor of five
-    in it. Extremely rare pairs: the mean over an ensemble with wide distributions, as that of Delta_0, may be made by
+    in it. Rare pairs: the mean over an ensemble with wide distributions, as that of Delta_0, may be made by
     members that were not drawn, and its standard error knows of those alone that were.
 Odd and even
-    Over random signs of the stresses of the blocks order 1 averages to zero. Odd orders above it do not: the loop
-    J_12 J_23 J_31 of three blocks has the square of each stress, whose sign drops out, and is of order g^3.
+    The Hartree part averages to zero over random signs of the stresses of blocks. The random-phase part has each stress
+    twice, so that signs do not matter to it; its moduli at k = 0 average to zero over random directions, as those of
+    Lambda do for every pair. Odd orders above, from g^3 on, average to zero over neither.
 
 >>> import mbfast, numpy as np
 >>> from mbfast.superblock import ensembles

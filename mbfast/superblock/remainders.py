@@ -144,8 +144,8 @@ class Orders(ReadOnly):
         -------
         Average
             Shape (s, n, c): the root mean square over frequencies of the mean remainder at +g, divided by that of the
-            mean of order 0. Where it is no larger than its standard error it is noise of the ensemble, which
-            order 1 takes away without changing the mean, where signs are random.
+            mean of order 0. Where it is no larger than its standard error it is noise of the ensemble. Order 1 is such
+            noise where directions are random, and taking it away does not change the mean.
 
         Raises
         ------
