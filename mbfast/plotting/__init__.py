@@ -14,10 +14,12 @@ here touches pyplot or its global state, and settings of pyplot have no influenc
 | `lattice_sums_figure` | the sums behind (3.5) and (3.7), beside ln N0 |
 | `cutoff_figure` | L_c by material |
 | `flow_figures` | a flow: spectra, the ratio over c_l/c_t, the shares of the terms |
+| `orders_figures` | what perturbation theory leaves of exact super blocks, by coupling and by number of blocks |
 | `save_figure`, `caption_of` | a figure's files; its caption |
 """
 
 from mbfast.plotting.flows import flow_figures
+from mbfast.plotting.orders import orders_figures
 from mbfast.plotting.ratios import meissner_berret_figure, self_consistent_figure
 from mbfast.plotting.style import caption_of, figure_class, save_figure
 from mbfast.plotting.sums import cutoff_figure, lattice_sums_figure
@@ -29,6 +31,7 @@ __all__ = [
     "flow_figures",
     "lattice_sums_figure",
     "meissner_berret_figure",
+    "orders_figures",
     "save_figure",
     "self_consistent_figure",
 ]

@@ -73,6 +73,23 @@ def axis_unit(values: ArrayLike, unit: str) -> tuple[float, str]:
     return factor, f"{power(factor, plain=False)} {unit}" if letter else unit
 
 
+def ten_to(values: ArrayLike) -> tuple[float, str]:
+    """Return a power of ten that makes some values short, and what a label of the axis says of it.
+
+    Examples
+    --------
+    >>> from mbfast.plotting._axes import ten_to
+    >>> ten_to([-3e-7, 2e-6]), ten_to([0.5])
+    ((1e-06, ' (10⁻⁶)'), (1.0, ''))
+    """
+    finite = np.abs(np.asarray(values, dtype=float))
+    largest = float(np.max(finite, initial=0.0, where=np.isfinite(finite)))
+    if largest == 0.0 or 0.01 <= largest < 1000.0:
+        return 1.0, ""
+    factor = 10.0 ** math.floor(math.log10(largest))
+    return factor, f" ({power(factor, plain=False)})"
+
+
 def quantity(value: float, unit: str, digits: int = 3) -> str:
     """Return a number and its unit with a prefix of the SI.
 
