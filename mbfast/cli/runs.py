@@ -86,7 +86,8 @@ def superblock(
 
     Prints the error of orders 0, 0 and 1, 0 to 2 by coupling, for single super blocks, and the second order as
     measured. Writes the arrays (.npz; mbfast.superblock.remainders.Orders.load reads it) and, if wanted, the figures
-    with their captions. Sections and keys are in the help of mbfast.files.superblock.read_super_block_config; the least is
+    with their captions. Sections and keys are in the help of mbfast.files.superblock.read_super_block_config; the
+    least is
 
     \b
     [material]
