@@ -29,7 +29,7 @@ COMMANDS = ("reproduce", "ratio", "flow", "superblock", "pairsum", "plan", "cuto
 FIGURES = [
     f"{name}.{kind}"
     for name in (
-        *("cutoff_lengths", "figure1", "flow_ratio", "flow_shares", "flow_spectra", "lattice_sums"),
+        *("cutoff_lengths", "disordered", "figure1", "flow_ratio", "flow_shares", "flow_spectra", "lattice_sums"),
         "self_consistent_ratio",
     )
     for kind in ("caption.txt", "pdf", "png", "svg")

@@ -60,6 +60,9 @@ CALLS = {
     "angular_coefficients": (mbfast.angular_coefficients, {"form": "corrected", "polarization": "transverse"}),
     "convolve": (mbfast.convolve, {**NODES, "f": ABSORPTION}),
     "cutoff_length": (mbfast.cutoff_length, {"modulus": 1e10, "omega": 1e7, "omega_c": 1e13}),
+    "disordered_response": (
+        mbfast.disordered_response, {"interaction": SILICA, "lattice": LATTICE, "chi": mbfast.Moduli(-1e9, -1e9)},
+    ),
     "dipole_cutoff_length": (
         mbfast.dipole_cutoff_length,
         {"dielectric": 1.0, "permittivity": 1e-11, "stress": 1e7, "modulus": 1e10, "omega": 1e7, "omega_c": 1e13},
@@ -253,6 +256,7 @@ WITH |= {f"self_consistent_ratio({argument})": SUM_OF_BLOCKS for argument in ("n
 WRONG = {
     "above": EDGE,
     "anchors": [WORDS, OBJECT, 5, [np.nan], [-1.0], ([1e7], WORDS), ([1e7], [np.nan]), 1j],
+    "applied": [*unless_none(FINITE), 5.0, np.zeros((1, 6)), np.ones((2, 5)), np.arange(9.0).reshape(1, 3, 3)],
     "asymmetry": NUMBER,
     "at": [*unless_none(FINITE), [-1.0]],
     "averaged": FLAG,
@@ -267,6 +271,7 @@ WRONG = {
     "block_volume": ONE_POSITIVE,
     "called": [],  # a hook of the command line
     "cell": [WORDS, OBJECT, 5.0, [1.0, 2.0], [1.0, 1.0, 0.0], [1.0, 1.0, np.nan], np.zeros((3, 3)), 1j],
+    "chi": [*UNREAL, np.nan, np.inf, None, 5.0, np.zeros((3, 3)), np.triu(np.ones((6, 6))), mbfast.Moduli(np.nan, 0.0)],
     "coherent": FLAG,
     "components": CHOICE,
     "coupling": [*FINITE, -1.0],
@@ -344,6 +349,7 @@ WRONG = {
     "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], OBJECT],
     "size": ONE_POSITIVE,
     "min_tunnelling": [*ONE_POSITIVE, 1e-22],
+    "solver": CHOICE,
     "spacing": ONE_POSITIVE,
     "spectrum": [None, WORDS, 5, mbfast.Spectrum, OMEGA[:2]],
     "max_splitting": ONE_POSITIVE,
@@ -374,6 +380,7 @@ WRONG = {
     "superblock.ensembles.isotropic_two_level_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.gaussian_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.isotropic_stress(x)": [*NUMBER, -0.7],
+    "disordered_response(strain)": CHOICE,
     "isotropic_tensor(longitudinal)": FINITE,
     "isotropic_tensor(transverse)": FINITE,
     **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},

@@ -84,6 +84,16 @@ def test_figures_of_the_audit_show_what_is_computed():
     assert all(line.get_xdata()[0] < 1 for line in lengths[:4])
 
 
+def test_the_figure_of_samples_shows_the_recorded_numbers():
+    figure = plotting.disordered_figure()
+    upper, lower = figure.axes
+    assert upper.lines[0].get_ydata() == pytest.approx(np.log(upper.lines[0].get_xdata()))
+    assert [line.get_ydata()[0] for line in upper.lines[1:4]] == [0.3771, 0.3958, -0.4498]
+    assert lower.lines[0].get_ydata()[0] == 0.0334
+    assert "8 (N0 = 4)" in caption_of(figure)
+    assert_legible(figure)
+
+
 @pytest.mark.compiled
 def test_figures_of_a_flow():
     with pytest.raises(ValueError, match=r"run must be one flow, got some of shape \(2,\)"):

@@ -12,12 +12,14 @@ here touches pyplot or its global state, and settings of pyplot have no influenc
 | `meissner_berret_figure` | figure 1: c_l/c_t against gamma_l/gamma_t |
 | `self_consistent_figure` | the solutions of (4.5) |
 | `lattice_sums_figure` | the sums behind (3.5) and (3.7), beside ln N0 |
+| `disordered_figure` | (3.7) in samples of blocks that differ, to all orders |
 | `cutoff_figure` | L_c by material |
 | `flow_figures` | a flow: spectra, the ratio over c_l/c_t, the shares of the terms |
 | `orders_figures` | what perturbation theory leaves of exact super blocks, by coupling and by number of blocks |
 | `save_figure`, `caption_of` | a figure's files; its caption |
 """
 
+from mbfast.plotting.disordered import disordered_figure
 from mbfast.plotting.flows import flow_figures
 from mbfast.plotting.orders import orders_figures
 from mbfast.plotting.ratios import meissner_berret_figure, self_consistent_figure
@@ -27,6 +29,7 @@ from mbfast.plotting.sums import cutoff_figure, lattice_sums_figure
 __all__ = [
     "caption_of",
     "cutoff_figure",
+    "disordered_figure",
     "figure_class",
     "flow_figures",
     "lattice_sums_figure",
