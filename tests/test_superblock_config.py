@@ -109,7 +109,7 @@ def test_figures_show_what_was_measured(write):
     errors, second = figures["blocks"].axes
     assert np.array_equal(errors.containers[0].lines[0].get_ydata(), result.errors(0).value[:, -1, 0])
     assert np.array_equal(second.containers[1].lines[0].get_ydata(), result.share("second").value[:, 1])
-    assert [label.get_text() for label in second.get_xticklabels()] == ["2x1x1\n2 blocks", "1x1x2\n2 blocks"]
+    assert [label.get_text() for label in second.get_xticklabels()] == ["2x1x1\n2", "1x1x2\n2"]
     with pytest.raises(TypeError, match="result must be Orders, got 5"):
         plotting.orders_figures(5)
 
