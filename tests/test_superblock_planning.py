@@ -42,6 +42,7 @@ TASKS = {
 }
 
 
+@pytest.mark.compiled  # minutes without the JIT
 @pytest.mark.parametrize("make", [lambda: wells(1, 6), complex_blocks], ids=["real", "complex"])
 @pytest.mark.parametrize("task", TASKS)
 def test_memory_is_what_is_refused(monkeypatch, make, task):
