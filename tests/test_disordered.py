@@ -104,7 +104,6 @@ def test_27_blocks_by_the_inverse_of_a_matrix(interaction, averaged, self_field,
     options = {"wavevector": k, "self_field": self_field, "rtol": 1e-11}
     made = disordered_response(interaction, lattice, chi, **options)
     assert_allclose(made.tensor, expected, rtol=0, atol=1e-9 * largest(expected))
-    assert largest(made.tensor.T - expected.T) <= made.error.max()
     if averaged:
         total = disordered_response(interaction, lattice, chi, strain="total", **options)
         expected = expected @ np.linalg.inv(inside) / WEIGHTS
@@ -168,7 +167,7 @@ def test_identical_points_have_the_local_field():
     """Of a clamped lattice of equal moments: the sum over spheres of images less what is added to clamp the body."""
     kind, chi = ("corrected", SILICA.alpha), random_tensors(3, (1, 1, 1))
     of_xx, of_yz = (
-        naive.sphere_of_images(kind, np.zeros((1, 3)), unit[None], np.eye(3), 20.0)[0] - naive.mean_mode(kind, unit)
+        naive.sphere_of_images(kind, np.zeros((1, 3)), unit[None], np.eye(3), 16.0)[0] - naive.mean_mode(kind, unit)
         for unit in full(np.eye(6)[[0, 3]])
     )
     local = SILICA.prefactor * np.diag(np.where(np.arange(6) < 3, of_xx[0, 0] - of_xx[1, 1], of_yz[1, 2]))
@@ -264,7 +263,7 @@ def test_one_soft_cube_in_a_stiff_host():
 @pytest.mark.compiled
 @pytest.mark.parametrize("softer", [False, True])
 def test_two_phases_keep_hashin_and_shtrikmans_bounds(softer):
-    """Half of the cubes at random four times as stiff, or a quarter; a sample of 16^3 keeps them to some percent."""
+    """Half of the cubes at random four times as stiff, or a quarter: a sample of 16^3 is isotropic enough."""
     rng = np.random.default_rng(0)
     second = rng.permutation(np.arange(16**3) % 2 == 0).reshape(16, 16, 16)
     factor = 0.25 if softer else 4.0
@@ -284,8 +283,7 @@ def test_two_phases_keep_hashin_and_shtrikmans_bounds(softer):
 
     for which, value in (("bulk", l - 4 / 3 * t), ("shear", t)):
         low, high = sorted(bound(scale * bulk, scale * shear, which) for scale in (1.0, factor))
-        spare = 0.05 * (high - low)
-        assert low - spare < value < high + spare
+        assert low < value < high
     # of any sample, exactly: Voigt's and Reuss's
     stiffness = np.sqrt(WEIGHTS)[:, None] * (MEDIUM + made.tensor) * np.sqrt(WEIGHTS)
     medium = np.sqrt(WEIGHTS)[:, None] * MEDIUM * np.sqrt(WEIGHTS)
@@ -315,7 +313,7 @@ def test_the_error_estimate_bounds_the_error():
         error = np.abs(made.stress - exact.stress).max(axis=-1)
         assert made.residual.max() <= rtol
         assert (error <= made.error).all()
-        assert (made.error <= 1e3 * (error + 1e-12 * largest(exact.stress))).all()
+        assert (made.error <= 300.0 * (error + 1e-12 * largest(exact.stress))).all()
 
 
 def test_unstable_samples_are_named():

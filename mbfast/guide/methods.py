@@ -127,12 +127,12 @@ moduli it then computes: laminates exactly.
 >>> chi = -3e8 * (1 + 0.3j) * np.random.default_rng(2).exponential(size=(12, 12, 12))
 >>> cubes = mbfast.BlockLattice((12, 12, 12), spacing=5e-9, averaged=True)
 >>> effective = mbfast.disordered_response(silica, cubes, mbfast.Moduli(2 * chi, chi), boundary="periodic")
->>> bool(effective.moduli.transverse.real < chi.real.mean() < 0), effective.residual.max() < 1e-6
+>>> bool(chi.real.mean() < effective.moduli.transverse.real < 0), bool(effective.residual.max() < 1e-6)
 (True, True)
 
-Weakly interacting blocks take a dozen fields for each strain and a complex chi, half of that for a real one; blocks
-that are soft by half some 20 for 1e-6. The number hardly depends on how many blocks there are. Memory for a complex chi
-is 0.6 kB a block beside that of the field.
+For each strain and a complex chi, blocks whose chi is a thousandth of the moduli take 8 fields for 1e-8; those that are
+up to half as soft as the medium take 20 for 1e-6, however many blocks there are. Of a real chi it is half of that.
+Memory for a complex chi is 0.6 kB a block beside that of the field.
 
 What it leaves out is what the mean stresses of neighbours do to a block's levels and populations: see
 `mbfast.guide.superblock`. An unstable sample is refused where one of the vectors on the way shows it.

@@ -52,13 +52,13 @@ def disordered_figure() -> Figure:
     log_axis(lower.xaxis)
     log_axis(lower.yaxis)
     counts = ", ".join(f"{row.samples} (N0 = {row.n0})" for row, _, _ in RECORDED)
-    caption = f"""What (3.7) adds up to in samples of N0 × N0 × N0 cubes in {SILICA.name} that differ, to all orders
-        of the random phases: the change of the effective χ_a by the interaction, in units of -χ_a²/ρc_a², for
-        longitudinal (l) and transverse (t) waves along [001] with one wavelength along the side. Each block has χ_a
-        = {MEAN.real:g} (1 + 0.3i) ρc_a² times a number of the exponential distribution of mean 1. Full symbols: open
+    caption = f"""What (3.7) adds up to in samples of N0 × N0 × N0 cubes in {SILICA.name} that differ, to all orders of
+        the random phases: the change of the effective χ_a by the interaction, in units of -χ_a²/ρc_a², for waves along
+        [001] with one wavelength along the side, longitudinal (l) and transverse (t). Each block has χ_a =
+        {MEAN.real:g} (1 + 0.3i) ρc_a² times a number of the exponential distribution of mean 1. Full symbols: open
         samples, per external strain; solid and dash-dotted lines: equal cubes to first order, (3.7) as derived. Open
         symbols: periodic samples, per total strain, that of the wave, where only the local field is left. Dashed: ln
-        N0, as (3.7) is printed. Below: the standard deviation over samples, which falls as N0^(-3/2), as a mean over
-        so many independent blocks does. Samples: {counts}. Neither depends on temperature or cutoff but through χ_a."""
+        N0, as (3.7) is printed. Below: the standard deviation over samples, which falls as N0^(-3/2), as that of a mean
+        over so many independent blocks does. Samples: {counts}. Temperature and cutoff enter through χ_a alone."""
     finish(figure, caption, conditions=rf"{SILICA.name}, $\alpha$ = {SILICA.alpha:.3f}, waves along [001]", columns=2)
     return figure

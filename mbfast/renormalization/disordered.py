@@ -38,7 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, float_array, require_bounded, require_choice
+from mbfast._core.validate import FloatArray, float_array, one_number, require_bounded, require_choice
 from mbfast._core.voigt import WEIGHTS, six
 from mbfast.pairs.fields import SPARE
 from mbfast.pairs.geometry import ROWS, BlockLattice, cut
@@ -78,7 +78,8 @@ class EffectiveResponse:
     residual : ndarray, shape (..., m)
         What the equation's two sides differ by, relative to the strain: root mean square over the blocks; at most rtol.
     error : ndarray, shape (..., m)
-        Estimated error of `stress`, in its unit: the residual times the root mean square of the moments by volume.
+        Estimated error of `stress`, in its unit: the residual times the root mean square of the moments by volume, that
+        of the strain for which it is largest.
     fields : int
         How many fields of real moments were computed.
     strain, boundary, solver, rtol
@@ -182,7 +183,7 @@ def disordered_response(
     in `error`. Per external strain, or in a periodic body, the tensor is symmetric for k = 0.
 
     Memory a block, bicgstab: 96 bytes for a component and a complex chi, 48 for a real one, and what `LatticeField`
-    takes. 128^3 blocks of complex moduli, open: 1.8 GB.
+    takes. 128^3 blocks of complex moduli, open: 1.7 GB.
 
     References
     ----------
@@ -206,7 +207,9 @@ def disordered_response(
     require_choice("solver", solver, get_args(Solver))
     if not isinstance(lattice, BlockLattice):
         raise TypeError(f"lattice must be a BlockLattice, got {type(lattice).__name__}")
-    problem = PairProblem.of(interaction, lattice, boundary=boundary, rtol=rtol, self_field=self_field)
+    problem = PairProblem.of(
+        interaction, lattice, boundary=boundary, rtol=one_number("rtol", rtol), self_field=self_field
+    )
     if not lattice.n_blocks:
         raise ValueError(f"lattice must have blocks, got shape {lattice.shape}")
     workers = tiles.check_threads(threads)
@@ -217,7 +220,7 @@ def disordered_response(
     _afford(problem, kind, solver, susceptibilities.numbers)
     field = LatticeField.of(dataclasses.replace(problem, self_field=False, rtol=None), threads=workers)
     shape = (*susceptibilities.leading, len(strains))
-    stress, residual, error = np.empty((*shape, strains.shape[1]), kind), np.empty(shape), np.empty(shape)
+    stress, residual, spread = np.empty((*shape, strains.shape[1]), kind), np.empty(shape), np.empty(shape)
     digits = math.ceil(-math.log10(rtol))
     fields = 0
     with tiles.counter(progress, math.prod(shape) * digits, "response") as advance, np.errstate(all="ignore"):
@@ -226,8 +229,11 @@ def disordered_response(
             for number, amplitude in enumerate(strains):
                 found = system.solve(amplitude, _decades(advance, digits))
                 place = (*sample, number)
-                stress[place], residual[place], error[place] = found
+                stress[place], residual[place], spread[place] = found
             fields += system.fields
+    # adjoint solutions are those of strains: what is left over, with two places of yz, times the largest there is
+    sizes = np.sqrt((strains**2) @ component_weights(strains.shape[1]))
+    error = math.sqrt(2.0) * residual * np.linalg.norm(strains, axis=1) * (spread / sizes).max(axis=-1, keepdims=True)
     return EffectiveResponse(strains, stress, residual, error, fields, strain, boundary, solver, float(rtol))
 
 
@@ -348,6 +354,10 @@ def wave_strain(interaction: Interaction, direction: FloatArray) -> FloatArray:
     return 8.0 * math.pi * interaction.prefactor * np.array(columns).T
 
 
+def _parts(values: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    return (values.real, values.imag) if values.dtype.kind == "c" else (values,)
+
+
 class _System:
     """The equation of one sample, 1 - 2 H chi' on strains of others, and its solution for a strain."""
 
@@ -378,14 +388,14 @@ class _System:
         result = np.empty_like(strains)
         self._answer(strains, result)
         mean = None if wave.matrix is None else wave.matrix @ wave.amplitude(result) * unit
-        energetic = self._local.energetic and mean is None and result.dtype.kind == "f"
-        alone = -self._dot(result, strains) if energetic else 0.0
-        for part in (result.real, result.imag) if result.dtype.kind == "c" else (result,):
+        energetic = self._local.energetic and mean is None
+        for part, strain in zip(_parts(result), _parts(strains), strict=True):
+            alone = -self._dot(part, strain) if energetic else 0.0
             self._moments[...] = part
             self._field(self._moments, out=self._moments, threads=self._workers)
             self.fields += 1
             np.multiply(self._moments, -2.0 * self._field.lattice.spacing**3 * unit, out=self._moments)
-            if energetic and alone - self._dot(result, self._moments) < -_NEGATIVE * alone:
+            if energetic and alone - self._dot(part, self._moments) < -_NEGATIVE * alone:
                 raise ArithmeticError(
                     "chi makes an unstable sample: strains were found at which the blocks and their interaction have a "
                     "negative energy, so that it has no minimum"
@@ -402,7 +412,7 @@ class _System:
         return float(np.einsum("xyzc,xyzc,c->", one, other, self._weights, dtype=np.float64))
 
     def solve(self, amplitude: FloatArray, report: Callable[[float], None]) -> tuple[NDArray[Any], float, float]:
-        """Return the mean moment by volume for one strain, the relative residual, and the estimated error."""
+        """Return the mean moment by volume for one strain, the relative residual, and the moments' root mean square."""
         strains = self._wave.of_amplitude(amplitude, np.empty(self._shape, self._kind))
         norm, before = math.sqrt(self._field.lattice.n_blocks) * float(np.linalg.norm(amplitude)), math.inf
         for _ in range(_PASSES):
@@ -427,8 +437,8 @@ class _System:
         report(0.0)
         self._answer(strains, strains)
         squares = np.einsum("xyzc,xyzc,c->", strains, strains.conj(), self._weights).real
-        spread = self._local.unit * math.sqrt(float(squares) / self._field.lattice.n_blocks)
-        return self._wave.amplitude(strains) * self._local.unit, size, size * spread
+        spread = math.sqrt(float(squares) / self._field.lattice.n_blocks)
+        return self._wave.amplitude(strains) * self._local.unit, size, self._local.unit * spread
 
     def _correction(self, left: NDArray[Any], rtol: float) -> NDArray[Any]:
         """Return what in single precision solves the equation for what is left over, of length 1."""

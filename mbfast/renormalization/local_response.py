@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,10 +53,12 @@ class Susceptibilities:
             dots = ", ".join(map(str, ("...", *wanted)))
             raise ValueError(f"chi must have shape ({dots}), got {' and '.join(str(part.shape) for part in given)}")
         for part in given:
-            largest = np.abs(part).max(initial=0.0)
+            planes = [part[place] for place in np.ndindex(part.shape[: max(0, part.ndim - len(last) - 2)])]
+            largest = max((float(np.abs(plane).max(initial=0.0)) for plane in planes), key=_or_infinity, default=0.0)
             if not largest <= LARGEST:
                 raise ValueError(f"chi must be finite, with magnitudes up to {LARGEST:g}, got {largest:g}")
-            if last and np.abs(part - np.swapaxes(part, -1, -2)).max(initial=0.0) > 1e-10 * largest:
+            skew = (float(np.abs(plane - np.swapaxes(plane, -1, -2)).max(initial=0.0)) for plane in planes if last)
+            if max(skew, default=0.0) > 1e-10 * largest:
                 raise ValueError("chi must be symmetric in its last two axes")
         arrays = [np.broadcast_to(part, full) for part in given]
         leading = full[: len(full) - len(wanted)]
@@ -78,6 +81,10 @@ class Susceptibilities:
             else:
                 assert self.tensors is not None
                 yield sample, OfTensors.of(self.tensors[sample].reshape(self.blocks, *own.shape), own)
+
+
+def _or_infinity(size: float) -> float:
+    return math.inf if math.isnan(size) else size
 
 
 def _numbers(value: Any) -> NDArray[Any]:
