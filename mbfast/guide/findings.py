@@ -151,9 +151,8 @@ It does not prove that this is where the ratio comes from:
 - The local field is that of a block at itself, undone. It stands there because χ of a block is taken by the strain that
   the block meets from outside; by the strain inside it nothing at all would be left.
 - It is the first order in the interaction, with blocks all alike, averaged over directions.
-- The correlation is hardly better than that of c_l/c_t, as the two are functions of each other; its range is narrower,
-  which alone brings it nearer to ratios that vary little. With all 13 glasses one number, fitted to
-  them, does better than any form.
+- The correlation is hardly better than that of c_l/c_t, of which this ratio is a function; it varies less, which alone
+  brings it nearer to measured ratios that vary little. One number fitted to all 13 glasses does better than any form.
 
 Ratios of the 13 glasses
 ------------------------
