@@ -94,7 +94,7 @@ def _blocks(result: Orders) -> Figure:
     both[0].set(title=f"single super blocks at $g$ = {power(float(result.couplings[-1]))}")
     both[0].set(xlabel="error, relative to order 0 (r.m.s.)")
     both[1].set(title="second order of the mean", xlabel=f"relative change of the absorption$/g^2${ten}")
-    both[1].locator_params(axis="x", nbins=5)
+    both[1].locator_params(axis="x", nbins=6)
     labels = [f"{name}\n{n} blocks" for name, n in zip(result.names, result.n_blocks, strict=True)]
     both[0].set_yticks(places, labels)
     both[0].set(ylim=(places.size - 0.5, -0.5))
