@@ -1,11 +1,11 @@
 """Figures fit for a paper, each with its caption. They need matplotlib, of the extra ``plot``.
 
 A function returns a `matplotlib.figure.Figure` in the style of `mbfast.plotting.style`, which has the tools to draw
-others like it: one or one and a half columns of a journal wide, with letters of 6.5 to 8 points, in colours that readers
-who do not see all of them can tell apart, and lines and points that differ without colour. Material, temperature and
-cutoff stand above the axes where a figure depends on them. `save_figure` writes a figure as PNG, PDF or SVG, with its
-caption in a text file beside it and in the metadata: what the lines are, and what their poles, kinks and jumps come
-from. Nothing here touches pyplot or its global state, and settings of pyplot have no influence here.
+others like it: one or one and a half columns of a journal wide, with letters of 6.5 to 8 points, in colours that all
+readers can tell apart, and lines and points that differ without colour. Material, temperature and cutoff stand above
+the axes where a figure depends on them. `save_figure` writes a figure as PNG, PDF or SVG, with its caption in a text
+file beside it and in the metadata: what the lines are, and what their poles, kinks and jumps come from. Nothing here
+touches pyplot or its global state, and settings of pyplot have no influence here.
 
 | function | figure |
 |---|---|

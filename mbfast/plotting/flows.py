@@ -139,7 +139,7 @@ def _ratio(runs: Sequence[Flow]) -> Figure:
     leaving = ""
     if runs[0].inputs.get("form") == "printed":
         leaving = """A flow from there stays there at all frequencies; from either side a flow leaves it where Re χ̃ is
-            negative, the faster the larger -Re χ̃ is, which grows towards low frequencies."""
+            negative, the faster the larger -Re χ̃ is."""
     caption = f"""The ratio sqrt(Im χ̃_l/Im χ̃_t) over c_l/c_t, by the scale L, of {written}, at the frequencies that
         the lines stand for, with a symbol at every third step. At 1 is c_l/c_t, the solution of (4.5) as printed.
         {leaving} {" ".join(map(_ending, runs))}"""
