@@ -331,6 +331,27 @@ def test_unstable_samples_are_named():
 
 
 @pytest.mark.compiled
+@pytest.mark.parametrize("make", [points, cubes], ids=["points", "cubes"])
+def test_the_threshold_of_stability_of_a_random_sample(make):
+    """Static chi = -g C: stable while 1 + 2 S H S, S the root of -chi, has no negative eigenvalue."""
+    lattice, factors = make((3, 3, 3)), np.random.default_rng(6).uniform(0.2, 1.0, (3, 3, 3))
+    field = mbfast.LatticeField(SILICA, lattice)
+    dense = np.array([field(unit).ravel() for unit in np.eye(162).reshape(162, 3, 3, 3, 6)]).T
+    roots = np.tile(np.sqrt(WEIGHTS), 27)
+    values, vectors = np.linalg.eigh(np.sqrt(np.outer(WEIGHTS, WEIGHTS)) * MEDIUM)
+    root = np.kron(np.diag(np.sqrt(factors.ravel())), (vectors * np.sqrt(values)) @ vectors.T)
+    threshold = -1 / np.linalg.eigvalsh(2 * SIDE**3 * root @ (roots[:, None] * dense / roots) @ root)[0]
+
+    def answer(times):
+        chi = -times * threshold * factors
+        return disordered_response(SILICA, lattice, mbfast.Moduli(ALONG * chi, ACROSS * chi)).moduli.transverse
+
+    assert answer(0.97) < answer(0.9) < 0.0
+    with pytest.raises(ArithmeticError, match="unstable sample: strains were found"):
+        answer(1.05)
+
+
+@pytest.mark.compiled
 def test_what_does_not_converge_is_named():
     # poles of the interaction among real chi of both signs
     chi = random_moduli(5, (6, 6, 6), -30.0, 30.0)

@@ -50,7 +50,6 @@ from mbfast.spectra.moduli import Moduli, moduli_of_invariants
 
 Strain: TypeAlias = Literal["external", "total"]
 Solver: TypeAlias = Literal["bicgstab", "gmres", "lgmres"]
-Complex: TypeAlias = NDArray[np.complex128]
 
 # by solver: what it is told, and how many vectors it keeps
 _SOLVERS: dict[str, tuple[dict[str, int], int]] = {
@@ -172,8 +171,9 @@ def disordered_response(
         below 1.
     ArithmeticError
         If chi makes an unstable sample, whose energy has no minimum, or if the solver does not converge. Of real chi <=
-        0, as static responses are, a negative energy proves the first, where one of the vectors on the way has it; that
-        none has is no proof of the opposite.
+        0, as static responses are, a negative energy proves the first, where one of the vectors on the way has it: of
+        random samples a percent beyond the threshold. Of equal blocks, whose modes a strain may not reach, and of
+        complex chi, that nothing is raised is no proof of stability.
     MemoryError
         If what the solver keeps does not fit; the message has the numbers.
 
@@ -207,9 +207,8 @@ def disordered_response(
     require_choice("solver", solver, get_args(Solver))
     if not isinstance(lattice, BlockLattice):
         raise TypeError(f"lattice must be a BlockLattice, got {type(lattice).__name__}")
-    problem = PairProblem.of(
-        interaction, lattice, boundary=boundary, rtol=one_number("rtol", rtol), self_field=self_field
-    )
+    rtol = one_number("rtol", rtol)
+    problem = PairProblem.of(interaction, lattice, boundary=boundary, rtol=rtol, self_field=self_field)
     if not lattice.n_blocks:
         raise ValueError(f"lattice must have blocks, got shape {lattice.shape}")
     workers = tiles.check_threads(threads)
@@ -234,7 +233,7 @@ def disordered_response(
     # adjoint solutions are those of strains: what is left over, with two places of yz, times the largest there is
     sizes = np.sqrt((strains**2) @ component_weights(strains.shape[1]))
     error = math.sqrt(2.0) * residual * np.linalg.norm(strains, axis=1) * (spread / sizes).max(axis=-1, keepdims=True)
-    return EffectiveResponse(strains, stress, residual, error, fields, strain, boundary, solver, float(rtol))
+    return EffectiveResponse(strains, stress, residual, error, fields, strain, boundary, solver, rtol)
 
 
 def _strains(applied: ArrayLike | None, components: int) -> FloatArray:
