@@ -60,8 +60,10 @@ def assert_legible(figure):
     assert [text.get_text() for text, _ in texts if "times" in text.get_text() or "e+" in text.get_text()] == []
     for axes in figure.axes:
         assert axes.get_xlabel() or axes.get_ylabel()
+        ticks = [label.get_text() for label in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+        assert [label for label in ticks if "·" in label] == []
         assert [axis.get_offset_text().get_text() for axis in (axes.xaxis, axes.yaxis)] == ["", ""]
         hidden = [t.get_text() for t, box in texts if t in axes.texts for xy in points(axes) if box.contains(*xy)]
         assert hidden == []
-        handles = axes.get_legend_handles_labels()[0]
-        assert len({looks(handle) for handle in handles if hasattr(handle, "get_marker")}) == len(handles)
+        handles = [getattr(handle, "lines", [handle])[0] for handle in axes.get_legend_handles_labels()[0]]
+        assert len(set(map(looks, handles))) == len(handles)

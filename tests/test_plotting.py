@@ -27,8 +27,9 @@ def reproduced():
     return _audit_figures(audit.EXCLUDED)
 
 
-def flow_of(longitudinal=-7e7, transverse=-3e7, kelvin=1.0, **options):
-    spectrum = mbfast.Spectrum(OMEGA, np.full(64, longitudinal), np.full(64, transverse), kelvin)
+def flow_of(longitudinal=-7e7, transverse=-3e7, kelvin=1.0, exponent=0.0, above="zero", **options):
+    shape = (OMEGA / 1e10) ** exponent
+    spectrum = mbfast.Spectrum(OMEGA, longitudinal * shape, transverse * shape, kelvin, above=above)
     return mbfast.flow(spectrum, options.pop("material", SILICA), **options)
 
 
@@ -67,7 +68,9 @@ def test_glasses_whose_table_prints_no_ratios_have_one_r():
 def test_figures_of_the_audit_show_what_is_computed():
     glasses = mbfast.load_glasses()
     figure = plotting.self_consistent_figure(glasses)
-    printed, _, derived, pole = figure.axes[0].lines[:4]
+    printed, _, derived, pole, total = figure.axes[0].lines[:5]
+    np.testing.assert_allclose(total.get_ydata(), np.sqrt((8 + 2 * total.get_xdata() ** 2) / 5), rtol=1e-14)
+    assert "total-strain: slope 1.048, r = 0.277, rms deviation 9.6 %" in caption_of(figure)
     assert printed.get_ydata() == pytest.approx(printed.get_xdata())
     assert derived.get_ydata()[0] == mbfast.self_consistent_ratio(derived.get_xdata()[0], 1.0, form="derived")
     assert np.isnan(mbfast.self_consistent_ratio(pole.get_xdata()[0] * (1 + 1e-9), 1.0, form="derived"))
@@ -150,9 +153,10 @@ def test_figures_name_material_temperature_and_cutoff(reproduced):
         ({"stop": 1e-8, "k_l": 0.0, "k_t": 0.0}, "from blocks of 5 nm (the lightest) to 10 nm (the darkest)."),
         ({"stop": 5e-9}, "5 nm"),
         ({"longitudinal": -3e-3, "transverse": -2e9}, "a-SiO2"),
+        ({"exponent": -0.3, "above": "power", "n0": 1.5, "stop": 3e-8}, "nodes up to 10¹⁵ rad/s, in the printed form"),
         ({"longitudinal": -7.1e7, "transverse": -7e7, "linear": True, "stop": 2e-8}, "a-SiO2"),
     ],
-    ids=["linear", "own material", "diverges", "one step", "no step", "unlike", "alike"],
+    ids=["linear", "own material", "diverges", "one step", "no step", "unlike", "power laws", "alike"],
 )  # fmt: skip
 def test_figures_of_any_flow_can_be_read(options, told):
     figures = plotting.flow_figures(flow_of(**options))
@@ -255,5 +259,5 @@ def test_files_have_the_caption_and_their_fonts(tmp_path):
     assert caption_of(figure).encode() in png
     assert caption_of(figure).encode() in svg
     assert b"/Subject" in pdf
-    assert b"/FontFile2" in pdf  # TrueType, whole
+    assert b"/FontFile2" in pdf  # TrueType
     assert b"<text" not in svg  # letters are outlines

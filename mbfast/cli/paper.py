@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mbfast.audit import Record
+    from mbfast.renormalization.ratio import RatioForm
 
 
 _FIGURES: tuple[str, ...] = ("figure1", "self_consistent_ratio", "lattice_sums", "disordered", "cutoff_lengths")
@@ -109,43 +111,55 @@ def _lines(records: Sequence[Record]) -> list[str]:
 def ratio(
     csv: Annotated[Path | None, typer.Argument(metavar="[CSV]", help=_TABLE_HELP, show_default=False)] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Not in the fit; may be repeated.")] = None,
+    form: Annotated[
+        str, typer.Option(help="Of the solution of (4.5): printed (c_l/c_t), derived, total-strain, ...")
+    ] = "printed",
     figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it (.png, .pdf, .svg).")] = None,
     plain: Plain = False,
 ) -> None:
     """Meissner-Berret ratios of a table of glasses: measured, predicted, and the fit through the origin.
 
-    The caption of a figure goes beside it, into NAME.caption.txt.
+    The prediction is c_l/c_t, or another solution of (4.5): see mbfast.self_consistent_ratio. The figure is that of
+    c_l/c_t, or with another form that of all solutions; its caption goes beside it, into NAME.caption.txt.
 
     Example: mbfast ratio my_glasses.csv --exclude PMMA --figure ratios.svg
+
+    Example: mbfast ratio --form total-strain
     """
-    from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio  # noqa: PLC0415
+    from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio, rms_deviation  # noqa: PLC0415
+    from mbfast.renormalization.ratio import self_consistent_ratio  # noqa: PLC0415
 
     images = one_figure(figure, "ratios")
     check_writable(*images)
     glasses = load_glasses(csv)
+    of: RatioForm = form  # type: ignore[assignment]  # which the next line checks
+    ratios = np.asarray(self_consistent_ratio([g.c_l for g in glasses], [g.c_t for g in glasses], form=of))
     excluded = exclude or []
     for name in excluded:
         if name not in (glass.name for glass in glasses):
             raise ValueError(f"unknown glass {name!r} to exclude: there are {', '.join(g.name for g in glasses)}")
     rows, measured, predicted = [], [], []
-    for glass in glasses:
+    for glass, y in zip(glasses, ratios.tolist(), strict=True):
         x = float(meissner_berret_ratio(gamma_l=glass.gamma_l, gamma_t=glass.gamma_t))
-        y = float(meissner_berret_ratio(c_l=glass.c_l, c_t=glass.c_t))
-        mark = "not in the fit" if glass.name in excluded else ""
-        rows.append((glass.name, f"{x:.3f}", f"{y:.3f}", f"{100 * (y / x - 1):+.1f} %", mark))
+        solved = math.isfinite(y)
+        mark = "not in the fit" if glass.name in excluded else "" if solved else "no solution, not in the fit"
+        cells = (f"{y:.3f}", f"{100 * (y / x - 1):+.1f} %") if solved else ("", "")
+        rows.append((glass.name, f"{x:.3f}", *cells, mark))
         if not mark:
             measured.append(x)
             predicted.append(y)
-    summary = f"{len(measured)} glasses in the fit"
+    name, summary = "c_l/c_t" if form == "printed" else form, f"{len(measured)} glasses in the fit"
     if len(set(measured)) > 1 and len(set(predicted)) > 1:
         fit = fit_through_origin(measured, predicted)
-        summary += f": c_l/c_t = ({fit.slope:.4f} ± {fit.slope_stderr:.4f}) γ_l/γ_t, r = {fit.pearson_r:.3f}"
+        summary += f": {name} = ({fit.slope:.4f} ± {fit.slope_stderr:.4f}) γ_l/γ_t, r = {fit.pearson_r:.3f}"
+        summary += f", rms of (theo-exp)/exp {100 * rms_deviation(measured, predicted):.1f} %"
     if images:
-        from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
+        from mbfast.plotting import meissner_berret_figure, self_consistent_figure  # noqa: PLC0415
 
-        write_files(rendered({"ratios": meissner_berret_figure(glasses, exclude=excluded)}, images))
-    headings = ("glass", "γ_l/γ_t", "c_l/c_t", "(theo-exp)/exp", "remark")
-    show(headings, rows, [summary], plain=plain, beside=images)
+        first = form == "printed"
+        drawn = meissner_berret_figure(glasses, exclude=excluded) if first else self_consistent_figure(glasses)
+        write_files(rendered({"ratios": drawn}, images))
+    show(("glass", "γ_l/γ_t", name, "(theo-exp)/exp", "remark"), rows, [summary], plain=plain, beside=images)
 
 
 @command

@@ -52,6 +52,44 @@ def prefix(values: ArrayLike) -> tuple[float, str]:
     return 10.0**exponent, _PREFIXES[exponent]
 
 
+def axis_unit(values: ArrayLike, unit: str) -> tuple[float, str]:
+    """Return the factor and the name of the unit in which an axis of positive values has short labels.
+
+    That is the unit itself where there are many decades, so that powers of ten are the labels.
+
+    Examples
+    --------
+    >>> from mbfast.plotting._axes import axis_unit
+    >>> axis_unit([2.7e7, 9e7], "Pa"), axis_unit([5e-9, 1e-3], "m"), axis_unit([1e9, 5e9], "rad/s")
+    ((1000000.0, 'MPa'), (1.0, 'm'), (1000000000.0, '10⁹ rad/s'))
+    """
+    positive = np.abs(np.asarray(values, dtype=float))
+    positive = positive[(positive > 0.0) & np.isfinite(positive)]
+    if positive.size == 0 or positive.max() > 1e4 * positive.min():
+        return 1.0, unit
+    factor, letter = prefix(positive)
+    if "/" not in unit:
+        return factor, f"{letter}{unit}"
+    return factor, f"{power(factor, plain=False)} {unit}" if letter else unit
+
+
+def ten_to(values: ArrayLike) -> tuple[float, str]:
+    """Return a power of ten that makes some values short, and what a label of the axis says of it.
+
+    Examples
+    --------
+    >>> from mbfast.plotting._axes import ten_to
+    >>> ten_to([-3e-7, 2e-6]), ten_to([0.5])
+    ((1e-06, ' (10⁻⁶)'), (1.0, ''))
+    """
+    finite = np.abs(np.asarray(values, dtype=float))
+    largest = float(np.max(finite, initial=0.0, where=np.isfinite(finite)))
+    if largest == 0.0 or 0.01 <= largest < 1000.0:
+        return 1.0, ""
+    factor = 10.0 ** math.floor(math.log10(largest))
+    return factor, f" ({power(factor, plain=False)})"
+
+
 def quantity(value: float, unit: str, digits: int = 3) -> str:
     """Return a number and its unit with a prefix of the SI.
 
@@ -81,13 +119,18 @@ def log_axis(axis: Axis) -> None:
     axes.set(**{"xscale" if horizontal else "yscale": "log"})
     low, high = sorted(axis.get_view_interval())
     major, minor = _ticks(float(low), float(high))
-    plain = all(1e-3 <= value < 1e4 for value in major)
+    plain = _short(major)
     axis.set_major_locator(ticker.FixedLocator(major))
     axis.set_minor_locator(ticker.FixedLocator(minor))
     axis.set_major_formatter(
         ticker.FuncFormatter(lambda value, _: f"{value:.5g}" if plain else power(value, plain=False))
     )
     axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def _short(values: list[float]) -> bool:
+    """Return whether numbers are written without powers of ten."""
+    return all(1e-4 <= value < 1e5 for value in values)
 
 
 def _ticks(low: float, high: float) -> tuple[list[float], list[float]]:
@@ -105,7 +148,7 @@ def _ticks(low: float, high: float) -> tuple[list[float], list[float]]:
     for digits in ("125", "123456789"):
         major = [value for value in parts if f"{value:e}"[0] in digits]
         if len(major) >= 3:
-            return major, parts
+            return (major if _short(major) or len(decades) < 2 else [10.0**number for number in decades]), parts
     step = 10.0 ** math.floor(math.log10((high - low) / 2.0))  # so small a part of a decade is as good as linear
     step *= next(factor for factor in (5.0, 2.0, 1.0) if high - low >= 2.0 * step * factor)
     return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)], []
@@ -140,9 +183,11 @@ def name_points(axes: Axes, x: ArrayLike, y: ArrayLike, names: Sequence[str], *,
     offsets = _offsets() * unit
     places = points[:, None] + _corners(offsets, extents)  # of lower left corners: (names, places, 2)
     boxes = np.concatenate([places, places + extents[:, None]], axis=-1)
-    costs = _fixed_costs(axes, boxes, points, offsets, unit)
+    dots = points[:, None, None] + np.array([0.4, 0.7, 1.0])[:, None] * offsets[:, None]  # of the lines to names
+    ways = np.concatenate([dots, dots], axis=-1)
+    costs = _fixed_costs(axes, boxes, ways, points, unit)
     orders = [np.argsort(points @ towards, kind="stable") for towards in ((1, 0), (-1, 0), (0, 1), (0, -1))]
-    chosen = min((_choose(costs, boxes, order, unit) for order in orders), key=lambda found: found[0])[1]
+    chosen = min((_choose(costs, boxes, ways, order, unit) for order in orders), key=lambda found: found[0])[1]
     for one, name in enumerate(names):
         offset = (places[one, chosen[one]] - points[one]) / unit
         arrow = None
@@ -180,7 +225,7 @@ def _overlaps(boxes: FloatArray, others: FloatArray, unit: float) -> FloatArray:
 
 
 def _choose(
-    costs: FloatArray, boxes: FloatArray, order: NDArray[np.intp], unit: float
+    costs: FloatArray, boxes: FloatArray, ways: FloatArray, order: NDArray[np.intp], unit: float
 ) -> tuple[float, NDArray[np.intp]]:
     """Return what the places of all names cost, and which they are, found one by one in this order, four times."""
     chosen = np.argmin(costs, axis=1)
@@ -188,21 +233,23 @@ def _choose(
     for _ in range(4):
         total = 0.0
         for one in order:
-            others = np.delete(boxes[rows, chosen], one, axis=0)
-            here = costs[one] + 100.0 * _overlaps(boxes[one], others, unit).sum(axis=1)
+            others = np.delete(rows, one)
+            there, lines = boxes[others, chosen[others]], ways[others, chosen[others]].reshape(-1, 4)
+            here = costs[one] + 100.0 * _overlaps(boxes[one], there, unit).sum(axis=1)
+            here += 20.0 * (
+                _overlaps(ways[one], there, unit).sum(axis=(1, 2)) + _overlaps(boxes[one], lines, unit).sum(axis=1)
+            )
             chosen[one] = np.argmin(here)
             total += float(here[chosen[one]])
     return total, chosen
 
 
-def _fixed_costs(axes: Axes, boxes: FloatArray, points: FloatArray, offsets: FloatArray, unit: float) -> FloatArray:
+def _fixed_costs(axes: Axes, boxes: FloatArray, ways: FloatArray, points: FloatArray, unit: float) -> FloatArray:
     """Return what each place costs without the other names: what it covers, leaves, and how far away it is."""
     marks = np.concatenate([points - 2.2 * unit, points + 2.2 * unit], axis=-1)
     costs = 100.0 * _overlaps(boxes, marks, unit).sum(axis=-1)
-    for share in (0.4, 0.7, 1.0):  # along the line to a name: another point there would be taken for the named one
-        way = points[:, None] + share * offsets
-        met = _overlaps(np.concatenate([way, way], axis=-1), marks, unit)
-        costs += 20.0 * (met.sum(axis=-1) - met[np.arange(len(points)), :, np.arange(len(points))])
+    met = _overlaps(ways, marks, unit).sum(axis=2)  # another point there would be taken for the named one
+    costs += 20.0 * (met.sum(axis=-1) - met[np.arange(len(points)), :, np.arange(len(points))])
     inside = axes.bbox.padded(-2.0 * unit).extents
     costs += 1000.0 * ((boxes[..., :2] < inside[:2]) | (boxes[..., 2:] > inside[2:])).any(axis=-1)
     for line in axes.lines:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbfast._core.validate import FloatArray, positive_number
-from mbfast.glasses import load_glasses
-from mbfast.plotting._axes import log_axis, power, prefix, quantity
+from mbfast.plotting._axes import axis_unit, log_axis, power, quantity
 from mbfast.plotting._check import members
+from mbfast.plotting._material import material_of
 from mbfast.plotting.style import COLOURS, LINES, MARKERS, finish, new_axes, styled, tinted
 from mbfast.renormalization.flow import Flow
 
@@ -62,18 +62,7 @@ def flow_figures(run: Flow, *, at: float = 1e7, others: Sequence[Flow] = ()) -> 
 
 def _conditions(run: Flow) -> tuple[str, str]:
     """Return material, T, cutoff and form, for a figure and for its caption."""
-    given = run.inputs["interaction"]
-    names = [
-        glass.name
-        for glass in load_glasses()
-        if (glass.density, glass.c_l, glass.c_t) == tuple(given.get(name) for name in ("density", "c_l", "c_t"))
-    ]
-    if names:
-        drawn = written = names[0]
-    else:
-        numbers = [f"{given[name]:g}" for name in ("density", "c_l", "c_t")]
-        drawn = r"$\rho$ = {} kg/m³, $c_l$ = {}, $c_t$ = {} m/s".format(*numbers)
-        written = "a medium of ρ = {} kg/m³, c_l = {} m/s and c_t = {} m/s".format(*numbers)
+    drawn, written = material_of(run.inputs["interaction"])
     ends = run.inputs.get("spectrum", {}).get("above") == "zero"
     last, kelvin = power(float(run.omega[-1])), power(float(run.temperature), 3)
     form = f"{run.inputs.get('form', 'printed')} form" + (", linear" if run.inputs.get("linear") else "")
@@ -93,25 +82,27 @@ def _ending(run: Flow) -> str:
 def _spectra(run: Flow) -> Figure:
     figure, axes = new_axes(78.0)
     shown = np.unique(np.linspace(0, run.scales.size - 1, _SHOWN).round().astype(int))
-    factor, letter = prefix([run.longitudinal, run.transverse])
+    factor, pascal = axis_unit([run.longitudinal[shown], run.transverse[shown]], "Pa")
+    per_second, hertz = axis_unit(run.omega, "rad/s")
     for samples, name, colour, style in (
         (run.longitudinal, "l", COLOURS[1], LINES[0]),
         (run.transverse, "t", COLOURS[2], LINES[1]),
     ):
-        shades = np.linspace(0.3, 1.0, shown.size)
+        shades = np.linspace(1.0, 0.3, shown.size)[::-1]
         for number, shade in zip(shown, shades, strict=True):
             label = f"${name}$, $L$ = {quantity(run.scales[number], 'm')}" if number in (0, shown[-1]) else None
-            axes.plot(run.omega, -samples[number] / factor, style, color=tinted(colour, shade), label=label)
+            y = -samples[number] / factor
+            axes.plot(run.omega / per_second, y, style, color=tinted(colour, shade), label=label)
     log_axis(axes.xaxis)
     log_axis(axes.yaxis)
-    axes.set(xlabel=r"$\omega$ (rad/s)", ylabel=rf"$-\mathrm{{Im}}\,\tilde\chi$ ({letter}Pa)")
+    axes.set(xlabel=rf"$\omega$ ({hertz})", ylabel=rf"$-\mathrm{{Im}}\,\tilde\chi$ ({pascal})")
     conditions, written = _conditions(run)
     between = [quantity(run.scales[number], "m") for number in shown[1:-1]]
     lines = f"; between them L = {', '.join(between)}" if between else ""
     kink = ""
     if run.inputs.get("spectrum", {}).get("above") == "zero" and run.transverse[0, -1]:
-        kink = """Towards the last node, where Im χ̃ jumps to zero, Re χ̃ changes its sign, so that all curves cross
-            there; at that node it is infinite, and is taken from the node before: hence the kink at the end."""
+        kink = """At the last node, where Im χ̃ jumps to zero, Re χ̃ is infinite, and is taken from the node before: hence
+            a kink at the end, below which Re χ̃ changes its sign, so that curves cross."""
     caption = f"""Absorption -Im χ̃_l (full lines) and -Im χ̃_t (dashed) of {written}, as it is renormalized from
         blocks of {quantity(run.scales[0], "m")} (the lightest) to {quantity(run.scales[-1], "m")} (the darkest){lines}.
         {kink} {_ending(run)}"""
@@ -122,6 +113,7 @@ def _spectra(run: Flow) -> Figure:
 def _ratio(runs: Sequence[Flow]) -> Figure:
     figure, axes = new_axes(84.0)
     several = len(runs) > 1
+    metres, length = axis_unit(np.concatenate([run.scales for run in runs]), "m")
     nodes = np.linspace(0, runs[0].omega.size - 1, 6).astype(int)[: -1 : 2 if several else 1]
     lines = [[_relative_ratio(run, runs[0].omega[node]) for node in nodes] for run in runs]
     order = sorted(range(len(runs)), key=lambda which: float(lines[which][0][0]))
@@ -131,7 +123,9 @@ def _ratio(runs: Sequence[Flow]) -> Figure:
     for number, node in enumerate(nodes):
         for colour, which in enumerate(order):
             look = 1 + (colour if several else number)
-            (line,) = axes.plot(runs[which].scales, lines[which][number], color=COLOURS[look], linestyle=LINES[number])
+            (line,) = axes.plot(
+                runs[which].scales / metres, lines[which][number], color=COLOURS[look], linestyle=LINES[number]
+            )
             line.set(marker=MARKERS[colour if several else number], markersize=2.5, markevery=3)
         shown = "0.3" if several else COLOURS[1 + number]
         axes.plot([], [], linestyle=LINES[number], color=shown, label=f"{power(float(runs[0].omega[node]))} rad/s")
@@ -139,13 +133,16 @@ def _ratio(runs: Sequence[Flow]) -> Figure:
     if high - low < 0.02:  # a ratio that does not change is not drawn as if it did
         axes.set_ylim(low - 0.01, high + 0.01)
     log_axis(axes.xaxis)
-    axes.set(xlabel="$L$ (m)")
+    axes.set(xlabel=f"$L$ ({length})")
     axes.set_ylabel(r"$(\mathrm{Im}\,\tilde\chi_l/\mathrm{Im}\,\tilde\chi_t)^{1/2}\,/\,(c_l/c_t)$")
     conditions, written = _conditions(runs[0])
+    leaving = ""
+    if runs[0].inputs.get("form") == "printed":
+        leaving = """A flow from there stays there at all frequencies; from either side a flow leaves it where Re χ̃ is
+            negative, the faster the larger -Re χ̃ is."""
     caption = f"""The ratio sqrt(Im χ̃_l/Im χ̃_t) over c_l/c_t, by the scale L, of {written}, at the frequencies that
-        the lines stand for, with a symbol at every third step. At 1 is c_l/c_t, the solution of (4.5) as printed,
-        where the lines of all frequencies coincide; from either side a flow as printed leaves it where Re χ̃ is
-        negative, the faster the lower the frequency is. {" ".join(map(_ending, runs))}"""
+        the lines stand for, with a symbol at every third step. At 1 is c_l/c_t, the solution of (4.5) as printed.
+        {leaving} {" ".join(map(_ending, runs))}"""
     finish(figure, caption, conditions=conditions, columns=2)
     return figure
 
@@ -159,19 +156,20 @@ def _relative_ratio(run: Flow, omega: float) -> FloatArray:
 def _shares(run: Flow, at: float) -> Figure:
     figure, axes = new_axes(80.0)
     node = int(np.argmin(np.abs(np.log(run.omega / at))))
+    metres, length = axis_unit(run.scales, "m")
     for number, (label, term) in enumerate(zip(("(3.5)", "(3.6)", "(3.7)"), run.shares, strict=True)):
         for values, name, style in zip(term, "lt", LINES[:2], strict=True):
-            (line,) = axes.plot(run.scales[1:], np.abs(values[:, node]), style, color=COLOURS[1 + number])
+            (line,) = axes.plot(run.scales[1:] / metres, np.abs(values[:, node]), style, color=COLOURS[1 + number])
             line.set(marker=MARKERS[number], label=f"{label}, ${name}$", markersize=3.0)
             # symbols at every other step, in turn, so that both can be seen where they are equal
-            line.set(fillstyle="none" if name == "t" else "full", markevery=(1, 2) if name == "t" else (0, 2))
+            line.set(fillstyle="none" if name == "t" else "full", markevery=(name == "t" and len(values) > 1, 2))
     log_axis(axes.xaxis)
     log_axis(axes.yaxis)
     frequency = f"{power(float(run.omega[node]))} rad/s"
-    axes.set(xlabel="$L$ after the step (m)", ylabel=r"share of $-\mathrm{Im}\,\tilde\chi$")
+    axes.set(xlabel=f"$L$ after the step ({length})", ylabel=r"share of $-\mathrm{Im}\,\tilde\chi$")
     conditions, written = _conditions(run)
     factors = run.scales[1:] / run.scales[:-1]
-    kink = ""
+    kink = "" if factors.size else "This flow has no step."
     if factors.size > 1 and factors[-1] < 0.999 * factors[0]:
         kink = f"""The last step is one by {factors[-1]:.2f} instead of {factors[0]:.2f}, as R is no power of N0 times
             L_1: hence the kink at the end."""

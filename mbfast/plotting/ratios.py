@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mbfast._core.validate import FloatArray
 from mbfast.glasses import Glass
-from mbfast.meissner_berret import OriginFit, fit_through_origin, meissner_berret_ratio
+from mbfast.meissner_berret import OriginFit, fit_through_origin, meissner_berret_ratio, rms_deviation
 from mbfast.plotting._axes import name_points
 from mbfast.plotting._check import members
 from mbfast.plotting.style import COLOURS, LINES, WIDE, finish, new_axes, styled
@@ -89,6 +89,19 @@ def _fit(chosen: NDArray[np.bool_], x: FloatArray, y: FloatArray) -> OriginFit |
     return fit_through_origin(x, y)
 
 
+def _compared(c: FloatArray, measured: FloatArray) -> str:
+    """Return the solutions beside what was measured, in words."""
+    told = []
+    for form, *_ in _SOLUTIONS:
+        ratios = np.asarray(self_consistent_ratio(c, 1.0, form=form))
+        fit = _fit(np.isfinite(ratios), measured, ratios)
+        line = f"slope {fit.slope:.3f}, r = {fit.pearson_r:.3f}, " if fit else ""
+        solved = np.isfinite(ratios).all()
+        off = f"rms deviation {100 * rms_deviation(measured, ratios):.1f} %" if solved else "not all have a solution"
+        told.append(f"{form}: {line}{off}")
+    return "; ".join(told)
+
+
 class _Solution(NamedTuple):
     """A curve of `self_consistent_figure`, and alpha of the pole where it ends."""
 
@@ -98,9 +111,10 @@ class _Solution(NamedTuple):
 
 
 _SOLUTIONS = (
-    _Solution("printed", "(3.7) as printed: $c_l/c_t$"),
+    _Solution("printed", "(3.7) as it is: $c_l/c_t$"),
     _Solution("phase-sum", "(3.7) with its sum over blocks", 5.0 / 6.0),
     _Solution("derived", "with the stresses that strains induce", 35.0 / 44.0),
+    _Solution("total-strain", "the same, by the strain of the wave"),
 )
 
 
@@ -133,18 +147,20 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
         pole = np.inf if alpha is None else (1.0 - alpha) ** -0.5
         below = np.append(c[c < pole], [] if pole > high else pole * (1.0 - 1e-6))
         values = np.asarray(self_consistent_ratio(below, 1.0, form=form))
-        axes.plot(below, values, LINES[(1, 3, 0, 2, 4)[number]], color=colour, label=label)
+        axes.plot(below, values, LINES[(1, 3, 0, 2, 4)[number]], color=colour, label=f"{form}: {label}")
         if pole < high:
             axes.axvline(pole, color=colour, linewidth=0.5)
-            poles.append(f"that {label} goes to infinity at c_l/c_t = {pole:.3f}, the thin line")
+            poles.append(f"of {form} at c_l/c_t = {pole:.3f}, the thin line")
         elif alpha is not None:
-            poles.append(f"that {label} at {pole:.3f}, beyond the figure")
+            poles.append(f"of {form} at {pole:.3f}, beyond the figure")
     axes.plot(x, y, "ko")
     axes.set(xlim=(low, high), ylim=(min(0.4, 0.9 * min(y)), top), xlabel=r"$c_l/c_t$", ylabel=r"$\gamma_l/\gamma_t$")
     caption = f"""The ratio sqrt(Im χ̃_l/Im χ̃_t) = γ_l/γ_t of a sample whose absorption is that of the interaction
         between its blocks, by (4.5), as a function of c_l/c_t, and what {len(glasses)} glasses have (points). It
         depends neither on the temperature nor on ω_c. Poles: {"; ".join(poles)}. There the denominator of y =
-        v_l/v_t vanishes (`mbfast.self_consistent_ratio`), and above it no positive ratio solves the equation."""
+        v_l/v_t vanishes (`mbfast.self_consistent_ratio`), and above it no positive ratio solves the equation. Beside
+        these glasses, by form: {_compared(np.array(x), np.array(y))}. A curve near the points does not show that a
+        sample's absorption is that of the interaction, which is small beside what its blocks absorb by themselves."""
     finish(figure, caption)
     name_points(axes, x, y, [glass.name for glass in glasses])
     return figure

@@ -70,7 +70,7 @@ STYLE: dict[str, Any] = {
     "ytick.right": True,
     **{f"{axis}tick.{kind}.width": 0.6 for axis in "xy" for kind in ("major", "minor")},
     "text.hinting": "no_hinting",  # letters as wide in pixels as in print
-    "pdf.fonttype": 42,  # fonts are embedded whole, as journals want them; in SVG letters are outlines
+    "pdf.fonttype": 42,  # TrueType, embedded, as journals want it; in SVG letters are outlines
     "ps.fonttype": 42,
     "svg.fonttype": "path",
     "svg.hashsalt": "mbfast",  # the same figure gives the same bytes
@@ -95,6 +95,7 @@ def styled() -> Iterator[None]:
     """Draw in the style of mbfast: ``with styled(): ...``, or ``@styled()`` above a function that draws.
 
     Settings of the user, in a matplotlibrc or by pyplot, have no influence within, and are as before behind it.
+    While it lasts the settings are those of the whole process: figures are to be drawn by one thread at a time.
 
     Raises
     ------

@@ -128,9 +128,9 @@ def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: floa
     frequencies = f"ω = {power(omega)} rad/s, ω_c = {power(omega_c)} rad/s"
     caption = f"""The length L_c below which (3.5) and (3.6) are more than (3.7), of transverse phonons, in glasses
         whose density is known; {frequencies}, Im χ̃_a = -10⁻³ ρc_a², constant to ω_c. Squares: (4.4), an order of
-        magnitude. Others: where the terms as printed are equal, for N0 = 2, at three temperatures: L_c³ grows as the
-        integral of (3.5), ω + 2k_BT/ħ, and ends at 2ω_c, so that it depends on T far more than on the glass. All
-        lengths are far below those of the smallest blocks, 50 Å."""
+        magnitude. Others: where the terms as printed are equal, for N0 = 2, at three temperatures: L_c³ grows with T
+        as the integral of (3.5) does, ω + 2k_BT/ħ, and at most 2ω_c. Vertical lines: what is printed, and the
+        smallest blocks."""
     math = rf"$\omega$ = {power(omega)}, $\omega_c$ = {power(omega_c)} rad/s, $-$Im $\tilde\chi_a$ = 10⁻³ $\rho c_a^2$"
     finish(figure, caption, conditions=math, columns=2)
     return figure
