@@ -182,7 +182,10 @@ def test_a_flow_that_diverges_says_so(write):
             MATERIAL + SPECTRUM + "[output]\ndata = 'run.toml'\n",
             "run.toml: output.data must not be a file that is read",
         ),
-        (MATERIAL + SPECTRUM + "[flow]\nform = 'own'\n", "line 9: flow.form: form must be one of printed, derived"),
+        (
+            MATERIAL + SPECTRUM + "[flow]\nform = 'own'\n",
+            "line 9: flow.form: form must be one of printed, derived, derived-points",
+        ),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.npz'\n", "x.npz: No such file or directory"),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.txt'\n", "x.txt: an .npz or .csv file is wanted"),
         *(

@@ -136,6 +136,20 @@ Flows
 threads; for thousands of them take ``keep="ends"``. Its terms are those of the paper, or those that follow from its
 Hamiltonian (``form="derived"``). ``run.save(file)`` writes a flow with its inputs, and `mbfast.Flow.load` reads it.
 
+In the derived form ``n0`` says how finely a flow is recorded, and, if it is not linear, how often the spectra are
+renewed; what its steps add up to does not depend on it. Blocks are cubes, and (3.7) of a step is the difference of one
+function at the scales N_0 L and L, (3.5) that of another. Of points at the centres (``form="derived-points"``) the
+steps of silica, (3.7) at T = 0 and 1e8 rad/s from 50 Å to 1 m, add up to 0.10 to 0.43 of -χ²/ρc² for N_0 = 1.3 to 16
+(longitudinal, in the ratio of (4.5)), of cubes to 0.5226 for any N_0; all pairs of an infinite sample have 0.5227.
+
+>>> low = mbfast.Spectrum(np.geomspace(1e5, 1e15, 64), np.full(64, -6e7), np.full(64, -3e7))
+>>> for n0 in (1.3, 2, 64):
+...     run = mbfast.flow(low, silica, n0=n0, form="derived", linear=True, stop=1.0)
+...     print(f"{run.terms.interaction.transverse[:, 25].sum():.6g} Pa")
+-243238 Pa
+-243238 Pa
+-243238 Pa
+
 >>> omega = np.geomspace(1e5, 1e15, 64)
 >>> spectrum = mbfast.Spectrum(omega, np.full(64, -6e7), np.full(64, -3e7), temperature=[[0.1], [1.0]])
 >>> run = mbfast.flow(spectrum, silica, n0=[2.0, 4.0], keep="ends")

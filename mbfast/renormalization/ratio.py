@@ -25,12 +25,12 @@ def self_consistent_ratio(
     ----------
     c_l, c_t : array_like
         Sound velocities, in one unit, c_l >= c_t.
-    form : {"printed", "phase-sum", "derived"}
+    form : {"printed", "phase-sum", "derived", "derived-points"}
         What v is. (3.7) as printed; (3.7) with the sum over blocks that it stands for, of Lambda with the strains as in
-        `phase_sum`; or with the stresses that the strains induce, as in `absorption_rates`.
+        `phase_sum`; or with the stresses that the strains induce, as in `absorption_rates`, of cubes or points.
     n0 : float, optional
-        Blocks along a side of the super block, for the forms with a sum; at most 512. None: an infinite sample of
-        blocks that are small beside the wavelength.
+        Blocks along a side of the super block, for the forms with a sum; at most 512 but for cubes. None: an infinite
+        sample of blocks that are small beside the wavelength, for which cubes and points are alike.
     waves : float, optional
         Wavelengths of the transverse wave along a side, wanted with `n0`; the longitudinal one has the same frequency.
 
@@ -46,7 +46,7 @@ def self_consistent_ratio(
     ValueError
         If a velocity or waves is not from 1e-35 to 1e35; if c_l is below c_t somewhere, or their shapes do not
         broadcast; if `form` is unknown; if only one of n0 and waves is given, or one in the printed form; if n0 is not
-        above 1, or is above 512.
+        above 1, or is above 512 (1e15 for cubes).
 
     Notes
     -----
