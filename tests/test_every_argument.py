@@ -140,6 +140,7 @@ CALLS = {
     "PairField.energy": (FIELD.energy, {"moments": MOMENTS}),
     "PairField.forces": (FIELD.forces, {"moments": MOMENTS}),
     "PairField.virial": (FIELD.virial, {"moments": MOMENTS}),
+    "LatticeField.coupling_table": (mbfast.LatticeField(DIPOLES, LATTICE, boundary="periodic").coupling_table, {}),
     "PairField.operator": (FIELD.operator, {}),
     "Flow.save": (FLOW.save, {}),
     "Flow.load": (mbfast.Flow.load, {}),
