@@ -163,7 +163,7 @@ def test_the_printed_flow_leaves_the_self_consistent_ratio():
         assert (np.diff(ratio) * (factor - 1) > 0).all()
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "total-strain"])
 def test_terms_add_up_and_one_step_is_the_sum_of_rates(form):
     given = spectrum(1.0)
     run = mbfast.flow(given, SILICA, start=1e-9, n0=4.0, form=form)
@@ -251,7 +251,7 @@ def test_ends_and_progress():
     )
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "total-strain"])
 def test_moving_the_cutoff_is_moving_the_nodes(form):
     moved = mbfast.flow(spectrum(1.0), SILICA, omega_c=[1e13, 1e14], form=form)
     for i, factor in enumerate((1e-2, 1e-1)):
@@ -289,7 +289,9 @@ def test_a_form_is_one_class_and_one_row(monkeypatch):
         assert np.array_equal(rates.interaction[a], 0.5 * of_derived.interaction[a])
     with pytest.raises(ValueError, match="n0 must be at most 100 in the halved form, got 101"):
         mbfast.flow(given, SILICA, form="halved", n0=101)
-    with pytest.raises(ValueError, match="form must be one of printed, derived, derived-points, halved, got 'own'"):
+    with pytest.raises(
+        ValueError, match="form must be one of printed, derived, derived-points, total-strain, halved, got 'own'"
+    ):
         mbfast.absorption_rates(given, SILICA, 1e-9, 3.0, form="own")
 
 
@@ -320,7 +322,11 @@ def test_a_flow_of_no_steps():
         ),
         ({"k_t": np.nan}, ValueError, r"k_t must be from 0 to 1e\+35"),
         ({"omega_c": -1.0}, ValueError, "omega_c must be positive"),
-        ({"form": "linear"}, ValueError, "form must be one of printed, derived, derived-points, got 'linear'"),
+        (
+            {"form": "linear"},
+            ValueError,
+            "form must be one of printed, derived, derived-points, total-strain, got 'linear'",
+        ),
         ({"keep": "some"}, ValueError, "keep must be one of all, ends, got 'some'"),
         ({"n0": [2.0, 3.0], "start": [1e-9, 2e-9, 3e-9]}, ValueError, r"shapes must broadcast .* n0 \(2,\)"),
         ({"interaction": []}, ValueError, r"at least one flow is wanted, got arguments of shape \(0,\)"),

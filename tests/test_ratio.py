@@ -42,13 +42,14 @@ def test_large_cubes_tend_to_the_infinite_sample(form):
     np.testing.assert_allclose(2 * many - few, limit, rtol=5e-3)
 
 
-@pytest.mark.parametrize("form", ["phase-sum", "derived", "derived-points"])
+@pytest.mark.parametrize("form", ["phase-sum", "derived", "derived-points", "total-strain"])
 def test_self_consistent_ratio_solves_v_l_over_v_t(form):
     # by the rates themselves, of spectra in this ratio, and by phase_sum
     n, waves = 4, 0.8
-    y = mbfast.self_consistent_ratio(5800, 3800, form=form, n0=n, waves=waves) ** 2
+    sums_over = {} if form == "total-strain" else {"n0": n, "waves": waves}
+    y = mbfast.self_consistent_ratio(5800, 3800, form=form, **sums_over) ** 2
     size = 5e-9
-    omega = 2 * np.pi * waves / (n * size) * 3800
+    omega = 1e6 if form == "total-strain" else 2 * np.pi * waves / (n * size) * 3800
     if form != "phase-sum":
         nodes = np.geomspace(1e5, 1e15, 192)
         t = -3e7 * nodes**0.02 / (1 + (nodes / 3e13) ** 2)
@@ -71,8 +72,9 @@ def test_self_consistent_ratio_solves_v_l_over_v_t(form):
     [
         ({"c_l": 1.0, "c_t": 2.0}, r"c_l must not be below c_t, got c_l/c_t = 0\.5"),
         ({"c_l": -1.0}, "c_l must be positive"),
-        ({"form": "lattice"}, "form must be one of printed, phase-sum, derived, derived-points, got 'lattice'"),
+        ({"form": "lattice"}, "form must be one of printed, phase-sum, .*, total-strain, got 'lattice'"),
         ({"n0": 3}, "n0 and waves must not be given in the printed form"),
+        ({"waves": 3, "form": "total-strain"}, "n0 and waves must not be given in the total-strain form"),
         ({"n0": 3, "form": "derived"}, "n0 and waves must be given both or not at all, got 3 and None"),
         ({"n0": 3, "waves": 0.0, "form": "derived"}, "waves must be positive"),
         ({"n0": 1, "waves": 1.0, "form": "derived"}, "n0 must be above 1"),

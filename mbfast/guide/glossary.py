@@ -16,12 +16,16 @@
   gradient of displacement of all blocks, and of the cell: see `mbfast.guide.conventions`.
 - **form, printed, derived**: which formula. Of a tensor: "corrected" is Lambda of (2.15), "joffrin-levelut" is the
   earlier one, (A1). Of rates and flows: "printed" is what the paper prints, "derived" what follows from its
-  Hamiltonian for blocks that are cubes, "derived-points" for points at their centres: see `mbfast.absorption_rates`.
+  Hamiltonian for an external strain and blocks that are cubes, "derived-points" the same for points at their centres,
+  "total-strain" for the strain of the wave: see `mbfast.absorption_rates`.
 - **image**: a copy of a block, shifted by a vector of the periodic cell. A shell of images goes one cell further out.
 - **interpolant**: the piecewise polynomial that stands for a spectrum between its nodes.
 - **K_l, K_t** (K_a): factors of order one in (3.6), which the paper does not determine.
 - **Lambda, mu**: the tensors of the interaction of stress moments (2.15) and of electric dipoles (5.2), as r^-3.
 - **level**: an energy of a block; its stress matrix and the levels give its susceptibility, (2.9).
+- **local strain**: what a block meets, the strain of the wave without the block's own field in it; for a sphere, or a
+  cube averaged over directions, e + P chi e (Eshelby). **Total strain**: that of the wave, an external one and the
+  field of all blocks; velocity and attenuation are measured by it.
 - **macroscopic condition**: what holds a periodic body as a whole, which the sum over its images does not say. Stress:
   "clamped" (no mean strain), "stress-free" (no mean stress) or a given mean stress. Dipoles: "tin-foil" (no mean
   electric field) or "vacuum" (a sphere in the medium of the given permittivity).

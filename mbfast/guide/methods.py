@@ -133,8 +133,13 @@ Spectra are sampled at nodes. A few hundred nodes on a logarithmic grid hold ten
 Flows
 -----
 `mbfast.flow` takes arrays of materials, temperatures and parameters, and computes one flow for each member over
-threads; for thousands of them take ``keep="ends"``. Its terms are those of the paper, or those that follow from its
-Hamiltonian (``form="derived"``). ``run.save(file)`` writes a flow with its inputs, and `mbfast.Flow.load` reads it.
+threads; for thousands of them take ``keep="ends"``. ``run.save(file)`` writes a flow with its inputs, and
+`mbfast.Flow.load` reads it. Three forms of its terms:
+
+- "printed": those of the paper, with ln N0 in each;
+- "derived": those that follow from its Hamiltonian, the response by an external strain;
+- "total-strain": the same by the strain of the wave, as velocity and attenuation are measured. What is left of (3.7) is
+  the local field, which the first step adds; `mbfast.guide.findings` says what that does not prove.
 
 In the derived form ``n0`` says how finely a flow is recorded and, if it is not linear, how often the spectra are
 renewed; what its steps add up to does not depend on it. Blocks are cubes, and each term of a step is the difference of

@@ -105,13 +105,13 @@ def absorption_rates(
         L (m); broadcasts against the leading axes of the spectrum.
     n0 : float
         Blocks along a side of the super block, above 1 and not necessarily whole; at most 512 for points.
-    form : {"printed", "derived", "derived-points"}
-        The formulas of the paper, or those that follow from its Hamiltonian, for blocks that are cubes or points at
-        their centres, see Notes.
+    form : {"printed", "derived", "derived-points", "total-strain"}
+        The formulas of the paper; those that follow from its Hamiltonian for an external strain, for blocks that are
+        cubes, or points at their centres; or for the strain of the wave: see Notes.
     at : array_like, shape (m,), optional
         Positive frequencies (rad/s); None: the spectrum's nodes.
     strain : float
-        A k, the strain amplitude.
+        A k, the amplitude of the strain that the form means.
     k_l, k_t : float
         K_l, K_t of (3.6), which the paper knows to be of order one.
     dielectric : array_like, shape (..., n), optional
@@ -174,6 +174,15 @@ def absorption_rates(
     8.40 S. They are what `phase_sum` and `strain_coupling_sum` compute, and do not add up to the same for any N0.
     A moment at a point changes more by a strain than one that is spread over a cube: the second term of an infinite
     sample of silica is 5.4 (longitudinal) and 6.9 times as large for x = 0.
+
+    That is for an external strain. Velocity and attenuation are measured by the strain of the wave, which contains the
+    field of all blocks, so that in the form "total-strain" what blocks do to each other is in the strain already. Left
+    is that a block does not meet its own field: the strain on it is e + P chi e, where P is that of Eshelby's sphere,
+    see `TensorInteraction.local_strain`. So chi_K = 3 chi_l - 4 chi_t and chi_G = 2 chi_t change by P_K chi_K^2 and P_G
+    chi_G^2, on the average over directions; where waves are no longer than a block, phases in it change that. This
+    `interaction` is that of all blocks of a sample and does not depend on n0. Where Re chi < 0 less is absorbed; by the
+    printed term it is more. The spectrum given is that of blocks by the strain they meet; by the strain inside them,
+    which contains a block's own field, nothing would be left. `second` and `third` are the derived ones.
 
     Where a spectrum jumps, at its first or last node, Re chi is infinite; the neighbour's value is taken instead.
 
