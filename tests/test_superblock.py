@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 import mbfast
 from mbfast import Block, SuperBlock
 from mbfast.kernels.superblock import add_flips
-from mbfast.superblock import ensembles, hamiltonian, sums
+from mbfast.superblock import ensembles, hamiltonian, lowest, sums
 from mbfast.superblock._kernels import sweeps
 
 ENERGY, STRESS, DIPOLE = 1e-24, 1e-19, 3e-29  # J, J, C m: couplings of some 1e-24 J at 5 nm
@@ -334,6 +334,36 @@ def test_lowest_levels(monkeypatch):
     few = made.energies(4)
     assert_allclose(few, everything[:4], rtol=0, atol=1e-12 * np.abs(everything).max())
     assert (few == made.energies(4, threads=1)).all()
+    monkeypatch.setattr(lowest, "_RESTARTS", 1)
+    with pytest.raises(RuntimeError, match="the 4 lowest levels are not found in 1 restarts"):
+        made.energies(4)
+
+
+SHEAR = [0, 0, 0, 0, 0, 3 * STRESS]
+RING = 5e-9 * np.array([[np.cos(t), np.sin(t), 0.0] for t in 0.4 * np.pi * np.arange(5)])
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(
+    ("blocks", "levels", "counts"),
+    [
+        # 1, 10, 45, ... states a level
+        (5e-9 * np.arange(30.0).reshape(10, 3), Block.two_level(0.3 * ENERGY, ENERGY, np.zeros(6)), (1, 16)),
+        (mbfast.BlockLattice((2, 2, 2), 5e-9), Block.two_level(0.0, ENERGY, SHEAR), (5, 10)),
+        (mbfast.BlockLattice((2, 2, 2), 5e-9), Block.two_level(0.0, 0.0, SHEAR), (3, 10)),
+        (RING, block(np.random.default_rng(3), "complex3"), (2, 6)),
+    ],
+    ids=["uncoupled", "cube", "no tunnelling", "complex"],
+)
+def test_lowest_levels_have_all_their_states(monkeypatch, blocks, levels, counts):
+    monkeypatch.setattr(hamiltonian, "_DENSE", 8)
+    made = SuperBlock(SILICA, blocks, levels)
+    everything = np.linalg.eigvalsh(made.dense())
+    for count in counts:
+        few = made.energies(count, threads=2)
+        # of a state that is found the residual is 1e-12 of half the width at most
+        assert_allclose(few, everything[:count], rtol=0, atol=2e-12 * np.abs(everything).max())
+        assert (few == made.energies(count, threads=1)).all()
 
 
 def test_operator_for_scipy():

@@ -73,7 +73,7 @@ Which method
 | you want | up to | take |
 |---|---|---|
 | all levels | some 10,000 states, 13 two-level blocks | ``energies()``: LAPACK, D^3 |
-| a few of the lowest levels | what memory holds | ``energies(k)``: Lanczos by ARPACK, hundreds of H psi |
+| a few of the lowest levels | what memory holds | ``energies(k)``: hundreds of H psi; each level with all its states |
 | Im chi and Re chi, at any wave vector | 24 two-level blocks at T = 0, 20 above | ``susceptibility(...)`` |
 | the first order in the coupling | some hundred blocks | `mbfast.superblock.perturbation` |
 | eigenvectors | some 10,000 states | ``numpy.linalg.eigh(super_block.dense())`` |

@@ -19,6 +19,8 @@ from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import Boundary, Macroscopic, PairProblem
 from mbfast.superblock.block import Block, Local, check_levels
 from mbfast.superblock.couplings import check_strain, coupling_matrices, strained
+from mbfast.superblock.lanczos import Operator
+from mbfast.superblock.lowest import lowest_levels, vectors_needed
 from mbfast.superblock.response import susceptibility, waves
 from mbfast.superblock.sums import BlockSum
 
@@ -357,15 +359,16 @@ class SuperBlock(ReadOnly):
         ValueError
             If k is not from 1 to D, or threads is below 1.
         MemoryError
-            If the matrix, or for a few levels ARPACK's vectors, do not fit into memory; the message has the numbers.
+            If the matrix, or for a few levels the vectors, do not fit into memory; the message has the numbers.
         RuntimeError
-            If ARPACK has not found a few levels after 10 D steps.
+            If a few levels are not found after 10,000 restarts.
 
         Notes
         -----
-        All levels, more than a quarter of them, and those of up to 512 states are LAPACK's. A few are by ARPACK's
-        Lanczos iteration from a fixed vector, to rounding errors of the largest; of a level that several states have
-        exactly it may miss some.
+        All levels, more than a quarter of them, and those of up to 512 states are LAPACK's. A few are by Lanczos'
+        recursion from fixed vectors, to 1e-12 of half the spectrum's width at worst, and mostly to rounding errors. A
+        level is there as often as there are states that have it: the recursion starts again in what is orthogonal to
+        the states that are found, until nothing there is lower by more than 1e-11.
         """
         workers = tiles.check_threads(threads)
         count = self.dimension if k is None else whole_number("k", k)
@@ -376,20 +379,8 @@ class SuperBlock(ReadOnly):
 
             levels: FloatArray = eigvalsh(self.dense(threads=workers), overwrite_a=True, check_finite=False)[:count]
             return levels
-        return self._lowest(count, workers)
-
-    def _lowest(self, count: int, workers: int) -> FloatArray:
-        from scipy.sparse.linalg import eigsh  # noqa: PLC0415
-
-        self._refuse_memory("a few levels", max(2 * count + 1, 20) + 3.0)
-        start = np.random.default_rng(0).normal(size=self.dimension).astype(self.dtype)
-        unit = float(np.linalg.norm(self.apply(start, threads=workers)) / np.linalg.norm(start))
-        if unit == 0.0:
-            return np.zeros(count)
-        scaled = self.hamiltonian(threads=workers) * (1.0 / unit)
-        found = eigsh(scaled, count, which="SA", v0=start, return_eigenvectors=False)
-        levels: FloatArray = np.sort(found) * unit
-        return levels
+        self._refuse_memory("a few levels", vectors_needed(count) + 5.0)
+        return lowest_levels(Operator.of(self, workers), count)
 
     def stress(
         self, psi: ArrayLike, wavevector: ArrayLike | None = None, *, threads: int | None = None
