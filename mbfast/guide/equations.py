@@ -41,9 +41,9 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **2.17** The change of Λ when the blocks of a pair move. `mbfast.StressInteraction.tensor_change`,
   `mbfast.pair_forces`, `test_change_is_the_derivative`, `test_direct_sums_equal_the_naive_ones`; claims
 - **2.18** The energy in a strain has the terms ΔΛ T T' + 2 Λ ΔT T'; the text leaves open which ΔT ~ e T is meant.
-  `mbfast.SuperBlock`, without ΔT; `mbfast.StressInteraction.tensor_change`, `mbfast.pair_virial`,
+  `mbfast.SuperBlock`, with ΔT = 0 or eT + Te; `mbfast.StressInteraction.tensor_change`, `mbfast.pair_virial`,
   `test_energy_in_a_wave_to_first_order`, `test_forces_and_virial_are_differences_of_the_energy`,
-  `test_a_strain_moves_positions_and_couples_to_stresses`
+  `test_a_strain_moves_positions_and_couples_to_stresses`, `test_moments_that_follow_a_strain`
 - *Section III: absorption*
 - **3.1** The absorption of one block. `mbfast.absorption_rates`, `test_one_block_absorbs_as_the_golden_rule_says`,
   `test_printed_terms_of_constant_spectra`

@@ -24,7 +24,8 @@ the standard distribution, levels of Gaussian orthogonal or unitary matrices, is
 
 A periodic super block, ``boundary="periodic"``, has all images, its blocks' own among them: the energy of a block in
 the field of its own images is quadratic in its stress operators, and a part of ``block_hamiltonian``.
-``strain=e`` adds e:T of (2.18) and moves the blocks; their operators stay as they are, without a Delta T.
+``strain=e`` adds e:T of (2.18) and moves the blocks. Their moments stay as they are, or, with
+``moment_change="gradient"``, follow the strain: to first order Delta T = eT + Te, and Delta p = e p as in (5.4).
 
 States
 ------

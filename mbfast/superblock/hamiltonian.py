@@ -5,20 +5,20 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, ReadOnly, check_out, plain_array, whole_number
-from mbfast._core.voigt import WEIGHTS
+from mbfast._core.validate import FloatArray, ReadOnly, check_out, plain_array, require_choice, whole_number
+from mbfast._core.voigt import FULL, WEIGHTS
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import Boundary, Macroscopic, PairProblem
 from mbfast.superblock.block import Block, Local, check_levels
-from mbfast.superblock.couplings import check_strain, coupling_matrices, strained
+from mbfast.superblock.couplings import Deformation, MomentChange, check_strain, coupling_matrices, strained
 from mbfast.superblock.lanczos import Operator
 from mbfast.superblock.lowest import lowest_levels, vectors_needed
 from mbfast.superblock.response import susceptibility, waves
@@ -46,7 +46,10 @@ class SuperBlock(ReadOnly):
         stress sigma adds the sum of T_s:C^-1 sigma.
     strain : array_like, shape (6,) or (3, 3), optional
         A uniform strain e: the sum of e:T_s is added (stress only), and blocks, and the cell, are moved by it, which is
-        the change of the interaction in (2.18) to all orders. The operators of the blocks stay: no Delta T.
+        the change of the interaction in (2.18) to all orders.
+    moment_change : {"none", "gradient"}
+        What the strain does to the moments, the Delta T of (2.18), which the paper leaves open: nothing, or they follow
+        the positions as F = 1 + e says, see Notes.
 
     Attributes
     ----------
@@ -77,8 +80,8 @@ class SuperBlock(ReadOnly):
         If levels are no Block or sequence of them; for an interaction, blocks, cell or strain that are not of the type.
     ValueError
         If there is no block; levels are not as many as blocks, or not of the kind that interacts; strain is not
-        symmetric, is 0.1 or more, or given for cubes; an energy of a pair is beyond the range of doubles; for what
-        `pair_field` refuses of boundary, cell and macroscopic.
+        symmetric, is 0.1 or more, or given for cubes; moment_change is unknown; an energy of a pair is beyond the range
+        of doubles; for what `pair_field` refuses of boundary, cell and macroscopic.
     MemoryError
         If the diagonal of the Hamiltonian and two vectors do not fit into memory; the message has the numbers.
 
@@ -89,6 +92,10 @@ class SuperBlock(ReadOnly):
     a sum over ordered pairs. A state is a vector of D numbers, block 0 the slowest index, each block in a basis of its
     own: that in which all its operators T are diagonal where there is one, as the two wells of a two-level system, else
     its levels: `block_basis` has its states, `block_stress` and `block_hamiltonian` the matrices in it.
+
+    Moments that follow a strain become F p, as (5.4) says, and F T F^T: T is a sum of forces times arms, which both
+    follow. The energy is then T:(F^T F - 1)/2 = T:(e + e^2/2) of T as it was, so that its derivative by a further
+    strain is the moment as it has become. To first order Delta T = eT + Te; rotations, had e one, would cost nothing.
 
     Examples
     --------
@@ -108,17 +115,19 @@ class SuperBlock(ReadOnly):
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, levels: Block | Sequence[Block], *,
         boundary: Boundary = "open", cell: ArrayLike | None = None, macroscopic: Macroscopic | None = None,
-        strain: ArrayLike | None = None,
+        strain: ArrayLike | None = None, moment_change: MomentChange = "none",
     ) -> None:  # fmt: skip
+        require_choice("moment_change", moment_change, get_args(MomentChange))
         problem = PairProblem.of(interaction, blocks, boundary=boundary, cell=cell, macroscopic=macroscopic)
-        strain_six = np.zeros(6) if strain is None else check_strain(strain)
+        gradient = np.zeros((3, 3)) if strain is None else check_strain(strain)[FULL]
         if strain is not None:
-            problem = strained(problem, strain_six)
+            problem = strained(problem, gradient)
         self.interaction, self.boundary = problem.interaction, problem.boundary
         self.levels = check_levels(levels, problem.geometry.n_blocks, problem.interaction.components)
         self.dims = tuple(block.n_levels for block in self.levels)
         self.n_blocks, self.dimension = len(self.dims), math.prod(self.dims)
-        self._local = [block.local for block in self.levels]
+        work, moments = Deformation.of(gradient, problem.interaction.components, moment_change)
+        self._local = [block.local.changed(moments) for block in self.levels]
         self.dtype = np.result_type(*(x for local in self._local for x in (local.hamiltonian, local.operators)))
         self._refuse_memory("H|psi>", 2)
         self.positions = problem.geometry.reduced().T * problem.geometry.unit
@@ -126,8 +135,7 @@ class SuperBlock(ReadOnly):
         for array in (self.positions, self.couplings):
             array.setflags(write=False)
         held = problem.held_field  # of a given mean stress: it acts as the strain that it makes
-        total = strain_six if held is None else strain_six + 2.0 * held[:, 0]
-        self._strain = WEIGHTS * total if interaction.components == WEIGHTS.size else np.zeros(3)
+        self._strain = work if held is None else work + 2.0 * WEIGHTS * held[:, 0]
         compositions = [local.composition for local in self._local]
         with np.errstate(all="ignore"):
             singles = [self.block_hamiltonian(s) for s in range(self.n_blocks)]
