@@ -19,6 +19,7 @@ from mbfast.renormalization.flow import Flow
 from mbfast.renormalization.rates import absorption_rates
 from mbfast.renormalization.ratio import RatioForm, self_consistent_ratio
 from mbfast.spectra.spectrum import Spectrum
+from mbfast.superblock.remainders import Orders
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -283,3 +284,79 @@ def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: floa
     axes.set(yscale="log", ylabel="$L_c$ (Å)", ylim=(2e-4, 2e2))
     axes.legend(fontsize=9, loc="upper center", ncols=2)
     return figure
+
+
+def orders_figures(result: Orders) -> dict[str, Figure]:
+    """Draw what perturbation theory leaves: its errors by coupling, and by the number of blocks, with the second order.
+
+    Parameters
+    ----------
+    result : Orders
+        Of one ensemble or several. The errors by coupling are those of the one with the most blocks.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        "errors", "blocks".
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    TypeError
+        If `result` is no Orders.
+    """
+    if not isinstance(result, Orders):
+        raise TypeError(f"result must be Orders, got {result!r:.80}")
+    figures: dict[str, Figure] = {}
+    kinds = (("single super blocks", result.errors), ("mean over the ensemble", result.mean_errors))
+    largest, g = int(np.argmax(result.n_blocks)), result.couplings
+    figures["errors"], both = _pair()
+    for axes, (title, errors) in zip(both, kinds, strict=True):
+        for order in (0, 1, 2):
+            found = errors(order)
+            for c, (name, marker) in enumerate(zip(result.components, "os", strict=False)):
+                value, error = found.value[largest, :, c], found.error[largest, :, c]
+                label = f"{_ORDERS[order]}, {name}"
+                axes.errorbar(g, value, error, fmt=marker, color=f"C{order}", label=label, markersize=5, capsize=2,
+                              fillstyle="none" if c else "full")  # fmt: skip
+            guide = found.value[largest, 0, 0] * (g / g[0]) ** (order + 1)
+            axes.plot(g, guide, ":", color=f"C{order}", label=f"slope {order + 1}")
+        axes.set(title=title, xlabel="g, factor of the couplings", xscale="log", yscale=_logarithmic(axes))
+    both[0].set_ylabel("error, relative to order 0 (r.m.s.)")
+    both[0].legend(fontsize=8)
+    figures["errors"].suptitle(f"What perturbation theory leaves of {result.names[largest]}, {_of(result)}")
+    figures["blocks"], both = _pair()
+    places = np.arange(result.n_blocks.size)
+    for c, (name, marker) in enumerate(zip(result.components, "os", strict=False)):
+        x = places + 0.1 * (c - 0.5 * (len(result.components) - 1))
+        for order in (0, 1, 2):
+            found = result.errors(order)
+            both[0].errorbar(x, found.value[:, -1, c], found.error[:, -1, c], fmt=marker, color=f"C{order}",
+                             label=f"{_ORDERS[order]}, {name}", capsize=2,
+                             fillstyle="none" if c else "full")  # fmt: skip
+        share = result.share("second")
+        both[1].errorbar(x, share.value[:, c], share.error[:, c], fmt=marker, color=f"C{c}", label=name, capsize=2)
+    both[0].set(title=f"errors of single super blocks at g = {g[-1]:g}", ylabel="error, relative to order 0 (r.m.s.)")
+    both[0].set(yscale=_logarithmic(both[0]))
+    both[1].axhline(0.0, color="0.5", linewidth=0.8)
+    both[1].set(title="second order of the mean", ylabel="relative change of the absorption / g²")
+    labels = [f"{name}\n{n} blocks" for name, n in zip(result.names, result.n_blocks, strict=True)]
+    for axes in both:
+        axes.set_xticks(places, labels)
+        axes.set(xlim=(-0.5, places.size - 0.5))
+        axes.legend(fontsize=8)
+    figures["blocks"].suptitle(f"How it grows with the number of blocks, {_of(result)}")
+    return figures
+
+
+_ORDERS = ("order 0", "orders 0, 1", "orders 0, 1, 2")
+
+
+def _pair() -> tuple[Figure, tuple[Axes, Axes]]:
+    figure = figure_class()(figsize=(10.0, 4.8), layout="constrained")
+    return figure, (figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2))
+
+
+def _of(result: Orders) -> str:
+    return f"{result.exact.shape[1]} super blocks each, {result.temperature:g} K"
