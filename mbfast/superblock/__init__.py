@@ -3,5 +3,17 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, ["block", "ensembles", "hamiltonian", "kubo", "orders", "perturbation", "remainders", "response"]
+    __name__,
+    [
+        "block",
+        "clusters",
+        "coupled",
+        "ensembles",
+        "hamiltonian",
+        "kubo",
+        "orders",
+        "perturbation",
+        "remainders",
+        "response",
+    ],
 )

@@ -5,20 +5,20 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, ReadOnly, check_out, plain_array, require_choice, whole_number
-from mbfast._core.voigt import FULL, WEIGHTS
+from mbfast._core.validate import FloatArray, check_out, plain_array, whole_number
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.problem import Boundary, Macroscopic, PairProblem
-from mbfast.superblock.block import Block, Local, check_levels
-from mbfast.superblock.couplings import Deformation, MomentChange, check_strain, coupling_matrices, strained
+from mbfast.pairs.problem import Boundary, Macroscopic
+from mbfast.superblock.block import Block
+from mbfast.superblock.coupled import CoupledBlocks
+from mbfast.superblock.couplings import MomentChange
 from mbfast.superblock.lanczos import Operator
 from mbfast.superblock.lowest import lowest_levels, vectors_needed
 from mbfast.superblock.response import susceptibility, waves
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _DENSE = 512  # states up to which a few levels are those of the whole matrix
 
 
-class SuperBlock(ReadOnly):
+class SuperBlock(CoupledBlocks):
     r"""Blocks with levels of their own, coupled by an interaction, exactly (2.16), in an external strain (2.18).
 
     Parameters
@@ -107,9 +107,6 @@ class SuperBlock(ReadOnly):
     4 [-1.01e-24 -1.10e-25  1.10e-25  1.01e-24]
     """
 
-    interaction: Interaction
-    boundary: Boundary
-
     susceptibility = susceptibility
 
     def __init__(
@@ -117,25 +114,10 @@ class SuperBlock(ReadOnly):
         boundary: Boundary = "open", cell: ArrayLike | None = None, macroscopic: Macroscopic | None = None,
         strain: ArrayLike | None = None, moment_change: MomentChange = "none",
     ) -> None:  # fmt: skip
-        require_choice("moment_change", moment_change, get_args(MomentChange))
-        problem = PairProblem.of(interaction, blocks, boundary=boundary, cell=cell, macroscopic=macroscopic)
-        gradient = np.zeros((3, 3)) if strain is None else check_strain(strain)[FULL]
-        if strain is not None:
-            problem = strained(problem, gradient)
-        self.interaction, self.boundary = problem.interaction, problem.boundary
-        self.levels = check_levels(levels, problem.geometry.n_blocks, problem.interaction.components)
-        self.dims = tuple(block.n_levels for block in self.levels)
-        self.n_blocks, self.dimension = len(self.dims), math.prod(self.dims)
-        work, moments = Deformation.of(gradient, problem.interaction.components, moment_change)
-        self._local = [block.local.changed(moments) for block in self.levels]
-        self.dtype = np.result_type(*(x for local in self._local for x in (local.hamiltonian, local.operators)))
-        self._refuse_memory("H|psi>", 2)
-        self.positions = problem.geometry.reduced().T * problem.geometry.unit
-        self.couplings = coupling_matrices(problem)
-        for array in (self.positions, self.couplings):
-            array.setflags(write=False)
-        held = problem.held_field  # of a given mean stress: it acts as the strain that it makes
-        self._strain = work if held is None else work + 2.0 * WEIGHTS * held[:, 0]
+        super().__init__(
+            interaction, blocks, levels, boundary=boundary, cell=cell, macroscopic=macroscopic, strain=strain,
+            moment_change=moment_change,
+        )  # fmt: skip
         compositions = [local.composition for local in self._local]
         with np.errstate(all="ignore"):
             singles = [self.block_hamiltonian(s) for s in range(self.n_blocks)]
@@ -148,6 +130,9 @@ class SuperBlock(ReadOnly):
             raise ValueError("levels and blocks make energies beyond the range of doubles (1.8e308)")
         self._sum = BlockSum(singles, [local.operators for local in self._local], pairs)
         self.dtype = np.dtype(np.float64 if self._sum.is_real else np.complex128)
+
+    def _check_size(self) -> None:
+        self._refuse_memory("H|psi>", 2)
 
     def _refuse_memory(self, what: str, vectors: float, *, power: int = 1) -> None:
         """Raise a MemoryError if the diagonal and so many vectors, or with power 2 matrices, do not fit."""
@@ -170,83 +155,6 @@ class SuperBlock(ReadOnly):
     def flips(self) -> FloatArray | None:
         """Of two-level blocks with diagonal stresses: what else the Hamiltonian is, sum of flips[s] sigma_x (J)."""
         return self._sum.flips
-
-    def block_hamiltonian(self, s: int) -> NDArray[Any]:
-        """Hamiltonian of one block, with what an external strain and its own images add to it.
-
-        Parameters
-        ----------
-        s : int
-            Number of the block.
-
-        Returns
-        -------
-        ndarray, shape (d, d)
-            In the block's basis (J).
-
-        Raises
-        ------
-        TypeError
-            If s is no whole number.
-        ValueError
-            If s is not the number of a block.
-        """
-        local = self._of_block(s)
-        c, o = local.composition, local.operators
-        matrix = local.hamiltonian + np.einsum("m,mij->ij", self._strain @ c, o)
-        matrix = matrix + np.einsum("mn,mij,njk->ik", c.T @ self.couplings[s, s] @ c, o, o)
-        result: NDArray[Any] = 0.5 * (matrix + matrix.conj().T)
-        return result
-
-    def block_stress(self, s: int) -> NDArray[Any]:
-        """Stress, or dipole moment, of one block.
-
-        Parameters
-        ----------
-        s : int
-            Number of the block.
-
-        Returns
-        -------
-        ndarray, shape (6, d, d) or (3, d, d)
-            In the block's basis (J or C m).
-
-        Raises
-        ------
-        TypeError
-            If s is no whole number.
-        ValueError
-            If s is not the number of a block.
-        """
-        return self._of_block(s).stress
-
-    def block_basis(self, s: int) -> NDArray[Any]:
-        """States of the basis of one block.
-
-        Parameters
-        ----------
-        s : int
-            Number of the block.
-
-        Returns
-        -------
-        ndarray, shape (d, d)
-            As columns, each in terms of the block's levels.
-
-        Raises
-        ------
-        TypeError
-            If s is no whole number.
-        ValueError
-            If s is not the number of a block.
-        """
-        return self._of_block(s).basis
-
-    def _of_block(self, s: int) -> Local:
-        number = whole_number("s", s)
-        if not 0 <= number < self.n_blocks:
-            raise ValueError(f"s must be the number of a block, 0 to {self.n_blocks - 1}, got {number}")
-        return self._local[number]
 
     def apply(self, psi: ArrayLike, *, out: NDArray[Any] | None = None, threads: int | None = None) -> NDArray[Any]:
         """Return H psi, of one state or of several.

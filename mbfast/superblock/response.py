@@ -88,6 +88,7 @@ from mbfast.superblock.lanczos import bounds
 from mbfast.superblock.lines import Shape, reactive, symmetrised
 
 if TYPE_CHECKING:
+    from mbfast.superblock.coupled import CoupledBlocks
     from mbfast.superblock.hamiltonian import SuperBlock
 
 Method: TypeAlias = Literal["auto", "exact", "lanczos", "chebyshev"]
@@ -331,7 +332,7 @@ def products(rank: int, components: Components) -> tuple[FloatArray, FloatArray]
     return rows, np.array([[1.0 / 3.0, *[2.0 / 15.0] * 5], [0.0, *[0.1] * 5]])
 
 
-def waves(super_block: SuperBlock, wavevector: ArrayLike | None) -> list[FloatArray]:
+def waves(super_block: CoupledBlocks, wavevector: ArrayLike | None) -> list[FloatArray]:
     """Return the cosine of k.x_s of the blocks (N,), and the sine if k is not zero."""
     k = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
     if k.shape != (3,):
