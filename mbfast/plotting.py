@@ -360,3 +360,47 @@ def _pair() -> tuple[Figure, tuple[Axes, Axes]]:
 
 def _of(result: Orders) -> str:
     return f"{result.exact.shape[1]} super blocks each, {result.temperature:g} K"
+
+
+def second_order_figure() -> Figure:
+    """Draw what is left of the interaction on average, its second order, by the number of blocks, beside ln N0.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        From the numbers that the audit has recorded for (3.8), of chains, sheets and cubes.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    from mbfast.audit import _superblock  # noqa: PLC0415
+
+    figure, axes = _new()
+    rows = [row for kind in _superblock.RECORDED.values() for row in kind]
+    sums, shares, errors = np.array([(_superblock.sixth(row.shape), -row.share, row.error) for row in rows]).T
+    factor = np.sum(shares * sums / errors**2) / np.sum((sums / errors) ** 2)
+    longer = {
+        "chains": [(2**n, 1, 1) for n in range(1, 13)],
+        "sheets": [(n, n, 1) for n in (2, 3, 4, 6, 8, 16, 32, 64)],
+        "cubes": [(n, n, n) for n in (2, 3, 4, 6, 8, 12, 16)],
+    }
+    for number, (kind, found) in enumerate(_superblock.RECORDED.items()):
+        n = [np.prod(row.shape) for row in found]
+        axes.errorbar(
+            n, [-row.share for row in found], [row.error for row in found], fmt="os^"[number], color=f"C{number}",
+            capsize=2, label=f"{kind}: all pairs and triples of blocks",
+        )  # fmt: skip
+        pairs = [factor * _superblock.sixth(shape) for shape in longer[kind]]
+        label = rf"as pairs alone: {factor:.2f} $\Sigma(L/x)^6$ per block" if number == 2 else None
+        axes.plot([np.prod(shape) for shape in longer[kind]], pairs, "-", color=f"C{number}", linewidth=1, label=label)
+    first, sides = _superblock.RECORDED["cubes"][0], np.linspace(1.0, 16.0, 400)
+    label = r"as $\ln N_0$, the cube of $N_0 = 2$ given"
+    axes.plot(sides**3, -first.share * np.log(sides) / np.log(2.0), "k--", linewidth=1, label=label)
+    axes.set(
+        xscale="log", xlabel="blocks of the super block", ylabel=r"absorption lost, $-\delta\dot E/\dot E^{(1)}u^2$"
+    )
+    axes.set(xlim=(1.7, 4500.0), ylim=(0.0, 4.5), title="Second order of the interaction in the mean absorption")
+    axes.legend(fontsize=9, loc="upper left")
+    return figure

@@ -26,6 +26,7 @@ FIGURES = [
     f"{name}.{kind}"
     for name in (
         *("cutoff_lengths", "figure1", "flow_ratio", "flow_shares", "flow_spectra", "lattice_sums"),
+        "second_order",
         "self_consistent_ratio",
     )
     for kind in ("png", "svg")

@@ -15,6 +15,8 @@ from mbfast.glasses import medium
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
 from mbfast.superblock import ensembles
+from mbfast.superblock.clusters import second_order
+from mbfast.superblock.coupled import CoupledBlocks
 from mbfast.superblock.perturbation import first_order
 from mbfast.superblock.response import susceptibility
 
@@ -98,6 +100,11 @@ CALLS = {
     "glasses.medium": (medium, {"glass": "a-SiO2"}),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
+    "superblock.clusters.second_order": (
+        second_order,
+        {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-24},
+    ),
+    "superblock.coupled.CoupledBlocks": (CoupledBlocks, {"interaction": DIPOLES, "blocks": POINTS, "levels": BLOCK}),
     "superblock.perturbation.first_order": (
         first_order, {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-25},
     ),
@@ -166,6 +173,7 @@ CALLS = {
     "plotting.meissner_berret_figure": (mbfast.plotting.meissner_berret_figure, {"glasses": GLASSES}),
     "plotting.self_consistent_figure": (mbfast.plotting.self_consistent_figure, {"glasses": GLASSES}),
     "plotting.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
+    "plotting.second_order_figure": (mbfast.plotting.second_order_figure, {}),
     "plotting.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
     "plotting.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
 }  # fmt: skip
@@ -326,6 +334,7 @@ WRONG = {
     "flow(interaction)": INTERACTION[:-1],  # takes several
     **{f"glasses.medium({number})": [] for number in ("density", "c_l", "c_t")},  # left to the interaction
     "n_levels": COUNT,
+    "superblock.clusters.second_order(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]],
     "superblock.perturbation.first_order(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]],
     "superblock.ensembles.gaussian_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.isotropic_stress(x)": [*NUMBER, -0.7],

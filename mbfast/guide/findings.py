@@ -50,6 +50,18 @@ What does not follow
   longitudinal: 2.00 → 1; transverse: 2.00 → 1; -δχ ρc²/χ² by the interaction at all scales, a-SiO2, longitudinal: ~20 →
   0.52266; transverse: ~20 → 0.48553. Shown by `test_lattice_sums_converge_to_the_known_ones`,
   `test_phase_sums_do_not_grow_as_a_logarithm`, `test_laminates_of_cubes`, `test_sum_over_all_pairs_is_bounded`.
+- **(3.2) without its zero denominators**: The blocks of a super block are taken to be identical. Then E_n - E_p of (3.2)
+  is zero wherever a quantum has only gone to another block, and those levels shift by the interaction itself, not by its
+  square. Sums over levels, with lines broad beside the interaction, have an expansion nevertheless. Printed → computed:
+  x.
+- **mean stresses of the neighbours left out**: To first order, each block also has other levels and populations in the
+  mean stresses of its neighbours. For a single super block that is more than (3.7). Over stresses of both signs it
+  averages to zero, as the moduli of (3.7) as derived do over directions. Printed → computed: x.
+- **second order of the interaction left out**: What is left on average is of second order, as Ė(2) is. It takes
+  absorption away at the lines of the blocks. From all pairs and triples of blocks, of chains up to 16, sheets up to 4²
+  and cubes up to 4³, it is -0.32 S_6 u² of Ė(1), with S_6 the sum of (L/x)⁶ per block: pairs make it, and it converges.
+  That is an expansion for lines broad beside the interaction; of narrow lines, or of rare pairs in wide distributions,
+  it says nothing. Printed → computed: x.
 - **|Re χ̃|/ρc² left out of (4.2)**: What the interaction adds over all scales is 2 ln(R/L_1)|Re χ̃|/ρc² of what the
   flow starts from. (4.5) neglects the larger of the two terms. Printed → computed: (4.2) v log_N0(R/L_1)/ε(L_1),
   a-SiO2, 1e7 rad/s: ~20 → 0.24823. Shown by `test_what_flows_is_smaller_than_what_it_starts_from`.
