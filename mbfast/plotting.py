@@ -324,7 +324,8 @@ def orders_figures(result: Orders) -> dict[str, Figure]:
             axes.plot(g, guide, ":", color=f"C{order}", label=f"slope {order + 1}")
         axes.set(title=title, xlabel="g, factor of the couplings", xscale="log", yscale=_logarithmic(axes))
     both[0].set_ylabel("error, relative to order 0 (r.m.s.)")
-    both[0].legend(fontsize=8)
+    handles = both[0].get_legend_handles_labels()
+    figures["errors"].legend(*handles, loc="outside lower center", ncols=3, fontsize=8)
     figures["errors"].suptitle(f"What perturbation theory leaves of {result.names[largest]}, {_of(result)}")
     figures["blocks"], both = _pair()
     places = np.arange(result.n_blocks.size)
@@ -341,11 +342,13 @@ def orders_figures(result: Orders) -> dict[str, Figure]:
     both[0].set(yscale=_logarithmic(both[0]))
     both[1].axhline(0.0, color="0.5", linewidth=0.8)
     both[1].set(title="second order of the mean", ylabel="relative change of the absorption / g²")
-    labels = [f"{name}\n{n} blocks" for name, n in zip(result.names, result.n_blocks, strict=True)]
+    labels = [f"{name}\n{n}" for name, n in zip(result.names, result.n_blocks, strict=True)]
     for axes in both:
         axes.set_xticks(places, labels)
-        axes.set(xlim=(-0.5, places.size - 0.5))
-        axes.legend(fontsize=8)
+        axes.set(xlim=(-0.5, places.size - 0.5), xlabel="shape, number of blocks")
+    both[1].legend(fontsize=8)
+    handles = both[0].get_legend_handles_labels()
+    figures["blocks"].legend(*handles, loc="outside lower left", ncols=2, fontsize=8)
     figures["blocks"].suptitle(f"How it grows with the number of blocks, {_of(result)}")
     return figures
 

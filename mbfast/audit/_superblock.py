@@ -174,8 +174,8 @@ def _orders() -> Claims:
     cubes = RECORDED["cubes"]
     quantity = "second order that (3.8) leaves out of the mean absorption, over Ė(1) u², N0 = 2"
     note = (
-        f"± {cubes[0].error:.2f}; u = t²/(8πρc_t²L³E), stresses t of all directions, ω = 0.25 to 1.75 E/ħ, k_BT = ħ/τ = "
-        "E/2; first order has no mean over directions, and Ė(2) is as u², too"
+        f"± {cubes[0].error:.2f}; u = t²/(8πρc_t²L³E), stresses t of all directions, ω = 0.25 to 1.75 E/ħ, k_BT = E/2, "
+        "width E/2ħ; first order has no mean over directions, and Ė(2) is as u², too"
     )
     yield Claim("eq3.8.second", quantity, "0.00", cubes[0].share, note, causes.SECOND_ORDER)
     listed = ", ".join(

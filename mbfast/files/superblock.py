@@ -134,14 +134,17 @@ def read_super_block_config(path: str | os.PathLike[str]) -> SuperBlockConfig:
 
 
 def _frequencies(given: Mapping[str, Any]) -> NDArray[np.complex128]:
-    if not 0.0 <= given["omega_min"] < given["omega_max"] <= 1e30:
-        raise ValueError(f"omega_min must be from 0 to omega_max, 1e30 rad/s at most, got {given['omega_min']:g} rad/s")
+    low, high = given["omega_min"], given["omega_max"]
+    if low < 0.0:
+        raise ValueError(f"omega_min must not be negative, got {low:g} rad/s")
+    if not low < high <= 1e30:
+        raise ValueError(f"omega_max must be above omega_min, {low:g} rad/s, and at most 1e30 rad/s, got {high:g}")
     if not 1 <= given["frequencies"] <= _MOST:
         raise ValueError(f"frequencies must be from 1 to {_MOST}, got {given['frequencies']}")
     width = positive_number("broadening", given["broadening"], unit="rad/s")
     if given["temperature"] < 0.0:
         raise ValueError(f"temperature must not be negative, got {given['temperature']:g} K")
-    return np.asarray(np.linspace(given["omega_min"], given["omega_max"], given["frequencies"]) + 1j * width)
+    return np.asarray(np.linspace(low, high, given["frequencies"]) + 1j * width)
 
 
 def _draws(material: StressInteraction, given: Mapping[str, Any]) -> dict[str, Draw]:

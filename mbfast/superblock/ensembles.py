@@ -126,10 +126,12 @@ def isotropic_two_level_blocks(
     ----------
     n : int
         How many.
-    size, x : float
+    size : float
         Of the stresses, as in `isotropic_stress`.
     max_splitting, min_tunnelling : float
         As in `two_level_blocks`.
+    x : float
+        As in `isotropic_stress`.
     rng : numpy.random.Generator
         Where the numbers come from: first those of the stresses.
 

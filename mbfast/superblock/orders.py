@@ -60,6 +60,7 @@ from mbfast.superblock.ensembles import check_generator
 from mbfast.superblock.kubo import Expansion
 from mbfast.superblock.perturbation import check_complex_frequencies, first_order
 from mbfast.superblock.remainders import PARTS, Orders
+from mbfast.superblock.response import waves
 
 if TYPE_CHECKING:
     from mbfast.superblock.hamiltonian import SuperBlock
@@ -129,7 +130,20 @@ def measure_orders(
 
     Examples
     --------
-    The page of this module has one.
+    Blocks of three levels, alone and in pairs:
+
+    >>> import functools, mbfast, numpy as np
+    >>> from mbfast.superblock import ensembles
+    >>> from mbfast.superblock.orders import measure_orders
+    >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+    >>> def drawn(n, rng):
+    ...     blocks = ensembles.gaussian_blocks(n, 3, 1e-24, 1e-20, rng=rng)
+    ...     return mbfast.SuperBlock(silica, mbfast.BlockLattice((n, 1, 1), 5e-9), blocks)
+    >>> both = {"alone": functools.partial(drawn, 1), "pairs": functools.partial(drawn, 2)}
+    >>> rng = np.random.default_rng(1)
+    >>> result = measure_orders(both, [1e10 + 1e10j], 0.1, block_volume=5e-9**3, members=10, rng=rng)
+    >>> print(result.n_blocks, result.errors(0).value.shape)
+    [1 2] (2, 5, 2)
     """
     z, kelvin = check_complex_frequencies(omega), float(check_temperature(one_number("temperature", temperature)))
     box, g = positive_number("block_volume", block_volume, unit="m^3"), check_couplings(couplings)
@@ -138,6 +152,7 @@ def measure_orders(
     for group in drawn.values():
         Expansion.require_memory(group[0], min(workers, count * len(drawn)))
     systems = [system for group in drawn.values() for system in group]
+    waves(systems[0], wavevector)  # refuses what is no wave vector
     work = functools.partial(_member, z=z, kelvin=kelvin, box=box, couplings=g, wavevector=wavevector)
     with tiles.counter(progress, len(systems), "super blocks") as advance:
         found = tiles.run(work, systems, threads=workers, advance=advance)
