@@ -18,7 +18,6 @@ from mbfast.pairs.planning import predict
 from mbfast.superblock import ensembles
 from mbfast.superblock import planning as super_block_planning
 from mbfast.superblock.clusters import second_order
-from mbfast.superblock.coupled import CoupledBlocks
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.superblock.orders import measure_orders
 from mbfast.superblock.perturbation import first_order
@@ -109,7 +108,6 @@ CALLS = {
         second_order,
         {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-24},
     ),
-    "superblock.coupled.CoupledBlocks": (CoupledBlocks, {"interaction": DIPOLES, "blocks": POINTS, "levels": BLOCK}),
     "superblock.kubo.exact_susceptibility": (
         exact_susceptibility, {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-25},
     ),
@@ -175,9 +173,9 @@ CALLS = {
     "Spectrum.kramers_kronig": (SPECTRUM.kramers_kronig, {"polarization": "transverse"}),
     "StressInteraction.of": (mbfast.StressInteraction.of, {"glass": "a-SiO2"}),
     "SuperBlock.apply": (SUPER.apply, {"psi": np.ones(4)}),
-    "SuperBlock.block_hamiltonian": (SUPER.block_hamiltonian, {"s": 1}),
-    "SuperBlock.block_basis": (SUPER.block_basis, {"s": 1}),
-    "SuperBlock.block_stress": (SUPER.block_stress, {"s": 1}),
+    "CoupledBlocks.block_hamiltonian": (SUPER.block_hamiltonian, {"s": 1}),
+    "CoupledBlocks.block_basis": (SUPER.block_basis, {"s": 1}),
+    "CoupledBlocks.block_stress": (SUPER.block_stress, {"s": 1}),
     "SuperBlock.dense": (SUPER.dense, {}),
     "SuperBlock.energies": (SUPER.energies, {}),
     "SuperBlock.hamiltonian": (SUPER.hamiltonian, {}),
@@ -192,7 +190,6 @@ CALLS = {
     "plotting.meissner_berret_figure": (mbfast.plotting.meissner_berret_figure, {"glasses": GLASSES}),
     "plotting.self_consistent_figure": (mbfast.plotting.self_consistent_figure, {"glasses": GLASSES}),
     "plotting.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
-    "plotting.second_order_figure": (mbfast.plotting.second_order_figure, {}),
     "plotting.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
     "plotting.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
     "plotting.orders_figures": (

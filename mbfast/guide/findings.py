@@ -29,6 +29,9 @@ What stands
 - Im χ from levels, (2.9)-(2.12), obeys its sum rules and detailed balance, and (2.2) is its case of two levels.
 - Λ (2.15) is half the second derivative of Kelvin's Green function, and the appendix derives it.
 - The 1/ρc_a² of (3.7) is the Fourier transform of Λ with the field of a block at itself: δχ_a = -χ_a²/ρc_a², once.
+- Blocks without interaction absorb as (3.4) says. In exact super blocks (3.7) as derived is one of the two parts of
+  first order; the other averages to zero over stresses of both signs.
+- ΔT ~ eT of (2.18) with ΔT = eT + Te is the one with which a rotation of everything costs no energy.
 - Re χ̃ ~ ln(ω_c/ω) in (4.3) is right but for the factor 2/π of its definition.
 - (4.5) with the printed v gives c_l/c_t, exactly.
 
