@@ -134,6 +134,6 @@ have 59 to 96 %: a mean square over wide distributions is made by few.
 
 Without Python code ``mbfast superblock CONFIG.toml`` does this for lattices of some shapes, prints a table, and writes
 the archive and two figures: errors by coupling, with their slopes, and by shape, with the second order. Its help has an
-example. Several super blocks are done side by side; where LAPACK has threads of its own they get in each other's way:
-set OPENBLAS_NUM_THREADS=1.
+example. Several super blocks are done side by side; where LAPACK has threads of its own they get in each other's way.
+The command takes one for LAPACK; in Python set OPENBLAS_NUM_THREADS=1 before NumPy is imported.
 """

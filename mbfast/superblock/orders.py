@@ -100,7 +100,8 @@ def measure_orders(
     wavevector : array_like, shape (3,), optional
         k (1/m); None: 0.
     threads : int, optional
-        Super blocks at a time; None: as many as this process may use, see `set_threads`. LAPACK has its own threads.
+        Super blocks at a time; None: as many as this process may use, see `set_threads`. LAPACK has its own threads,
+        which are in the way: set OPENBLAS_NUM_THREADS=1 before NumPy is imported, as ``mbfast superblock`` does.
     progress : bool or callable
         Draw a bar (needs rich), or call ``progress(super blocks done, super blocks in all)``.
 
