@@ -23,7 +23,7 @@ What it does not show
 Odd and even
     The Hartree part averages to zero over random signs of the stresses of blocks. The random-phase part has each stress
     twice, so that signs do not matter to it; its moduli at k = 0 average to zero over random directions, as those of
-    Lambda do for every pair. Odd orders above, from g^3 on, average to zero over neither.
+    Lambda do for every pair. Odd orders above, from g^3 on, do not average to zero over signs either.
 
 >>> import mbfast, numpy as np
 >>> from mbfast.superblock import ensembles
