@@ -49,7 +49,8 @@ What does not follow
   1.1007; transverse: 2.00 → 1.1007; growth of the sum over blocks and images, waves that fit, N0 = 8 to 64,
   longitudinal: 2.00 → 1; transverse: 2.00 → 1; -δχ ρc²/χ² by the interaction at all scales, a-SiO2, longitudinal: ~20 →
   0.52266; transverse: ~20 → 0.48553. Shown by `test_lattice_sums_converge_to_the_known_ones`,
-  `test_phase_sums_do_not_grow_as_a_logarithm`, `test_laminates_of_cubes`, `test_sum_over_all_pairs_is_bounded`.
+  `test_phase_sums_do_not_grow_as_a_logarithm`, `test_laminates_of_cubes`,
+  `test_linear_derived_flows_add_up_to_all_pairs_for_any_n0`.
 - **|Re χ̃|/ρc² left out of (4.2)**: What the interaction adds over all scales is 2 ln(R/L_1)|Re χ̃|/ρc² of what the
   flow starts from. (4.5) neglects the larger of the two terms. Printed → computed: (4.2) v log_N0(R/L_1)/ε(L_1),
   a-SiO2, 1e7 rad/s: ~20 → 0.24823. Shown by `test_what_flows_is_smaller_than_what_it_starts_from`.
