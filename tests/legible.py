@@ -65,5 +65,5 @@ def assert_legible(figure):
         assert [axis.get_offset_text().get_text() for axis in (axes.xaxis, axes.yaxis)] == ["", ""]
         hidden = [t.get_text() for t, box in texts if t in axes.texts for xy in points(axes) if box.contains(*xy)]
         assert hidden == []
-        handles = axes.get_legend_handles_labels()[0]
-        assert len({looks(handle) for handle in handles if hasattr(handle, "get_marker")}) == len(handles)
+        handles = [getattr(handle, "lines", [handle])[0] for handle in axes.get_legend_handles_labels()[0]]
+        assert len(set(map(looks, handles))) == len(handles)

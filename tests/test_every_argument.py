@@ -11,11 +11,15 @@ from test_docstrings import CLASSES, FUNCTIONS, METHODS, parameters, sections
 import mbfast
 from mbfast.files.blocks import read_blocks
 from mbfast.files.flow import read_flow_config
+from mbfast.files.superblock import read_super_block_config
 from mbfast.glasses import medium
 from mbfast.meissner_berret import rms_deviation
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
 from mbfast.superblock import ensembles
+from mbfast.superblock import planning as super_block_planning
+from mbfast.superblock.kubo import exact_susceptibility
+from mbfast.superblock.orders import measure_orders
 from mbfast.superblock.perturbation import first_order
 from mbfast.superblock.response import susceptibility
 
@@ -56,6 +60,9 @@ CALLS = {
     "angular_coefficients": (mbfast.angular_coefficients, {"form": "corrected", "polarization": "transverse"}),
     "convolve": (mbfast.convolve, {**NODES, "f": ABSORPTION}),
     "cutoff_length": (mbfast.cutoff_length, {"modulus": 1e10, "omega": 1e7, "omega_c": 1e13}),
+    "disordered_response": (
+        mbfast.disordered_response, {"interaction": SILICA, "lattice": LATTICE, "chi": mbfast.Moduli(-1e9, -1e9)},
+    ),
     "dipole_cutoff_length": (
         mbfast.dipole_cutoff_length,
         {"dielectric": 1.0, "permittivity": 1e-11, "stress": 1e7, "modulus": 1e10, "omega": 1e7, "omega_c": 1e13},
@@ -96,6 +103,7 @@ CALLS = {
     "tunnelling_strength": (mbfast.tunnelling_strength, {"density": 1e45, "coupling": 1e-19, "modulus": 1e10}),
     "files.blocks.read_blocks": (read_blocks, {"path": "none.csv"}),
     "files.flow.read_flow_config": (read_flow_config, {"path": "none.toml"}),
+    "files.superblock.read_super_block_config": (read_super_block_config, {"path": "none.toml"}),
     "glasses.medium": (medium, {"glass": "a-SiO2"}),
     "meissner_berret.rms_deviation": (rms_deviation, {"measured": [1.0, 2.0], "predicted": [1.1, 2.0]}),
     "pairs.angular.cube_coefficients": (
@@ -104,12 +112,25 @@ CALLS = {
     ),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
+    "superblock.kubo.exact_susceptibility": (
+        exact_susceptibility, {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-25},
+    ),
+    "superblock.orders.measure_orders": (
+        measure_orders,
+        {"ensembles": {"pair": lambda **_: SUPER}, "omega": [1e9 + 1e8j], "temperature": 1.0, "block_volume": 1e-25,
+         "members": 2, "rng": RNG},
+    ),
+    "superblock.planning.predict": (super_block_planning.predict, {"n_blocks": 2}),
     "superblock.perturbation.first_order": (
         first_order, {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-25},
     ),
     "superblock.response.susceptibility": (susceptibility, RESPONSE),
     "superblock.ensembles.gaussian_blocks": (
         ensembles.gaussian_blocks, {"n": 1, "n_levels": 3, "spread": 1e-24, "size": 1e-19, "rng": RNG},
+    ),
+    "superblock.ensembles.isotropic_two_level_blocks": (
+        ensembles.isotropic_two_level_blocks,
+        {"n": 1, "size": 1e-19, "max_splitting": 1e-23, "min_tunnelling": 1e-25, "rng": RNG},
     ),
     "superblock.ensembles.isotropic_stress": (ensembles.isotropic_stress, {"n": 2, "size": 1e-19, "rng": RNG}),
     "superblock.ensembles.two_level_blocks": (
@@ -179,6 +200,10 @@ CALLS = {
         mbfast.plotting.save_figure,
         {"figure": mbfast.plotting.meissner_berret_figure(GLASSES), "file": "figure.png"},
     ),
+    "plotting.orders.orders_figures": (
+        mbfast.plotting.orders_figures,
+        {"result": measure_orders({"a": lambda **_: SUPER}, [1j], 1.0, block_volume=1e-25, members=2, rng=RNG)},
+    ),
 }  # fmt: skip
 
 # hooks of the engine, which it calls with what it has checked; PairResult.asked takes any names
@@ -235,6 +260,7 @@ WITH |= {f"self_consistent_ratio({argument})": SUM_OF_BLOCKS for argument in ("n
 WRONG = {
     "above": EDGE,
     "anchors": [WORDS, OBJECT, 5, [np.nan], [-1.0], ([1e7], WORDS), ([1e7], [np.nan]), 1j],
+    "applied": [*unless_none(FINITE), 5.0, np.zeros((1, 6)), np.ones((2, 5)), np.arange(9.0).reshape(1, 3, 3)],
     "asymmetry": NUMBER,
     "at": [*unless_none(FINITE), [-1.0]],
     "averaged": FLAG,
@@ -246,11 +272,14 @@ WRONG = {
     "broadening": unless_none(ONE_POSITIVE),
     "c_l": POSITIVE,
     "c_t": POSITIVE,
+    "block_volume": ONE_POSITIVE,
     "called": [],  # a hook of the command line
     "cell": [WORDS, OBJECT, 5.0, [1.0, 2.0], [1.0, 1.0, 0.0], [1.0, 1.0, np.nan], np.zeros((3, 3)), 1j],
+    "chi": [*UNREAL, np.nan, np.inf, None, 5.0, np.zeros((3, 3)), np.triu(np.ones((6, 6))), mbfast.Moduli(np.nan, 0.0)],
     "coherent": FLAG,
     "components": CHOICE,
     "coupling": [*FINITE, -1.0],
+    "couplings": [*unless_none(FINITE), None, 1.0, [1.0, 2.0], [2.0, 1.0, 3.0], [0.0, 1.0, 2.0], [1.0, 2.0, 1e7]],
     "cutoff": POSITIVE,
     "degree": [0, -1, 1.5, "7", 99, None, [7], np.nan, True],
     "density": [*FINITE, -1.0],
@@ -258,6 +287,7 @@ WRONG = {
     "dr": [*VECTORS[:-1], [1e300, 0.0, 0.0]],
     "energies": [*FINITE, [], 1.0, [[0.0]]],
     "ensemble": CHOICE,
+    "ensembles": [None, WORDS, 5, {}, {"a": 5}, {5: lambda **_: SUPER}, {"a": lambda **_: 5}, OBJECT],
     "exclude": [None, WORDS, 5, [5], OBJECT, [None], ["quartz"]],
     "f": SAMPLES,
     "figure": [None, WORDS, 5, OBJECT],
@@ -286,12 +316,14 @@ WRONG = {
     "longitudinal": SAMPLES,
     "macroscopic": CHOICE,
     "measured": POSITIVE,
+    "members": [*COUNT, 1, None],
     "method": CHOICE,
     "modulus": POSITIVE,
     "moment_change": CHOICE,
     "moments": [*FINITE, 5.0, MOMENTS[:1], [1.0, 2.0]],
     "n": [-1, 1.5, "2", [1], np.nan, True, None, OBJECT],
     "n0": [*POSITIVE, 1.0],
+    "n_blocks": [*COUNT, None, 63],
     "names": [5, WORDS, OBJECT],
     "offsets": DIRECTION,
     "omega": GRID,
@@ -308,6 +340,7 @@ WRONG = {
     "r": VECTORS,
     "reduced": FLAG,
     "reference": FINITE,
+    "result": [None, WORDS, 5, dict, OBJECT],
     "rng": [None, 5, WORDS, OBJECT, np.random],
     "relaxational": FLAG,
     "rtol": [WORDS, 0.0, -1.0, 0.5, np.nan, np.inf, [1e-3], OBJECT],
@@ -320,6 +353,7 @@ WRONG = {
     "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], OBJECT],
     "size": ONE_POSITIVE,
     "min_tunnelling": [*ONE_POSITIVE, 1e-22],
+    "solver": CHOICE,
     "spacing": ONE_POSITIVE,
     "spectrum": [None, WORDS, 5, mbfast.Spectrum, OMEGA[:2]],
     "max_splitting": ONE_POSITIVE,
@@ -341,9 +375,16 @@ WRONG = {
     "flow(interaction)": INTERACTION[:-1],  # takes several
     **{f"glasses.medium({number})": [] for number in ("density", "c_l", "c_t")},  # left to the interaction
     "n_levels": COUNT,
-    "superblock.perturbation.first_order(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]],
+    **{
+        f"superblock.{name}(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]]
+        for name in ("perturbation.first_order", "kubo.exact_susceptibility", "orders.measure_orders")
+    },
+    "superblock.kubo.exact_susceptibility(coupling)": NUMBER,
+    "superblock.planning.predict(levels)": [*unless_none(COUNT), 1, None],
+    "superblock.ensembles.isotropic_two_level_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.gaussian_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.isotropic_stress(x)": [*NUMBER, -0.7],
+    "disordered_response(strain)": CHOICE,
     "isotropic_tensor(longitudinal)": FINITE,
     "isotropic_tensor(transverse)": FINITE,
     **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mbfast.renormalization.ratio import RatioForm
 
 
-_FIGURES: tuple[str, ...] = ("figure1", "self_consistent_ratio", "lattice_sums", "cutoff_lengths")
+_FIGURES: tuple[str, ...] = ("figure1", "self_consistent_ratio", "lattice_sums", "disordered", "cutoff_lengths")
 _FIGURES += ("flow_spectra", "flow_ratio", "flow_shares")
 _EQUATION_HELP = "Only these: 3.5, A16, table, 'fig. 1', 'sec. V'."
 _TABLE_HELP = "Table of glasses; without it the 13 of the paper."
@@ -214,6 +214,7 @@ def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:
         "figure1": plotting.meissner_berret_figure(glasses, exclude=excluded),
         "self_consistent_ratio": plotting.self_consistent_figure(glasses),
         "lattice_sums": plotting.lattice_sums_figure(),
+        "disordered": plotting.disordered_figure(),
         "cutoff_lengths": plotting.cutoff_figure(glasses),
         **{f"flow_{name}": figure for name, figure in flows.items()},
     }

@@ -90,15 +90,7 @@ def first_order(
     0.220 0.0
     """
     check_super_block(super_block)
-    z = plain_array("omega", omega)
-    if z.dtype.kind not in "iufc":
-        raise TypeError(f"omega must consist of numbers, got dtype {z.dtype}")
-    z = z.astype(np.complex128)
-    if z.ndim != 1:
-        raise ValueError(f"omega must have shape (k,), got {z.shape}")
-    require_bounded("omega", np.abs(z))
-    if not (z.imag > 0.0).all():
-        raise ValueError(f"omega must have positive imaginary parts, got {z.imag.min():g}")
+    z = check_complex_frequencies(omega)
     kelvin = float(check_temperature(one_number("temperature", temperature)))
     box = positive_number("volume", volume, unit="m^3")
     factors = waves(super_block, wavevector)
@@ -119,6 +111,20 @@ def first_order(
         paired += np.einsum("skad,skdb->kab", wave, 2.0 * np.einsum("stdc,tkcb->skdb", couplings, wave))
     uncoupled, paired, hartree = (0.5 / box * (x + x.swapaxes(1, 2)) for x in (single.sum(axis=0), paired, hartree))
     return FirstOrder(uncoupled, paired, hartree)
+
+
+def check_complex_frequencies(omega: ArrayLike) -> NDArray[np.complex128]:
+    """Return complex frequencies (k,) above the real axis, or raise a TypeError or a ValueError."""
+    z = plain_array("omega", omega)
+    if z.dtype.kind not in "iufc":
+        raise TypeError(f"omega must consist of numbers, got dtype {z.dtype}")
+    z = z.astype(np.complex128)
+    if z.ndim != 1:
+        raise ValueError(f"omega must have shape (k,), got {z.shape}")
+    require_bounded("omega", np.abs(z))
+    if not (z.imag > 0.0).all():
+        raise ValueError(f"omega must have positive imaginary parts, got {z.imag.min():g}")
+    return z
 
 
 class _OneBlock:

@@ -262,7 +262,7 @@ def susceptibility(
             "relaxational needs reduced=False, a positive temperature and the method exact, got "
             f"reduced={reduced}, temperature={kelvin:g} K, method={route}"
         )
-    combinations, mixing = _products(super_block.interaction.components, components)
+    combinations, mixing = products(super_block.interaction.components, components)
     task = routes.Task(
         super_block, kelvin, width, shape, tiles.check_threads(threads), combinations, waves(super_block, wavevector)
     )
@@ -305,7 +305,7 @@ def check_super_block(super_block: object) -> None:
         raise TypeError(f"super_block must be a SuperBlock, got {super_block!r:.80}")
 
 
-def _products(rank: int, components: Components) -> tuple[FloatArray, FloatArray]:
+def products(rank: int, components: Components) -> tuple[FloatArray, FloatArray]:
     """Return which components are added up in each operator (rows, rank), and what the squares make (results, rows).
 
     The isotropic moduli come from the trace and five tensors without one, all normalised: chi_l is a third of the
