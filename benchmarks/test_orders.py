@@ -5,6 +5,8 @@ import pytest
 
 import mbfast
 from mbfast.superblock import ensembles
+from mbfast.superblock.clusters import second_order
+from mbfast.superblock.coupled import CoupledBlocks
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.superblock.orders import measure_orders
 
@@ -39,3 +41,17 @@ def test_exact_susceptibility_of_ten_blocks(benchmark):
     benchmark.group = "susceptibility at complex frequencies, 10 two-level blocks"
     found = benchmark(lambda: exact_susceptibility(made, OMEGA, 0.1, volume=10 * 5e-9**3))
     assert found.shape == (2, OMEGA.size)
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2), (3, 3, 3), (4, 4, 4)], ids=lambda shape: "x".join(map(str, shape)))
+def test_second_order_from_pairs_and_triples(benchmark, shape):
+    if benchmark.disabled and shape != (2, 2, 2):
+        pytest.skip("only timed")
+    lattice = mbfast.BlockLattice(shape, 5e-9)
+    blocks = ensembles.isotropic_two_level_blocks(lattice.n_blocks, 5e-20, 1e-23, 1e-24, rng=np.random.default_rng(1))
+    made = CoupledBlocks(SILICA, lattice, blocks)
+    benchmark.group = f"second order, {lattice.n_blocks} two-level blocks"
+    found = benchmark.pedantic(
+        lambda: second_order(made, OMEGA[:4], 0.1, volume=lattice.n_blocks * 5e-9**3), rounds=2, warmup_rounds=1
+    )
+    assert found.shape == (2, 4)

@@ -28,10 +28,10 @@ def drawn_texts(figure):
 
 
 def overlapping(texts):
-    """Pairs of texts whose boxes share more than the pixel that rounding may cost."""
+    """Pairs of texts whose boxes share more than the pixel that rounding may cost, or that read as one word."""
     pairs = itertools.combinations(texts, 2)
     shared = ((a, b, min(p.x1, q.x1) - max(p.x0, q.x0), min(p.y1, q.y1) - max(p.y0, q.y0)) for (a, p), (b, q) in pairs)
-    return [(a.get_text(), b.get_text()) for a, b, width, height in shared if width > 1.0 and height > 1.0]
+    return [(a.get_text(), b.get_text()) for a, b, width, height in shared if width > -4.0 and height > 1.0]
 
 
 def points(axes):

@@ -30,6 +30,7 @@ FIGURES = [
     f"{name}.{kind}"
     for name in (
         *("cutoff_lengths", "disordered", "figure1", "flow_ratio", "flow_shares", "flow_spectra", "lattice_sums"),
+        "second_order",
         "self_consistent_ratio",
     )
     for kind in ("caption.txt", "pdf", "png", "svg")

@@ -18,6 +18,7 @@ from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
 from mbfast.superblock import ensembles
 from mbfast.superblock import planning as super_block_planning
+from mbfast.superblock.clusters import second_order
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.superblock.orders import measure_orders
 from mbfast.superblock.perturbation import first_order
@@ -112,6 +113,10 @@ CALLS = {
     ),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
+    "superblock.clusters.second_order": (
+        second_order,
+        {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-24},
+    ),
     "superblock.kubo.exact_susceptibility": (
         exact_susceptibility, {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-25},
     ),
@@ -177,9 +182,9 @@ CALLS = {
     "Spectrum.kramers_kronig": (SPECTRUM.kramers_kronig, {"polarization": "transverse"}),
     "StressInteraction.of": (mbfast.StressInteraction.of, {"glass": "a-SiO2"}),
     "SuperBlock.apply": (SUPER.apply, {"psi": np.ones(4)}),
-    "SuperBlock.block_hamiltonian": (SUPER.block_hamiltonian, {"s": 1}),
-    "SuperBlock.block_basis": (SUPER.block_basis, {"s": 1}),
-    "SuperBlock.block_stress": (SUPER.block_stress, {"s": 1}),
+    "CoupledBlocks.block_hamiltonian": (SUPER.block_hamiltonian, {"s": 1}),
+    "CoupledBlocks.block_basis": (SUPER.block_basis, {"s": 1}),
+    "CoupledBlocks.block_stress": (SUPER.block_stress, {"s": 1}),
     "SuperBlock.dense": (SUPER.dense, {}),
     "SuperBlock.energies": (SUPER.energies, {}),
     "SuperBlock.hamiltonian": (SUPER.hamiltonian, {}),
@@ -375,6 +380,7 @@ WRONG = {
     "flow(interaction)": INTERACTION[:-1],  # takes several
     **{f"glasses.medium({number})": [] for number in ("density", "c_l", "c_t")},  # left to the interaction
     "n_levels": COUNT,
+    "superblock.clusters.second_order(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]],
     **{
         f"superblock.{name}(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]]
         for name in ("perturbation.first_order", "kubo.exact_susceptibility", "orders.measure_orders")

@@ -81,6 +81,18 @@ def test_the_exact_susceptibility_is_kubos_sum(name, kelvin, wavevector):
     assert_allclose(result, wanted, rtol=0, atol=1e-12 * largest(wanted))
 
 
+@pytest.mark.parametrize("kelvin", [0.0, KELVIN])
+def test_its_real_part_is_that_of_lorentzian_lines(kelvin):
+    # the imaginary part of such lines has its thermal factor at the frequency, not at the line
+    made, width, omega = levels(6, 2), 0.4 * SCALE, SCALE * np.array([0.0, 0.7, 2.0])
+    options = {"volume": VOLUME, "wavevector": WAVE}
+    lines = made.susceptibility(
+        omega, kelvin, broadening=width, shape="lorentzian", reduced=False, method="exact", **options
+    )
+    result = exact_susceptibility(made, omega + 1j * width, kelvin, **options)
+    assert_allclose(result.real, np.stack(lines.real), rtol=0, atol=1e-12 * largest(result))
+
+
 def test_uncoupled_blocks_are_those_of_first_order():
     made = levels(4, 3)
     result = exact_susceptibility(made, Z, KELVIN, volume=VOLUME, coupling=0.0)

@@ -7,6 +7,7 @@ import numpy as np
 
 from mbfast._core.voigt import POLARIZATIONS
 from mbfast.audit import _causes as causes
+from mbfast.audit import _superblock  # noqa: F401 - registers (3.2), (3.4), (3.8)
 from mbfast.audit._claims import Claim, Claims, claims_of
 from mbfast.audit._common import DELTA, L_1, OMEGA, OMEGA_C, SILICA, deviation
 from mbfast.audit._disordered import claims as of_samples

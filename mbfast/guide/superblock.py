@@ -24,7 +24,8 @@ the standard distribution, levels of Gaussian orthogonal or unitary matrices, is
 
 A periodic super block, ``boundary="periodic"``, has all images, its blocks' own among them: the energy of a block in
 the field of its own images is quadratic in its stress operators, and a part of ``block_hamiltonian``.
-``strain=e`` adds e:T of (2.18) and moves the blocks; their operators stay as they are, without a Delta T.
+``strain=e`` adds e:T of (2.18) and moves the blocks. Their moments stay as they are, or, with
+``moment_change="gradient"``, follow the strain: to first order Delta T = eT + Te, and Delta p = e p as in (5.4).
 
 States
 ------
@@ -73,10 +74,11 @@ Which method
 | you want | up to | take |
 |---|---|---|
 | all levels | some 10,000 states, 13 two-level blocks | ``energies()``: LAPACK, D^3 |
-| a few of the lowest levels | what memory holds | ``energies(k)``: Lanczos by ARPACK, hundreds of H psi |
+| a few of the lowest levels | what memory holds | ``energies(k)``: hundreds of H psi; each level with all its states |
 | Im chi and Re chi, at any wave vector | 24 two-level blocks at T = 0, 20 above | ``susceptibility(...)`` |
 | the first order in the coupling | some hundred blocks | `mbfast.superblock.perturbation` |
-| the second order, and what is left of the exact response | 10 two-level blocks | `mbfast.superblock.orders` |
+| the second order | 64 two-level blocks | `mbfast.superblock.clusters`: pairs and triples |
+| both orders, and what they leave of the exact response | 10 two-level blocks | `mbfast.superblock.orders` |
 | eigenvectors | some 10,000 states | ``numpy.linalg.eigh(super_block.dense())`` |
 | other solvers, time evolution | what memory holds | ``hamiltonian()`` and ``scipy.sparse.linalg`` |
 | your own compiled loop | | ``diagonal``, ``flips`` and `mbfast.kernels.superblock` |
@@ -132,8 +134,20 @@ The mean second order takes absorption away, and grows with the number of neighb
 standard errors: a sum that converges. Of the square of the error of orders 0 and 1 the 15 worst of 300 super blocks
 have 59 to 96 %: a mean square over wide distributions is made by few.
 
+The second order of a super block of any size consists of that of its pairs and triples, each of which is exact:
+`mbfast.superblock.clusters.second_order`. What needs no states of all blocks takes
+`mbfast.superblock.coupled.CoupledBlocks`, of which there may be far more than a state vector fits. By it the audit's
+chains, sheets and cubes up to 4x4x4, of blocks with one splitting, follow S6 as well (``mbfast reproduce 3.8``).
+
+>>> from mbfast.superblock.clusters import second_order
+>>> from mbfast.superblock.coupled import CoupledBlocks
+>>> many = ensembles.isotropic_two_level_blocks(27, 2e-20, 1e-23, 1e-24, rng=rng)
+>>> cubic = CoupledBlocks(silica, mbfast.BlockLattice((3, 3, 3), 5e-9), many)
+>>> second_order(cubic, omega[:2], 0.1, volume=27 * 5e-9**3).shape
+(2, 2)
+
 Without Python code ``mbfast superblock CONFIG.toml`` does this for lattices of some shapes, prints a table, and writes
 the archive and two figures: errors by coupling, with their slopes, and by shape, with the second order. Its help has an
-example. Several super blocks are done side by side; where LAPACK has threads of its own they get in each other's way:
-set OPENBLAS_NUM_THREADS=1.
+example. Several super blocks are done side by side; where LAPACK has threads of its own they get in each other's way.
+The command takes one for LAPACK; in Python set OPENBLAS_NUM_THREADS=1 before NumPy is imported.
 """

@@ -16,6 +16,7 @@ touches pyplot or its global state, and settings of pyplot have no influence her
 | `cutoff_figure` | L_c by material |
 | `flow_figures` | a flow: spectra, the ratio over c_l/c_t, the shares of the terms |
 | `orders_figures` | what perturbation theory leaves of exact super blocks, by coupling and by number of blocks |
+| `second_order_figure` | the second order of the interaction, by the number of blocks |
 | `save_figure`, `caption_of` | a figure's files; its caption |
 """
 
@@ -23,6 +24,7 @@ from mbfast.plotting.disordered import disordered_figure
 from mbfast.plotting.flows import flow_figures
 from mbfast.plotting.orders import orders_figures
 from mbfast.plotting.ratios import meissner_berret_figure, self_consistent_figure
+from mbfast.plotting.second_order import second_order_figure
 from mbfast.plotting.style import caption_of, figure_class, save_figure
 from mbfast.plotting.sums import cutoff_figure, lattice_sums_figure
 
@@ -36,5 +38,6 @@ __all__ = [
     "meissner_berret_figure",
     "orders_figures",
     "save_figure",
+    "second_order_figure",
     "self_consistent_figure",
 ]

@@ -148,7 +148,8 @@ def _ticks(low: float, high: float) -> tuple[list[float], list[float]]:
     for digits in ("125", "123456789"):
         major = [value for value in parts if f"{value:e}"[0] in digits]
         if len(major) >= 3:
-            return (major if _short(major) or len(decades) < 2 else [10.0**number for number in decades]), parts
+            crowded = len(major) > 9 or not _short(major)
+            return ([10.0**number for number in decades] if crowded and len(decades) >= 2 else major), parts
     step = 10.0 ** math.floor(math.log10((high - low) / 2.0))  # so small a part of a decade is as good as linear
     step *= next(factor for factor in (5.0, 2.0, 1.0) if high - low >= 2.0 * step * factor)
     return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)], []

@@ -4,5 +4,8 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    ["block", "ensembles", "hamiltonian", "kubo", "orders", "perturbation", "planning", "remainders", "response"],
+    [
+        *("block", "clusters", "coupled", "ensembles", "hamiltonian", "kubo", "orders", "perturbation", "planning"),
+        *("remainders", "response"),
+    ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,10 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from mbfast import units
 from mbfast._core.validate import FloatArray, one_number, plain_array, positive_number, require_bounded
 from mbfast.spectra.thermal import check_temperature, thermal_ratio
-from mbfast.superblock.response import check_super_block, waves
-
-if TYPE_CHECKING:
-    from mbfast.superblock.hamiltonian import SuperBlock
+from mbfast.superblock.coupled import CoupledBlocks, check_coupled_blocks
+from mbfast.superblock.response import waves
 
 _SAME = 1e-12  # of a block's levels
 
@@ -38,14 +36,19 @@ class FirstOrder(NamedTuple):
 
 @np.errstate(under="ignore")  # of occupations
 def first_order(
-    super_block: SuperBlock, omega: ArrayLike, temperature: float, *, volume: float, wavevector: ArrayLike | None = None
+    super_block: CoupledBlocks,
+    omega: ArrayLike,
+    temperature: float,
+    *,
+    volume: float,
+    wavevector: ArrayLike | None = None,
 ) -> FirstOrder:
     r"""Susceptibility of a super block to first order in the coupling of its blocks.
 
     Parameters
     ----------
-    super_block : SuperBlock
-        The blocks; of them all, no state is made.
+    super_block : SuperBlock or CoupledBlocks
+        The blocks, or `mbfast.superblock.coupled.CoupledBlocks`: of them all, no state is made.
     omega : array_like, shape (k,)
         Complex frequencies (rad/s), with a positive imaginary part: omega + i broadening for Lorentzian lines.
     temperature : float
@@ -89,7 +92,7 @@ def first_order(
     >>> print(f"{(orders.random_phase[0, 5, 5] / orders.uncoupled[0, 5, 5]).real:.3f} {abs(orders.hartree).max():.1f}")
     0.220 0.0
     """
-    check_super_block(super_block)
+    check_coupled_blocks(super_block)
     z = check_complex_frequencies(omega)
     kelvin = float(check_temperature(one_number("temperature", temperature)))
     box = positive_number("volume", volume, unit="m^3")

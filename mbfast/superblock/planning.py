@@ -18,15 +18,17 @@ from mbfast.superblock.block import Block
 from mbfast.superblock.ensembles import gaussian_blocks
 from mbfast.superblock.hamiltonian import SuperBlock
 from mbfast.superblock.kubo import matrices_size
-from mbfast.superblock.lanczos import Operator
+from mbfast.superblock.lanczos import Lanczos, Operator
 from mbfast.superblock.orders import COUPLINGS
 
 _OPERATORS = 6  # of the isotropic moduli
 _STEPS, _THERMAL_STEPS, _RANDOM = 300, 150, 8  # what susceptibility takes by default where lines are narrow
 _GROUND, _THERMAL = 400, 100  # products for bounds and ground state, or for a thermal state
-_LOWEST, _LOWEST_PRODUCTS, _ARPACK = 10, 300, 24.0  # levels, products that ARPACK takes or so, and its vectors
+_LOWEST, _LOWEST_PRODUCTS, _ARPACK = 10, 400, 24.0  # levels, products that ARPACK takes or so, and its vectors
+_ORTHOGONAL = 20.0  # steps of a recursion that ARPACK's, which makes its vectors orthogonal, is worth
+_LINES = 0.2  # s, one core of an Intel Xeon: lines of a sample, and their real parts, at any size
 _EVOLUTION = 1000  # products: half the spectrum's width times t/hbar
-_STATES, _THERMAL_STATES, _EVOLVED = 8.0, 8.0 + 0.5 * 166, 10.0  # vectors
+_STATES, _THERMAL_STATES, _EVOLVED = 8.0, 8.0 + 0.5 * 166, 10.0  # vectors, of evolution complex ones
 _DENSE, _EXACT = 2.0, 5.0  # matrices of eigenvalues, and of the exact susceptibility
 _VECTORS_OF_LEVELS = 6.0  # the time of eigenvectors and six operators between them, over that of eigenvalues
 _COMPLEX = 3.0  # times as long as real
@@ -142,7 +144,7 @@ def predict(n_blocks: int, levels: int = 2) -> tuple[Prediction, ...]:
 
 
 def _memories(size: _Size) -> dict[str, float]:
-    """Return bytes by task, as the tasks refuse them."""
+    """Return bytes by task, as the tasks refuse them; evolution has diagonals of the wave beside its vectors."""
     matrix = size.states**2 * size.itemsize
     return {
         "H psi": size.vectors(2.0),
@@ -151,7 +153,7 @@ def _memories(size: _Size) -> dict[str, float]:
         "susceptibility, all levels": _EXACT * matrix,
         "susceptibility, T = 0": _STATES * size.states * size.itemsize,
         "susceptibility, T > 0": _THERMAL_STATES * size.states * size.itemsize,
-        f"evolution, {_EVOLUTION} products": size.states * (8.0 + _EVOLVED * 16.0),
+        f"evolution, {_EVOLUTION} products": size.states * (32.0 + _EVOLVED * 16.0),
         "orders of one super block": matrices_size(size.states, int(size.itemsize)),
     }
 
@@ -159,20 +161,21 @@ def _memories(size: _Size) -> dict[str, float]:
 def _times(size: _Size, threads: int) -> dict[str, float]:
     """Return seconds by task."""
     kind = "two-level" if size.real else "general"
-    product = _speed(f"product-{kind}", threads) * size.work
+    call = _speed("call", threads)
+    product = call + _speed(f"product-{kind}", threads) * size.work
     vector = _speed("step", threads) * size.states * size.itemsize
     step, complex_step = product + vector, product * (2.0 if size.real else 1.0) + vector * 16.0 / size.itemsize
     levels = _speed("levels", threads) * size.states**3 * (1.0 if size.real else _COMPLEX)
     overlaps = _OPERATORS * _THERMAL_STEPS**2 * size.states * (1.0 if size.real else _COMPLEX)
     recursions = _THERMAL + (1 + _OPERATORS) * _THERMAL_STEPS
-    thermal = _RANDOM * (recursions * step + _speed("overlaps", threads) * overlaps)
+    thermal = _RANDOM * (recursions * step + _speed("overlaps", threads) * overlaps + _LINES)
     exact = _VECTORS_OF_LEVELS * levels
     return {
         "H psi": product,
-        f"{_LOWEST} lowest levels": _LOWEST_PRODUCTS * (product + 5.0 * vector),
+        f"{_LOWEST} lowest levels": _LOWEST_PRODUCTS * (product + _ORTHOGONAL * vector),
         "all levels": levels,
         "susceptibility, all levels": exact,
-        "susceptibility, T = 0": (_OPERATORS * _STEPS + _GROUND) * step,
+        "susceptibility, T = 0": (_OPERATORS * _STEPS + _GROUND) * step + _LINES,
         "susceptibility, T > 0": thermal,
         f"evolution, {_EVOLUTION} products": _EVOLUTION * complex_step,
         "orders of one super block": 2 * len(COUPLINGS) * exact,
@@ -226,6 +229,14 @@ def _step(threads: int) -> float:
     return _best(once) / float(states[0].nbytes)
 
 
+def _call(threads: int) -> float:
+    """Return the time of a step of a recursion of so few states that only calls count."""
+    block = Block.two_level(1.0, 1.0, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    made, steps = SuperBlock(StressInteraction(1.0, 2.0, 1.0), np.diag([1.0, 2.0, 3.0]), block), 6
+    operator = Operator(lambda psi, out: made.apply(psi, out=out, threads=threads), 8, made.dtype, threads)
+    return _best(lambda: list(Lanczos(operator, np.arange(1.0, 9.0), steps, 1.0)), 20) / steps
+
+
 def _levels(_: int) -> float:
     """Return the time of all eigenvalues of a real matrix over the third power of its size; LAPACK has its threads."""
     from scipy.linalg import eigvalsh  # noqa: PLC0415
@@ -245,6 +256,7 @@ _MEASURED: dict[str, Callable[[int], float]] = {
     "product-two-level": functools.partial(_product, _Size(18, 2)),
     "product-general": functools.partial(_product, _Size(7, 4)),
     "step": _step,
+    "call": _call,
     "levels": _levels,
     "overlaps": _overlaps,
 }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core import archive
-from mbfast._core.validate import FloatArray, ReadOnly, require_choice
+from mbfast._core.validate import FloatArray, require_choice
 from mbfast._core.voigt import POLARIZATIONS
 
 # arrays of a saved result and their axes: s ensembles, m members, 2 signs, n couplings, c components, k frequencies
@@ -37,7 +37,7 @@ class Average(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Orders(ReadOnly):
+class Orders:
     """Exact susceptibilities of the members of ensembles, and their orders in the coupling.
 
     Axes: s ensembles, m members of each, +g and -g, n couplings, c components (longitudinal and transverse, or the mean

@@ -107,11 +107,7 @@ class Task:
 
     def hamiltonian(self) -> Operator:
         """Return H for recursions."""
-
-        def apply(psi: Vector, out: Vector) -> None:
-            self.system.apply(psi, out=out, threads=self.threads)
-
-        return Operator(apply, self.system.dimension, self.system.dtype, self.threads)
+        return Operator.of(self.system, self.threads)
 
     def lines(self, half: float) -> Lines:
         """Return lines to be filled, between levels in an interval of half that width (J)."""
