@@ -6,7 +6,8 @@ import math
 import mpmath
 import numpy as np
 import scipy.integrate
-from scipy.special import erfc
+import scipy.linalg
+from scipy.special import erfc, spherical_jn
 
 HBAR = 6.62607015e-34 / (2 * np.pi)  # J s, exact by definition of the SI
 
@@ -582,6 +583,33 @@ def kubo(hamiltonian, operators, temperature, z, volume, hbar, k_b):
     return total / volume
 
 
+def second_order(alone, coupling, operators, temperature, z, volume, hbar, k_b):
+    """Coefficient of g^2 in `kubo` of alone + g coupling, T > 0: equations of motion and Dyson's series, no levels.
+
+    chi = Tr A^+ X with hbar z X = [H, X] + [A, rho], order by order; that of exp(-beta H) is a corner of a triangular
+    matrix's exponential.
+    """
+    d = len(alone)
+    a, b, zero = -alone / (k_b * temperature), -coupling / (k_b * temperature), np.zeros((d, d))
+    corner = scipy.linalg.expm(np.block([[a, b, zero], [zero, a, b], [zero, zero, a]]))
+    n = [corner[:d, k * d : (k + 1) * d] for k in range(3)]
+    weights = [np.trace(x) for x in n]
+    rho = [n[0] / weights[0]]
+    rho.append((n[1] - weights[1] * rho[0]) / weights[0])
+    rho.append((n[2] - weights[1] * rho[1] - weights[2] * rho[0]) / weights[0])
+    liouville = np.kron(alone, np.eye(d)) - np.kron(np.eye(d), alone.T)  # [H, .] of matrices in a row
+    resolvent = np.linalg.inv(hbar * z * np.eye(d * d) - liouville)
+    total = np.zeros((len(operators), len(operators)), complex)
+    for j, second in enumerate(operators):
+        x = np.zeros((d, d))
+        for r in rho:
+            source = coupling @ x - x @ coupling + second @ r - r @ second
+            x = (resolvent @ source.ravel()).reshape(d, d)
+        for i, first in enumerate(operators):
+            total[i, j] = np.trace(first.conj().T @ x)
+    return total / volume
+
+
 def free_energy(hamiltonian, kt):
     """-kT ln Tr exp(-H/kT)."""
     levels = np.linalg.eigvalsh(hamiltonian)
@@ -616,3 +644,16 @@ def golden_rule(hamiltonian, wave, envelope, omega, temperature, corners, hbar, 
         amplitude = np.sum(weights * envelope(t) * driven * np.exp(1j * gap * t / hbar)) / hbar
         total += p[m] / p.sum() * gap * abs(amplitude) ** 2
     return total
+
+
+def cube_phase(order, q, nodes):
+    """Integral over displacements u of two points of a cube of prod(1 - |u_a|) j_order(q u)/u^3.
+
+    Six pyramids along the axes, u = s (1, a, b): what is integrated is smooth in s, a and b.
+    """
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    x, w = 0.5 * (x + 1), 0.5 * w
+    s, a, b = np.meshgrid(x, x, x, indexing="ij", sparse=True)
+    rho = np.sqrt(1 + a * a + b * b)
+    integrand = (1 - s) * (1 - s * a) * (1 - s * b) * spherical_jn(order, q * s * rho) / (s * rho**3)
+    return 24 * np.einsum("ijk,i,j,k", integrand, w, w, w)

@@ -88,7 +88,8 @@ def vague_errors(member, arguments):
 def test_functions(name):
     function, parts = FUNCTIONS[name], sections(FUNCTIONS[name])
     drawn = "Figure" in str(inspect.signature(function).return_annotation)  # which no doctest can compare
-    wanted = {"Parameters": bool(parameters(function)), "Raises": True, "Examples": not drawn}
+    takes = bool(parameters(function))  # what takes nothing refuses nothing
+    wanted = {"Parameters": takes, "Raises": takes, "Examples": not drawn}
     missing = [title for title, needed in wanted.items() if needed and title not in parts]
     assert not missing
     assert {"Returns", "Yields"} & set(parts)
@@ -146,4 +147,5 @@ def test_names_in_docstrings_exist():
         for name in re.findall(r"`(mbfast(?:\.\w+)+)`", docstrings_of(file))
     }
     assert named
-    assert sorted(pair for pair in named if not exists(pair[1])) == []
+    header = "mbfast.h"  # a file
+    assert sorted(pair for pair in named if not exists(pair[1]) and pair[1] != header) == []

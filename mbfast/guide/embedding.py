@@ -83,12 +83,12 @@ notice a change in a function of another file that yours calls.
 C, C++ and Fortran
 ------------------
 `mbfast.kernels.capi.address` compiles a function with a C signature and returns its address. Any code in the same
-process may call it, from any thread. ``help(mbfast.kernels.capi)`` lists the signatures; from C one of them is called
-by
+process may call it, from any thread. The header ``mbfast.h`` in the folder `mbfast.get_include` has their types. C
+calls one of them by
 
-    typedef void (*dipole_field_t)(int64_t m, const double *targets, int64_t n, const double *positions,
-                                   const double *moments, double *out);
-    ((dipole_field_t)address)(m, targets, n, positions, moments, out);  /* adds to out */
+    #include "mbfast.h"
+    mbfast_dipole_field *field = (mbfast_dipole_field *)address;
+    field(m, targets, n, positions, moments, out);  /* adds to out */
 
 and the same, with ctypes in the place of C:
 

@@ -3,5 +3,9 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, ["absorption", "block", "drive", "ensembles", "evolution", "hamiltonian", "perturbation", "response"]
+    __name__,
+    [
+        *("absorption", "block", "clusters", "coupled", "drive", "ensembles", "evolution", "hamiltonian", "kubo"),
+        *("orders", "perturbation", "planning", "remainders", "response"),
+    ],
 )

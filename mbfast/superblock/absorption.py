@@ -55,9 +55,9 @@ from mbfast._core.validate import FloatArray, one_number, require_choice, whole_
 from mbfast.spectra.thermal import check_temperature
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
 from mbfast.superblock.evolution import Propagator, check_rtol, refuse_memory
-from mbfast.superblock.lanczos import Bounds, Vector, bounds, ground_states
+from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds, ground_states
 from mbfast.superblock.response import check_super_block, jackknife
-from mbfast.superblock.routes import hamiltonian, occupations, typical_state
+from mbfast.superblock.routes import occupations, typical_state
 
 if TYPE_CHECKING:
     from mbfast.superblock.hamiltonian import SuperBlock
@@ -202,7 +202,7 @@ class _Run:
     def ground(self) -> Absorption:
         """Return the energy on average over the ground states."""
         refuse_memory(self._system, "method='ground'", 1.0, 2)
-        operator = hamiltonian(self._system, self._threads)
+        operator = Operator.of(self._system, self._threads)
         _, states = ground_states(operator, bounds(operator))
         energy = sum(self._gained(self._wave, state) for state in states) / len(states)
         self._step_error /= len(states)
@@ -211,7 +211,7 @@ class _Run:
     def typical(self, temperature: float, vectors: int, rng: np.random.Generator) -> Absorption:
         """Return the energy on average over typical states, in the wave and in its opposite."""
         refuse_memory(self._system, "method='typical'", 1.0, 2)
-        operator = hamiltonian(self._system, self._threads)
+        operator = Operator.of(self._system, self._threads)
         interval = bounds(operator)
         gains, norms = np.zeros((vectors, 1)), np.zeros(vectors)
         for number in range(vectors):

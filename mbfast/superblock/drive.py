@@ -23,7 +23,6 @@ from mbfast._core.voigt import WEIGHTS
 from mbfast.superblock.couplings import check_strain
 from mbfast.superblock.lanczos import Bounds, Operator, Vector
 from mbfast.superblock.response import waves
-from mbfast.superblock.routes import hamiltonian
 from mbfast.superblock.sums import BlockSum
 
 if TYPE_CHECKING:
@@ -245,7 +244,7 @@ class Drive:
                 total.apply(psi.reshape(total.dimension, -1), out.reshape(total.dimension, -1), threads)
 
         else:
-            undriven = hamiltonian(system, threads)
+            undriven = Operator.of(system, threads)
 
             def apply(psi: Vector, out: Vector) -> None:
                 undriven.apply(psi, out)

@@ -51,9 +51,8 @@ from mbfast._core import tiles
 from mbfast._core.validate import bounded_number, float_array, one_number, require_bounded
 from mbfast.superblock.chebyshev import evolved
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
-from mbfast.superblock.lanczos import Vector, bounds
+from mbfast.superblock.lanczos import Operator, Vector, bounds
 from mbfast.superblock.response import check_super_block
-from mbfast.superblock.routes import hamiltonian
 
 if TYPE_CHECKING:
     from mbfast.superblock.hamiltonian import SuperBlock
@@ -104,7 +103,7 @@ class Propagator:
     def __init__(
         self, system: SuperBlock, wave: StrainWave | None, psi: Vector, rtol: float, threads: int, ways: int = 1
     ) -> None:
-        self.operator = hamiltonian(system, threads)
+        self.operator = Operator.of(system, threads)
         self.interval = bounds(self.operator)
         self.error, self.steps = 0.0, 0
         self.norm, self._rtol, self._left_out = self.operator.dot(psi, psi) ** 0.5, rtol, _SHARE * rtol / ways

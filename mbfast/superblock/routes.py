@@ -29,7 +29,7 @@ _ELEMENTS = 1 << 21  # of the matrices of an operator between some levels and ot
 _VECTORS = 8.0  # of a recursion from one state, with the diagonals of H and of an operator
 _MOST = 100_000  # polynomials that are made unasked
 _BATCH = 16  # vectors of a recursion that are multiplied at a time with those that are kept
-_SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
+SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
 _SMALLEST = 1e-24  # part of a random vector's norm that is left at low temperatures
 _PART = 0.8  # of the steps, with which the whole is compared
 
@@ -107,7 +107,7 @@ class Task:
 
     def hamiltonian(self) -> Operator:
         """Return H for recursions."""
-        return hamiltonian(self.system, self.threads)
+        return Operator.of(self.system, self.threads)
 
     def lines(self, half: float) -> Lines:
         """Return lines to be filled, between levels in an interval of half that width (J)."""
@@ -124,15 +124,6 @@ class Task:
             )
 
 
-def hamiltonian(system: SuperBlock, threads: int) -> Operator:
-    """Return H for recursions of one state (D,), or of several that lie side by side, (D k,)."""
-
-    def apply(psi: Vector, out: Vector) -> None:
-        system.apply(psi.reshape(system.dimension, -1), out=out.reshape(system.dimension, -1), threads=threads)
-
-    return Operator(apply, system.dimension, system.dtype, threads)
-
-
 def _applied(operator: BlockSum, psi: Vector, out: Vector | None = None, *, threads: int) -> Vector:
     states = psi if operator.is_real else psi.astype(np.complex128, copy=False)
     result = np.empty_like(states) if out is None else out
@@ -143,7 +134,7 @@ def _applied(operator: BlockSum, psi: Vector, out: Vector | None = None, *, thre
 def occupations(energies: FloatArray, temperature: float) -> FloatArray:
     """Return the populations of levels that increase from zero; ground states share theirs."""
     ratio = thermal_ratio(energies / units.HBAR, np.array(temperature))
-    ratio[energies <= _SAME * energies[-1]] = 0.0  # the ground states
+    ratio[energies <= SAME * energies[-1]] = 0.0  # the ground states
     populations: FloatArray = np.exp(-ratio)
     populations /= populations.sum()
     return populations
@@ -172,7 +163,7 @@ def exact(task: Task) -> Sample:
             elements = bras @ operator(np.ascontiguousarray(states[:, chosen]))
             gaps = energies[chosen] - energies[rows, None]
             products = populations[rows, None] * (elements * elements.conj()).real
-            spread[row] += products[np.abs(gaps) <= _SAME * energies[-1]].sum()
+            spread[row] += products[np.abs(gaps) <= SAME * energies[-1]].sum()
             mean[row, number % len(task.waves)] += (
                 populations[chosen][: max(rows.size - first, 0)] @ np.diagonal(elements, -first).real
             )
