@@ -216,11 +216,11 @@ def test_saturation_against_scipy(temperature):
         p = np.exp(-(energies - energies[0]) / (K_B * temperature)) if temperature else np.array([1.0, 0.0])
         p /= p.sum()
         gained = 0.0
-        for m in range(n):
+        for m, sign in itertools.product(range(n), (1.0, -1.0)):
             last = naive.in_a_wave(
-                hamiltonian_, drive(made, wave), wave.amplitude, wave.omega, vectors[:, m], wave.window, HBAR
+                hamiltonian_, sign * drive(made, wave), wave.amplitude, wave.omega, vectors[:, m], wave.window, HBAR
             )[-1]
-            gained += p[m] * ((last.conj() @ hamiltonian_ @ last).real - energies[m])
+            gained += 0.5 * p[m] * ((last.conj() @ hamiltonian_ @ last).real - energies[m])
         assert found.energy == pytest.approx(gained, rel=1e-6)
         assert found.method == "exact"
         assert 0.0 < found.step_error < 1e-5 * found.energy
@@ -252,7 +252,7 @@ def test_a_weak_wave_is_absorbed_as_the_golden_rule_says(make, temperature):
         ratios.append(found.energy / wanted[-1] - 1.0)
     assert wanted[0] == pytest.approx(4.0 * wanted[1], rel=1e-12)
     assert abs(ratios[0]) < 0.05
-    assert abs(ratios[1]) < 0.6 * abs(ratios[0]) + 2e-4  # of the third order, or the fourth
+    assert abs(ratios[1]) < 0.3 * abs(ratios[0]) + 2e-4  # of the fourth order
 
 
 def test_a_long_pulse_is_absorbed_as_3_1_says():
@@ -306,8 +306,8 @@ def test_typical_states_have_the_mean_over_all_levels(make, strength):
     found = made.absorption(wave, KELVIN, method="typical", rtol=1e-3, vectors=8, rng=np.random.default_rng(3))
     assert (found.method, found.vectors) == ("typical", 8)
     # the error bars are of Student's t with 7 degrees of freedom; of a weak wave the linear part is gone
-    assert abs(found.energy - exact.energy) < 5.0 * found.energy_error
-    assert found.energy_error < 0.4 * exact.energy
+    assert abs(found.energy - exact.energy) < 4.0 * found.energy_error
+    assert found.energy_error < 0.3 * exact.energy
 
 
 def test_ground_states_absorb_as_the_lowest_levels():
