@@ -175,7 +175,7 @@ def _orders() -> Claims:
         for parts in ([one.random_phase for one in orders], [one.hartree for one in orders])
     )
     quantity = "first order that (3.8) leaves out, over (3.7) as derived, rms of single super blocks, N0 = 2"
-    note = "each block has other levels and populations in the mean stresses of its neighbours"
+    note = "each block has other levels and populations in the mean stresses of its neighbours; D = 0.6, k_BT = E/2"
     yield Claim("eq3.8.neighbours", quantity, "0.00", static / phases, note, causes.NEIGHBOURS)
     cubes = RECORDED["cubes"]
     quantity = "second order that (3.8) leaves out of the mean absorption, over Ė(1) u², N0 = 2"
