@@ -13,6 +13,7 @@ from mbfast.files.blocks import read_blocks
 from mbfast.files.flow import read_flow_config
 from mbfast.files.superblock import read_super_block_config
 from mbfast.glasses import medium
+from mbfast.meissner_berret import rms_deviation
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
 from mbfast.superblock import ensembles
@@ -60,6 +61,9 @@ CALLS = {
     "angular_coefficients": (mbfast.angular_coefficients, {"form": "corrected", "polarization": "transverse"}),
     "convolve": (mbfast.convolve, {**NODES, "f": ABSORPTION}),
     "cutoff_length": (mbfast.cutoff_length, {"modulus": 1e10, "omega": 1e7, "omega_c": 1e13}),
+    "disordered_response": (
+        mbfast.disordered_response, {"interaction": SILICA, "lattice": LATTICE, "chi": mbfast.Moduli(-1e9, -1e9)},
+    ),
     "dipole_cutoff_length": (
         mbfast.dipole_cutoff_length,
         {"dielectric": 1.0, "permittivity": 1e-11, "stress": 1e7, "modulus": 1e10, "omega": 1e7, "omega_c": 1e13},
@@ -102,6 +106,11 @@ CALLS = {
     "files.flow.read_flow_config": (read_flow_config, {"path": "none.toml"}),
     "files.superblock.read_super_block_config": (read_super_block_config, {"path": "none.toml"}),
     "glasses.medium": (medium, {"glass": "a-SiO2"}),
+    "meissner_berret.rms_deviation": (rms_deviation, {"measured": [1.0, 2.0], "predicted": [1.1, 2.0]}),
+    "pairs.angular.cube_coefficients": (
+        mbfast.pairs.angular.cube_coefficients,
+        {"form": "corrected", "polarization": "transverse"},
+    ),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
     "superblock.clusters.second_order": (
@@ -187,12 +196,16 @@ CALLS = {
         SYSTEM.absorption_rate,
         {"omega": 1e9, "temperature": 1.0, "strain": 1e-9, "broadening": 1e8, "polarization": "transverse"},
     ),
-    "plotting.meissner_berret_figure": (mbfast.plotting.meissner_berret_figure, {"glasses": GLASSES}),
-    "plotting.self_consistent_figure": (mbfast.plotting.self_consistent_figure, {"glasses": GLASSES}),
-    "plotting.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
-    "plotting.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
-    "plotting.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
-    "plotting.orders_figures": (
+    "plotting.ratios.meissner_berret_figure": (mbfast.plotting.meissner_berret_figure, {"glasses": GLASSES}),
+    "plotting.ratios.self_consistent_figure": (mbfast.plotting.self_consistent_figure, {"glasses": GLASSES}),
+    "plotting.sums.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
+    "plotting.flows.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
+    "plotting.sums.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
+    "plotting.style.save_figure": (
+        mbfast.plotting.save_figure,
+        {"figure": mbfast.plotting.meissner_berret_figure(GLASSES), "file": "figure.png"},
+    ),
+    "plotting.orders.orders_figures": (
         mbfast.plotting.orders_figures,
         {"result": measure_orders({"a": lambda **_: SUPER}, [1j], 1.0, block_volume=1e-25, members=2, rng=RNG)},
     ),
@@ -235,7 +248,7 @@ WITHOUT_GRID = [
         *("cutoff_length", "dipole_cutoff_length", "sound_velocity_shift", "susceptibility_from_levels"),
         *("superblock.response.susceptibility", "SuperBlock.susceptibility"),
         *("ttls_susceptibility", "Spectrum.__call__", "Spectrum.unreduced", "TwoLevelSystem.absorption_rate"),
-        "plotting.cutoff_figure",
+        "plotting.sums.cutoff_figure",
     )
 ]
 # what else is given with an argument, where there are such arguments, for it to have a meaning
@@ -252,6 +265,7 @@ WITH |= {f"self_consistent_ratio({argument})": SUM_OF_BLOCKS for argument in ("n
 WRONG = {
     "above": EDGE,
     "anchors": [WORDS, OBJECT, 5, [np.nan], [-1.0], ([1e7], WORDS), ([1e7], [np.nan]), 1j],
+    "applied": [*unless_none(FINITE), 5.0, np.zeros((1, 6)), np.ones((2, 5)), np.arange(9.0).reshape(1, 3, 3)],
     "asymmetry": NUMBER,
     "at": [*unless_none(FINITE), [-1.0]],
     "averaged": FLAG,
@@ -266,6 +280,7 @@ WRONG = {
     "block_volume": ONE_POSITIVE,
     "called": [],  # a hook of the command line
     "cell": [WORDS, OBJECT, 5.0, [1.0, 2.0], [1.0, 1.0, 0.0], [1.0, 1.0, np.nan], np.zeros((3, 3)), 1j],
+    "chi": [*UNREAL, np.nan, np.inf, None, 5.0, np.zeros((3, 3)), np.triu(np.ones((6, 6))), mbfast.Moduli(np.nan, 0.0)],
     "coherent": FLAG,
     "components": CHOICE,
     "coupling": [*FINITE, -1.0],
@@ -280,6 +295,7 @@ WRONG = {
     "ensembles": [None, WORDS, 5, {}, {"a": 5}, {5: lambda **_: SUPER}, {"a": lambda **_: 5}, OBJECT],
     "exclude": [None, WORDS, 5, [5], OBJECT, [None], ["quartz"]],
     "f": SAMPLES,
+    "figure": [None, WORDS, 5, OBJECT],
     "file": PATH,
     "form": CHOICE,
     "g": unless_none(SAMPLES),
@@ -304,6 +320,7 @@ WRONG = {
     "linear": FLAG,
     "longitudinal": SAMPLES,
     "macroscopic": CHOICE,
+    "measured": POSITIVE,
     "members": [*COUNT, 1, None],
     "method": CHOICE,
     "modulus": POSITIVE,
@@ -316,11 +333,13 @@ WRONG = {
     "offsets": DIRECTION,
     "omega": GRID,
     "omega_c": POSITIVE,
+    "others": [None, WORDS, 5, [5], OBJECT, [None]],
     "out": OUT,
     "path": PATH,
     "permittivity": POSITIVE,
     "polarization": [*CHOICE[:-1], None, [1.0, 2.0], np.nan],
     "power": NUMBER,
+    "predicted": POSITIVE,
     "progress": ["yes", 5, None, OBJECT],
     "psi": [WORDS, OBJECT, {"a": 1}, RAGGED, None, [True] * 4, ["1.0"] * 4, [1.0, 2.0], 5.0],
     "r": VECTORS,
@@ -339,6 +358,7 @@ WRONG = {
     "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], OBJECT],
     "size": ONE_POSITIVE,
     "min_tunnelling": [*ONE_POSITIVE, 1e-22],
+    "solver": CHOICE,
     "spacing": ONE_POSITIVE,
     "spectrum": [None, WORDS, 5, mbfast.Spectrum, OMEGA[:2]],
     "max_splitting": ONE_POSITIVE,
@@ -370,6 +390,7 @@ WRONG = {
     "superblock.ensembles.isotropic_two_level_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.gaussian_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.isotropic_stress(x)": [*NUMBER, -0.7],
+    "disordered_response(strain)": CHOICE,
     "isotropic_tensor(longitudinal)": FINITE,
     "isotropic_tensor(transverse)": FINITE,
     **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},
@@ -377,6 +398,7 @@ WRONG = {
     "volume": ONE_POSITIVE,
     "waves": ONE_POSITIVE,
     "wavevector": DIRECTION,
+    "plotting.style.save_figure(file)": [*PATH, "figure", "figure.gif", "figure.png.txt"],
     "x": FINITE,
     "y": FINITE,
 }

@@ -10,7 +10,7 @@ from materials import SILICA
 
 import mbfast
 from mbfast import units
-from mbfast.renormalization.terms import FORMS, DerivedTerms, RateForm
+from mbfast.renormalization.terms import FORMS, DerivedTerms, PointTerms, RateForm
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 
@@ -98,7 +98,7 @@ def test_small_steps_agree_with_solve_ivp():
     assert second < 5e-3 * np.abs(exact - initial).max()
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
 @pytest.mark.parametrize("n0", [2.0, 5.7])
 def test_two_flows_in_a_row_are_one(form, n0):
     options = {"n0": n0, "form": form}
@@ -163,7 +163,7 @@ def test_the_printed_flow_leaves_the_self_consistent_ratio():
         assert (np.diff(ratio) * (factor - 1) > 0).all()
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "total-strain"])
 def test_terms_add_up_and_one_step_is_the_sum_of_rates(form):
     given = spectrum(1.0)
     run = mbfast.flow(given, SILICA, start=1e-9, n0=4.0, form=form)
@@ -251,7 +251,7 @@ def test_ends_and_progress():
     )
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "total-strain"])
 def test_moving_the_cutoff_is_moving_the_nodes(form):
     moved = mbfast.flow(spectrum(1.0), SILICA, omega_c=[1e13, 1e14], form=form)
     for i, factor in enumerate((1e-2, 1e-1)):
@@ -289,7 +289,9 @@ def test_a_form_is_one_class_and_one_row(monkeypatch):
         assert np.array_equal(rates.interaction[a], 0.5 * of_derived.interaction[a])
     with pytest.raises(ValueError, match="n0 must be at most 100 in the halved form, got 101"):
         mbfast.flow(given, SILICA, form="halved", n0=101)
-    with pytest.raises(ValueError, match="form must be one of printed, derived, halved, got 'own'"):
+    with pytest.raises(
+        ValueError, match="form must be one of printed, derived, derived-points, total-strain, halved, got 'own'"
+    ):
         mbfast.absorption_rates(given, SILICA, 1e-9, 3.0, form="own")
 
 
@@ -313,10 +315,18 @@ def test_a_flow_of_no_steps():
         ({"start": 0.0}, ValueError, "start must be positive"),
         ({"n0": [2.0, 1.0]}, ValueError, "n0 must be above 1"),
         ({"n0": 1.0 + 1e-9}, ValueError, "n0 must let R be reached in 100000 steps"),
-        ({"n0": 1000.0, "form": "derived"}, ValueError, "n0 must be at most 512 in the derived form, got 1000"),
+        (
+            {"n0": 1000.0, "form": "derived-points"},
+            ValueError,
+            "n0 must be at most 512 in the derived-points form, got 1000",
+        ),
         ({"k_t": np.nan}, ValueError, r"k_t must be from 0 to 1e\+35"),
         ({"omega_c": -1.0}, ValueError, "omega_c must be positive"),
-        ({"form": "linear"}, ValueError, "form must be one of printed, derived, got 'linear'"),
+        (
+            {"form": "linear"},
+            ValueError,
+            "form must be one of printed, derived, derived-points, total-strain, got 'linear'",
+        ),
         ({"keep": "some"}, ValueError, "keep must be one of all, ends, got 'some'"),
         ({"n0": [2.0, 3.0], "start": [1e-9, 2e-9, 3e-9]}, ValueError, r"shapes must broadcast .* n0 \(2,\)"),
         ({"interaction": []}, ValueError, r"at least one flow is wanted, got arguments of shape \(0,\)"),
@@ -337,17 +347,44 @@ def test_temperature_below_zero():
 
 
 def test_sum_over_all_pairs_is_bounded():
-    # k L << 1 << k L N0: -dchi_t rho c_t^2/chi_t^2 = (5 + 4 alpha)/15, whatever the number of scales between
+    # of points: k L << 1 << k L N0: -dchi_t rho c_t^2/chi_t^2 = (5 + 4 alpha)/15
     def total(n, waves):
-        couplings = DerivedTerms.of(SILICA, n, 1.0, 1.0)
+        points = PointTerms.of(SILICA, n, 1.0, 1.0)
         omega = np.array([2 * np.pi * waves / (n * 1e-9) * 3800])
-        return -8.0 * float(couplings.phases(omega, 1e-9)[2][0]) * MODULI[1]
+        return -8.0 * float(points.phases(omega, 1e-9)[2][0]) * MODULI[1]
 
     few, many = total(96, 6.0), total(96, 12.0)
     # a surface effect as one over the number of waves; (k L)^2 ~ 0.6
     assert 2 * many - few == pytest.approx((5 + 4 * SILICA.alpha) / 15, rel=0.03)
-    # hierarchically, block centres for the blocks in them: all 40 scales of a factor 2, of one wave
-    couplings = DerivedTerms.of(SILICA, 2.0, 1.0, 1.0)
-    sizes = 1e-9 * 2.0 ** np.arange(40)
-    shares = -8.0 * couplings.phases(np.full(40, 3800 * 1e5), sizes)[2] * MODULI[1]
-    assert 0.1 < shares.sum() < 1.0  # printed: 40 ln 2 = 28
+    # printed: ln(R/L_1) = 28 of 40 scales of a factor 2
+    cubes = DerivedTerms.of(SILICA, 2.0, 1.0, 1.0)
+    shares = -8.0 * cubes.phases(np.full(40, 3800 * 1e5), 1e-9 * 2.0 ** np.arange(40))[2] * MODULI[1]
+    # the surface of the sample, of 1e8/2 pi waves
+    assert shares.sum() == pytest.approx((5 + 4 * SILICA.alpha) / 15, rel=1e-4)
+
+
+@pytest.mark.parametrize("kelvin", [0.0, 1.0])
+def test_linear_derived_flows_add_up_to_all_pairs_for_any_n0(kelvin):
+    given, start, stop = spectrum(kelvin), 5e-9, 10.0
+    options = {"form": "derived", "linear": True, "start": start, "stop": stop, "k_l": 0.3}
+    runs = [mbfast.flow(given, SILICA, n0=n0, **options) for n0 in (1.3, 2, 2.7, 3, 4, 8, 16, 64, stop / start)]
+    sums = np.array([[np.stack(term).sum(axis=1) for term in run.terms] for run in runs])  # (runs, 3, 2, n)
+    # rounding errors of up to 80 differences of functions that are of the order of one
+    assert (np.abs(sums - sums[0]) <= 1e-12 * np.abs(sums[0]).max(axis=-1, keepdims=True)).all()
+    # (3.7) as of all pairs, with k L_1 = 1e-3 and k R = 2e6; 8 <Lambda_iikl k_k k_l> is -8/3 (1 - alpha)/rho c_t^2
+    node = np.argmin(np.abs(NODES - 1e9))
+    thermal = -np.expm1(-units.HBAR * NODES / (units.K_B * kelvin)) if kelvin else 1.0
+    (l, t), alpha = of(given)[:, node], SILICA.alpha  # noqa: E741
+    real_l, real_t = mbfast.KramersKronigPlan(NODES, above="power")(thermal * of(given))[:, node]
+    mixed = t * real_l + real_t * l - 4.0 * t * real_t
+    along = 8 / 3 * (1 - alpha) * mixed + (8 / 3 - 16 / 5 * alpha) * 2.0 * t * real_t
+    across = (5 + 4 * alpha) / 15 * 2.0 * t * real_t
+    # the surface of the sample counts as some 4/kR, the blocks as (k L_1)^2
+    np.testing.assert_allclose(sums[0, 2, :, node], np.array([along, across]) / -MODULI[1], rtol=1e-4)
+
+
+def test_linear_flows_of_points_depend_on_n0():
+    runs = [mbfast.flow(spectrum(), SILICA, n0=n0, form="derived-points", linear=True) for n0 in (1.3, 2, 8)]
+    for place, least in ((0, 2.0), (2, 1.5)):  # (3.5) and, at 1e9 rad/s, (3.7)
+        sums = [run.terms[place].longitudinal[:, 76].sum() for run in runs]
+        assert max(sums) / min(sums) > least or min(sums) / max(sums) > least

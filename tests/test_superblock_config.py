@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from legible import assert_legible
 from materials import SILICA
 from typer.testing import CliRunner
 
@@ -94,7 +95,7 @@ def test_the_command_writes_arrays_and_figures(write, tmp_path):
     assert result.stdout.splitlines()[-1] == f"# 3 super blocks each, written to {tmp_path / 'new/out.npz'}"
     assert loaded.inputs["config"] == text
     drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert drawn == [f"{name}.{kind}" for name in ("blocks", "errors") for kind in ("png", "svg")]
+    assert drawn == [f"{name}.{kind}" for name in ("blocks", "errors") for kind in ("caption.txt", "pdf", "png", "svg")]
     again = read_super_block_config(tmp_path / "run.toml").run(threads=1)
     again.save(tmp_path / "again.npz")
     assert (tmp_path / "new/out.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
@@ -121,9 +122,13 @@ def test_figures_show_what_was_measured(write):
         assert len(bars) == 6
         assert np.array_equal(bars[3].lines[0].get_ydata(), errors(1).value[0, :, 1])
     errors, second = figures["blocks"].axes
-    assert np.array_equal(errors.containers[0].lines[0].get_ydata(), result.errors(0).value[:, -1, 0])
-    assert np.array_equal(second.containers[1].lines[0].get_ydata(), result.share("second").value[:, 1])
-    assert [label.get_text() for label in second.get_xticklabels()] == ["2x1x1\n2", "1x1x2\n2"]
+    assert np.array_equal(errors.containers[0].lines[0].get_xdata(), result.errors(0).value[:, -1, 0])
+    shares = second.containers[1].lines[0].get_xdata() / result.share("second").value[:, 1]
+    assert shares == pytest.approx(shares[0])
+    assert [label.get_text() for label in errors.get_yticklabels()] == ["2x1x1\n2 blocks", "1x1x2\n2 blocks"]
+    for figure in figures.values():
+        assert_legible(figure)
+        assert "a-SiO2 at T = 0.1 K, 3 super blocks" in plotting.caption_of(figure)
     with pytest.raises(TypeError, match="result must be Orders, got 5"):
         plotting.orders_figures(5)
 

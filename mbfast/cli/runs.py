@@ -30,7 +30,8 @@ def flow(
     """Renormalize the spectra of a material from blocks to a sample (4.1), as a TOML file says.
 
     Writes the arrays (.npz: omega, scales, Im chi~ and the terms by scale; mbfast.Flow.load reads it) and, if wanted,
-    the figures. Sections and keys are in the help of mbfast.files.flow.read_flow_config; the least is
+    the figures, as PNG, PDF and SVG with their captions (NAME.caption.txt). Sections and keys are in the help of
+    mbfast.files.flow.read_flow_config; the least is
 
     \b
     [material]
@@ -56,8 +57,7 @@ def flow(
     if images:
         from mbfast.plotting import flow_figures  # noqa: PLC0415
 
-        drawn = flow_figures(result)
-        outputs |= {file: rendered(drawn[name], file) for file, name in images.items()}
+        outputs |= rendered(flow_figures(result), images)
     write_files(outputs)
     shown = int(np.argmin(np.abs(np.log(result.omega / 1e7))))
     columns = result.scales, result.longitudinal[:, shown], result.transverse[:, shown], result.ratio[:, shown]
@@ -85,8 +85,9 @@ def superblock(
     """Measure what perturbation theory leaves of exact super blocks, over ensembles that a TOML file describes.
 
     Prints the error of orders 0, 0 and 1, 0 to 2 by coupling, for single super blocks, and the second order as
-    measured. Writes the arrays (.npz; mbfast.superblock.remainders.Orders.load reads it) and, if wanted, the figures.
-    Sections and keys are in the help of mbfast.files.superblock.read_super_block_config; the least is
+    measured. Writes the arrays (.npz; mbfast.superblock.remainders.Orders.load reads it) and, if wanted, the figures
+    with their captions. Sections and keys are in the help of mbfast.files.superblock.read_super_block_config; the
+    least is
 
     \b
     [material]
@@ -115,8 +116,7 @@ def superblock(
     if images:
         from mbfast.plotting import orders_figures  # noqa: PLC0415
 
-        drawn = orders_figures(result)
-        outputs |= {file: rendered(drawn[name], file) for file, name in images.items()}
+        outputs |= rendered(orders_figures(result), images)
     write_files(outputs)
     errors, second = [result.errors(order) for order in (0, 1, 2)], result.share("second")
     rows, lines = [], []

@@ -68,6 +68,9 @@ Susceptibilities
 - The real part follows from the imaginary part by the one-sided integral
   Re chi(omega) = (2/pi) P int_0^inf Omega Im chi(Omega)/(Omega^2 - omega^2) dOmega. The paper applies the same
   integral to Im chi~ and calls the result Re chi~ (4.3); a docstring says which of the two it means.
+- By which strain: that of a block is by the strain it meets, without its own field. That of a sample in the form
+  "derived" is by an external strain; in "total-strain" by the strain of the wave, in which velocity and attenuation are
+  measured, the external one and the field of all blocks.
 - An isotropic susceptibility has two moduli, chi_l and chi_t, with chi_ijkl as in (2.12). `mbfast.Moduli` holds both.
 
 >>> omega = np.geomspace(1e5, 1e15, 64)

@@ -1,9 +1,9 @@
-"""What one step of the renormalization does: the terms (3.5)-(3.7) as printed and as derived, one class a form."""
+"""What one step of the renormalization does: the terms (3.5)-(3.7), printed and derived, one class a form."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
 
@@ -14,13 +14,14 @@ from mbfast import units
 from mbfast._core.validate import LARGEST, FloatArray, one_number, require_choice
 from mbfast._core.voigt import POLARIZATIONS
 from mbfast.kernels import displacements
-from mbfast.pairs.angular import angular_coefficients
+from mbfast.pairs.angular import LATTICE_SIXTH, angular_coefficients, cube_coefficients
 from mbfast.pairs.averages import cube_pairs
 from mbfast.pairs.interactions import StressInteraction, check_stress
+from mbfast.pairs.phases import cube_phases
 from mbfast.spectra.grid import FrequencyGrid
 from mbfast.spectra.spectrum import Spectrum
 
-RateForm: TypeAlias = Literal["printed", "derived"]
+RateForm: TypeAlias = Literal["printed", "derived", "derived-points", "total-strain"]
 Size: TypeAlias = FloatArray | float
 
 
@@ -110,6 +111,10 @@ class Terms(ABC):
     def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
         """Return the term (3.7), shape (2, ..., m)."""
 
+    def following(self) -> Self:
+        """Return the terms of the steps after the first."""
+        return self
+
     @cached_property
     def moduli(self) -> FloatArray:
         """The moduli rho c_a^2 (Pa), shape (2, 1)."""
@@ -176,22 +181,73 @@ class PrintedTerms(Terms):
 
 
 class DerivedTerms(Terms):
-    """What follows from the Hamiltonian: sums over the pairs of a cube's blocks."""
+    """What follows from the Hamiltonian, for blocks that are cubes: differences of functions of the scale.
+
+    A pair of points is counted in the step whose super block is the first to hold both, so that steps from L_1 to R
+    add up to the same for every N0, whole or not; see `absorption_rates`.
+    """
 
     name = "derived"
-    largest_side = 512.0  # blocks along a side whose pairs are listed
     responding = mixed = True
     scale = 1.0 / 32.0
 
+    @staticmethod
+    def sums(n0: float, reduced: FloatArray) -> FloatArray:
+        """Return sums over pairs, per block, of j_2(kx) and j_4(kx) times (L/x)^3, (2, ...), at kL = `reduced`."""
+        return cube_phases(n0 * reduced) - cube_phases(reduced)
+
     @cached_property
-    def cube(self) -> tuple[FloatArray, FloatArray]:
-        """Distances between blocks and how many ordered pairs have them: see `cube_pairs`."""
-        return cube_pairs(self.n0)
+    def pairs(self) -> float:
+        """S_6 of an infinite lattice, less what is left to the steps that follow: that of larger blocks, as L^-3."""
+        return -LATTICE_SIXTH * math.expm1(-3.0 * math.log(self.n0))
+
+    @property
+    def brackets(self) -> FloatArray:
+        """Those of `cube_coefficients`, per S_6."""
+        return np.array([cube_coefficients(self.interaction.form, name) for name in POLARIZATIONS]) / LATTICE_SIXTH
+
+    @property
+    def dipoles(self) -> tuple[float, float]:
+        """Those of `cube_coefficients`, per S_6."""
+        l, t = (cube_coefficients("dipole", name)[0][0] / LATTICE_SIXTH for name in POLARIZATIONS)  # noqa: E741
+        return l / (16.0 * math.pi**3), t / (16.0 * math.pi**3)
+
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
+        """Return the term (3.7), shape (2, ..., m), of the stresses that the strain of a wave induces."""
+        (l, t), (real_l, real_t) = given.chi, given.real  # noqa: E741
+        along, mixed, across = self.phases(omega, size)
+        of_l = 16.0 * along * t * real_t + 8.0 * mixed * (t * real_l + real_t * l - 4.0 * t * real_t)
+        return np.stack(np.broadcast_arrays(of_l, 16.0 * across * t * real_t))
+
+    def phases(self, omega: FloatArray, size: Size) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return N^-1 sum L^3 Lambda cos(k.x) (1/Pa), averaged over directions of k: see `contracted`."""
+        shape = np.broadcast_shapes(omega.shape, np.shape(size))
+        velocities = self.interaction.c_l, self.interaction.c_t
+        reduced = np.broadcast_to(np.multiply.outer(np.reciprocal(velocities), omega * size), (2, *shape))
+        sums = self.interaction.prefactor * self.sums(self.n0, reduced)
+        return contracted(self.interaction.coefficients, sums[:, 0], sums[:, 1])
+
+
+class PointTerms(DerivedTerms):
+    """What follows from the Hamiltonian for blocks that are points at their centres: sums over the pairs of a cube.
+
+    What steps add up to depends on N0: close pairs on both sides of a super block's face are points far apart later.
+    """
+
+    name = "derived-points"
+    largest_side = 512.0  # blocks along a side whose pairs are listed
+
+    @staticmethod
+    def sums(n0: float, reduced: FloatArray) -> FloatArray:
+        """Return sums over pairs, per block, of j_2(kx) and j_4(kx) times (L/x)^3, (2, ...), at kL = `reduced`."""
+        out = np.empty((2, reduced.size))
+        displacements.isotropic_phase(*cube_pairs(n0), np.ascontiguousarray(reduced).ravel(), out)
+        return out.reshape(2, *reduced.shape)
 
     @cached_property
     def pairs(self) -> float:
         """S_6 of a cube of side N0."""
-        distances, weights = self.cube
+        distances, weights = cube_pairs(self.n0)
         return float(np.sum(weights * distances**-6.0))
 
     @property
@@ -206,27 +262,41 @@ class DerivedTerms(Terms):
         l, t = (angular_coefficients("dipole", name, moment_change="gradient")[0][0] for name in POLARIZATIONS)  # noqa: E741
         return float(l) / (16.0 * math.pi**3), float(t) / (16.0 * math.pi**3)
 
-    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
-        """Return the term (3.7), shape (2, ..., m), of the stresses that the strain of a wave induces."""
-        (l, t), (real_l, real_t) = given.chi, given.real  # noqa: E741
-        along, mixed, across = self.phases(omega, size)
-        of_l = 16.0 * along * t * real_t + 8.0 * mixed * (t * real_l + real_t * l - 4.0 * t * real_t)
-        return np.stack(np.broadcast_arrays(of_l, 16.0 * across * t * real_t))
 
-    def phases(self, omega: FloatArray, size: Size) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return N^-1 sum L^3 Lambda cos(k.x) (1/Pa), averaged over directions of k: see `contracted`."""
-        shape = np.broadcast_shapes(omega.shape, np.shape(size))
-        sums = []
-        for velocity in (self.interaction.c_l, self.interaction.c_t):
-            reduced = np.ascontiguousarray(np.broadcast_to(omega * size / velocity, shape)).ravel()
-            sums.append(np.empty((2, reduced.size)))
-            displacements.isotropic_phase(*self.cube, reduced, sums[-1])
-        of_l, of_t = (self.interaction.prefactor * part.reshape(2, *shape) for part in sums)
-        return contracted(self.interaction.coefficients, of_l, of_t)
+@dataclass(frozen=True)
+class TotalStrainTerms(DerivedTerms):
+    """The derived terms for the strain of the wave, the field of all blocks in it, in place of an external strain.
+
+    In a wave of strain e all blocks have the stress tau = chi e, and a block meets e without its own field: e + P tau
+    in waves longer than the block, with P of `TensorInteraction.local_strain`. A super block answers to the strain of
+    the wave as its blocks do, because what they do to each other is in that strain: the term comes once.
+    """
+
+    name = "total-strain"
+
+    converts: bool = True  # from the strain that a block meets to that of the wave
+
+    def following(self) -> Self:
+        """Return the terms of steps between blocks that already answer to the strain of the wave."""
+        return replace(self, converts=False)
+
+    @staticmethod
+    def sums(n0: float, reduced: FloatArray) -> FloatArray:  # noqa: ARG004
+        """Return those over the pairs of points in one block, which is not in its own field, (2, ...)."""
+        return -cube_phases(reduced)
+
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
+        """Return the local field in the place of (3.7), shape (2, ..., m): chi P chi, less the phases in a block."""
+        if not self.converts:
+            return np.zeros_like(given.chi * given.real)
+        of_k, of_g = self.interaction.local_strain
+        (chi_k, chi_g), (real_k, real_g) = ((3.0 * l - 4.0 * t, 2.0 * t) for l, t in (given.chi, given.real))  # noqa: E741
+        compression, shear = 2.0 * of_k * chi_k * real_k, 2.0 * of_g * chi_g * real_g
+        return np.stack([(compression + 2.0 * shear) / 3.0, 0.5 * shear]) + super().relevant(omega, size, given)
 
 
 # the forms there are: everything else asks the class
-FORMS: dict[str, type[Terms]] = {kind.name: kind for kind in (PrintedTerms, DerivedTerms)}
+FORMS: dict[str, type[Terms]] = {kind.name: kind for kind in (PrintedTerms, DerivedTerms, PointTerms, TotalStrainTerms)}
 
 
 def terms_of(form: str) -> type[Terms]:

@@ -42,6 +42,7 @@ True
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -160,8 +161,10 @@ def measure_orders(
     shape = (len(drawn), count)
     arrays = {name: np.stack([parts[name] for parts in found]) for name in ("exact", *PARTS)}
     wave = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
+    law: Any = systems[0].interaction
     inputs = {
         "version": mbfast.__version__, "block_volume": box, "members": count, "wavevector": wave.tolist(),
+        "interaction": dataclasses.asdict(law) if hasattr(law, "__dataclass_fields__") else repr(law),
         "super_blocks": {name: repr(group[0]) for name, group in drawn.items()},
     }  # fmt: skip
     return Orders(
