@@ -86,7 +86,7 @@ def test_figures_of_the_audit_show_what_is_computed():
         mbfast.lattice_sum(mbfast.BlockLattice((16, 16, 16), 1.0), 6)
         / mbfast.lattice_sum(mbfast.BlockLattice((2, 2, 2), 1.0), 6)
     )
-    assert "pairs" in cubes.get_label()
+    assert cubes.get_label().startswith("cubes: ")
     lengths = plotting.cutoff_figure(glasses).axes[0].lines
     assert lengths[0].get_xdata()[0] == pytest.approx(0.5648, abs=1e-4)
     assert all(line.get_xdata()[0] < 1 for line in lengths[:4])
