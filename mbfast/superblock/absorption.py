@@ -9,8 +9,8 @@ The wave and its opposite
     It is the mean of what is gained from the wave and from its opposite, of strain -E: the part that is even in the
     wave. A typical state is no level: what it gains has a part that is linear in the wave, whose mean over r is zero,
     but which is much larger than what is absorbed of a weak wave; in the mean of both it is absent. Of the thermal
-    average what is odd in the wave is of the third order, depends on the phase of the carrier, and is of waves of
-    several periods nothing but what is beyond all powers. `SuperBlock.evolve` has it, if it is wanted.
+    average what is odd in the wave is of the third order, depends on the phase of the carrier, and vanishes faster than
+    any power where the envelope takes many periods to rise and to fall. `SuperBlock.evolve` has it, if it is wanted.
 Second order
     `linear_absorption` is the golden rule for the very wave, from all levels: with (3.2) for the wave, the probability
     that level m has become n is
@@ -143,8 +143,8 @@ def absorption(
         no whole number; if rng is no Generator, or None where random vectors are needed.
     ValueError
         If wave is not of the kind that the blocks interact by; temperature is negative; method is unknown, "ground"
-        above or "typical" at a temperature of zero; rtol is out of its range; vectors is below 2 or threads below 1; if
-        there are more than 16 ground states at a temperature of zero.
+        above or "typical" at a temperature of zero; rtol is out of its range, or too small for so long a wave; vectors
+        is below 2 or threads below 1; if there are more than 16 ground states at a temperature of zero.
     MemoryError
         If the states do not fit into memory; the message has the numbers.
 
@@ -232,6 +232,7 @@ class _Run:
         """Return what states gain in a wave, from H less what each of them has before."""
         psi = np.ascontiguousarray(states, dtype=np.complex128).reshape(self._system.dimension, -1)
         propagator = Propagator(self._system, wave, psi.reshape(-1), self._rtol, self._threads)
+        propagator.require_accuracy(float(np.ptp(wave.window)))
         norm, operator = propagator.norm, propagator.operator
         interval, product = propagator.interval, np.empty_like(psi)
         operator.apply(psi, product)
