@@ -382,6 +382,13 @@ def test_arguments_that_do_not_go_together():
         made.evolve([np.nan, 0, 0, 0], 1.0)
 
 
+def test_an_rtol_below_rounding_errors_is_refused(monkeypatch):
+    made = wells(1, 2)
+    monkeypatch.setattr(evolution, "_ROUNDING", 1e-19)
+    with pytest.raises(ValueError, match="rtol must be larger: rounding errors of a step are above it, got 1e-12"):
+        made.evolve(states(1, 4), TIME, wave=sine(made, 1e-6), rtol=1e-12)
+
+
 def test_waves_are_read_only_and_have_an_opposite():
     wave = StrainWave(1e-6 * np.diag([1.0, 2.0, 3.0]), 1.0, 2.0, envelope="sine", rise=0.5, wavevector=[1.0, 0, 0])
     with pytest.raises(ValueError, match="read-only"):

@@ -69,6 +69,7 @@ _PARTS = (1, 2, 3)
 # of the results of so many parts: what removes errors of powers 4 and 6, and what removes those of power 4
 _EIGHTH, _SIXTH = (1.0 / 336.0, -32.0 / 105.0, 729.0 / 560.0), (0.0, -16.0 / 65.0, 81.0 / 65.0)
 _TURN = 2.0 * math.pi  # of a block in a step at most: beyond, differences of results say little about their errors
+_SHORTEST = 1e-5  # of the longest step: the error of a shorter one is rounding
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 3.0  # of the next step
 
 
@@ -152,9 +153,9 @@ class Propagator:
             h = left if whole else min(self._step, 0.5 * left)
             allowed = max(self._rate * h, _ROUNDING)
             result, error = self._extrapolated(drive, psi, t, math.copysign(h, end - begin), 1e-2 / _SUMS * allowed)
-            if not math.isfinite(error):
-                raise ArithmeticError("states in the wave are beyond the range of doubles")
             accepted = error <= allowed
+            if not accepted and h < _SHORTEST * self._longest:
+                raise ValueError(f"rtol must be larger: rounding errors of a step are above it, got {self._rtol:g}")
             if accepted:
                 psi, t = result, end if whole else t + math.copysign(h, end - begin)
                 self.error, self.steps = self.error + max(error, _ROUNDING), self.steps + 1
@@ -231,7 +232,7 @@ def evolve(
         is no StrainWave; threads is no whole number.
     ValueError
         If psi or times has another shape or is not finite; wave is not of the kind that the blocks interact by; rtol is
-        out of its range, or below the rounding errors of phases after so long a time; threads is below 1.
+        out of its range, or below the rounding errors of steps, or of phases after so long a time; threads is below 1.
     MemoryError
         If the states do not fit into memory; the message has the numbers.
     ArithmeticError
