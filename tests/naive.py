@@ -5,6 +5,7 @@ import math
 
 import mpmath
 import numpy as np
+import scipy.integrate
 import scipy.linalg
 from scipy.special import erfc, spherical_jn
 
@@ -613,6 +614,36 @@ def free_energy(hamiltonian, kt):
     """-kT ln Tr exp(-H/kT)."""
     levels = np.linalg.eigvalsh(hamiltonian)
     return levels[0] - kt * np.log(np.exp(-(levels - levels[0]) / kt).sum())
+
+
+def in_a_wave(hamiltonian, wave, envelope, omega, psi, times, hbar):
+    """States (n, D) of H + f(t) (W e^-iwt + h.c.) at increasing times, from psi at the first, by SciPy's solver."""
+
+    def slope(t, y):
+        carried = np.exp(-1j * omega * t) * wave
+        return (hamiltonian + envelope(t) * (carried + carried.conj().T)) @ y / (1j * hbar)
+
+    span, psi = (times[0], times[-1]), np.asarray(psi, complex)
+    done = scipy.integrate.solve_ivp(slope, span, psi, "DOP853", times, rtol=1e-12, atol=1e-13)
+    return done.y.T
+
+
+def golden_rule(hamiltonian, wave, envelope, omega, temperature, corners, hbar, k_b):
+    """Energy that W e^-iwt + h.c. times an envelope, smooth between times, leaves to second order: by quadrature."""
+    energies, states = np.linalg.eigh(hamiltonian)
+    energies = energies - energies[0]
+    p = np.exp(-energies / (k_b * temperature)) if temperature else 1.0 * (energies == 0.0)
+    w = states.conj().T @ wave @ states
+    x, weights = np.polynomial.legendre.leggauss(80)
+    t = np.concatenate([a + 0.5 * (b - a) * (1.0 + x) for a, b in itertools.pairwise(corners)])
+    weights = np.concatenate([0.5 * (b - a) * weights for a, b in itertools.pairwise(corners)])
+    total = 0.0
+    for m, n in itertools.product(range(len(p)), repeat=2):
+        driven = w[n, m] * np.exp(-1j * omega * t) + w[m, n].conj() * np.exp(1j * omega * t)
+        gap = energies[n] - energies[m]
+        amplitude = np.sum(weights * envelope(t) * driven * np.exp(1j * gap * t / hbar)) / hbar
+        total += p[m] / p.sum() * gap * abs(amplitude) ** 2
+    return total
 
 
 def cube_phase(order, q, nodes):

@@ -18,7 +18,10 @@ from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
 from mbfast.superblock import ensembles
 from mbfast.superblock import planning as super_block_planning
+from mbfast.superblock.absorption import absorption, linear_absorption
 from mbfast.superblock.clusters import second_order
+from mbfast.superblock.drive import StrainWave
+from mbfast.superblock.evolution import evolve
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.superblock.orders import measure_orders
 from mbfast.superblock.perturbation import first_order
@@ -45,6 +48,8 @@ RESPONSE = {
     "super_block": SUPER, "omega": OMEGA, "temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "lanczos",
     "rng": RNG, "vectors": 2,
 }  # fmt: skip
+EVOLUTION = {"super_block": SUPER, "psi": np.ones(4), "times": [0.0, 1e-11]}
+DRIVEN = {"super_block": SUPER, "wave": StrainWave([1e5, 0.0, 0.0], 1e10, 1e-11), "temperature": 1.0}
 
 SUM = {"interaction": DIPOLES, "blocks": POINTS, "moments": MOMENTS}
 NODES = {"omega": OMEGA}
@@ -130,6 +135,9 @@ CALLS = {
         first_order, {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-25},
     ),
     "superblock.response.susceptibility": (susceptibility, RESPONSE),
+    "superblock.evolution.evolve": (evolve, EVOLUTION),
+    "superblock.absorption.absorption": (absorption, DRIVEN),
+    "superblock.absorption.linear_absorption": (linear_absorption, DRIVEN),
     "superblock.ensembles.gaussian_blocks": (
         ensembles.gaussian_blocks, {"n": 1, "n_levels": 3, "spread": 1e-24, "size": 1e-19, "rng": RNG},
     ),
@@ -189,6 +197,9 @@ CALLS = {
     "SuperBlock.energies": (SUPER.energies, {}),
     "SuperBlock.hamiltonian": (SUPER.hamiltonian, {}),
     "SuperBlock.susceptibility": (mbfast.SuperBlock.susceptibility, RESPONSE),
+    "SuperBlock.evolve": (mbfast.SuperBlock.evolve, EVOLUTION),
+    "SuperBlock.absorption": (mbfast.SuperBlock.absorption, DRIVEN),
+    "SuperBlock.linear_absorption": (mbfast.SuperBlock.linear_absorption, DRIVEN),
     "SuperBlock.stress": (SUPER.stress, {"psi": np.ones(4)}),
     "TwoLevelSystem.hamiltonian": (SYSTEM.hamiltonian, {}),
     "TwoLevelSystem.coupling": (SYSTEM.coupling, {"polarization": "transverse"}),
@@ -373,6 +384,7 @@ WRONG = {
     "temperature": [*FINITE, -1.0, [1.0, -1.0]],
     "tensor": [*FINITE, np.zeros((6, 5)), 5.0],
     "threads": COUNT,
+    "times": [*FINITE, [[1.0]]],
     "transverse": SAMPLES,
     "tunnelling": NUMBER,
     "tunnelling_l": POSITIVE,
@@ -388,6 +400,7 @@ WRONG = {
     "superblock.kubo.exact_susceptibility(coupling)": NUMBER,
     "superblock.planning.predict(levels)": [*unless_none(COUNT), 1, None],
     "superblock.ensembles.isotropic_two_level_blocks(x)": [*NUMBER, -0.7],
+    **{f"{name}(start)": NUMBER for name in ("superblock.evolution.evolve", "SuperBlock.evolve")},
     "superblock.ensembles.gaussian_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.isotropic_stress(x)": [*NUMBER, -0.7],
     "disordered_response(strain)": CHOICE,
@@ -396,6 +409,7 @@ WRONG = {
     **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},
     "vectors": [*COUNT, 1, None],
     "volume": ONE_POSITIVE,
+    "wave": [WORDS, 5, StrainWave, OBJECT, DRIVEN["wave"].window, StrainWave(np.zeros(6), 1.0, 1.0)],
     "waves": ONE_POSITIVE,
     "wavevector": DIRECTION,
     "plotting.style.save_figure(file)": [*PATH, "figure", "figure.gif", "figure.png.txt"],

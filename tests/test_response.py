@@ -230,7 +230,7 @@ def test_error_bars_cover_the_truth_as_often_as_they_say():
     for name, truth in wanted.items():
         values, norms = np.array([part[name][0] for part in parts]), np.array([sample.norm for sample in samples])
         groups = [slice(n * i, n * (i + 1)) for i in range(200)]
-        means, errors = np.array([response._jackknife(values[group], norms[group]) for group in groups]).swapaxes(0, 1)
+        means, errors = np.array([response.jackknife(values[group], norms[group]) for group in groups]).swapaxes(0, 1)
         for bars in (1.0, 2.0):
             covered = np.mean(np.abs(means - truth) < bars * errors, axis=0)
             expected = 1.0 - 2.0 * scipy.stats.t.sf(bars, n - 1)

@@ -2,9 +2,10 @@
 
 The promise of rtol
 -------------------
-`rtol` belongs to pair sums. It bounds the error of any component of the field at any block, relative to the largest
-field, and takes values from 1e-12 to 0.01. A value that cannot be reached is refused with a ValueError; mbfast never
-warns and returns less. Tests compare fields with a plain sum over pairs for `rtol` from 1e-3 to 1e-12.
+`rtol` belongs to pair sums; states of super blocks in time have one of their own: see `mbfast.superblock.evolution`. It
+bounds the error of any component of the field at any block, relative to the largest field, and takes values from 1e-12
+to 0.01. A value that cannot be reached is refused with a ValueError; mbfast never warns and returns less. Tests compare
+fields with a plain sum over pairs for `rtol` from 1e-3 to 1e-12.
 
 >>> import mbfast, numpy as np
 >>> silica = mbfast.StressInteraction(density=2200, c_l=5800, c_t=3800)

@@ -46,10 +46,13 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
   `test_a_strain_moves_positions_and_couples_to_stresses`, `test_moments_that_follow_a_strain`; claims
 - *Section III: absorption*
 - **3.1** The absorption of one block. `mbfast.absorption_rates`, `test_one_block_absorbs_as_the_golden_rule_says`,
-  `test_printed_terms_of_constant_spectra`
-- **3.2** Levels and states to first order in the interaction.
-  `test_levels_and_states_to_first_order_in_the_interaction`, `test_levels_of_equal_blocks_shift_to_first_order`; claims
-- **3.3** The absorption of a super block by its own levels. `test_energy_taken_up_by_coupled_blocks`
+  `test_a_long_pulse_is_absorbed_as_3_1_says`, `test_printed_terms_of_constant_spectra`
+- **3.2** Levels and states to first order in the interaction; of a wave, states in time. `mbfast.SuperBlock.evolve`,
+  `test_levels_and_states_to_first_order_in_the_interaction`,
+  `test_a_driven_state_is_that_of_first_order_in_the_wave`, `test_levels_of_equal_blocks_shift_to_first_order`; claims
+- **3.3** The absorption of a super block by its own levels. `mbfast.SuperBlock.absorption`,
+  `mbfast.SuperBlock.linear_absorption`, `test_energy_taken_up_by_coupled_blocks`,
+  `test_saturation_against_scipy`, `test_a_weak_wave_is_absorbed_as_the_golden_rule_says`
 - **3.4** The first term: N0³ times one block. `mbfast.absorption_rates`,
   `test_uncoupled_blocks_absorb_as_so_many_single_ones`; claims
 - **3.5** The second term, by changed couplings: brackets in α and x, and ln N0 for the sum over pairs.

@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     [
-        *("block", "clusters", "coupled", "ensembles", "hamiltonian", "kubo", "orders", "perturbation", "planning"),
-        *("remainders", "response"),
+        *("absorption", "block", "clusters", "coupled", "drive", "ensembles", "evolution", "hamiltonian", "kubo"),
+        *("orders", "perturbation", "planning", "remainders", "response"),
     ],
 )

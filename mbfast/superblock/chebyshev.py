@@ -1,4 +1,4 @@
-"""Chebyshev polynomials of H: functions of H on a vector, their quadrature, and typical thermal states.
+"""Chebyshev polynomials of H: functions of H on a vector, their quadrature, thermal states, evolution in time.
 
 A line of width w in a spectrum of half width a needs polynomials up to the degree of about 5 a/w, whatever the levels
 are. With fewer, the Jackson kernel makes a line of every level, nearly a Gaussian of standard deviation pi a/n in the
@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.special import ive
+from scipy.special import ive, jv
 
+from mbfast import units
 from mbfast._core.validate import FloatArray
 from mbfast.superblock.lanczos import Bounds, Operator, Vector
+
+OUTSIDE = "there are levels outside of the interval that was found: polynomials diverge"
 
 
 class Chebyshev:
@@ -61,7 +64,7 @@ class Chebyshev:
 
     def _levels(self, n: int) -> FloatArray:
         if max(map(abs, self._moments)) > 1.01 * self._moments[0]:
-            raise ArithmeticError("there are levels outside of the interval that was found: polynomials diverge")
+            raise ArithmeticError(OUTSIDE)
         x: FloatArray = np.cos(np.pi * (np.arange(n) + 0.5) / n)
         return self._interval.center + self._interval.half * x
 
@@ -101,4 +104,31 @@ def thermal_state(operator: Operator, state: Vector, rate: float, interval: Boun
     result = np.zeros_like(state)
     for coefficient, t in zip(coefficients, terms, strict=False):
         operator.step(1.0, result, coefficient, t, 0.0, t)
+    return result
+
+
+def evolved(operator: Operator, state: Vector, time: float, interval: Bounds, tolerance: float) -> Vector:
+    r"""Return exp(-i H t/hbar)|state>, complex, for a time t (s) of any sign.
+
+    With H = c + a x and z = a t/hbar it is the phase exp(-i c t/hbar) times the sum of (2 - delta_n0) (-i)^n J_n(z)
+    T_n(x) (H. Tal-Ezer and R. Kosloff, J. Chem. Phys. 81, 3967 (1984)). Terms are left out that are together below
+    the tolerance times the norm of the state. Even ones have real coefficients and odd ones imaginary: both are summed
+    up apart, so that a real state of a real H needs but real vectors.
+    """
+    z = abs(time) * interval.half / units.HBAR
+    # beyond, J_n(z) is below 1e-17: it falls as the Airy function of (n - z) (2/z)^(1/3)
+    orders = np.arange(int(z + 12.0 * z ** (1.0 / 3.0)) + 40)
+    sizes = 2.0 * jv(orders, z)
+    sizes[0] *= 0.5
+    left_out = np.cumsum(np.abs(sizes[::-1]))[::-1]  # with the term itself
+    n = max(2, int(np.count_nonzero(left_out > tolerance)))
+    parts = [np.zeros_like(state), np.zeros_like(state)]
+    for order, t in enumerate(Chebyshev(operator, state, n, interval)):
+        operator.step(1.0, parts[order % 2], -sizes[order] if order % 4 > 1 else sizes[order], t, 0.0, t)
+    even, odd = parts
+    result = even.astype(np.complex128, copy=False)
+    result -= (1j if time >= 0.0 else -1j) * odd
+    result *= np.exp(-1j * (interval.center * time / units.HBAR))
+    if not abs(operator.dot(result, result) / operator.dot(state, state) - 1.0) < 1e-6 + 3.0 * tolerance:
+        raise ArithmeticError(OUTSIDE)
     return result

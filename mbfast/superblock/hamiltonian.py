@@ -16,9 +16,11 @@ from mbfast._core.validate import FloatArray, check_out, plain_array, whole_numb
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import Boundary, Macroscopic
+from mbfast.superblock.absorption import absorption, linear_absorption
 from mbfast.superblock.block import Block
 from mbfast.superblock.coupled import CoupledBlocks
 from mbfast.superblock.couplings import MomentChange
+from mbfast.superblock.evolution import evolve
 from mbfast.superblock.lanczos import Operator
 from mbfast.superblock.lowest import lowest_levels, vectors_needed
 from mbfast.superblock.response import susceptibility, waves
@@ -108,6 +110,7 @@ class SuperBlock(CoupledBlocks):
     """
 
     susceptibility = susceptibility
+    evolve, absorption, linear_absorption = evolve, absorption, linear_absorption
 
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, levels: Block | Sequence[Block], *,

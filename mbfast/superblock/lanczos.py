@@ -60,10 +60,12 @@ class Operator(NamedTuple):
 
     @classmethod
     def of(cls, system: SuperBlock, threads: int) -> Operator:
-        """Return the Hamiltonian of a super block."""
-        return cls(
-            lambda psi, out: system.apply(psi, out=out, threads=threads), system.dimension, system.dtype, threads
-        )
+        """Return the Hamiltonian of a super block, for a state or for several that lie side by side, (D k,)."""
+
+        def apply(psi: Vector, out: Vector) -> None:
+            system.apply(psi.reshape(system.dimension, -1), out=out.reshape(system.dimension, -1), threads=threads)
+
+        return cls(apply, system.dimension, system.dtype, threads)
 
     def step(self, a: float, w: Vector, b: float, x: Vector, c: float, y: Vector) -> tuple[float, float]:
         """Make w the sum a w + b x + c y; return the real parts of <w|w> and <x|w>."""

@@ -290,7 +290,7 @@ def susceptibility(
     norms = np.array([sample.norm for sample in samples])
     values = {}
     for name in parts[0]:
-        mean, error = _jackknife(np.array([part[name] for part in parts]), norms)
+        mean, error = jackknife(np.array([part[name] for part in parts]), norms)
         if name == "real" and reduced:
             mean[:, frequencies == 0.0] = -np.inf
         for key, value in ((name, mean), (f"{name}_error", error)):
@@ -401,7 +401,7 @@ class _Finish:
         return float(np.abs(both[1] - both[0]).max() / largest) if largest else 0.0
 
 
-def _jackknife(sums: FloatArray, norms: FloatArray) -> tuple[FloatArray, FloatArray]:
+def jackknife(sums: FloatArray, norms: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the sum (...) of sums (n, ...) over that of norms (n,), and its standard error.
 
     Both from what it is without one of them each: the first also loses its bias of order 1/n.

@@ -131,6 +131,15 @@ def _applied(operator: BlockSum, psi: Vector, out: Vector | None = None, *, thre
     return result
 
 
+def occupations(energies: FloatArray, temperature: float) -> FloatArray:
+    """Return the populations of levels that increase from zero; ground states share theirs."""
+    ratio = thermal_ratio(energies / units.HBAR, np.array(temperature))
+    ratio[energies <= SAME * energies[-1]] = 0.0  # the ground states
+    populations: FloatArray = np.exp(-ratio)
+    populations /= populations.sum()
+    return populations
+
+
 def exact(task: Task) -> Sample:
     """Return the lines between all levels that are populated and all others."""
     from scipy.linalg import eigh  # noqa: PLC0415
@@ -143,10 +152,7 @@ def exact(task: Task) -> Sample:
     )
     energies, states = eigh(task.system.dense(threads=task.threads), overwrite_a=True, check_finite=False, driver="evd")
     energies -= energies[0]
-    ratio = thermal_ratio(energies / units.HBAR, np.array(task.temperature))
-    ratio[energies <= SAME * energies[-1]] = 0.0  # the ground states
-    populations = np.exp(-ratio)
-    populations /= populations.sum()
+    populations = occupations(energies, task.temperature)
     rows = np.flatnonzero(populations)  # of increasing levels: the first ones
     bras, lines = states[:, rows].conj().T, task.lines(0.5 * energies[-1])
     spread, mean = np.zeros(len(task.combinations)), np.zeros((len(task.combinations), len(task.waves)))
@@ -217,13 +223,22 @@ def ground(task: Task, by: Plan) -> Sample:
     return Sample(lines, shorter)
 
 
+def typical_state(
+    operator: Operator, interval: Bounds, temperature: float, rng: np.random.Generator
+) -> tuple[Vector, float]:
+    """Return exp(-beta (H - E)/2)|r> of a random vector, E being the lower end of the interval, and its square."""
+    start = random_vector(rng, operator.dimension, operator.dtype)
+    state = thermal_state(operator, start, 0.5 / (units.K_B * temperature), interval)
+    norm = operator.dot(state, state)
+    if norm < _SMALLEST * operator.dimension:
+        raise ValueError(f"temperature must be 0, or above {temperature:g} K: nothing is left of a random vector")
+    return state, norm
+
+
 def thermal(task: Task, by: Plan, rng: np.random.Generator) -> Sample:
     """Return the lines from one typical thermal state, by recursions from it and from each operator on it."""
     dimension, dtype = task.system.dimension, task.system.dtype
-    state = thermal_state(by.operator, random_vector(rng, dimension, dtype), 0.5 * task.beta, by.interval)
-    norm = by.operator.dot(state, state)
-    if norm < _SMALLEST * dimension:
-        raise ValueError(f"temperature must be 0, or above {task.temperature:g} K: nothing is left of a random vector")
+    state, norm = typical_state(by.operator, by.interval, task.temperature, rng)
     chain, bras = by.start(state), np.empty((by.steps, dimension), _single(dtype))
     for number, vector in enumerate(chain):
         np.conjugate(vector, out=bras[number], casting="same_kind")

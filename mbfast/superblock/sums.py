@@ -7,6 +7,7 @@ butterflies, of others by the sparse matrix on the blocks of a sweep, whose numb
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import math
@@ -213,6 +214,19 @@ class BlockSum(ReadOnly):
     def _parts(self) -> int:
         """Real numbers of an element of a state as sweeps see them."""
         return 1 if self.is_real else 2
+
+    def shifted(self, added: FloatArray) -> BlockSum:
+        """Return the sum with a vector, (D,), added to its diagonal; what is beside it is shared."""
+        result = copy.copy(self)
+        result.__dict__["diagonal"] = self.diagonal + added
+        result.__dict__["_alone"] = self._alone + added if self._products else result.diagonal
+        result.__dict__["_sweeps"] = self._sweeps
+        return result
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether nothing is beside the diagonal."""
+        return not self._terms and not self._products
 
     def apply(self, x: NDArray[Any], out: NDArray[Any], threads: int) -> None:
         """Fill out, (D, k) as x is, with the sum times x; both of the same type, complex if the sum is."""

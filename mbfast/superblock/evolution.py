@@ -1,0 +1,284 @@
+r"""States of a super block in time, in peace and in a strain wave of any strength.
+
+In peace
+    exp(-i H t/hbar)|psi> is a sum of Chebyshev polynomials whose coefficients are Bessel functions of z = a t/hbar, a
+    being half the width of the spectrum. From n = z on they fall faster than exponentially: some z + 10 z^(1/3) + 10
+    products with H are enough for any tolerance, however long the time is.
+In a wave
+    A step of length h is taken by exponentials of two averages of H(t) at the nodes of Gauss, without commutators
+    (S. Blanes and P. C. Moan, Appl. Numer. Math. 56, 1519 (2006)): of fourth order, unitary, and symmetric in time, so
+    that its error has even powers of h alone. The step is taken whole, in two and in three parts. The combination of
+    all is of order eight and goes on; that of the last two, of order six, differs from it by the error estimate. Each
+    exponential is a Chebyshev sum. Steps begin and end where the envelope has a corner. So that nothing falls between
+    their nodes they take at most a third of a period of the carrier, half of a pulse's duration, and the time in which
+    the fields of the wave and of its neighbours turn a block once, `Drive.rate`.
+Tolerance
+    What one step does wrong the next ones carry on, but do not enlarge, as they are unitary: errors add up at most.
+    Each step has its share, by its length, of rtol times the norm of the states; of a wave too weak to turn any block
+    by an angle of one it is rtol times that angle, `Drive.area`. Of several states it is the norm of all together.
+Threads
+    Sums over states are those of tiles in their order: results are the same to the last bit for any number of threads.
+
+>>> import mbfast, numpy as np
+>>> from mbfast.superblock.drive import StrainWave
+>>> from mbfast.units import HBAR
+>>> block = mbfast.Block.two_level(asymmetry=0.0, tunnelling=1e-24, stress=[0, 0, 0, 0, 0, 1.6e-19])
+>>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+>>> one = mbfast.SuperBlock(silica, [[0, 0, 0]], block)
+>>> ground = np.linalg.eigh(one.dense())[1][:, 0]
+
+Half a turn in a weak wave in resonance, as Rabi has it: E:T is strain times 1.6e-19 J between the levels.
+
+>>> strain, omega = 1e-8, 1e-24 / HBAR
+>>> half_turn = np.pi * HBAR / (2 * strain * 1.6e-19)
+>>> wave = StrainWave([0, 0, 0, 0, 0, strain], omega, half_turn, envelope="sine")
+>>> driven = one.evolve(ground, [0.5 * half_turn, half_turn], wave=wave, rtol=1e-6)
+>>> print((np.abs(driven @ ground) ** 2).round(2))
+[0.5 0. ]
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mbfast import units
+from mbfast._core import tiles
+from mbfast._core.validate import bounded_number, float_array, one_number, require_bounded
+from mbfast.superblock.chebyshev import evolved
+from mbfast.superblock.drive import Drive, StrainWave, check_wave
+from mbfast.superblock.lanczos import Operator, Vector, bounds
+from mbfast.superblock.response import check_super_block
+
+if TYPE_CHECKING:
+    from mbfast.superblock.hamiltonian import SuperBlock
+
+_LEAST, _MOST = 1e-12, 0.1  # of rtol
+_ROUNDING = 2e-15  # of a step
+_PHASE = 1e-15  # rounding error of a phase of one, with those of the levels
+_SUMS = 10.0  # at least what the errors of the exponentials of a step are multiplied by in the result
+_SHARE, _TERMS = 1e-2, 100_000  # of rtol that polynomials leave out in peace, and most of them in a sum
+_VECTORS = 9  # of a step: four states, and five of the sums of polynomials
+_NODES = 0.5 - math.sqrt(3.0) / 6.0, 0.5 + math.sqrt(3.0) / 6.0
+_OWN, _OTHER = 0.5 + math.sqrt(1.0 / 3.0), 0.5 - math.sqrt(1.0 / 3.0)  # of both nodes in each half of a step
+_PARTS = (1, 2, 3)
+# of the results of so many parts: what removes errors of powers 4 and 6, and what removes those of power 4
+_EIGHTH, _SIXTH = (1.0 / 336.0, -32.0 / 105.0, 729.0 / 560.0), (0.0, -16.0 / 65.0, 81.0 / 65.0)
+_TURN = 2.0 * math.pi  # of a block in a step at most: beyond, differences of results say little about their errors
+_SHORTEST = 1e-5  # of the longest step: the error of a shorter one is rounding
+_SAFETY, _SHRINK, _GROW = 0.9, 0.2, 3.0  # of the next step
+
+
+class Propagator:
+    """Takes states of a super block, (D k,) side by side and complex in a wave, from one time to another.
+
+    Parameters
+    ----------
+    system : SuperBlock
+    wave : StrainWave or None
+        Checked.
+    psi : ndarray, shape (D k,)
+        The first states.
+    rtol : float
+        Checked.
+    threads : int
+    ways : int
+        How many intervals of time there will be.
+
+    Attributes
+    ----------
+    operator, interval
+        H, and where its levels are.
+    norm : float
+        Of the states.
+    error : float
+        The sum of the errors of all steps so far, relative to the norm.
+    steps : int
+        Steps in the wave so far.
+    """
+
+    def __init__(
+        self, system: SuperBlock, wave: StrainWave | None, psi: Vector, rtol: float, threads: int, ways: int = 1
+    ) -> None:
+        self.operator = Operator.of(system, threads)
+        self.interval = bounds(self.operator)
+        self.error, self.steps = 0.0, 0
+        self.norm, self._rtol, self._left_out = self.operator.dot(psi, psi) ** 0.5, rtol, _SHARE * rtol / ways
+        self._drive = None if wave is None else Drive(system, wave, self.interval, threads)
+        if wave is not None and self._drive is not None:
+            begin, end = wave.window
+            period = 2.0 * np.pi / wave.omega if wave.omega else math.inf
+            turn = _TURN / self._drive.rate if self._drive.rate else math.inf
+            self._longest = min(turn, period / 3.0, (0.5 if wave.envelope == "pulse" else 1.0) * wave.duration)
+            self._step = 0.5 * self._longest
+            self._rate: float = rtol * min(1.0, self._drive.area) / (end - begin)
+
+    def require_accuracy(self, time: float) -> None:
+        """Raise a ValueError if phases have larger rounding errors after so long a time (s) than rtol."""
+        least = _PHASE * (abs(self.interval.center) + self.interval.half) * time / units.HBAR
+        if self._rtol < least:
+            raise ValueError(f"rtol must be {least:.1g} at least for times as long as these, got {self._rtol:g}")
+
+    def __call__(self, psi: Vector, begin: float, end: float) -> Vector:
+        """Return the states at the end of an interval of time (s), which may be before its beginning."""
+        if not self.norm:
+            return psi
+        if self._drive is None or not self._drive.area:
+            return self._free(psi, end - begin)
+        corners = [t for t in self._drive.wave.corners if min(begin, end) < t < max(begin, end)]
+        times = [begin, *(corners if end > begin else reversed(corners)), end]
+        first, last = self._drive.wave.window
+        for t, then in itertools.pairwise(times):
+            inside = first <= min(t, then) and max(t, then) <= last
+            psi = self._driven(self._drive, psi, t, then) if inside else self._free(psi, then - t)
+        return psi
+
+    def _free(self, psi: Vector, time: float) -> Vector:
+        """Return the states after a time in peace, in pieces whose coefficients take little memory."""
+        pieces = 1 + int(abs(time) * self.interval.half / (units.HBAR * _TERMS))
+        for _ in range(pieces if time else 0):
+            psi = evolved(self.operator, psi, time / pieces, self.interval, self._left_out / pieces)
+            self.error += self._left_out / pieces
+        return psi
+
+    def _driven(self, drive: Drive, psi: Vector, begin: float, end: float) -> Vector:
+        t = begin
+        while t != end:
+            left = abs(end - t)
+            whole = self._step >= left
+            h = left if whole else min(self._step, 0.5 * left)
+            allowed = max(self._rate * h, _ROUNDING)
+            result, error = self._extrapolated(drive, psi, t, math.copysign(h, end - begin), 1e-2 / _SUMS * allowed)
+            accepted = error <= allowed
+            if not accepted and h < _SHORTEST * self._longest:
+                raise ValueError(f"rtol must be larger: rounding errors of a step are above it, got {self._rtol:g}")
+            if accepted:
+                psi, t = result, end if whole else t + math.copysign(h, end - begin)
+                self.error, self.steps = self.error + max(error, _ROUNDING), self.steps + 1
+            proposed = h * min(_GROW, max(_SHRINK, _SAFETY * (allowed / error) ** (1.0 / 6.0) if error else _GROW))
+            if proposed < self._step or h >= self._step or not accepted:
+                self._step = min(proposed, self._longest)
+        return psi
+
+    def _extrapolated(self, drive: Drive, psi: Vector, t: float, h: float, tolerance: float) -> tuple[Vector, float]:
+        """Return the states after a step, and their error relative to the norm."""
+        one, two, three = (self._in_parts(drive, psi, t, h / parts, parts, tolerance) for parts in _PARTS)
+        a, b, c = (x - y for x, y in zip(_EIGHTH, _SIXTH, strict=True))
+        step = self.operator.step
+        square, _ = step(a, one, b, two, c, three)
+        step(1.0, one, _SIXTH[1], two, _SIXTH[2], three)
+        return one, square**0.5 / self.norm + _SUMS * tolerance
+
+    def _in_parts(self, drive: Drive, psi: Vector, t: float, h: float, parts: int, tolerance: float) -> Vector:
+        for part in range(parts):
+            early, late = (drive.weights(t + (part + node) * h) for node in _NODES)
+            for own, other in ((early, late), (late, early)):
+                operator, interval = drive.frozen(_OWN * own + _OTHER * other)
+                psi = evolved(operator, psi, 0.5 * h, interval, tolerance)
+        return psi
+
+
+def check_rtol(rtol: float) -> float:
+    """Return a tolerance of states, or raise a TypeError or a ValueError."""
+    tolerance = one_number("rtol", rtol)
+    if not _LEAST <= tolerance <= _MOST:
+        raise ValueError(f"rtol must be from {_LEAST:g} to {_MOST:g}, got {tolerance:g}")
+    return tolerance
+
+
+def evolve(
+    super_block: SuperBlock,
+    psi: ArrayLike,
+    times: ArrayLike,
+    *,
+    wave: StrainWave | None = None,
+    start: float = 0.0,
+    rtol: float = 1e-10,
+    threads: int | None = None,
+) -> NDArray[np.complex128]:
+    r"""States in time: exp(-i H t/hbar) psi, or what a wave of strain makes of them.
+
+    Parameters
+    ----------
+    super_block : SuperBlock
+        The blocks.
+    psi : array_like, shape (D,) or (D, k)
+        At the time `start`, real or complex; k states as columns.
+    times : array_like, shape () or (n,)
+        When the states are wanted (s), before or after `start`, in any order: each is reached from the one before.
+    wave : StrainWave, optional
+        `mbfast.superblock.drive.StrainWave`, which drives the blocks.
+    start : float
+        When psi is the state (s).
+    rtol : float
+        Error of the states relative to their norm, from 1e-12 to 0.1: that of each way from the start to the last time
+        and of each passage through the wave; rounding errors of some 1e-15 a step beside.
+    threads : int, optional
+        None: as many as this process may use, see `set_threads`. The result does not depend on it, to the last bit.
+
+    Returns
+    -------
+    ndarray, shape (D,), (D, k), (n, D) or (n, D, k)
+        complex128.
+
+    Raises
+    ------
+    TypeError
+        If super_block is none; psi does not consist of numbers; times, start or rtol do not consist of real ones; wave
+        is no StrainWave; threads is no whole number.
+    ValueError
+        If psi or times has another shape or is not finite; wave is not of the kind that the blocks interact by; rtol is
+        out of its range, or below the rounding errors of steps, or of phases after so long a time; threads is below 1.
+    MemoryError
+        If the states do not fit into memory; the message has the numbers.
+    ArithmeticError
+        If psi shows that there are levels outside of the interval that was found for them.
+
+    Notes
+    -----
+    See the module's page for the steps. The time in peace goes with its length times the width of the spectrum.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np
+    >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+    >>> block = mbfast.Block.two_level(0.0, 1e-24, [0, 0, 0, 0, 0, 1.6e-19])
+    >>> pair = mbfast.SuperBlock(silica, [[0, 0, 0], [0, 0, 5e-9]], block)
+    >>> there = pair.evolve([1, 0, 0, 0], 1e-9)
+    >>> back = pair.evolve(there, 0.0, start=1e-9)
+    >>> bool(np.abs(back - [1, 0, 0, 0]).max() < 1e-10)
+    True
+    """
+    check_super_block(super_block)
+    states = super_block._states(psi, real=super_block.dtype == np.float64)
+    if not np.isfinite(states).all():
+        raise ValueError("psi must be finite")
+    moments = float_array("times", times)
+    if moments.ndim > 1:
+        raise ValueError(f"times must have shape () or (n,), got {moments.shape}")
+    require_bounded("times", moments)
+    now, tolerance, workers = bounded_number("start", start), check_rtol(rtol), tiles.check_threads(threads)
+    driven = None if wave is None else check_wave(wave, super_block.interaction.components)
+    columns = states.size // super_block.dimension
+    refuse_memory(super_block, "evolution", columns, moments.size)
+    result = np.empty((moments.size, states.size), np.complex128)
+    flat: NDArray[Any] = states.reshape(-1)
+    if driven is not None:
+        flat = flat.astype(np.complex128)
+    if states.size:
+        propagator = Propagator(super_block, driven, flat, tolerance, workers, max(1, moments.size))
+        propagator.require_accuracy(float(np.abs(np.diff(moments.ravel(), prepend=now)).sum()))
+        for number, time in enumerate(moments.ravel()):
+            flat = propagator(flat, now, float(time))
+            now, result[number] = float(time), flat
+    return result.reshape(*moments.shape, *states.shape)
+
+
+def refuse_memory(super_block: SuperBlock, what: str, columns: float, kept: int) -> None:
+    """Raise a MemoryError if so many states in evolution, so many times of them, and diagonals do not fit."""
+    numbers = 16.0 * columns * (_VECTORS + kept) + 24.0  # bytes for a state: complex vectors, and diagonals of a wave
+    super_block._refuse_memory(what, numbers / super_block.dtype.itemsize)
