@@ -176,7 +176,7 @@ def test_tables_of_one_glass_and_of_many_can_be_read():
     assert_legible(meissner_berret_figure(glasses[:1]))
     assert_legible(plotting.self_consistent_figure(glasses[:1]))
     many = [
-        dataclasses.replace(glass, name=f"{glass.name}-{copy}", c_l=glass.c_l * rng.uniform(0.95, 1.2))
+        dataclasses.replace(glass, name=f"{glass.name}${copy}$_", c_l=glass.c_l * rng.uniform(0.95, 1.2))
         for copy in range(2)
         for glass in glasses
     ]
