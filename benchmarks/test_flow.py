@@ -11,7 +11,7 @@ import mbfast
 SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 NODES = np.geomspace(1e5, 1e15, 512)
 STEPS = 20
-FORMS = {"printed": 1, "derived": 2, "total-strain": 2}  # convolutions a step
+FORMS = {"printed": 1, "derived": 2, "derived-points": 2, "total-strain": 2}  # convolutions a step
 
 
 def spectrum(temperature):

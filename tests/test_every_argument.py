@@ -107,6 +107,10 @@ CALLS = {
     "files.superblock.read_super_block_config": (read_super_block_config, {"path": "none.toml"}),
     "glasses.medium": (medium, {"glass": "a-SiO2"}),
     "meissner_berret.rms_deviation": (rms_deviation, {"measured": [1.0, 2.0], "predicted": [1.1, 2.0]}),
+    "pairs.angular.cube_coefficients": (
+        mbfast.pairs.angular.cube_coefficients,
+        {"form": "corrected", "polarization": "transverse"},
+    ),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
     "superblock.clusters.second_order": (

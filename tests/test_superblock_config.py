@@ -1,7 +1,9 @@
 """Ensembles of super blocks from TOML files, the command that measures them, and its figures."""
 
 import functools
+import os
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 
 import mbfast
 from mbfast import plotting
+from mbfast.__main__ import main
 from mbfast.cli import app
 from mbfast.files.superblock import read_super_block_config
 from mbfast.superblock import ensembles
@@ -96,6 +99,17 @@ def test_the_command_writes_arrays_and_figures(write, tmp_path):
     again = read_super_block_config(tmp_path / "run.toml").run(threads=1)
     again.save(tmp_path / "again.npz")
     assert (tmp_path / "new/out.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
+
+
+def test_the_command_leaves_threads_to_super_blocks(tmp_path, monkeypatch):
+    for name, given in (("OPENBLAS_NUM_THREADS", None), ("MKL_NUM_THREADS", "3")):
+        monkeypatch.setenv(name, given or "")
+        if given is None:
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(sys, "argv", ["mbfast", "superblock", str(tmp_path / "none.toml")])
+    with pytest.raises(SystemExit):
+        main()
+    assert (os.environ["OPENBLAS_NUM_THREADS"], os.environ["MKL_NUM_THREADS"]) == ("1", "3")
 
 
 def test_figures_show_what_was_measured(write):

@@ -55,8 +55,8 @@ What does not follow
   longitudinal: 2.00 → 1.0385; transverse: 2.00 → 0.98411; growth of all orders in random samples per total strain,
   longitudinal: 2.00 → 0.93862; transverse: 2.00 → 0.96502; (3.8) growth of the second order per block, N0 = 2 to 4:
   2.00 → 1.3796. Shown by `test_lattice_sums_converge_to_the_known_ones`, `test_phase_sums_do_not_grow_as_a_logarithm`,
-  `test_laminates_of_cubes`, `test_sum_over_all_pairs_is_bounded`, `test_random_samples_do_not_grow_as_a_logarithm`,
-  `test_second_order_grows_as_pairs_do`.
+  `test_laminates_of_cubes`, `test_linear_derived_flows_add_up_to_all_pairs_for_any_n0`,
+  `test_random_samples_do_not_grow_as_a_logarithm`, `test_second_order_grows_as_pairs_do`.
 - **(3.2) without its zero denominators**: The blocks of a super block are taken to be identical. Then E_n - E_p of
   (3.2) is zero wherever a quantum has only gone to another block, and those levels shift by the interaction itself, not
   by its square. Sums over levels, with lines broad beside the interaction, have an expansion nevertheless. Printed →

@@ -148,6 +148,6 @@ chains, sheets and cubes up to 4x4x4, of blocks with one splitting, follow S6 as
 
 Without Python code ``mbfast superblock CONFIG.toml`` does this for lattices of some shapes, prints a table, and writes
 the archive and two figures: errors by coupling, with their slopes, and by shape, with the second order. Its help has an
-example. Several super blocks are done side by side; where LAPACK has threads of its own they get in each other's way:
-set OPENBLAS_NUM_THREADS=1.
+example. Several super blocks are done side by side; where LAPACK has threads of its own they get in each other's way.
+The command takes one for LAPACK; in Python set OPENBLAS_NUM_THREADS=1 before NumPy is imported.
 """

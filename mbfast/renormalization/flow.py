@@ -215,8 +215,9 @@ def flow(
         As in `absorption_rates`. The last step is one of a smaller n0 where R is no power of N0 times L_1.
     omega_c : array_like, shape (...), optional
         Frequencies (rad/s) to which the spectrum's last node is moved, the others in proportion.
-    form : {"printed", "derived", "total-strain"}
-        As in `absorption_rates`. In the last one the result is the response by the strain of the wave.
+    form : {"printed", "derived", "derived-points", "total-strain"}
+        As in `absorption_rates`. What a linear flow in the derived form adds up to does not depend on `n0`; in the last
+        one the result is the response by the strain of the wave.
     linear : bool
         Whether every step takes the integrals of the spectra at L_1, so that v is constant: (4.2).
     keep : {"all", "ends"}

@@ -25,13 +25,13 @@ def self_consistent_ratio(
     ----------
     c_l, c_t : array_like
         Sound velocities, in one unit, c_l >= c_t.
-    form : {"printed", "phase-sum", "derived", "total-strain"}
+    form : {"printed", "phase-sum", "derived", "derived-points", "total-strain"}
         What v is. (3.7) as printed; (3.7) with the sum over blocks that it stands for, of Lambda with the strains as in
-        `phase_sum`; with the stresses that the strains induce, as in `absorption_rates`, for an external strain, or for
-        the strain of the wave itself.
+        `phase_sum`; with the stresses that the strains induce, as in `absorption_rates`, for an external strain, of
+        cubes or of points, or for the strain of the wave itself.
     n0 : float, optional
-        Blocks along a side of the super block, for the forms with a sum; at most 512. None: an infinite sample of
-        blocks that are small beside the wavelength.
+        Blocks along a side of the super block, for the forms with a sum; at most 512 but for cubes. None: an infinite
+        sample of blocks that are small beside the wavelength, for which cubes and points are alike.
     waves : float, optional
         Wavelengths of the transverse wave along a side, wanted with `n0`; the longitudinal one has the same frequency.
 
@@ -47,7 +47,7 @@ def self_consistent_ratio(
     ValueError
         If a velocity or waves is not from 1e-35 to 1e35; if c_l is below c_t somewhere, or their shapes do not
         broadcast; if `form` is unknown; if only one of n0 and waves is given, or one in a form without a sum; if n0 is
-        not above 1, or is above 512.
+        not above 1, or is above 512 (1e15 for cubes).
 
     Notes
     -----

@@ -229,9 +229,9 @@ class DerivedTerms(Terms):
 
 
 class PointTerms(DerivedTerms):
-    """What follows from the Hamiltonian for blocks that are points, at the places of a cube's blocks.
+    """What follows from the Hamiltonian for blocks that are points at their centres: sums over the pairs of a cube.
 
-    It depends on N0 how such steps add up: the pairs across two super blocks' face are never counted as close.
+    What steps add up to depends on N0: close pairs on both sides of a super block's face are points far apart later.
     """
 
     name = "derived-points"

@@ -23,7 +23,7 @@ What it does not show
 Odd and even
     The Hartree part averages to zero over random signs of the stresses of blocks. The random-phase part has each stress
     twice, so that signs do not matter to it; its moduli at k = 0 average to zero over random directions, as those of
-    Lambda do for every pair. Odd orders above, from g^3 on, average to zero over neither.
+    Lambda do for every pair. Odd orders above, from g^3 on, do not average to zero over signs either.
 
 >>> import mbfast, numpy as np
 >>> from mbfast.superblock import ensembles
@@ -101,7 +101,8 @@ def measure_orders(
     wavevector : array_like, shape (3,), optional
         k (1/m); None: 0.
     threads : int, optional
-        Super blocks at a time; None: as many as this process may use, see `set_threads`. LAPACK has its own threads.
+        Super blocks at a time; None: as many as this process may use, see `set_threads`. LAPACK has its own threads,
+        which are in the way: set OPENBLAS_NUM_THREADS=1 before NumPy is imported, as ``mbfast superblock`` does.
     progress : bool or callable
         Draw a bar (needs rich), or call ``progress(super blocks done, super blocks in all)``.
 
