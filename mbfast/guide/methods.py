@@ -155,10 +155,11 @@ Flows
 -----
 `mbfast.flow` takes arrays of materials, temperatures and parameters, and computes one flow for each member over
 threads; for thousands of them take ``keep="ends"``. ``run.save(file)`` writes a flow with its inputs, and
-`mbfast.Flow.load` reads it. Three forms of its terms:
+`mbfast.Flow.load` reads it. Forms of its terms:
 
 - "printed": those of the paper, with ln N0 in each;
-- "derived": those that follow from its Hamiltonian, the response by an external strain;
+- "derived": those that follow from its Hamiltonian, the response by an external strain; "derived-points" the same for
+  blocks that are points;
 - "total-strain": the same by the strain of the wave, as velocity and attenuation are measured. What is left of (3.7) is
   the local field, which the first step adds; `mbfast.guide.findings` says what that does not prove.
 
