@@ -57,6 +57,7 @@ def test_one_block_has_none():
     assert not second_order(made, OMEGA, 0.05, volume=SIDE**3).any()
 
 
+@pytest.mark.compiled
 def test_more_blocks_than_states_fit():
     blocks = ensembles.isotropic_two_level_blocks(50, 1e-20, 3e-24, 1e-24, rng=np.random.default_rng(2))
     made = CoupledBlocks(SILICA, mbfast.BlockLattice((5, 5, 2), SIDE), blocks)

@@ -8,6 +8,7 @@ import pytest
 from materials import SILICA, WEIGHTS, full
 from numpy.testing import assert_allclose
 
+import mbfast
 from mbfast import Block, SuperBlock
 from mbfast.audit import _superblock
 from mbfast.superblock.clusters import second_order
@@ -84,3 +85,35 @@ def test_second_order_grows_as_pairs_do():
     cubes = _superblock.RECORDED["cubes"]
     growth = cubes[-1].share / cubes[0].share
     assert growth + 2 * growth * math.hypot(*(c.error / c.share for c in (cubes[0], cubes[-1]))) < 2.0  # ln 4/ln 2
+
+
+DIRECTIONS = [  # a product rule, exact to order 13
+    (w / 28, np.array([math.sqrt(1 - c * c) * math.cos(p), math.sqrt(1 - c * c) * math.sin(p), c]))
+    for c, w in zip(*np.polynomial.legendre.leggauss(7), strict=True)
+    for p in 2 * math.pi * np.arange(14) / 14
+]
+
+
+@pytest.mark.parametrize("polarization", ["longitudinal", "transverse"])
+@pytest.mark.parametrize("follows", ["gradient", "strain"])
+def test_changes_of_tensor_and_stress_are_added_before_squaring(polarization, follows):
+    # index by index, Delta T_ij = g_im T_mj + g_jm T_im in a wave along z
+    alpha, x, delta = 0.4, 0.7, np.eye(3)
+    isotropic = x * np.einsum("ij,kl->ijkl", delta, delta)
+    isotropic += np.einsum("ik,jl->ijkl", delta, delta) + np.einsum("il,jk->ijkl", delta, delta)
+    interaction = mbfast.StressInteraction(1 / (8 * math.pi), math.sqrt(1 / (1 - alpha)), 1.0)
+    gradient = np.outer(delta[2 if polarization == "longitudinal" else 0], delta[2])
+    g = gradient if follows == "gradient" else 0.5 * (gradient + gradient.T)
+    totals = {True: 0.0, False: 0.0}
+    for w, n in DIRECTIONS:
+        moved, still = interaction.tensor_change(n, gradient @ n), interaction.tensor(n)
+        turned = np.einsum("mi,mjkl->ijkl", g, still) + np.einsum("mj,imkl->ijkl", g, still)
+        turned += np.einsum("mk,ijml->ijkl", g, still) + np.einsum("ml,ijkm->ijkl", g, still)
+        square = lambda m: np.einsum("ijkl,pqrs,ijpq,klrs->", m, m, isotropic, isotropic)  # noqa: E731
+        totals[True] += w * square(moved + turned)
+        totals[False] += w * (square(moved) + square(turned))
+    for coherent, total in totals.items():
+        table = mbfast.angular_coefficients("corrected", polarization, moment_change=follows, coherent=coherent)
+        found = sum(float(c) * alpha**p * x**q for p, row in enumerate(table) for q, c in enumerate(row))
+        assert found == pytest.approx(total, rel=1e-12)
+    assert totals[False] > 1.2 * totals[True]

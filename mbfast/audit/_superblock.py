@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core.validate import FloatArray
+from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.audit import _causes as causes
 from mbfast.audit._claims import Claim, Claims, claims_of
 from mbfast.audit._common import L_1, SILICA, deviation
+from mbfast.pairs.angular import MomentChange, angular_coefficients
 from mbfast.pairs.averages import lattice_sum
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
@@ -57,7 +59,11 @@ RECORDED = {
         Row((3, 3, 1), 100, -0.9344, 0.0647),
         Row((4, 4, 1), 40, -0.9803, 0.0720),
     ),
-    "cubes": (Row((2, 2, 2), 200, -1.0965, 0.0388), Row((3, 3, 3), 40, -1.5127, 0.0628)),
+    "cubes": (
+        Row((2, 2, 2), 200, -1.0965, 0.0388),
+        Row((3, 3, 3), 40, -1.5127, 0.0628),
+        Row((4, 4, 4), 6, -1.6488, 0.0918),
+    ),
 }
 
 
@@ -169,7 +175,7 @@ def _orders() -> Claims:
         for parts in ([one.random_phase for one in orders], [one.hartree for one in orders])
     )
     quantity = "first order that (3.8) leaves out, over (3.7) as derived, rms of single super blocks, N0 = 2"
-    note = "each block has other levels and populations in the mean stresses of its neighbours"
+    note = "each block has other levels and populations in the mean stresses of its neighbours; D = 0.6, k_BT = E/2"
     yield Claim("eq3.8.neighbours", quantity, "0.00", static / phases, note, causes.NEIGHBOURS)
     cubes = RECORDED["cubes"]
     quantity = "second order that (3.8) leaves out of the mean absorption, over Ė(1) u², N0 = 2"
@@ -187,6 +193,29 @@ def _orders() -> Claims:
     quantity, test = "growth of the second order per block, N0 = 2 to 4", "test_second_order_grows_as_pairs_do"
     test = f"tests/test_perturbation_findings.py::{test}"
     yield Claim("eq3.8.growth", quantity, "2.00", growth, note, causes.LOGARITHM, test=test)
+    yield from _followed()
+
+
+def _followed() -> Claims:
+    """Yield what Ė(2) and Ė(3) are with the ΔT by which a rotation costs nothing, for Im χ̃_l/Im χ̃_t = c_l²/c_t²."""
+    powers = np.multiply.outer(SILICA.alpha ** np.arange(3), (SILICA.c_l**2 / SILICA.c_t**2 - 2.0) ** np.arange(3))
+
+    def average(polarization: Polarization, moment_change: MomentChange, *, coherent: bool) -> float:
+        table = angular_coefficients("corrected", polarization, moment_change=moment_change, coherent=coherent)
+        return float(sum(float(c) * powers[p, q] for p, row in enumerate(table) for q, c in enumerate(row)))
+
+    for polarization in POLARIZATIONS:
+        second = average(polarization, "none", coherent=True)
+        both, together = (average(polarization, "gradient", coherent=coherent) for coherent in (False, True))
+        quantity = f"Ė(3)/Ė(2), ΔT = gT + Tgᵀ, a-SiO2, {polarization}"
+        note = "g the gradient of the displacement: K_a of order 1 beside the bracket of (3.5), as said"
+        yield Claim(f"eq3.8.third.{polarization[0]}", quantity, "~1", both / second - 1.0, note)
+        quantity = f"Ė(2) + Ė(3) over what ΔΛ and ΔT absorb together, ΔT = gT + Tgᵀ, a-SiO2, {polarization}"
+        note = "their squares are added; together a rotation costs no energy"
+        test = "tests/test_perturbation_findings.py::test_changes_of_tensor_and_stress_are_added_before_squaring"
+        yield Claim(
+            f"eq3.8.squares.{polarization[0]}", quantity, "1.00", both / together, note, causes.SQUARES, test=test
+        )
 
 
 def sixth(shape: Shape) -> float:

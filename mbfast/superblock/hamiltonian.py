@@ -295,7 +295,10 @@ class SuperBlock(CoupledBlocks):
 
             levels: FloatArray = eigvalsh(self.dense(threads=workers), overwrite_a=True, check_finite=False)[:count]
             return levels
-        self._refuse_memory("a few levels", vectors_needed(count) + 5.0)
+        return self._lowest(count, workers)
+
+    def _lowest(self, count: int, workers: int) -> FloatArray:
+        self._refuse_memory("a few levels", vectors_needed(count))
         return lowest_levels(Operator.of(self, workers), count)
 
     def stress(

@@ -19,13 +19,14 @@ from mbfast.superblock.ensembles import gaussian_blocks
 from mbfast.superblock.hamiltonian import SuperBlock
 from mbfast.superblock.kubo import matrices_size
 from mbfast.superblock.lanczos import Lanczos, Operator
+from mbfast.superblock.lowest import vectors_needed
 from mbfast.superblock.orders import COUPLINGS
 
 _OPERATORS = 6  # of the isotropic moduli
 _STEPS, _THERMAL_STEPS, _RANDOM = 300, 150, 8  # what susceptibility takes by default where lines are narrow
 _GROUND, _THERMAL = 400, 100  # products for bounds and ground state, or for a thermal state
-_LOWEST, _LOWEST_PRODUCTS, _ARPACK = 10, 400, 24.0  # levels, products that ARPACK takes or so, and its vectors
-_ORTHOGONAL = 20.0  # steps of a recursion that ARPACK's, which makes its vectors orthogonal, is worth
+_LOWEST, _LOWEST_PRODUCTS = 10, 400  # levels, and products that they take or so
+_ORTHOGONAL = 20.0  # steps of a recursion that theirs, whose vectors are made orthogonal, is worth
 _LINES = 0.2  # s, one core of an Intel Xeon: lines of a sample, and their real parts, at any size
 _EVOLUTION = 1000  # products: half the spectrum's width times t/hbar
 _STATES, _THERMAL_STATES, _EVOLVED = 8.0, 8.0 + 0.5 * 166, 10.0  # vectors, of evolution complex ones
@@ -148,7 +149,7 @@ def _memories(size: _Size) -> dict[str, float]:
     matrix = size.states**2 * size.itemsize
     return {
         "H psi": size.vectors(2.0),
-        f"{_LOWEST} lowest levels": size.vectors(_ARPACK),
+        f"{_LOWEST} lowest levels": size.vectors(vectors_needed(_LOWEST)),
         "all levels": size.states**2 * 8.0 + _DENSE * matrix,
         "susceptibility, all levels": _EXACT * matrix,
         "susceptibility, T = 0": _STATES * size.states * size.itemsize,
