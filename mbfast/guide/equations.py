@@ -60,9 +60,9 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
   `test_printed_terms_of_constant_spectra`; claims
 - **3.7** The interaction term: Im χ̃ Re χ̃/ρc², and ln N0 for the sum over pairs. `mbfast.absorption_rates`,
   `mbfast.phase_sum`, `mbfast.disordered_response`, `test_derived_interaction_term_is_the_response_of_coupled_blocks`,
-  `test_term_is_the_average_over_directions_of_a_cubes_own_field`, `test_sum_over_all_pairs_is_bounded`,
-  `test_laminates_of_cubes`, `test_phases_between_points_of_a_cube`, `test_random_samples_do_not_grow_as_a_logarithm`;
-  claims
+  `test_term_is_the_average_over_directions_of_a_cubes_own_field`, `test_equal_blocks_by_a_solver_of_all_orders`,
+  `test_sum_over_all_pairs_is_bounded`, `test_laminates_of_cubes`, `test_phases_between_points_of_a_cube`,
+  `test_random_samples_do_not_grow_as_a_logarithm`; claims
 - **3.8** The next block absorbs what the terms add up to. `mbfast.flow`, `mbfast.absorption_rates`,
   `mbfast.superblock.perturbation.first_order`, `mbfast.superblock.clusters.second_order`,
   `test_each_block_absorbs_what_the_terms_of_the_step_before_add_up_to`, `test_second_order_grows_as_pairs_do`; claims

@@ -23,7 +23,7 @@ _SAME = 1e-11  # levels that are not told apart
 _ENDED = 1e-13  # what is left of a vector that spans no more
 
 _TOLD = 1e-3  # residual of a level that is not wanted, of its distance from those that are
-_MORE = 20  # vectors than twice the levels
+_MORE = 20  # vectors beyond two for each level
 _AT_A_TIME = 8  # vectors that start where levels were missed
 _RESTARTS = 10_000
 _COLUMNS = 4096  # of vectors that are combined in one go
