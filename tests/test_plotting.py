@@ -82,10 +82,8 @@ def test_figures_of_the_audit_show_what_is_computed():
     assert len(phases) == 4
     axes = plotting.second_order_figure().axes[0]
     cubes = axes.lines[-2]  # as pairs alone, beside the logarithm
-    assert cubes.get_ydata()[-1] / cubes.get_ydata()[0] == pytest.approx(
-        mbfast.lattice_sum(mbfast.BlockLattice((16, 16, 16), 1.0), 6)
-        / mbfast.lattice_sum(mbfast.BlockLattice((2, 2, 2), 1.0), 6)
-    )
+    many, few = (mbfast.lattice_sum(mbfast.BlockLattice((n, n, n), 1.0), 6) for n in (16, 2))
+    assert cubes.get_ydata()[-1] / cubes.get_ydata()[0] == pytest.approx(many / few)
     assert cubes.get_label().startswith("cubes: ")
     lengths = plotting.cutoff_figure(glasses).axes[0].lines
     assert lengths[0].get_xdata()[0] == pytest.approx(0.5648, abs=1e-4)
@@ -178,7 +176,7 @@ def test_tables_of_one_glass_and_of_many_can_be_read():
     assert_legible(meissner_berret_figure(glasses[:1]))
     assert_legible(plotting.self_consistent_figure(glasses[:1]))
     many = [
-        dataclasses.replace(glass, name=f"{glass.name}-{copy}", c_l=glass.c_l * rng.uniform(0.95, 1.2))
+        dataclasses.replace(glass, name=f"{glass.name}${copy}$_", c_l=glass.c_l * rng.uniform(0.95, 1.2))
         for copy in range(2)
         for glass in glasses
     ]

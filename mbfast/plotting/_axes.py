@@ -174,7 +174,7 @@ def name_points(axes: Axes, x: ArrayLike, y: ArrayLike, names: Sequence[str], *,
     """
     figure = cast("Figure", axes.figure)
     figure.draw_without_rendering()  # makes the layout
-    texts = [axes.text(0.0, 0.0, name, fontsize=size, transform=None) for name in names]
+    texts = [axes.text(0.0, 0.0, name, fontsize=size, transform=None, parse_math=False) for name in names]
     extents = np.array([[box.width, box.height] for box in (text.get_window_extent() for text in texts)])
     for text in texts:
         text.remove()
@@ -195,6 +195,7 @@ def name_points(axes: Axes, x: ArrayLike, y: ArrayLike, names: Sequence[str], *,
         if chosen[one] >= _NEAR:
             arrow = {"arrowstyle": "-", "linewidth": 0.4, "shrinkA": 0.5, "shrinkB": 2.0, "color": "0.4"}
         placed: dict[str, Any] = {"xytext": tuple(offset), "textcoords": "offset points", "ha": "left", "va": "bottom"}
+        placed["parse_math"] = False  # a name is text
         axes.annotate(name, tuple(data[one]), fontsize=size, arrowprops=arrow, **placed)
 
 

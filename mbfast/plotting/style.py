@@ -112,8 +112,8 @@ def styled() -> Iterator[None]:
 def new_figure(width: float = COLUMN, height: float = 70.0) -> Figure:
     """Return an empty figure, in mm: of the width `COLUMN` or `WIDE`, and of a height that includes its legend.
 
-    It belongs to no window, and pyplot does not know of it.
-    It is to be used within `styled`, which its axes take their looks from.
+    It belongs to no window, and pyplot does not know of it. It is to be used within `styled`, which its axes take their
+    looks from.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
 
@@ -232,6 +232,7 @@ def save_figure(figure: Figure, file: str | os.PathLike[str]) -> Path:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in KINDS:
         raise ValueError(f"file must end in one of {', '.join(f'.{known}' for known in KINDS)}, got {str(path)!r}")
-    captions = caption_file(path)
+    captions, layout = caption_file(path), figure.get_layout_engine()
     write_files({path: rendered(figure, kind), captions: rendered(figure, "txt")})
+    figure.set_layout_engine(layout)  # it may be drawn into again
     return captions
