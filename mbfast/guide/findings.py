@@ -1,14 +1,14 @@
-"""Findings about the paper: what stands, what is a slip of printing, and what does not follow.
+"""Findings about the paper: what stands, what is a slip, and what does not follow.
 
 The paper is D. Zhou and A. J. Leggett, arXiv:1510.05528. ``mbfast reproduce`` recomputes and compares what it prints.
 The words of this page are written by hand; its counts and its claims are what the audit gives, which a test sees to.
 `mbfast.guide.equations` goes through the paper equation by equation.
 
-A claim "stands", is a "slip of printing" (of rounding, of arithmetic) that leaves the argument intact, or "does not
-follow" from the paper's own Hamiltonian or numbers. Claims that differ are counted one by one and by their distinct
-causes. A cause at work in two parts of the paper counts in both, and once in the last line.
+A claim "stands", is a "slip" (of printing, rounding, arithmetic, or a factor) that leaves the argument intact, or
+"does not follow" from the paper's own Hamiltonian or numbers. Claims that differ are counted one by one and by their
+distinct causes. A cause at work in two parts of the paper counts in both, and once in the last line.
 
-| part of the paper | claims | stands | slip of printing | causes | does not follow | causes |
+| part of the paper | claims | stands | slip | causes | does not follow | causes |
 |---|---|---|---|---|---|---|
 | I | 2 | 2 | 0 | 0 | 0 | 0 |
 | II: response | 6 | 5 | 1 | 1 | 0 | 0 |
@@ -74,8 +74,8 @@ What does not follow
   costs no energy. Printed → computed: (5.8) coefficient, longitudinal: 94 → 46; transverse: 53 → 32. Shown by
   `test_which_choices_give_94_and_53`.
 
-Slips of printing
------------------
+Slips
+-----
 
 - **misprint in (2.17)**: A bracket closes before its last δ_jk instead of behind it, and the prefactor -1/(8πρc_t²) is
   missing. Mended, the formula is the derivative of Λ. Printed → computed: (2.17) relative deviation of printed braces

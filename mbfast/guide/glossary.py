@@ -6,7 +6,7 @@
 - **block**: a cube of glass of side L that carries a stress moment and, where charges matter, an electric dipole.
   Blocks are the degrees of freedom of the model, and N_0^3 of them make a super block.
 - **boundary**: what is around the blocks: nothing ("open"), or copies of them ("periodic").
-- **claim, finding, cause**: a statement of the paper; what follows for it ("stands", "slip of printing", "does not
+- **claim, finding, cause**: a statement of the paper; what follows for it ("stands", "slip", "does not
   follow"); and why it differs, where it does. Many claims can share a cause.
 - **coefficients**: the numbers (c_0, c_1, c_2) by which a stress kernel composes Lambda; see `mbfast.kernels.stress`.
 - **cutoff length**: L_c, the size of a block at which the terms (3.5) and (3.6), which fall as L^-3, equal (3.7).
