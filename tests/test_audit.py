@@ -201,12 +201,7 @@ def test_findings(records):
 
 @pytest.mark.parametrize(
     ("value", "flaw", "finding"),
-    [
-        (1.0, None, "stands"),
-        (1.04, "slip", "stands"),
-        (1.1, "slip", "slip"),
-        (1.1, "unfounded", "does not follow"),
-    ],
+    [(1.0, None, "stands"), (1.04, "slip", "stands"), (1.1, "slip", "slip"), (1.1, "unfounded", "does not follow")],
 )
 def test_a_finding_follows_from_the_verdict_and_the_flaw(value, flaw, finding):
     cause = audit.Cause("c", flaw, "tests/test_x.py::test_y") if flaw else None

@@ -70,9 +70,7 @@ def test_reproduce_of_some_equations(invoke):
     assert result.exit_code == 0
     rows = [line.strip("│").split("│")[0].strip() for line in result.stdout.splitlines() if line.startswith("│")]
     assert rows == ["3.6", *["fig. 1"] * 4]
-    counts = (
-        "5 claims: 1 reproduced, 2 rounding, 2 differs (2 slips, of 2 causes; 0 do not follow, of 0 causes)"
-    )
+    counts = "5 claims: 1 reproduced, 2 rounding, 2 differs (2 slips, of 2 causes; 0 do not follow, of 0 causes)"
     assert result.stdout.splitlines()[-1] == counts
 
 

@@ -234,6 +234,26 @@ class FrequencyGrid(ReadOnly):
         high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
         return np.asarray(rough + _share(high, before) * high)
 
+    def remainder(self, samples: FloatArray) -> FloatArray:
+        """Return, of cells (rows, n - 1), about how much of the interpolant's error is left after its next terms.
+
+        As in a geometric series of the last terms d and the next ones e, e^2/(d - e), at most `roughness`.
+        """
+        rough = self.roughness(samples)
+        if self.last.size <= 4:
+            return rough
+        e, d = (np.abs(of.values(samples)).max(axis=-1) for of in (self.error, self.last))
+        e, d = _widened(e, 1), _widened(d, 2)  # terms vanish where they change their signs
+        rest = np.divide(e * e, d - e, out=rough.copy(), where=e < 0.4 * d)
+        high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
+        return np.minimum(rough, rest + _share(high, before) * high)
+
+
+def _widened(cells: FloatArray, reach: int) -> FloatArray:
+    """Return the largest value of the cells at most `reach` away."""
+    padded = np.pad(cells, ((0, 0), (reach, reach)))
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=-1).max(axis=-1))
+
 
 def _share(one: FloatArray, other: FloatArray) -> FloatArray:
     """Return the quotient of positive numbers, at most 1."""

@@ -131,6 +131,25 @@ class End:
             result += change / (0.5 * (step + other))
         return result
 
+    def limiting(self, samples: FloatArray, tail: Tail, *, over: float = -np.inf, under: float = np.inf) -> Tail:
+        """Return `tail`, where its exponents follow from two samples with the slopes at the end through up to four.
+
+        That is what the exponents of finer nodes tend to; they change by 1/4 at most, and less near the limits.
+        """
+        count = min(4, self.nodes.size - int(self.nodes[0] == 0.0))
+        if self.edge != "power" or self.nodes[0 if self.name == "below" else -1] == 0.0 or count < 3:
+            return tail
+        places = np.arange(count) if self.name == "below" else -1 - np.arange(count)
+        some, logs = samples[..., places], np.log(self.nodes[places] / self.nodes[places[0]])
+        fits = (some > 0.0).all(axis=-1) | (some < 0.0).all(axis=-1)
+        ratios = np.divide(some, some[..., :1], out=np.ones_like(some), where=fits[..., None])
+        # the slope of Lagrange's polynomial at its first node
+        weights = np.linalg.inv(np.vander(logs / logs[-1], increasing=True))[1] / logs[-1]
+        change = np.where(fits, np.clip(np.log(ratios) @ weights - tail.exponent, -0.25, 0.25), 0.0)
+        half = 0.5 * (tail.exponent + np.where(change < 0.0, over, under))
+        limited = np.where(change < 0.0, np.maximum(tail.exponent + change, half), tail.exponent + change)
+        return Tail(tail.amplitude, np.where(change > 0.0, np.minimum(limited, half), limited))
+
     def _exponents(self, samples: FloatArray, one: int, other: int) -> FloatArray:
         n, result = self.nodes.size, np.empty(samples.shape[:-1])
         log_ratio = math.log(self.nodes[one] / self.nodes[other])
