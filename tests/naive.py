@@ -5,7 +5,7 @@ import math
 
 import mpmath
 import numpy as np
-from scipy.special import erfc
+from scipy.special import erfc, spherical_jn
 
 HBAR = 6.62607015e-34 / (2 * np.pi)  # J s, exact by definition of the SI
 
@@ -585,3 +585,16 @@ def free_energy(hamiltonian, kt):
     """-kT ln Tr exp(-H/kT)."""
     levels = np.linalg.eigvalsh(hamiltonian)
     return levels[0] - kt * np.log(np.exp(-(levels - levels[0]) / kt).sum())
+
+
+def cube_phase(order, q, nodes):
+    """Integral over displacements u of two points of a cube of prod(1 - |u_a|) j_order(q u)/u^3.
+
+    Six pyramids along the axes, u = s (1, a, b): what is integrated is smooth in s, a and b.
+    """
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    x, w = 0.5 * (x + 1), 0.5 * w
+    s, a, b = np.meshgrid(x, x, x, indexing="ij", sparse=True)
+    rho = np.sqrt(1 + a * a + b * b)
+    integrand = (1 - s) * (1 - s * a) * (1 - s * b) * spherical_jn(order, q * s * rho) / (s * rho**3)
+    return 24 * np.einsum("ijk,i,j,k", integrand, w, w, w)

@@ -10,7 +10,7 @@ from materials import SILICA
 
 import mbfast
 from mbfast import units
-from mbfast.renormalization.terms import FORMS, DerivedTerms, RateForm
+from mbfast.renormalization.terms import FORMS, DerivedTerms, PointTerms, RateForm
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 
@@ -98,7 +98,7 @@ def test_small_steps_agree_with_solve_ivp():
     assert second < 5e-3 * np.abs(exact - initial).max()
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
 @pytest.mark.parametrize("n0", [2.0, 5.7])
 def test_two_flows_in_a_row_are_one(form, n0):
     options = {"n0": n0, "form": form}
@@ -289,7 +289,7 @@ def test_a_form_is_one_class_and_one_row(monkeypatch):
         assert np.array_equal(rates.interaction[a], 0.5 * of_derived.interaction[a])
     with pytest.raises(ValueError, match="n0 must be at most 100 in the halved form, got 101"):
         mbfast.flow(given, SILICA, form="halved", n0=101)
-    with pytest.raises(ValueError, match="form must be one of printed, derived, halved, got 'own'"):
+    with pytest.raises(ValueError, match="form must be one of printed, derived, derived-points, halved, got 'own'"):
         mbfast.absorption_rates(given, SILICA, 1e-9, 3.0, form="own")
 
 
@@ -313,10 +313,10 @@ def test_a_flow_of_no_steps():
         ({"start": 0.0}, ValueError, "start must be positive"),
         ({"n0": [2.0, 1.0]}, ValueError, "n0 must be above 1"),
         ({"n0": 1.0 + 1e-9}, ValueError, "n0 must let R be reached in 100000 steps"),
-        ({"n0": 1000.0, "form": "derived"}, ValueError, "n0 must be at most 512 in the derived form, got 1000"),
+        ({"n0": 1000.0, "form": "derived-points"}, ValueError, "n0 must be at most 512 in the derived-points form, got 1000"),
         ({"k_t": np.nan}, ValueError, r"k_t must be from 0 to 1e\+35"),
         ({"omega_c": -1.0}, ValueError, "omega_c must be positive"),
-        ({"form": "linear"}, ValueError, "form must be one of printed, derived, got 'linear'"),
+        ({"form": "linear"}, ValueError, "form must be one of printed, derived, derived-points, got 'linear'"),
         ({"keep": "some"}, ValueError, "keep must be one of all, ends, got 'some'"),
         ({"n0": [2.0, 3.0], "start": [1e-9, 2e-9, 3e-9]}, ValueError, r"shapes must broadcast .* n0 \(2,\)"),
         ({"interaction": []}, ValueError, r"at least one flow is wanted, got arguments of shape \(0,\)"),
@@ -337,17 +337,46 @@ def test_temperature_below_zero():
 
 
 def test_sum_over_all_pairs_is_bounded():
-    # k L << 1 << k L N0: -dchi_t rho c_t^2/chi_t^2 = (5 + 4 alpha)/15, whatever the number of scales between
+    # of points: k L << 1 << k L N0: -dchi_t rho c_t^2/chi_t^2 = (5 + 4 alpha)/15
     def total(n, waves):
-        couplings = DerivedTerms.of(SILICA, n, 1.0, 1.0)
+        points = PointTerms.of(SILICA, n, 1.0, 1.0)
         omega = np.array([2 * np.pi * waves / (n * 1e-9) * 3800])
-        return -8.0 * float(couplings.phases(omega, 1e-9)[2][0]) * MODULI[1]
+        return -8.0 * float(points.phases(omega, 1e-9)[2][0]) * MODULI[1]
 
     few, many = total(96, 6.0), total(96, 12.0)
     # a surface effect as one over the number of waves; (k L)^2 ~ 0.6
     assert 2 * many - few == pytest.approx((5 + 4 * SILICA.alpha) / 15, rel=0.03)
-    # hierarchically, block centres for the blocks in them: all 40 scales of a factor 2, of one wave
-    couplings = DerivedTerms.of(SILICA, 2.0, 1.0, 1.0)
-    sizes = 1e-9 * 2.0 ** np.arange(40)
-    shares = -8.0 * couplings.phases(np.full(40, 3800 * 1e5), sizes)[2] * MODULI[1]
-    assert 0.1 < shares.sum() < 1.0  # printed: 40 ln 2 = 28
+    # printed: ln(R/L_1) = 28 of 40 scales of a factor 2
+    cubes = DerivedTerms.of(SILICA, 2.0, 1.0, 1.0)
+    shares = -8.0 * cubes.phases(np.full(40, 3800 * 1e5), 1e-9 * 2.0 ** np.arange(40))[2] * MODULI[1]
+    # the surface of the sample, of 1e8/2 pi waves
+    assert shares.sum() == pytest.approx((5 + 4 * SILICA.alpha) / 15, rel=1e-4)
+
+
+@pytest.mark.parametrize("kelvin", [0.0, 1.0])
+def test_linear_derived_flows_add_up_to_all_pairs_for_any_n0(kelvin):
+    given, node = spectrum(kelvin), np.argmin(np.abs(NODES - 1e9))
+    options = {"form": "derived", "linear": True, "start": 5e-9, "k_l": 0.3}
+    runs = [mbfast.flow(given, SILICA, n0=n0, stop=10.0, **options) for n0 in (1.3, 2, 2.7, 3, 4, 8, 16, 64, 1e12)]
+    for name in mbfast.FlowTerms._fields:
+        sums = np.array([[part.sum(axis=0) for part in getattr(run.terms, name)] for run in runs])
+        scale = np.abs(sums[0]).max(axis=-1, keepdims=True)
+        # rounding errors of some 50 differences of functions that are of the order of one
+        assert (np.abs(sums - sums[0]) <= 1e-12 * scale).all(), name
+    # (3.7): what the audit has for all pairs, (k L_1)^2 = 1e-6 and k R = 2e6 here
+    real = runs[0].inputs and mbfast.KramersKronigPlan(NODES, above="power")
+    response = np.stack([given.longitudinal, given.transverse]) * -np.expm1(-units.HBAR * NODES / (units.K_B * kelvin)) if kelvin else of(given)
+    ratio, alpha = (SILICA.c_l / SILICA.c_t) ** 2, SILICA.alpha
+    chi, re = of(given)[:, node], real(response)[:, node]
+    y = chi[0] / chi[1], re[0] / re[1]
+    # transverse: 2 Im chi Re chi per chi^2; longitudinal, of (chi_l - 2 chi_t) d + 2 chi_t kk
+    across = -(5 + 4 * alpha) / 15 / MODULI[1] * 2 * chi[1] * re[1]
+    assert runs[0].terms.interaction.transverse.sum(axis=0)[node] == pytest.approx(across, rel=1e-4)
+    of_mixed, of_along = (y[0] + y[1] - 4.0) * chi[1] * re[1], 2.0 * chi[1] * re[1]
+    along = -(8 / 3 * (1 - alpha) * of_mixed + (8 / 3 - 16 / 5 * alpha) * of_along) / MODULI[1]
+    assert runs[0].terms.interaction.longitudinal.sum(axis=0)[node] == pytest.approx(along / 1.0, rel=1e-4), ratio
+    # (3.5): all pairs of cubes of side L_1
+    rates = mbfast.absorption_rates(given, SILICA, 5e-9, 1e12, form="derived")
+    thermal = -np.expm1(-units.HBAR * NODES / (units.K_B * kelvin)) if kelvin else np.ones(NODES.size)
+    wanted = rates.second.transverse / (-2 * (1e12 * 5e-9) ** 3 * NODES * thermal)
+    np.testing.assert_allclose(runs[1].terms.second.transverse.sum(axis=0), wanted, rtol=1e-12)

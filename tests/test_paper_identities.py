@@ -372,7 +372,7 @@ def test_changed_couplings_absorb_as_all_pairs_of_27_blocks(polarization):  # (3
     n, at, ratio = 3, np.array([1e9]), 2.4
     of_t = smooth().transverse
     spectrum = mbfast.Spectrum(NODES, ratio * of_t, of_t, 1.0, above="power")
-    rates = mbfast.absorption_rates(spectrum, SILICA, 5e-9, n, form="derived", at=at)
+    rates = mbfast.absorption_rates(spectrum, SILICA, 5e-9, n, form="derived-points", at=at)
     lattice = mbfast.BlockLattice((n, n, n), 5e-9)
     mean = naive.mean_over_directions(
         lambda k: mbfast.strain_coupling_sum(SILICA, lattice, 2e3 * k, polarization, ratio - 2), order=4

@@ -13,7 +13,7 @@ from materials import SILICA
 import mbfast
 from mbfast import units
 from mbfast.pairs.averages import cube_pairs
-from mbfast.renormalization.terms import DerivedTerms
+from mbfast.renormalization.terms import PointTerms
 
 pytestmark = pytest.mark.compiled  # spectra of hundreds of nodes
 
@@ -51,7 +51,7 @@ def test_derived_second_term_is_the_golden_rule_on_pairs(form):
     at, n0, kelvin = np.array([1e9]), 3, 0.2
     t = smooth(kelvin).transverse
     spectrum = mbfast.Spectrum(NODES, 2.4 * t, t, kelvin)
-    rates = mbfast.absorption_rates(spectrum, material, L, n0, form="derived", at=at)
+    rates = mbfast.absorption_rates(spectrum, material, L, n0, form="derived-points", at=at)
     integral = spectrum.convolve(at=at).value
     thermal = -np.expm1(-units.HBAR * at / (units.K_B * kelvin))
     lattice = mbfast.BlockLattice((n0, n0, n0), L)
@@ -72,7 +72,7 @@ def test_derived_interaction_term_is_the_response_of_coupled_blocks(kelvin):
     # blocks that respond with chi to the strain and to each other's fields, all N of them at once, to first order
     n0, at = 2, np.array([2e11, 3e12])
     spectrum = smooth(kelvin)
-    rates = mbfast.absorption_rates(spectrum, SILICA, L, n0, form="derived", at=at)
+    rates = mbfast.absorption_rates(spectrum, SILICA, L, n0, form="derived-points", at=at)
     chi = naive.response(spectrum, at)
     positions = mbfast.BlockLattice((n0, n0, n0), L).positions
     couplings = np.zeros((8, 8, 3, 3, 3, 3))
@@ -106,7 +106,7 @@ def test_derived_dipoles_by_pairs():
     dielectric = -1e-4 * epsilon * np.exp(-NODES / 1e13)
     spectrum = smooth(0.5)
     rates = mbfast.absorption_rates(
-        spectrum, SILICA, L, n0, form="derived", at=at, dielectric=dielectric, permittivity=epsilon
+        spectrum, SILICA, L, n0, form="derived-points", at=at, dielectric=dielectric, permittivity=epsilon
     )
     integral = mbfast.convolve(NODES, dielectric, at=at, temperature=0.5).value
     thermal = -np.expm1(-units.HBAR * at / (units.K_B * 0.5))
@@ -146,7 +146,7 @@ def test_cubes_of_any_side_are_means_over_places(side):
 def test_averaged_phases_are_means_of_phase_sums(polarization):
     n, kl = 3, 0.9
     lattice = mbfast.BlockLattice((n, n, n), 1e-9)
-    couplings = DerivedTerms.of(SILICA, n, 1.0, 1.0)
+    couplings = PointTerms.of(SILICA, n, 1.0, 1.0)
     velocity = SILICA.c_l if polarization == "longitudinal" else SILICA.c_t
     along, _, across = couplings.phases(np.array([kl * velocity / L]), L)
     mean = naive.mean_over_directions(
@@ -156,7 +156,7 @@ def test_averaged_phases_are_means_of_phase_sums(polarization):
     assert ours[0] / L**3 == pytest.approx(mean * 1e-27 / L**3, rel=1e-11)
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
 def test_scaling(form):
     # second, third fall as L^-3 per volume; all terms are quadratic in the strain; (3.4) is N0^3 times (3.1)
     base, larger = (mbfast.absorption_rates(smooth(1.0), SILICA, size, 2, form=form, at=[1e8]) for size in (L, 2 * L))
@@ -168,7 +168,7 @@ def test_scaling(form):
     np.testing.assert_allclose(base.first, np.multiply(8.0, base.single), rtol=1e-13)
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
 def test_rates_broadcast(form):
     single = [
         mbfast.absorption_rates(smooth(kelvin), SILICA, size, 2.5, form=form)
@@ -186,7 +186,7 @@ def test_rates_broadcast(form):
             np.testing.assert_allclose(getattr(sizes, name)[a][0], getattr(single[0], name)[a], rtol=1e-12)
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
 def test_cutoff_length_is_where_the_terms_are_equal(form):
     rates = mbfast.absorption_rates(smooth(1.0), SILICA, L, 2, form=form, at=[1e12])
     at_length = mbfast.absorption_rates(
@@ -198,7 +198,7 @@ def test_cutoff_length_is_where_the_terms_are_equal(form):
     assert rates.cutoff_length.transverse[0] < L
 
 
-@pytest.mark.parametrize("form", ["printed", "derived"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
 def test_error_covers_a_coarser_grid(form):
     at = [1e9, 1e12]
     fine = mbfast.absorption_rates(smooth(1.0), SILICA, L, 2, form=form, at=at)
@@ -231,8 +231,8 @@ def test_at_t_0_forms_of_the_real_part_agree():
         ({"block_size": -1.0}, ValueError, "block_size must be positive"),
         ({"n0": 1.0}, ValueError, r"n0 must be above 1 \(blocks along a side\), and at most 1e15, got 1"),
         ({"n0": math.nan}, ValueError, "n0 must be above 1"),
-        ({"n0": 600, "form": "derived"}, ValueError, "n0 must be at most 512 in the derived form, got 600"),
-        ({"form": "corrected"}, ValueError, "form must be one of printed, derived, got 'corrected'"),
+        ({"n0": 600, "form": "derived-points"}, ValueError, "n0 must be at most 512 in the derived-points form, got 600"),
+        ({"form": "corrected"}, ValueError, "form must be one of printed, derived, derived-points, got 'corrected'"),
         ({"k_l": -1.0}, ValueError, r"k_l must be from 0 to 1e\+35 \(an absorption\), got -1"),
         ({"strain": 0.0}, ValueError, "strain must be positive"),
         ({"at": [0.0]}, ValueError, "at must be positive"),

@@ -28,6 +28,15 @@ _DIPOLE_FIFTHS = {
     ("strain", False): {"longitudinal": 94, "transverse": 53},
 }
 
+LATTICE_SIXTH = 8.4019239748275396  # the sum of r^-6 over an infinite simple cubic lattice but for its origin, per site
+
+# Blocks that are cubes: sums over all pairs of an infinite lattice, per block, of the squared averages over both cubes.
+# P_a is g [5/4 - 2 alpha + (1 - alpha)^2 x] + h alpha^2 there, too, with g, h and the dipoles' C[0][0]:
+_CUBES = {
+    "longitudinal": (198.937009360, 281.277154052, 22.07057231),
+    "transverse": (107.707236908, 215.729749464, 13.09496922),
+}
+
 
 def squared_change(form: str, alpha: float, x: float | None) -> tuple[float, float]:
     """Return a and b of `SQUARED_CHANGE` for an interaction's form and alpha, and the ratio x of isotropic tensors."""
@@ -107,3 +116,47 @@ def angular_coefficients(
     a, b = SQUARED_CHANGE[form]
     rows = (tuple(second * p + fourth * q for p, q in zip(*row, strict=True)) for row in zip(a, b, strict=True))
     return tuple(row[:1] if form == "dipole" else row for row in rows)
+
+
+def cube_coefficients(form: Form | Literal["dipole"], polarization: Polarization) -> tuple[tuple[float, ...], ...]:
+    r"""Coefficients of `angular_coefficients` for blocks that are cubes, summed over the pairs of an infinite lattice.
+
+    Parameters
+    ----------
+    form : {"corrected", "joffrin-levelut", "dipole"}
+        As in `angular_coefficients`; dipoles follow the gradient coherently.
+    polarization : {"longitudinal", "transverse"}
+        Of the external wave.
+
+    Returns
+    -------
+    tuple of tuple of float
+        Sums per block, in units of A^2 k^2/(8 pi rho c_t^2 L^3)^2 (dipoles: epsilon for rho c_t^2): what 8.4019...
+        C[p][q] is for points. Relative errors are below 1e-9.
+
+    Raises
+    ------
+    ValueError
+        If form or polarization is unknown.
+
+    Notes
+    -----
+    The moment of each cube is spread over it and deforms with it: what changes by a strain is the average of Lambda over
+    both cubes. It is smaller than that of points, the more so the higher its harmonics, and near cubes count most: by
+    0.45 (the terms without alpha^2), 0.16 (alpha^2, longitudinal) and 0.29 (dipoles, longitudinal).
+
+    Examples
+    --------
+    >>> from mbfast.pairs.angular import LATTICE_SIXTH, angular_coefficients, cube_coefficients
+    >>> cubes, points = (f("corrected", "longitudinal")[0][0] for f in (cube_coefficients, angular_coefficients))
+    >>> print(f"{cubes:.2f} {LATTICE_SIXTH * float(points):.2f}")
+    248.67 554.53
+    """
+    require_choice("form", form, (*get_args(Form), "dipole"))
+    require_choice("polarization", polarization, POLARIZATIONS)
+    g, h, dipole = _CUBES[polarization]
+    if form == "dipole":
+        return ((dipole,),)
+    # Joffrin and Levelut's Lambda is -2 times the other one at -2 alpha
+    size, step = (1.0, 1.0) if form == "corrected" else (4.0, -2.0)
+    return ((1.25 * size * g, size * g), (-2.0 * size * step * g,) * 2, (size * step**2 * h, size * step**2 * g))

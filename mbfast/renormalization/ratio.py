@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike
 
 from mbfast._core import validate
 from mbfast._core.validate import FloatArray
-from mbfast.kernels import displacements
-from mbfast.pairs.averages import cube_pairs
-from mbfast.renormalization.terms import DerivedTerms, contracted
+from mbfast.pairs.phases import ALL_PAIRS
+from mbfast.renormalization.terms import DerivedTerms, PointTerms, contracted
 
-RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived"]
+RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived", "derived-points"]
 
 
 def self_consistent_ratio(
@@ -86,13 +85,12 @@ def self_consistent_ratio(
         return ratio
     if (n0 is None) != (waves is None):
         raise ValueError(f"n0 and waves must be given both or not at all, got {n0!r} and {waves!r}")
-    of_l = of_t = np.array([4.0 * math.pi / 3.0, 8.0 * math.pi / 15.0]).reshape(2, *(1,) * ratio.ndim)
+    of_l = of_t = np.array(ALL_PAIRS).reshape(2, *(1,) * ratio.ndim)
     if n0 is not None and waves is not None:
-        side, number = DerivedTerms.check_n0(n0), validate.positive_number("waves", waves, unit="wavelengths")
+        kind = DerivedTerms if form == "derived" else PointTerms
+        side, number = kind.check_n0(n0), validate.positive_number("waves", waves, unit="wavelengths")
         reduced = 2.0 * math.pi * number / side * np.stack([1.0 / ratio, np.ones_like(ratio)])
-        out = np.empty((2, reduced.size))
-        displacements.isotropic_phase(*cube_pairs(side), reduced.ravel(), out)
-        of_l, of_t = np.moveaxis(out.reshape(2, *reduced.shape), 1, 0)
+        of_l, of_t = np.moveaxis(kind.sums(side, reduced), 1, 0)
     alpha = 1.0 - ratio**-2.0
     along, mixed, across = contracted((1.0 - alpha, 6.0 * alpha - 3.0, alpha), of_l, of_t)
     with np.errstate(divide="ignore", invalid="ignore"):

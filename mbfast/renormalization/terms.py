@@ -14,13 +14,14 @@ from mbfast import units
 from mbfast._core.validate import LARGEST, FloatArray, one_number, require_choice
 from mbfast._core.voigt import POLARIZATIONS
 from mbfast.kernels import displacements
-from mbfast.pairs.angular import angular_coefficients
+from mbfast.pairs.angular import LATTICE_SIXTH, angular_coefficients, cube_coefficients
 from mbfast.pairs.averages import cube_pairs
 from mbfast.pairs.interactions import StressInteraction, check_stress
+from mbfast.pairs.phases import cube_phases
 from mbfast.spectra.grid import FrequencyGrid
 from mbfast.spectra.spectrum import Spectrum
 
-RateForm: TypeAlias = Literal["printed", "derived"]
+RateForm: TypeAlias = Literal["printed", "derived", "derived-points"]
 Size: TypeAlias = FloatArray | float
 
 
@@ -176,22 +177,73 @@ class PrintedTerms(Terms):
 
 
 class DerivedTerms(Terms):
-    """What follows from the Hamiltonian: sums over the pairs of a cube's blocks."""
+    """What follows from the Hamiltonian, for blocks that are cubes: differences of functions of the scale.
+
+    A pair of points is counted in the step whose super block is the first to hold both, so that steps from L_1 to R
+    add up to the same for every N0, whole or not; see `absorption_rates`.
+    """
 
     name = "derived"
-    largest_side = 512.0  # blocks along a side whose pairs are listed
     responding = mixed = True
     scale = 1.0 / 32.0
 
+    @staticmethod
+    def sums(n0: float, reduced: FloatArray) -> FloatArray:
+        """Return sums over pairs, per block, of j_2(kx) and j_4(kx) times (L/x)^3, (2, ...), at kL = `reduced`."""
+        return cube_phases(n0 * reduced) - cube_phases(reduced)
+
     @cached_property
-    def cube(self) -> tuple[FloatArray, FloatArray]:
-        """Distances between blocks and how many ordered pairs have them: see `cube_pairs`."""
-        return cube_pairs(self.n0)
+    def pairs(self) -> float:
+        """S_6 of an infinite lattice, less what is left to the steps that follow: that of larger blocks, as L^-3."""
+        return -LATTICE_SIXTH * math.expm1(-3.0 * math.log(self.n0))
+
+    @property
+    def brackets(self) -> FloatArray:
+        """Those of `cube_coefficients`, per S_6."""
+        return np.array([cube_coefficients(self.interaction.form, name) for name in POLARIZATIONS]) / LATTICE_SIXTH
+
+    @property
+    def dipoles(self) -> tuple[float, float]:
+        """Those of `cube_coefficients`, per S_6."""
+        l, t = (cube_coefficients("dipole", name)[0][0] / LATTICE_SIXTH for name in POLARIZATIONS)  # noqa: E741
+        return l / (16.0 * math.pi**3), t / (16.0 * math.pi**3)
+
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
+        """Return the term (3.7), shape (2, ..., m), of the stresses that the strain of a wave induces."""
+        (l, t), (real_l, real_t) = given.chi, given.real  # noqa: E741
+        along, mixed, across = self.phases(omega, size)
+        of_l = 16.0 * along * t * real_t + 8.0 * mixed * (t * real_l + real_t * l - 4.0 * t * real_t)
+        return np.stack(np.broadcast_arrays(of_l, 16.0 * across * t * real_t))
+
+    def phases(self, omega: FloatArray, size: Size) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return N^-1 sum L^3 Lambda cos(k.x) (1/Pa), averaged over directions of k: see `contracted`."""
+        shape = np.broadcast_shapes(omega.shape, np.shape(size))
+        velocities = self.interaction.c_l, self.interaction.c_t
+        reduced = np.broadcast_to(np.multiply.outer(np.reciprocal(velocities), omega * size), (2, *shape))
+        sums = self.interaction.prefactor * self.sums(self.n0, reduced)
+        return contracted(self.interaction.coefficients, sums[:, 0], sums[:, 1])
+
+
+class PointTerms(DerivedTerms):
+    """What follows from the Hamiltonian for blocks that are points, at the places of a cube's blocks.
+
+    It depends on N0 how such steps add up: the pairs across two super blocks' face are never counted as close.
+    """
+
+    name = "derived-points"
+    largest_side = 512.0  # blocks along a side whose pairs are listed
+
+    @staticmethod
+    def sums(n0: float, reduced: FloatArray) -> FloatArray:
+        """Return sums over pairs, per block, of j_2(kx) and j_4(kx) times (L/x)^3, (2, ...), at kL = `reduced`."""
+        out = np.empty((2, reduced.size))
+        displacements.isotropic_phase(*cube_pairs(n0), np.ascontiguousarray(reduced).ravel(), out)
+        return out.reshape(2, *reduced.shape)
 
     @cached_property
     def pairs(self) -> float:
         """S_6 of a cube of side N0."""
-        distances, weights = self.cube
+        distances, weights = cube_pairs(self.n0)
         return float(np.sum(weights * distances**-6.0))
 
     @property
@@ -206,27 +258,9 @@ class DerivedTerms(Terms):
         l, t = (angular_coefficients("dipole", name, moment_change="gradient")[0][0] for name in POLARIZATIONS)  # noqa: E741
         return float(l) / (16.0 * math.pi**3), float(t) / (16.0 * math.pi**3)
 
-    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
-        """Return the term (3.7), shape (2, ..., m), of the stresses that the strain of a wave induces."""
-        (l, t), (real_l, real_t) = given.chi, given.real  # noqa: E741
-        along, mixed, across = self.phases(omega, size)
-        of_l = 16.0 * along * t * real_t + 8.0 * mixed * (t * real_l + real_t * l - 4.0 * t * real_t)
-        return np.stack(np.broadcast_arrays(of_l, 16.0 * across * t * real_t))
-
-    def phases(self, omega: FloatArray, size: Size) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return N^-1 sum L^3 Lambda cos(k.x) (1/Pa), averaged over directions of k: see `contracted`."""
-        shape = np.broadcast_shapes(omega.shape, np.shape(size))
-        sums = []
-        for velocity in (self.interaction.c_l, self.interaction.c_t):
-            reduced = np.ascontiguousarray(np.broadcast_to(omega * size / velocity, shape)).ravel()
-            sums.append(np.empty((2, reduced.size)))
-            displacements.isotropic_phase(*self.cube, reduced, sums[-1])
-        of_l, of_t = (self.interaction.prefactor * part.reshape(2, *shape) for part in sums)
-        return contracted(self.interaction.coefficients, of_l, of_t)
-
 
 # the forms there are: everything else asks the class
-FORMS: dict[str, type[Terms]] = {kind.name: kind for kind in (PrintedTerms, DerivedTerms)}
+FORMS: dict[str, type[Terms]] = {kind.name: kind for kind in (PrintedTerms, DerivedTerms, PointTerms)}
 
 
 def terms_of(form: str) -> type[Terms]:
