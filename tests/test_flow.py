@@ -313,7 +313,11 @@ def test_a_flow_of_no_steps():
         ({"start": 0.0}, ValueError, "start must be positive"),
         ({"n0": [2.0, 1.0]}, ValueError, "n0 must be above 1"),
         ({"n0": 1.0 + 1e-9}, ValueError, "n0 must let R be reached in 100000 steps"),
-        ({"n0": 1000.0, "form": "derived-points"}, ValueError, "n0 must be at most 512 in the derived-points form, got 1000"),
+        (
+            {"n0": 1000.0, "form": "derived-points"},
+            ValueError,
+            "n0 must be at most 512 in the derived-points form, got 1000",
+        ),
         ({"k_t": np.nan}, ValueError, r"k_t must be from 0 to 1e\+35"),
         ({"omega_c": -1.0}, ValueError, "omega_c must be positive"),
         ({"form": "linear"}, ValueError, "form must be one of printed, derived, derived-points, got 'linear'"),
@@ -365,7 +369,11 @@ def test_linear_derived_flows_add_up_to_all_pairs_for_any_n0(kelvin):
         assert (np.abs(sums - sums[0]) <= 1e-12 * scale).all(), name
     # (3.7): what the audit has for all pairs, (k L_1)^2 = 1e-6 and k R = 2e6 here
     real = runs[0].inputs and mbfast.KramersKronigPlan(NODES, above="power")
-    response = np.stack([given.longitudinal, given.transverse]) * -np.expm1(-units.HBAR * NODES / (units.K_B * kelvin)) if kelvin else of(given)
+    response = (
+        np.stack([given.longitudinal, given.transverse]) * -np.expm1(-units.HBAR * NODES / (units.K_B * kelvin))
+        if kelvin
+        else of(given)
+    )
     ratio, alpha = (SILICA.c_l / SILICA.c_t) ** 2, SILICA.alpha
     chi, re = of(given)[:, node], real(response)[:, node]
     y = chi[0] / chi[1], re[0] / re[1]

@@ -231,7 +231,11 @@ def test_at_t_0_forms_of_the_real_part_agree():
         ({"block_size": -1.0}, ValueError, "block_size must be positive"),
         ({"n0": 1.0}, ValueError, r"n0 must be above 1 \(blocks along a side\), and at most 1e15, got 1"),
         ({"n0": math.nan}, ValueError, "n0 must be above 1"),
-        ({"n0": 600, "form": "derived-points"}, ValueError, "n0 must be at most 512 in the derived-points form, got 600"),
+        (
+            {"n0": 600, "form": "derived-points"},
+            ValueError,
+            "n0 must be at most 512 in the derived-points form, got 600",
+        ),
         ({"form": "corrected"}, ValueError, "form must be one of printed, derived, derived-points, got 'corrected'"),
         ({"k_l": -1.0}, ValueError, r"k_l must be from 0 to 1e\+35 \(an absorption\), got -1"),
         ({"strain": 0.0}, ValueError, "strain must be positive"),

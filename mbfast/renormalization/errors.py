@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mbfast.renormalization.steps import Member
 
 # Factors on the changes by the next terms and on `roughness`, as those of `convolve` and `kramers_kronig`.
-_SAFETY, _ROUGH = 3.0, 6.0
+_SAFETY, _ROUGH = 3.0, 8.0
 _SMALL = 0.1  # of the errors of Re chi: a bound that is smaller is taken for the error of a convolution
 _COUPLED = 1e-3  # of Im chi~: of smaller terms (3.5), (3.6) no errors of spectra are followed
 _NEGLIGIBLE = 1e-8  # of the largest value, where relative errors do not count
@@ -32,7 +32,6 @@ class Companion:
     def __init__(self, member: Member, *, linear: bool) -> None:
         self._member, self._linear = member, linear
         self._change, self._doubts = np.zeros(member.samples.shape), np.zeros((2, 4, *member.samples.shape[1:]))
-        self._squares = np.zeros(member.samples.shape)
         self._counted = np.ones(member.samples.shape, dtype=bool)  # nodes where no spectrum jumps
         self._real, self._real_doubt, self._products, self._product_doubt = np.zeros((4, *member.samples.shape))
         self._better, self._first, self._coupled = self._products, True, False
@@ -103,12 +102,11 @@ class Companion:
                 (np.abs(terms[:2, :, 0]).sum(axis=0).max(axis=1) > _COUPLED * np.abs(f).max(axis=1)).any()
             )
         self._doubts = self._doubts + total[:, 2:]
-        self._squares = self._squares + (total[:, 2:] ** 2).sum(axis=1)
         self._first = False
 
     @property
     def _doubt(self) -> FloatArray:
-        return np.asarray(np.abs(self._doubts).sum(axis=1) + np.sqrt(self._squares))
+        return np.asarray(np.abs(self._doubts).sum(axis=1))
 
     @property
     def error(self) -> FloatArray:

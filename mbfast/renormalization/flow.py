@@ -65,9 +65,9 @@ class Flow:
     stopped_at : ndarray, shape (...)
         That last scale (m) where the flow did not reach R, else nan.
     error : Moduli
-        Estimated absolute errors (Pa), shape (...), one number a spectrum: the sum over the steps of what the errors of
-        the integrals do in each (of the convolutions those at L_1, or all of them where that is below 1e-7 of the
-        largest value), without their growth by the flow itself, and without nodes where the spectrum jumps.
+        Estimated absolute errors (Pa) of the last spectra, shape (...): of each the largest at any node where it does
+        not jump. They are those of sampling: what the integrals lack in each step, and what the following steps make of
+        it. Above the errors wherever the nodes show what is between them, and mostly less than thirty times as large.
     inputs : dict
         The arguments, in types that JSON has: "version" of mbfast; "interaction", the parameters of the material, or
         nested lists of them; "start", "stop", "n0", "k_l", "k_t", "omega_c", "form", "linear" and "keep" as given;

@@ -328,8 +328,8 @@ class KramersKronigPlan:
         # a change that is not small must not turn a sign
         share = np.divide(change, imag, out=np.zeros_like(imag), where=imag != 0.0)
         better = imag * (1.0 + np.clip(share, -0.5, 0.5))
-        low = grid.low.limiting(better, low, over=self._odd - 2.0)
-        high = grid.high.limiting(better, high, under=2.0 * self._anchors.size + self._odd)
+        low = grid.low.continued(better, low, low.exponent + 2.0 - self._odd)
+        high = grid.high.continued(better, high, 2.0 * self._anchors.size + self._odd - high.exponent)
         for pair, sign, factors in ((tails, -1.0, (1.0, 1.0)), ((low, high), 1.0, 1.0 + share[:, [0, -1]].T)):
             part = np.zeros_like(result)
             scaled = (Tail(tail.amplitude * factor, tail.exponent) for tail, factor in zip(pair, factors, strict=True))

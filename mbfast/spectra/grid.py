@@ -237,14 +237,15 @@ class FrequencyGrid(ReadOnly):
     def remainder(self, samples: FloatArray) -> FloatArray:
         """Return, of cells (rows, n - 1), about how much of the interpolant's error is left after its next terms.
 
-        As in a geometric series of the last terms d and the next ones e, e^2/(d - e), at most `roughness`.
+        Where terms fall, half of a geometric series of the last ones d and the next ones e, e^2/(d - e), and elsewhere
+        `roughness`, which is never less.
         """
         rough = self.roughness(samples)
         if self.last.size <= 4:
             return rough
         e, d = (np.abs(of.values(samples)).max(axis=-1) for of in (self.error, self.last))
         e, d = _widened(e, 1), _widened(d, 2)  # terms vanish where they change their signs
-        rest = np.divide(e * e, d - e, out=rough.copy(), where=e < 0.4 * d)
+        rest = np.divide(0.5 * e * e, d - e, out=rough.copy(), where=e < 0.4 * d)
         high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
         return np.minimum(rough, rest + _share(high, before) * high)
 

@@ -131,24 +131,26 @@ class End:
             result += change / (0.5 * (step + other))
         return result
 
-    def limiting(self, samples: FloatArray, tail: Tail, *, over: float = -np.inf, under: float = np.inf) -> Tail:
-        """Return `tail`, where its exponents follow from two samples with the slopes at the end through up to four.
+    def continued(self, samples: FloatArray, tail: Tail, margin: FloatArray) -> Tail:
+        """Return `tail` with exponents that continue the slope and the curvature of up to four samples at the end.
 
-        That is what the exponents of finer nodes tend to; they change by 1/4 at most, and less near the limits.
+        It is for integrals of power laws times one with which they fall as that of exponent `margin`, which say how far
+        out a tail counts. Exponents change by 1/4 and half of the margin at most, and not where samples change sign.
         """
+        below = self.name == "below"
         count = min(4, self.nodes.size - int(self.nodes[0] == 0.0))
-        if self.edge != "power" or self.nodes[0 if self.name == "below" else -1] == 0.0 or count < 3:
+        if self.edge != "power" or (below and self.nodes[0] == 0.0) or count < 3:
             return tail
-        places = np.arange(count) if self.name == "below" else -1 - np.arange(count)
+        places = np.arange(count) if below else -1 - np.arange(count)
         some, logs = samples[..., places], np.log(self.nodes[places] / self.nodes[places[0]])
         fits = (some > 0.0).all(axis=-1) | (some < 0.0).all(axis=-1)
         ratios = np.divide(some, some[..., :1], out=np.ones_like(some), where=fits[..., None])
-        # the slope of Lagrange's polynomial at its first node
-        weights = np.linalg.inv(np.vander(logs / logs[-1], increasing=True))[1] / logs[-1]
-        change = np.where(fits, np.clip(np.log(ratios) @ weights - tail.exponent, -0.25, 0.25), 0.0)
-        half = 0.5 * (tail.exponent + np.where(change < 0.0, over, under))
-        limited = np.where(change < 0.0, np.maximum(tail.exponent + change, half), tail.exponent + change)
-        return Tail(tail.amplitude, np.where(change > 0.0, np.minimum(limited, half), limited))
+        # the polynomial through the logarithms, in units of the distance of the last one
+        powers = np.log(ratios) @ np.linalg.inv(np.vander(logs / logs[-1], increasing=True)).T
+        outwards = np.divide(-1.0 if below else 1.0, margin, out=np.zeros_like(margin), where=margin > 0.0)
+        slope = powers[..., 1] / logs[-1] + 2.0 * powers[..., 2] / logs[-1] ** 2 * outwards
+        most = np.minimum(0.25, 0.5 * np.abs(margin))
+        return Tail(tail.amplitude, tail.exponent + np.where(fits, np.clip(slope - tail.exponent, -most, most), 0.0))
 
     def _exponents(self, samples: FloatArray, one: int, other: int) -> FloatArray:
         n, result = self.nodes.size, np.empty(samples.shape[:-1])
