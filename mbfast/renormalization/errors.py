@@ -60,7 +60,8 @@ class Companion:
         of_l, of_t = _relative(member.convolution.grid, f)
         bound = np.array([[2.0 * of_t], [of_l + of_t if member.terms.mixed else 2.0 * of_t]]) * whole
         real, zero = np.zeros_like(f), np.zeros_like(whole[0])
-        of_bound = sum(np.abs(self._effect(f, size, real, pair)) for pair in ((bound[0], zero), (zero, bound[1])))
+        of_bound = np.abs(self._effect(f, size, real, (bound[0], zero)))
+        of_bound += np.abs(self._effect(f, size, real, (zero, bound[1])))
         of_real = np.abs(self._effect(f, size, self._real, (zero, zero)))
         if (of_bound.max(axis=1) <= _SMALL * of_real.max(axis=1)).all():
             self._product_doubt = bound
@@ -71,7 +72,7 @@ class Companion:
 
     def _effect(self, f: FloatArray, size: float, real: FloatArray, pair: tuple[FloatArray, FloatArray]) -> FloatArray:
         increments = self._member.terms.increments(self._member.omega, size, Integrals(f, real, *pair))
-        return np.asarray(sum(np.broadcast_to(part, f.shape) for part in increments))
+        return np.asarray(np.sum([np.broadcast_to(part, f.shape) for part in increments], axis=0))
 
     def _follow(self, f: FloatArray) -> FloatArray:
         """Return the change, where it is not so large that it would turn a sign."""

@@ -316,10 +316,20 @@ class KramersKronigPlan:
 
     @np.errstate(under="ignore")  # whatever the caller has set
     def correction(self, imag: FloatArray, change: FloatArray) -> FloatArray:
-        """Return what the transform lacks (rows, m), by the next term of the interpolant and the slopes at the ends.
+        """Return what the transform lacks, by the next term of the interpolant and the curvature at the ends.
 
-        Where the next term is what is missing, the transform at nodes between all of these has that much more, if its
-        samples are those of `imag` (rows, n) and a small `change`. Where the spectrum jumps it says nothing.
+        The transform of more nodes between these would be about that much larger, if its samples were those of `imag`
+        and a small `change`. Where the spectrum jumps it says nothing.
+
+        Parameters
+        ----------
+        imag, change : ndarray, shape (rows, n)
+            Samples, and what is to be added to them.
+
+        Returns
+        -------
+        ndarray, shape (rows, m)
+            The correction, with its sign.
         """
         grid = self.grid
         low, high = tails = self._tails(imag)
@@ -330,11 +340,14 @@ class KramersKronigPlan:
         better = imag * (1.0 + np.clip(share, -0.5, 0.5))
         low = grid.low.continued(better, low, low.exponent + 2.0 - self._odd)
         high = grid.high.continued(better, high, 2.0 * self._anchors.size + self._odd - high.exponent)
-        for pair, sign, factors in ((tails, -1.0, (1.0, 1.0)), ((low, high), 1.0, 1.0 + share[:, [0, -1]].T)):
-            part = np.zeros_like(result)
-            scaled = (Tail(tail.amplitude * factor, tail.exponent) for tail, factor in zip(pair, factors, strict=True))
-            self._add_tails(self._targets, (*scaled,), part)
-            result += sign * part
+        grown = [
+            Tail(tail.amplitude * (1.0 + part), tail.exponent)
+            for tail, part in ((low, share[:, 0]), (high, share[:, -1]))
+        ]
+        more, less = np.zeros((2, *result.shape))
+        self._add_tails(self._targets, (grown[0], grown[1]), more)
+        self._add_tails(self._targets, tails, less)
+        result += more - less
         return np.asarray(2.0 / np.pi * self._parity * result)
 
     def _matrix_of(self, stencils: Stencils) -> FloatArray:

@@ -247,7 +247,7 @@ class FrequencyGrid(ReadOnly):
         e, d = _widened(e, 1), _widened(d, 2)  # terms vanish where they change their signs
         rest = np.divide(0.5 * e * e, d - e, out=rough.copy(), where=e < 0.4 * d)
         high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
-        return np.minimum(rough, rest + _share(high, before) * high)
+        return np.asarray(np.minimum(rough, rest + _share(high, before) * high))
 
 
 def _widened(cells: FloatArray, reach: int) -> FloatArray:

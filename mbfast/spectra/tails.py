@@ -143,7 +143,7 @@ class End:
             return tail
         places = np.arange(count) if below else -1 - np.arange(count)
         some, logs = samples[..., places], np.log(self.nodes[places] / self.nodes[places[0]])
-        fits = (some > 0.0).all(axis=-1) | (some < 0.0).all(axis=-1)
+        fits = np.asarray((some > 0.0).all(axis=-1) | (some < 0.0).all(axis=-1))
         ratios = np.divide(some, some[..., :1], out=np.ones_like(some), where=fits[..., None])
         # the polynomial through the logarithms, in units of the distance of the last one
         powers = np.log(ratios) @ np.linalg.inv(np.vander(logs / logs[-1], increasing=True)).T
