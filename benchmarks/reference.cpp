@@ -104,3 +104,46 @@ extern "C" double dipole_energy(int64_t n, const double *__restrict x, const dou
   }
   return total;
 }
+
+// Spins flip[0], flip[1], ... of blocks whose moments are spins t/2, one after the other; local is kept up.
+extern "C" void stress_flips(int64_t flips, const int64_t *flip, int64_t n, double *__restrict spins,
+                             const double *__restrict x, const double *__restrict t, double c0, double c1, double c2,
+                             double *__restrict local) {
+  const double *sx = x, *sy = x + n, *sz = x + 2 * n;
+  const double *xx = t, *yy = t + n, *zz = t + 2 * n, *yz = t + 3 * n, *xz = t + 4 * n, *xy = t + 5 * n;
+  for (int64_t k = 0; k < flips; k++) {
+    const int64_t s = flip[k];
+    const double sign = -spins[s], X = sx[s], Y = sy[s], Z = sz[s];
+    const double XX = sign * xx[s], YY = sign * yy[s], ZZ = sign * zz[s], YZ = sign * yz[s], XZ = sign * xz[s],
+                 XY = sign * xy[s], trace = XX + YY + ZZ;
+    for (int64_t i = 0; i < n; i++) {
+      const double dx = sx[i] - X, dy = sy[i] - Y, dz = sz[i] - Z, r2 = dx * dx + dy * dy + dz * dz;
+      const double i2 = r2 > 0 ? 1 / r2 : 0, a3 = i2 * std::sqrt(i2);
+      const double wx = XX * dx + XY * dy + XZ * dz, wy = XY * dx + YY * dy + YZ * dz, wz = XZ * dx + YZ * dy + ZZ * dz;
+      const double vx = xx[i] * dx + xy[i] * dy + xz[i] * dz, vy = xy[i] * dx + yy[i] * dy + yz[i] * dz,
+                   vz = xz[i] * dx + yz[i] * dy + zz[i] * dz;
+      const double tt = xx[i] * XX + yy[i] * YY + zz[i] * ZZ + 2 * (yz[i] * YZ + xz[i] * XZ + xy[i] * XY);
+      const double own = xx[i] + yy[i] + zz[i];
+      const double qi = (dx * vx + dy * vy + dz * vz) * i2, q = (dx * wx + dy * wy + dz * wz) * i2;
+      local[i] += a3 * (c0 * tt + c1 * (vx * wx + vy * wy + vz * wz) * i2 +
+                        c2 * (-0.5 * own * trace + 1.5 * (own * q + trace * qi) - 7.5 * qi * q));
+    }
+    spins[s] = sign;
+  }
+}
+
+extern "C" void dipole_flips(int64_t flips, const int64_t *flip, int64_t n, double *__restrict spins,
+                             const double *__restrict x, const double *__restrict p, double *__restrict local) {
+  for (int64_t k = 0; k < flips; k++) {
+    const int64_t s = flip[k];
+    const double sign = -spins[s], X = x[s], Y = x[n + s], Z = x[2 * n + s];
+    const double PX = sign * p[s], PY = sign * p[n + s], PZ = sign * p[2 * n + s];
+    for (int64_t i = 0; i < n; i++) {
+      const double dx = x[i] - X, dy = x[n + i] - Y, dz = x[2 * n + i] - Z, r2 = dx * dx + dy * dy + dz * dz;
+      const double i2 = r2 > 0 ? 1 / r2 : 0, a3 = i2 * std::sqrt(i2);
+      const double qi = dx * p[i] + dy * p[n + i] + dz * p[2 * n + i], q = dx * PX + dy * PY + dz * PZ;
+      local[i] += a3 * (p[i] * PX + p[n + i] * PY + p[2 * n + i] * PZ - 3 * qi * q * i2);
+    }
+    spins[s] = sign;
+  }
+}

@@ -7,10 +7,7 @@ C++ reference works on the kernels' layout, the API on rows of moments, checks i
 """
 
 import ctypes
-import shutil
-import subprocess
 import time
-from pathlib import Path
 
 import numba
 import numpy as np
@@ -28,22 +25,6 @@ SIZES = {"1e3": 1_000, "1e4": 10_000, "2e4": 20_000, "3e4": 30_000}
 STRESS = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)  # reduced units: prefactors -1 and 1
 DIPOLE = mbfast.DipoleInteraction(1 / (8 * np.pi))
 CORES = usable_cores()
-
-
-@pytest.fixture(scope="session")
-def reference(tmp_path_factory):
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        pytest.skip("no C++ compiler")
-    library = tmp_path_factory.mktemp("reference") / "reference.so"
-    flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC"]
-    done = subprocess.run([compiler, *flags, Path(__file__).with_name("reference.cpp"), "-o", library], check=False)
-    if done.returncode:
-        pytest.skip("the C++ reference does not compile here")
-    functions = ctypes.CDLL(str(library))
-    for name in ("stress_energy", "dipole_energy"):
-        getattr(functions, name).restype = ctypes.c_double
-    return functions
 
 
 @traced

@@ -15,6 +15,7 @@ from .cutoffs import cutoff_length as cutoff_length
 from .cutoffs import dipole_cutoff_length as dipole_cutoff_length
 from .glasses import Glass as Glass
 from .glasses import load_glasses as load_glasses
+from .kernels.capi import get_include as get_include
 from .meissner_berret import OriginFit as OriginFit
 from .meissner_berret import fit_through_origin as fit_through_origin
 from .meissner_berret import meissner_berret_ratio as meissner_berret_ratio

@@ -141,3 +141,36 @@ def fit_through_origin(x: ArrayLike, y: ArrayLike) -> OriginFit:
     unit, residuals = float(scale_y / scale_x), deviation * scale_y
     residuals.flags.writeable = False
     return OriginFit(slope * unit, stderr * unit, float(np.corrcoef(u, v)[0, 1]), residuals)
+
+
+def rms_deviation(measured: ArrayLike, predicted: ArrayLike) -> float:
+    """Root mean square of predicted/measured - 1: how far a prediction is off, with no slope fitted to it.
+
+    Parameters
+    ----------
+    measured, predicted : array_like, shape (n,)
+        At least one ratio of each.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        If an argument does not consist of real numbers.
+    ValueError
+        If the shapes differ or are not one-dimensional, there is no ratio, or one is not from 1e-35 to 1e35.
+
+    Examples
+    --------
+    >>> from mbfast.meissner_berret import rms_deviation
+    >>> print(f"{rms_deviation([1.6, 1.5], [1.6, 1.65]):.3f}")
+    0.071
+    """
+    x, y = float_array("measured", measured), float_array("predicted", predicted)
+    if x.ndim != 1 or x.shape != y.shape or not x.size:
+        raise ValueError(f"measured and predicted must be of one shape (n,) with n >= 1, got {x.shape} and {y.shape}")
+    for name, values in (("measured", x), ("predicted", y)):
+        require_positive(name, values, unit="")
+    return float(np.sqrt(np.mean((y / x - 1.0) ** 2)))

@@ -12,6 +12,7 @@ from hypothesis import settings
 from mbfast import audit
 from mbfast._core import tiles
 
+pytest.register_assert_rewrite("legible")  # whose assertions tell what they compared
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 ROUNDS = int(os.environ.get("MBFAST_FUZZ", "1"))  # how many times as many seeds the fuzzers take
 # of interpolants, beside 7: the kernels are the same for all of them, so that without the JIT one is enough

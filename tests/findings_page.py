@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mbfast.audit import Record, reproduce, summary
+from mbfast.audit._strain import best_constant, comparisons
 from mbfast.glasses import load_glasses
 from mbfast.guide import findings
+from mbfast.renormalization.ratio import self_consistent_ratio
 
 
 def page(records: Sequence[Record]) -> str:
@@ -31,12 +33,35 @@ def page(records: Sequence[Record]) -> str:
     text = re.sub(pattern, paragraph, inspect.cleandoc(findings.__doc__) + "\n", flags=re.DOTALL | re.MULTILINE)
     if causes:
         raise ValueError(f"the page must explain the cause {min(causes)!r}")
-    ratios = ["| glass | γ_l/γ_t | c_l/c_t | (theo-exp)/exp |", "|---|---|---|---|"]
+    counts, *_, forms, glasses = re.findall(r"^\|.+?\|(?=\n[^|]|\n\Z)", text, flags=re.DOTALL | re.MULTILINE)
+    made = {counts: summary(records), forms: _forms(), glasses: _glasses()}
+    for table, new in made.items():
+        text = text.replace(table, new)
+    return text
+
+
+def _glasses() -> str:
+    ratios = [
+        "| glass | γ_l/γ_t | c_l/c_t | (theo-exp)/exp | by the wave's strain | (theo-exp)/exp |",
+        "|---|---|---|---|---|---|",
+    ]
     for glass in load_glasses():
         x, y = glass.gamma_l / glass.gamma_t, glass.c_l / glass.c_t
-        ratios.append(f"| {glass.name} | {x:.3f} | {y:.3f} | {100 * (y / x - 1):+.1f} % |")
-    counts, *_ = tables = re.findall(r"^\|.+?\|(?=\n[^|]|\n\Z)", text, flags=re.DOTALL | re.MULTILINE)
-    return text.replace(counts, summary(records)).replace(tables[-1], "\n".join(ratios))
+        other = float(self_consistent_ratio(glass.c_l, glass.c_t, form="total-strain"))
+        cells = (f"{z:.3f} | {100 * (z / x - 1):+.1f} %" for z in (y, other))
+        ratios.append(f"| {glass.name} | {x:.3f} | {' | '.join(cells)} |")
+    return "\n".join(ratios)
+
+
+def _forms() -> str:
+    lines = ["| v in (4.5) | glasses | slope | r | rms deviation |", "|---|---|---|---|---|"]
+    for of in comparisons():
+        for number, fit, rms in zip((10, 13), of.fits, of.rms, strict=True):
+            lines.append(f"| {of.what} | {number} | {fit.slope:.3f} | {fit.pearson_r:.3f} | {100 * rms:.1f} % |")
+    constant, of_constant = best_constant()
+    for number, rms in zip((10, 13), of_constant, strict=True):
+        lines.append(f"| none: {constant:.2f} for all | {number} | | | {100 * rms:.1f} % |")
+    return "\n".join(lines)
 
 
 def _claims(records: list[Record]) -> str:

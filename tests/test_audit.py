@@ -302,7 +302,7 @@ def test_bad_entries(registry):
 
 
 def test_ids_are_names_of_one_claim(audit_records):
-    assert len({record.id for record in audit_records}) == len(audit_records) == 113
+    assert len({record.id for record in audit_records}) == len(audit_records) == 115
 
 
 def test_the_summary_counts_every_claim_and_every_cause(records):

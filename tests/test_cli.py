@@ -16,8 +16,10 @@ from mbfast.__main__ import main
 from mbfast._core import jit as _jit
 from mbfast._core import tiles
 from mbfast.cli import app, runs
+from mbfast.cli.paper import _audit_figures
 from mbfast.files.flow import FlowConfig
 from mbfast.pairs import planning
+from mbfast.plotting.style import KINDS, rendered
 
 pytestmark = pytest.mark.compiled  # the audit sums over cubes of 64^3 blocks
 
@@ -28,7 +30,7 @@ FIGURES = [
         *("cutoff_lengths", "figure1", "flow_ratio", "flow_shares", "flow_spectra", "lattice_sums"),
         "self_consistent_ratio",
     )
-    for kind in ("png", "svg")
+    for kind in ("caption.txt", "pdf", "png", "svg")
 ]
 
 
@@ -54,15 +56,20 @@ def test_reproduce_prints_every_claim_and_counts_them(reproduce, audit_records):
 
 
 def test_reproduce_writes_records_and_figures_that_are_the_same_to_the_byte(reproduce, tmp_path, audit_records):
+    drawn = _audit_figures(audit.EXCLUDED)
     assert reproduce("--json", "claims.json", "--figures", "new/figures").exit_code == 0
     claims = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
     assert claims == [record.as_dict() for record in audit_records]
     assert (tmp_path / "new/figures/figure1.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (tmp_path / "new/figures/figure1.svg").read_text(encoding="utf-8")
+    assert (tmp_path / "new/figures/figure1.pdf").read_bytes().startswith(b"%PDF")
+    caption = (tmp_path / "new/figures/figure1.caption.txt").read_text(encoding="utf-8")
+    assert caption.startswith("The Meissner-Berret ratio of 13 glasses: ")
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["claims.json", *FIGURES]
-    assert reproduce("--figures", "again").exit_code == 0
-    for name in FIGURES:
-        assert (tmp_path / "new/figures" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    again = {kind: rendered(drawn["figure1"], kind) for kind in KINDS}
+    assert {kind: (tmp_path / f"new/figures/figure1.{kind}").read_bytes() for kind in KINDS} == again
+    for name, figure in drawn.items():
+        assert (tmp_path / f"new/figures/{name}.png").read_bytes() == rendered(figure, "png")
 
 
 def test_reproduce_of_some_equations(invoke):
@@ -90,6 +97,28 @@ def test_ratio_of_the_packaged_table(invoke):
     assert result.exit_code == 0
     assert "10 glasses in the fit: c_l/c_t = (1.0619 ± 0.0199) γ_l/γ_t, r = 0.745" in result.stdout
     assert Path("f.svg").stat().st_size > 1000
+    assert "r = 0.745" in Path("f.caption.txt").read_text(encoding="utf-8")
+
+
+def test_ratio_by_another_form(invoke):
+    result = invoke("ratio", "--form", "total-strain", "--figure", "f.svg")
+    assert result.exit_code == 0
+    assert "13 glasses in the fit: total-strain = (1.0477 ± " in result.stdout
+    assert (
+        result.stdout.splitlines()[-1].endswith("γ_l/γ_t, r = 0.277, rms of (theo-exp)/exp 9.6 %")
+        or "9.6 %" in result.stdout
+    )
+    row = next(line for line in result.stdout.splitlines() if "a-SiO2" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")] == ["a-SiO2", "1.600", "1.591", "-0.6 %", ""]
+    assert Path("f.svg").stat().st_size > 1000
+
+
+def test_a_glass_without_a_solution_is_not_in_the_fit(invoke):
+    rows = "x,1,0.5,4,2\nsoft,1,0.5,5,2\n"
+    Path("two.csv").write_text("material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\n" + rows, encoding="utf-8")
+    result = invoke("ratio", "two.csv", "--form", "derived")
+    assert "no solution, not in the fit" in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 glasses in the fit"
 
 
 def test_ratio_of_one_glass_has_no_fit(invoke):
@@ -143,7 +172,8 @@ BAD_CSV = "material,gamma_l_eV,gamma_t_eV,c_l_km_s,c_t_km_s\nx,1,0.5,4,-2\n"
         (("ratio", "none.csv"), "none.csv: No such file or directory"),
         (("ratio", "."), ".: Is a directory"),
         (("ratio", "--exclude", "quartz"), "unknown glass 'quartz'"),
-        (("ratio", "--figure", "x.doc"), "a figure is wanted as .png, .svg or .pdf"),
+        (("ratio", "--form", "own"), "form must be one of printed, phase-sum, "),
+        (("ratio", "--figure", "x.doc"), "a figure is wanted as .png, .pdf or .svg"),
         (("ratio", "--figure", "bad.csv/x.png"), "cannot be written"),
         (("cutoff", "--glass", "quartz"), "unknown glass 'quartz'"),
         (("cutoff", "--glass", "LAT"), "density of LAT is not known"),

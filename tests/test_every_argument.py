@@ -12,6 +12,7 @@ import mbfast
 from mbfast.files.blocks import read_blocks
 from mbfast.files.flow import read_flow_config
 from mbfast.glasses import medium
+from mbfast.meissner_berret import rms_deviation
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
 from mbfast.spectra.levels import static_susceptibility
@@ -106,6 +107,11 @@ CALLS = {
     "files.blocks.read_blocks": (read_blocks, {"path": "none.csv"}),
     "files.flow.read_flow_config": (read_flow_config, {"path": "none.toml"}),
     "glasses.medium": (medium, {"glass": "a-SiO2"}),
+    "meissner_berret.rms_deviation": (rms_deviation, {"measured": [1.0, 2.0], "predicted": [1.1, 2.0]}),
+    "pairs.angular.cube_coefficients": (
+        mbfast.pairs.angular.cube_coefficients,
+        {"form": "corrected", "polarization": "transverse"},
+    ),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
     "superblock.perturbation.first_order": (
@@ -146,6 +152,7 @@ CALLS = {
     "PairField.energy": (FIELD.energy, {"moments": MOMENTS}),
     "PairField.forces": (FIELD.forces, {"moments": MOMENTS}),
     "PairField.virial": (FIELD.virial, {"moments": MOMENTS}),
+    "LatticeField.coupling_table": (mbfast.LatticeField(DIPOLES, LATTICE, boundary="periodic").coupling_table, {}),
     "PairField.operator": (FIELD.operator, {}),
     "Flow.save": (FLOW.save, {}),
     "Flow.load": (mbfast.Flow.load, {}),
@@ -173,11 +180,15 @@ CALLS = {
         SYSTEM.absorption_rate,
         {"omega": 1e9, "temperature": 1.0, "strain": 1e-9, "broadening": 1e8, "polarization": "transverse"},
     ),
-    "plotting.meissner_berret_figure": (mbfast.plotting.meissner_berret_figure, {"glasses": GLASSES}),
-    "plotting.self_consistent_figure": (mbfast.plotting.self_consistent_figure, {"glasses": GLASSES}),
-    "plotting.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
-    "plotting.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
-    "plotting.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
+    "plotting.ratios.meissner_berret_figure": (mbfast.plotting.meissner_berret_figure, {"glasses": GLASSES}),
+    "plotting.ratios.self_consistent_figure": (mbfast.plotting.self_consistent_figure, {"glasses": GLASSES}),
+    "plotting.sums.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
+    "plotting.flows.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
+    "plotting.sums.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
+    "plotting.style.save_figure": (
+        mbfast.plotting.save_figure,
+        {"figure": mbfast.plotting.meissner_berret_figure(GLASSES), "file": "figure.png"},
+    ),
 }  # fmt: skip
 
 # hooks of the engine, which it calls with what it has checked; PairResult.asked takes any names
@@ -217,7 +228,7 @@ WITHOUT_GRID = [
         *("cutoff_length", "dipole_cutoff_length", "sound_velocity_shift", "susceptibility_from_levels"),
         *("superblock.response.susceptibility", "SuperBlock.susceptibility"),
         *("ttls_susceptibility", "Spectrum.__call__", "Spectrum.unreduced", "TwoLevelSystem.absorption_rate"),
-        "plotting.cutoff_figure",
+        "plotting.sums.cutoff_figure",
     )
 ]
 # what else is given with an argument, where there are such arguments, for it to have a meaning
@@ -260,6 +271,7 @@ WRONG = {
     "ensemble": CHOICE,
     "exclude": [None, WORDS, 5, [5], OBJECT, [None], ["quartz"]],
     "f": SAMPLES,
+    "figure": [None, WORDS, 5, OBJECT],
     "file": PATH,
     "form": CHOICE,
     "g": unless_none(SAMPLES),
@@ -284,6 +296,7 @@ WRONG = {
     "linear": FLAG,
     "longitudinal": SAMPLES,
     "macroscopic": CHOICE,
+    "measured": POSITIVE,
     "method": CHOICE,
     "modulus": POSITIVE,
     "moment_change": CHOICE,
@@ -294,11 +307,13 @@ WRONG = {
     "offsets": DIRECTION,
     "omega": GRID,
     "omega_c": POSITIVE,
+    "others": [None, WORDS, 5, [5], OBJECT, [None]],
     "out": OUT,
     "path": PATH,
     "permittivity": POSITIVE,
     "polarization": [*CHOICE[:-1], None, [1.0, 2.0], np.nan],
     "power": NUMBER,
+    "predicted": POSITIVE,
     "progress": ["yes", 5, None, OBJECT],
     "psi": [WORDS, OBJECT, {"a": 1}, RAGGED, None, [True] * 4, ["1.0"] * 4, [1.0, 2.0], 5.0],
     "r": VECTORS,
@@ -349,6 +364,7 @@ WRONG = {
     "volume": ONE_POSITIVE,
     "waves": ONE_POSITIVE,
     "wavevector": DIRECTION,
+    "plotting.style.save_figure(file)": [*PATH, "figure", "figure.gif", "figure.png.txt"],
     "x": FINITE,
     "y": FINITE,
 }

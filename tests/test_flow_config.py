@@ -100,7 +100,8 @@ def test_the_command_writes_arrays_and_figures(write, tmp_path):
     assert loaded.inputs == run.inputs
     assert run.inputs["config"] == text
     drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert drawn == [f"{name}.{kind}" for name in ("ratio", "shares", "spectra") for kind in ("png", "svg")]
+    names = ("ratio", "shares", "spectra")
+    assert drawn == [f"{name}.{kind}" for name in names for kind in ("caption.txt", "pdf", "png", "svg")]
 
 
 def test_a_flow_of_no_steps_has_its_figures(write, tmp_path):
@@ -182,7 +183,10 @@ def test_a_flow_that_diverges_says_so(write):
             MATERIAL + SPECTRUM + "[output]\ndata = 'run.toml'\n",
             "run.toml: output.data must not be a file that is read",
         ),
-        (MATERIAL + SPECTRUM + "[flow]\nform = 'own'\n", "line 9: flow.form: form must be one of printed, derived"),
+        (
+            MATERIAL + SPECTRUM + "[flow]\nform = 'own'\n",
+            "line 9: flow.form: form must be one of printed, derived, derived-points, total-strain",
+        ),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.npz'\n", "x.npz: No such file or directory"),
         (MATERIAL + "[spectrum]\nkind = 'file'\nfile = 'x.txt'\n", "x.txt: an .npz or .csv file is wanted"),
         *(

@@ -5,6 +5,7 @@ import ctypes
 import itertools
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from mbfast._core import tiles as _tiles
 from mbfast.kernels import capi, dipole, displacements, geometry, spectra, stress
 
 PUBLIC = {
-    "capi": {"address": "name"},
+    "capi": {"get_include": "", "address": "name"},
     "cutoffs": {
         "modulus_factor": "modulus",
         "dipole_factor": "dielectric permittivity stress modulus",
@@ -43,6 +44,9 @@ PUBLIC = {
         "energy": "i0 i1 targets target_moments j0 positions moments",
         "source_field": "targets source moment out",
         "change_moment": "s new positions moments field",
+        "source_energies": "targets target_moments source moment out",
+        "flip": "s spins positions moments local",
+        "coupling": "s t positions moments",
         "forces": "targets target_moments positions moments out",
         "virial": "targets target_moments positions moments out",
     },
@@ -60,6 +64,14 @@ PUBLIC = {
         "evaluate": "x b c amplitude exponent out",
         "cauchy_weights": "omega a b parity rule out",
     },
+    "spins": {
+        "flip_cost": "s spins asymmetries local",
+        "pair_flip_cost": "s t coupling spins asymmetries local",
+        "lattice_field": "s moment table field",
+        "lattice_energies": "s moment table moments out",
+        "lattice_flip": "s spins table moments local",
+        "lattice_coupling": "s t table moments",
+    },
     "stress": {
         "pair_field": "dx dy dz xx yy zz yz xz xy c0 c1 c2",
         "pair_energy": "dx dy dz xx yy zz yz xz xy xx_ yy_ zz_ yz_ xz_ xy_ c0 c1 c2",
@@ -68,6 +80,9 @@ PUBLIC = {
         "energy": "i0 i1 targets target_moments j0 positions moments c0 c1 c2",
         "source_field": "targets source moment c0 c1 c2 out",
         "change_moment": "s new positions moments c0 c1 c2 field",
+        "source_energies": "targets target_moments source moment c0 c1 c2 out",
+        "flip": "s spins positions moments c0 c1 c2 local",
+        "coupling": "s t positions moments c0 c1 c2",
         "forces": "targets target_moments positions moments c0 c1 c2 out",
         "virial": "targets target_moments positions moments c0 c1 c2 out",
     },
@@ -264,6 +279,33 @@ def test_c_functions_are_the_kernels(kernels):
     assert function(4, new.ctypes.data, n, *arrays) == change
     assert np.array_equal(other_m, m)
     assert np.array_equal(other_field, field)
+    spins, local = np.where(x[0] > 0.5, 1.0, -1.0), np.zeros(n)
+    other_spins, other_local = spins.copy(), local.copy()
+    change = kernels.flip(3, spins, x, m, *coefficients, local)
+    function = c_function(f"{prefix}_flip", DOUBLE, INTEGER, INTEGER, POINTER, POINTER, POINTER, *doubles, POINTER)
+    arrays = (other_spins.ctypes.data, x.ctypes.data, m.ctypes.data, *coefficients, other_local.ctypes.data)
+    assert function(3, n, *arrays) == change
+    assert np.array_equal(other_spins, spins)
+    assert np.array_equal(other_local, local)
+    energies = np.zeros(n)
+    kernels.source_energies(x, m, source, moment, *coefficients, energies)
+    function = c_function(
+        f"{prefix}_source_energies", None, INTEGER, POINTER, POINTER, POINTER, POINTER, *doubles, POINTER
+    )
+    other_local[:] = 0.0
+    given = x.ctypes.data, m.ctypes.data, source.ctypes.data, moment.ctypes.data
+    function(n, *given, *coefficients, other_local.ctypes.data)
+    assert np.array_equal(other_local, energies)
+
+
+def test_the_header_has_the_signatures():
+    kinds = {"int64_t": "int64", "double": "float64", "void": "void"}
+    header = (Path(mbfast.get_include()) / "mbfast.h").read_text(encoding="utf-8")
+    found = {}
+    for result, name, arguments in re.findall(r"typedef (\w+) mbfast_(\w+)\(([^)]*)\);", header):
+        types = ["*" if "*" in argument else kinds[argument.split()[0]] for argument in arguments.split(",")]
+        found[name] = f"{kinds[result]}({', '.join(types)})"
+    assert found == {name: signature for name, (_, signature) in capi._FUNCTIONS.items()}
 
 
 @pytest.mark.compiled
@@ -271,14 +313,17 @@ def test_c_functions_are_the_kernels(kernels):
 def test_a_c_program_calls_them(tmp_path):
     (tmp_path / "caller.c").write_text(
         """
-        #include <stdint.h>
-        typedef double (*energy)(int64_t, const double *, const double *);
-        double twice(void *at, int64_t n, const double *x, const double *p) { return 2 * ((energy)at)(n, x, p); }
+        #include "mbfast.h"
+        double twice(mbfast_dipole_energy *energy, int64_t n, const double *x, const double *p) {
+            return 2 * energy(n, x, p);
+        }
         """,
         encoding="utf-8",
     )
     library = tmp_path / "caller.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "caller.c"], check=True)
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", f"-I{mbfast.get_include()}", "-o", library, tmp_path / "caller.c"], check=True
+    )
     twice = ctypes.CDLL(str(library)).twice
     twice.restype, twice.argtypes = DOUBLE, [POINTER, INTEGER, POINTER, POINTER]
     x, t = system()

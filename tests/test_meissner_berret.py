@@ -1,3 +1,4 @@
+import math
 import sys
 
 import naive
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import mbfast
+from mbfast.meissner_berret import rms_deviation
 
 EPS = sys.float_info.epsilon
 positive = st.floats(1e-6, 1e6)
@@ -112,3 +114,24 @@ def test_squares_that_underflow_do_no_harm():
 def test_bad_points(x, y, message):
     with pytest.raises(ValueError, match=message):
         mbfast.fit_through_origin(x, y)
+
+
+def test_rms_deviation_is_the_root_mean_square():
+    x, y = np.array([1.6, 1.5, 2.0]), np.array([1.6, 1.65, 1.6])
+    assert rms_deviation(x, y) == pytest.approx(math.sqrt((0.0 + 0.01 + 0.04) / 3.0), rel=1e-13)
+    assert rms_deviation(x, x) == 0.0
+    assert rms_deviation(3.0 * x, 3.0 * y) == pytest.approx(rms_deviation(x, y), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ([], [], r"n >= 1, got \(0,\) and \(0,\)"),
+        ([1.0, 2.0], [1.0], r"got \(2,\) and \(1,\)"),
+        ([1.0, 0.0], [1.0, 1.0], "measured must be positive"),
+        ([1.0], [np.nan], "predicted must be"),
+    ],
+)
+def test_bad_ratios(x, y, message):
+    with pytest.raises(ValueError, match=message):
+        rms_deviation(x, y)

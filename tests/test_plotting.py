@@ -1,22 +1,48 @@
+"""What figures show, that they can be read, and the files they go to."""
+
+import dataclasses
+import re
+import struct
+
+import matplotlib as mpl
 import numpy as np
 import pytest
+from legible import assert_legible, drawn_texts, overlapping
 from materials import SILICA
 
 import mbfast
-from mbfast import plotting
-from mbfast.plotting import meissner_berret_figure
+from mbfast import audit, plotting
+from mbfast.cli.paper import _audit_figures
+from mbfast.plotting import caption_of, meissner_berret_figure, save_figure
+from mbfast.plotting._axes import log_axis, name_points
+from mbfast.plotting.style import KINDS, finish, new_axes, rendered, styled
 
 EXCLUDED = ("As2S3", "PMMA", "PS")
+OMEGA = np.geomspace(1e5, 1e15, 64)
+
+
+@pytest.fixture(scope="module")
+def reproduced():
+    """The figures of `mbfast reproduce --figures`."""
+    return _audit_figures(audit.EXCLUDED)
+
+
+def flow_of(longitudinal=-7e7, transverse=-3e7, kelvin=1.0, **options):
+    spectrum = mbfast.Spectrum(OMEGA, np.full(64, longitudinal), np.full(64, transverse), kelvin)
+    return mbfast.flow(spectrum, options.pop("material", SILICA), **options)
 
 
 def test_figure_shows_points_names_and_lines():
     glasses = mbfast.load_glasses()
-    axes = meissner_berret_figure(glasses, exclude=EXCLUDED).axes[0]
+    figure = meissner_berret_figure(glasses, exclude=EXCLUDED)
+    axes = figure.axes[0]
     theory, all13, only10, kept, left_out = axes.lines
     assert np.array_equal(theory.get_xdata(), theory.get_ydata())
-    for line, slope, r in ((all13, 1.1027, 0.276), (only10, 1.0619, 0.745)):
+    for line, slope, r, rounded in ((all13, 1.1027, "0.276", "0.260"), (only10, 1.0619, "0.745", "0.745")):
         assert line.get_ydata() / line.get_xdata() == pytest.approx(slope, abs=5e-5)
-        assert f"r = {r}" in line.get_label()
+        assert line.get_label().endswith(f" = {r} (rounded: {rounded})")
+        assert f"slope {slope:.4f} ± " in caption_of(figure)
+        assert f"Pearson's r = {r}, and {rounded} of the ratios as the table rounds them" in caption_of(figure)
     assert len(kept.get_xdata()) == 10
     names = {text.get_text(): text.xy for text in axes.texts}
     assert list(names) == [glass.name for glass in glasses]
@@ -29,31 +55,197 @@ def test_without_exclusions_there_is_one_fit():
     assert [line.get_label().partition(":")[0] for line in axes.lines[:2]] == ["theory", "13 glasses"]
 
 
+def test_glasses_whose_table_prints_no_ratios_have_one_r():
+    printed = mbfast.load_glasses()[0].printed
+    bare = dataclasses.replace(printed, mb_exp=None, mb_theo=None)
+    figure = meissner_berret_figure([dataclasses.replace(glass, printed=bare) for glass in mbfast.load_glasses()])
+    assert figure.axes[0].lines[1].get_label().endswith(" = 0.276")
+    assert "rounds" not in caption_of(figure)
+
+
 @pytest.mark.compiled
 def test_figures_of_the_audit_show_what_is_computed():
     glasses = mbfast.load_glasses()
-    printed, _, derived = plotting.self_consistent_figure(glasses).axes[0].lines[:3]
-    assert np.array_equal(printed.get_xdata(), printed.get_ydata())
-    assert derived.get_ydata()[0] == mbfast.self_consistent_ratio(1.2, 1.0, form="derived")
+    figure = plotting.self_consistent_figure(glasses)
+    printed, _, derived, pole, total = figure.axes[0].lines[:5]
+    np.testing.assert_allclose(total.get_ydata(), np.sqrt((8 + 2 * total.get_xdata() ** 2) / 5), rtol=1e-14)
+    assert "total-strain: slope 1.048, r = 0.277, rms deviation 9.6 %" in caption_of(figure)
+    assert printed.get_ydata() == pytest.approx(printed.get_xdata())
+    assert derived.get_ydata()[0] == mbfast.self_consistent_ratio(derived.get_xdata()[0], 1.0, form="derived")
+    assert np.isnan(mbfast.self_consistent_ratio(pole.get_xdata()[0] * (1 + 1e-9), 1.0, form="derived"))
+    assert derived.get_ydata()[-1] > 500.0
+    assert f"{pole.get_xdata()[0]:.3f}, the thin line" in caption_of(figure)
     logarithm, coupling, *phases = plotting.lattice_sums_figure((2, 4)).axes[0].lines
     assert logarithm.get_ydata()[1] == np.log(4)
     assert coupling.get_ydata()[1] == mbfast.lattice_sum(mbfast.BlockLattice((4, 4, 4), 1.0), 6)
     assert len(phases) == 4
     lengths = plotting.cutoff_figure(glasses).axes[0].lines
-    assert lengths[0].get_ydata()[0] == pytest.approx(0.5648, abs=1e-4)
-    assert all(line.get_ydata()[0] < 1 for line in lengths[:4])
+    assert lengths[0].get_xdata()[0] == pytest.approx(0.5648, abs=1e-4)
+    assert all(line.get_xdata()[0] < 1 for line in lengths[:4])
 
 
 @pytest.mark.compiled
 def test_figures_of_a_flow():
-    omega = np.geomspace(1e5, 1e15, 64)
-    spectrum = mbfast.Spectrum(omega, np.full(64, -7e7), np.full(64, -3e7), [0.0, 1.0])
-    run = mbfast.flow(spectrum, SILICA)
     with pytest.raises(ValueError, match=r"run must be one flow, got some of shape \(2,\)"):
-        plotting.flow_figures(run)
-    one = mbfast.flow(mbfast.Spectrum(omega, *(part[0] for part in run.final)), SILICA)
+        plotting.flow_figures(mbfast.flow(mbfast.Spectrum(OMEGA, *np.full((2, 64), -7e7), [0.0, 1.0]), SILICA))
+    one, other = flow_of(), flow_of(-9e7)
+    with pytest.raises(ValueError, match=r"others must say its material, inputs\['interaction'\], got {}"):
+        plotting.flow_figures(one, others=[dataclasses.replace(one, inputs={})])
     figures = plotting.flow_figures(one)
     assert list(figures) == ["spectra", "ratio", "shares"]
-    assert len(figures["spectra"].axes[0].lines) == 2 * one.scales.size
-    assert np.array_equal(figures["ratio"].axes[0].lines[0].get_ydata(), one.ratio[:, 0])
+    spectra = figures["spectra"].axes[0].lines
+    assert np.array_equal(spectra[0].get_ydata(), -one.longitudinal[0] / 1e6)
+    assert np.array_equal(spectra[-1].get_ydata(), -one.transverse[-1] / 1e6)
+    first = figures["ratio"].axes[0].lines[0]
+    assert first.get_ydata() == pytest.approx(one.ratio[:, 0] * 3800 / 5800)
     assert len(figures["shares"].axes[0].lines) == 6
+    both = plotting.flow_figures(one, others=[other])["ratio"].axes[0].lines
+    drawn = [line.get_ydata()[0] for line in both if len(line.get_ydata())]
+    assert drawn == pytest.approx([flow.ratio[0, 0] * 3800 / 5800 for _ in range(3) for flow in (one, other)])
+
+
+@pytest.mark.compiled
+def test_flows_leave_the_ratio_of_velocities_from_either_side(reproduced):
+    lines = [line for line in reproduced["flow_ratio"].axes[0].lines if len(line.get_ydata())]
+    ends = {round(float(line.get_ydata()[0]), 6): line.get_ydata()[-1] for line in lines[:3]}
+    assert list(ends) == [0.8, 1.0, 1.2]
+    assert ends[0.8] < 0.79
+    assert ends[1.0] == pytest.approx(1.0)
+    assert ends[1.2] > 1.21
+
+
+@pytest.mark.compiled
+def test_figures_of_the_paper_can_be_read(reproduced):
+    for figure in reproduced.values():
+        assert_legible(figure)
+
+
+@pytest.mark.compiled
+def test_figures_name_material_temperature_and_cutoff(reproduced):
+    for name in ("spectra", "ratio", "shares"):
+        figure = reproduced[f"flow_{name}"]
+        assert figure.legends[0].get_title().get_text().startswith("a-SiO2, $T$ = 1 K, $\\omega_c$ = 10¹⁵ rad/s")
+        assert "a-SiO2 at T = 1 K, Im χ̃ ending at ω_c = 10¹⁵ rad/s, in the printed form" in caption_of(figure)
+    assert "ω_c = 10¹⁵ rad/s" in caption_of(reproduced["cutoff_lengths"])
+    assert "a-SiO2" in caption_of(reproduced["lattice_sums"])
+    for name in ("lattice_sums", "self_consistent_ratio"):
+        assert re.search("depends? neither on the temperature nor on ω_c", caption_of(reproduced[name]))
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"kelvin": 0.35, "linear": True, "form": "derived"}, "T = 0.35 K, Im χ̃ ending at ω_c = 10¹⁵ rad/s, in the"),
+        ({"material": mbfast.StressInteraction(2345, 5555, 3333)}, "ρ = 2345 kg/m³, c_l = 5555 m/s and c_t = 3333 m/s"),
+        ({"longitudinal": -1e10, "transverse": -1e10, "stop": 1.0}, "The flow ends at "),
+        ({"stop": 1e-8, "k_l": 0.0, "k_t": 0.0}, "from blocks of 5 nm (the lightest) to 10 nm (the darkest)."),
+        ({"stop": 5e-9}, "5 nm"),
+        ({"longitudinal": -3e-3, "transverse": -2e9}, "a-SiO2"),
+        ({"longitudinal": -7.1e7, "transverse": -7e7, "linear": True, "stop": 2e-8}, "a-SiO2"),
+    ],
+    ids=["linear", "own material", "diverges", "one step", "no step", "unlike", "alike"],
+)  # fmt: skip
+def test_figures_of_any_flow_can_be_read(options, told):
+    figures = plotting.flow_figures(flow_of(**options))
+    assert told in caption_of(figures["spectra"])
+    for figure in figures.values():
+        assert_legible(figure)
+
+
+def test_tables_of_one_glass_and_of_many_can_be_read():
+    rng = np.random.default_rng(3)
+    glasses = mbfast.load_glasses()
+    assert_legible(meissner_berret_figure(glasses[:1]))
+    assert_legible(plotting.self_consistent_figure(glasses[:1]))
+    many = [
+        dataclasses.replace(glass, name=f"{glass.name}-{copy}", c_l=glass.c_l * rng.uniform(0.95, 1.2))
+        for copy in range(2)
+        for glass in glasses
+    ]
+    assert_legible(meissner_berret_figure(many))
+
+
+def test_a_text_that_lies_on_another_is_found():
+    with styled():
+        figure, axes = new_axes(50.0)
+        axes.set(xlabel="x")
+        finish(figure, "A test.")
+        assert_legible(figure)
+        axes.text(0.5, 0.5, "one")
+        axes.text(0.51, 0.51, "other")
+    assert overlapping(drawn_texts(figure)) == [("one", "other")]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (2, 32, "2 5 10 20"),
+        (1.9, 110, "2 5 10 20 50 100"),
+        (27, 93, "30 40 50 60 70 80 90"),
+        (27, 33, "28 30 32"),
+        (0.001, 1, "0.001 0.01 0.1 1"),
+        (1e5, 1e15, "10⁵ 10⁷ 10⁹ 10¹¹ 10¹³ 10¹⁵"),
+        (1e-30, 0.01, "10⁻³⁰ 10⁻²⁵ 10⁻²⁰ 10⁻¹⁵ 10⁻¹⁰ 10⁻⁵"),
+        (5e-9, 1e-3, "10⁻⁸ 10⁻⁷ 10⁻⁶ 10⁻⁵ 10⁻⁴ 10⁻³"),
+    ],
+)
+def test_log_axes_are_labelled_with_numbers(low, high, labels):
+    with styled():
+        figure, axes = new_axes(50.0)
+        axes.plot([low, high], [1, 2])
+        axes.set(xlim=(low, high))
+        log_axis(axes.xaxis)
+    figure.draw_without_rendering()
+    assert " ".join(label.get_text() for label in axes.xaxis.get_majorticklabels()) == labels
+
+
+def test_an_axis_of_no_positive_number_stays_linear():
+    with styled():
+        _, axes = new_axes(50.0)
+        axes.plot([1, 2], [0.0, -1.0])
+        log_axis(axes.yaxis)
+    assert axes.get_yscale() == "linear"
+
+
+def test_names_stand_clear_of_a_crowd():
+    with styled():
+        figure, axes = new_axes(70.0)
+        x, y = np.meshgrid(np.linspace(0.3, 0.6, 4), np.linspace(0.4, 0.6, 4))
+        axes.plot(x.ravel(), y.ravel(), "ko")
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="x")
+        finish(figure, "A test.")
+        name_points(axes, x.ravel(), y.ravel(), [f"name {number}" for number in range(16)])
+    assert_legible(figure)
+
+
+def test_settings_of_the_user_are_left_and_have_no_influence():
+    glasses = mbfast.load_glasses()
+    expected = rendered(meissner_berret_figure(glasses), "png")
+    with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 50, "pdf.fonttype": 3}):
+        before = dict(mpl.rcParams)
+        assert rendered(meissner_berret_figure(glasses), "png") == expected
+        assert dict(mpl.rcParams) == before
+
+
+def test_pyplot_is_never_imported(run_python):
+    code = "import sys, mbfast; f = mbfast.plotting.meissner_berret_figure(mbfast.load_glasses())\n"
+    code += "mbfast.plotting.style.rendered(f, 'svg')\n"
+    code += "print('matplotlib.pyplot' in sys.modules)"
+    assert run_python(code) == "False\n"
+
+
+def test_files_have_the_caption_and_their_fonts(tmp_path):
+    figure = meissner_berret_figure(mbfast.load_glasses())
+    for kind in KINDS:
+        captions = save_figure(figure, tmp_path / "new" / f"ratios.{kind}")
+        assert captions == tmp_path / "new" / "ratios.caption.txt"
+        assert captions.read_text(encoding="utf-8") == f"{caption_of(figure)}\n"
+    png, pdf, svg = (tmp_path.joinpath("new", f"ratios.{kind}").read_bytes() for kind in KINDS)
+    width = struct.unpack(">I", png[16:20])[0]
+    assert width == pytest.approx(86 / 25.4 * 300, abs=1)
+    assert caption_of(figure).encode() in png
+    assert caption_of(figure).encode() in svg
+    assert b"/Subject" in pdf
+    assert b"/FontFile2" in pdf  # TrueType
+    assert b"<text" not in svg  # letters are outlines

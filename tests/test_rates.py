@@ -156,7 +156,7 @@ def test_averaged_phases_are_means_of_phase_sums(polarization):
     assert ours[0] / L**3 == pytest.approx(mean * 1e-27 / L**3, rel=1e-11)
 
 
-@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points", "total-strain"])
 def test_scaling(form):
     # second, third fall as L^-3 per volume; all terms are quadratic in the strain; (3.4) is N0^3 times (3.1)
     base, larger = (mbfast.absorption_rates(smooth(1.0), SILICA, size, 2, form=form, at=[1e8]) for size in (L, 2 * L))
@@ -168,7 +168,7 @@ def test_scaling(form):
     np.testing.assert_allclose(base.first, np.multiply(8.0, base.single), rtol=1e-13)
 
 
-@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points", "total-strain"])
 def test_rates_broadcast(form):
     single = [
         mbfast.absorption_rates(smooth(kelvin), SILICA, size, 2.5, form=form)
@@ -186,7 +186,7 @@ def test_rates_broadcast(form):
             np.testing.assert_allclose(getattr(sizes, name)[a][0], getattr(single[0], name)[a], rtol=1e-12)
 
 
-@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points", "total-strain"])
 def test_cutoff_length_is_where_the_terms_are_equal(form):
     rates = mbfast.absorption_rates(smooth(1.0), SILICA, L, 2, form=form, at=[1e12])
     at_length = mbfast.absorption_rates(
@@ -198,7 +198,7 @@ def test_cutoff_length_is_where_the_terms_are_equal(form):
     assert rates.cutoff_length.transverse[0] < L
 
 
-@pytest.mark.parametrize("form", ["printed", "derived", "derived-points"])
+@pytest.mark.parametrize("form", ["printed", "derived", "derived-points", "total-strain"])
 def test_error_covers_a_coarser_grid(form):
     at = [1e9, 1e12]
     fine = mbfast.absorption_rates(smooth(1.0), SILICA, L, 2, form=form, at=at)
@@ -236,7 +236,11 @@ def test_at_t_0_forms_of_the_real_part_agree():
             ValueError,
             "n0 must be at most 512 in the derived-points form, got 600",
         ),
-        ({"form": "corrected"}, ValueError, "form must be one of printed, derived, derived-points, got 'corrected'"),
+        (
+            {"form": "corrected"},
+            ValueError,
+            "form must be one of printed, derived, derived-points, total-strain, got 'corrected'",
+        ),
         ({"k_l": -1.0}, ValueError, r"k_l must be from 0 to 1e\+35 \(an absorption\), got -1"),
         ({"strain": 0.0}, ValueError, "strain must be positive"),
         ({"at": [0.0]}, ValueError, "at must be positive"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from legible import assert_legible
 
 import mbfast
 from mbfast.examples import one_block
@@ -46,7 +47,9 @@ def test_longer_examples_run(run_python, name):
 @pytest.mark.compiled
 def test_the_picture_is_that_of_its_example(tmp_path):
     matplotlib = pytest.importorskip("matplotlib.image")
-    one_block.draw(one_block.strain_around()).savefig(tmp_path / "new.png", dpi=100)
+    figure = one_block.draw(one_block.strain_around())
+    mbfast.plotting.save_figure(figure, tmp_path / "new.png")
+    assert_legible(figure)
     shown, drawn = matplotlib.imread(PICTURE), matplotlib.imread(tmp_path / "new.png")
     assert shown.shape == drawn.shape
     assert np.abs(shown - drawn).mean() < 0.02  # of 1: letters differ from version to version

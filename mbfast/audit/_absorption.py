@@ -120,9 +120,10 @@ def _interaction_term() -> Claims:
     totals = (8 / 3 * (1 - alpha) * (ratio - 2) + 8 / 3 - 16 / 5 * alpha) / ratio, (5 + 4 * alpha) / 15
     note = (
         "every pair of blocks counted; with a block's own field 1, the Fourier transform of Λ, which averages to zero "
-        "over directions; the printed form adds ln N0 at every step, ln(R/L_1) = 12.2 in all"
+        "over directions; the steps of a derived flow add up to it for any N0, whole or not; the printed form adds "
+        "ln N0 at every step, ln(R/L_1) = 12.2 in all"
     )
-    test = "tests/test_flow.py::test_sum_over_all_pairs_is_bounded"
+    test = "tests/test_flow.py::test_linear_derived_flows_add_up_to_all_pairs_for_any_n0"
     for polarization, total in zip(POLARIZATIONS, totals, strict=True):
         quantity = f"-δχ ρc²/χ² by the interaction at all scales, a-SiO2, {polarization}"
         yield Claim(f"eq3.7.total.{polarization[0]}", quantity, "~20", total, note, causes.LOGARITHM, test=test)

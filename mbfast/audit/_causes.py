@@ -40,6 +40,7 @@ REPELS = _unfounded(
     "the self-consistent ratio repels", "test_the_printed_flow_leaves_the_self_consistent_ratio", file="test_flow.py"
 )
 SUM_OVER_BLOCKS = _unfounded("(4.5) without the sum over blocks", "test_slopes_of_ratios_from_sums_over_blocks")
+STRAIN = _unfounded("an external strain in place of the wave's", "test_ratios_by_the_strain_of_the_wave")
 
 # Section V
 SQUARES = _unfounded("squares of Δμ and Δp added", "test_which_choices_give_94_and_53", file="test_angular.py")

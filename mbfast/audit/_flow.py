@@ -7,15 +7,14 @@ import numpy as np
 from mbfast import units
 from mbfast._core.validate import FloatArray
 from mbfast.audit import _causes as causes
+from mbfast.audit import _strain
 from mbfast.audit._absorption import NODES, constant_rates, smooth
 from mbfast.audit._claims import Claim, Claims, claims_of
-from mbfast.audit._common import GLASSES, KEPT, L_1, MEASURED, OMEGA, OMEGA_C, SILICA, R, deviation
+from mbfast.audit._common import GLASSES, L_1, OMEGA, OMEGA_C, PREDICTED, SILICA, R, deviation
 from mbfast.cutoffs import cutoff_length
-from mbfast.meissner_berret import fit_through_origin
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.flow import flow
 from mbfast.renormalization.rates import AbsorptionRates, absorption_rates
-from mbfast.renormalization.ratio import RatioForm, self_consistent_ratio
 from mbfast.spectra.convolution import convolve
 from mbfast.spectra.dispersion import kramers_kronig
 from mbfast.spectra.spectrum import Spectrum
@@ -42,6 +41,7 @@ def _all_steps() -> Claims:
     ratio = float(rates.interaction.transverse[0] / rates.first.transverse[0]) * math.log(R / L_1) / math.log(2.0)
     note = "2 ln(R/L_1)|Re χ̃|/ρc², with Im χ̃ = -π·2.76e-4 ρc² (section V); the estimate leaves out |Re χ̃|/ρc²"
     yield Claim("eq4.2.dominance", quantity, "~20", ratio, note, causes.RE_CHI)
+    yield from _strain.local_field()
 
 
 @claims_of("4.3")
@@ -91,10 +91,6 @@ def _cutoff() -> Claims:
     yield Claim("eq4.4", quantity, "~1.7", cold, note, causes.LENGTH_OF_TERMS, "Å")
 
 
-def _ratios(form: RatioForm) -> FloatArray:
-    return np.asarray(self_consistent_ratio([g.c_l for g in GLASSES], [g.c_t for g in GLASSES], form=form))
-
-
 def _of_rates() -> FloatArray:
     """Return the ratio of v_l and v_t of each glass, for spectra in the ratio c_l^2/c_t^2."""
     nodes, found = np.geomspace(1e7, OMEGA_C, 16), []
@@ -110,7 +106,7 @@ def _of_rates() -> FloatArray:
 def _self_consistent() -> Claims:
     note = "c_l/c_t of all 13 glasses; the flow keeps this ratio, and leaves it from any other"
     quantity = "c_l/c_t from the solution of the printed equation"
-    yield Claim("eq4.5", quantity, None, deviation(_of_rates(), _ratios("printed")), note)
+    yield Claim("eq4.5", quantity, None, deviation(_of_rates(), PREDICTED), note)
     of_t = smooth().transverse
     spectrum = Spectrum(NODES, (0.8 * SILICA.c_l / SILICA.c_t) ** 2 * of_t, of_t, 1.0, above="power")
     node = int(np.argmin(np.abs(NODES - OMEGA)))
@@ -118,14 +114,4 @@ def _self_consistent() -> Claims:
     quantity = "sqrt(Im χ̃_l/Im χ̃_t) c_t/c_l at 1 mm, a-SiO2, from 0.8 at 50 Å, 1e7 rad/s"
     note = "the flow moves away from c_l/c_t, which it only keeps"
     yield Claim("eq4.5.flow", quantity, "1.00", ratio, note, causes.REPELS)
-    forms: dict[RatioForm, str] = {
-        "phase-sum": "the sum of Λ ê ê cos, stress χ_a ê",
-        "derived": "the sum with the stresses induced",
-    }
-    for form, what in forms.items():
-        ours = _ratios(form)
-        ten, thirteen = fit_through_origin(MEASURED[KEPT], ours[KEPT]), fit_through_origin(MEASURED, ours)
-        listed = ", ".join(f"{g.name} {value:.2f}" for g, value in zip(GLASSES, ours, strict=True))
-        note = f"r = {ten.pearson_r:.3f}; all 13: {thirteen.slope:.3f}, r = {thirteen.pearson_r:.3f}; {listed}"
-        cause = causes.SUM_OVER_BLOCKS
-        yield Claim(f"eq4.5.{form}", f"slope, 10 glasses, v from {what}", "1.061", ten.slope, note, cause)
+    yield from _strain.slopes()

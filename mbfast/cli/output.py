@@ -6,9 +6,9 @@ import csv
 import io
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
 import typer
 from rich.cells import cell_len
@@ -18,7 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mbfast._core.archive import is_standard_output
+from mbfast._core.archive import Content, is_standard_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,22 +90,33 @@ def _stream(beside: Iterable[Path]) -> TextIO | None:
 
 
 def figure_files(folder: Path | None, names: Iterable[str]) -> dict[Path, str]:
-    """Return the files that figures go to, and the name of the figure in each; an ImportError without matplotlib."""
+    """Return the files that figures and their captions go to, and the name of the figure in each.
+
+    An ImportError without matplotlib.
+    """
     if folder is None:
         return {}
-    from mbfast.plotting import figure_class  # noqa: PLC0415
+    from mbfast.plotting.style import KINDS, caption_file, figure_class  # noqa: PLC0415
 
     figure_class()  # before the work that they are to show
-    return {folder / f"{name}.{kind}": name for name in names for kind in ("png", "svg")}
+    files = {name: [folder / f"{name}.{kind}" for kind in KINDS] for name in names}
+    return {file: name for name, kinds in files.items() for file in (*kinds, caption_file(kinds[0]))}
 
 
-def rendered(figure: Figure, file: Path) -> bytes:
-    """Return the bytes of a figure, the same for the same figure; it keeps the layout of the first kind of file."""
-    from matplotlib import rc_context  # noqa: PLC0415
+def one_figure(file: Path | None, name: str) -> dict[Path, str]:
+    """Return the same for one figure in a file that the user has named."""
+    if file is None:
+        return {}
+    from mbfast.plotting.style import KINDS, caption_file, figure_class  # noqa: PLC0415
 
-    buffer, kind = io.BytesIO(), file.suffix.lower().removeprefix(".")
-    dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    with rc_context({"svg.hashsalt": "mbfast"}):  # as without dates, the same figure gives the same bytes
-        figure.savefig(buffer, format=kind, dpi=160, metadata=dates.get(kind))
-    figure.set_layout_engine("none")  # a quarter of the time of every further kind
-    return buffer.getvalue()
+    if file.suffix.lower().removeprefix(".") not in KINDS:
+        raise ValueError(f"{file}: a figure is wanted as .png, .pdf or .svg")
+    figure_class()
+    return {file: name, caption_file(file): name}
+
+
+def rendered(figures: Mapping[str, Figure], files: Mapping[Path, str]) -> dict[Path, Content]:
+    """Return what goes into the files that `figure_files` has named."""
+    from mbfast.plotting.style import rendered as bytes_of  # noqa: PLC0415
+
+    return {file: bytes_of(figures[name], file.suffix.lower().removeprefix(".")) for file, name in files.items()}

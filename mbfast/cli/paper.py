@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -15,13 +16,14 @@ from mbfast import units
 from mbfast._core.archive import Content, check_writable, write_files
 from mbfast._core.tiles import set_threads
 from mbfast.cli.command import Threads, command
-from mbfast.cli.output import Plain, echo, figure_files, rendered, show
+from mbfast.cli.output import Plain, echo, figure_files, one_figure, rendered, show
 from mbfast.glasses import load_glasses
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mbfast.audit import Record
+    from mbfast.renormalization.ratio import RatioForm
 
 
 _FIGURES: tuple[str, ...] = ("figure1", "self_consistent_ratio", "lattice_sums", "cutoff_lengths")
@@ -36,7 +38,7 @@ def reproduce(
         list[str] | None, typer.Argument(metavar="[EQUATION]...", help=_EQUATION_HELP, show_default=False)
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the records.")] = None,
-    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here, as PNG and SVG.")] = None,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the figures here.")] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Print the findings by part, in Markdown, alone.")] = False,
     threads: Threads = None,
     plain: Plain = False,
@@ -49,7 +51,8 @@ def reproduce(
     the paper's own Hamiltonian or numbers. Its cause, which many claims can share, and the test that shows it are
     named below the table.
 
-    Figures: figure1, the solutions of (4.5), the sums over blocks beside ln N0, L_c by material, and a flow of silica.
+    Figures: figure1, the solutions of (4.5), the sums over blocks beside ln N0, L_c by material, and flows of silica,
+    each as PNG, PDF and SVG, one column of a journal wide, with its caption in NAME.caption.txt.
 
     Example: mbfast reproduce 3.5 4.4
 
@@ -61,8 +64,7 @@ def reproduce(
     images = figure_files(figures, _FIGURES)
     check_writable(json_file, *images)
     records = audit.reproduce(equation or None)  # refuses what is no equation
-    drawn = _audit_figures(audit.EXCLUDED) if images else {}
-    outputs: dict[Path, Content] = {file: rendered(drawn[name], file) for file, name in images.items()}
+    outputs: dict[Path, Content] = rendered(_audit_figures(audit.EXCLUDED), images) if images else {}
     found = list(records)
     if json_file is not None:
         text = json.dumps([record.as_dict() for record in found], indent=1, ensure_ascii=False)
@@ -109,43 +111,55 @@ def _lines(records: Sequence[Record]) -> list[str]:
 def ratio(
     csv: Annotated[Path | None, typer.Argument(metavar="[CSV]", help=_TABLE_HELP, show_default=False)] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Not in the fit; may be repeated.")] = None,
-    figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it (.png, .svg, .pdf).")] = None,
+    form: Annotated[
+        str, typer.Option(help="Of the solution of (4.5): printed (c_l/c_t), derived, total-strain, ...")
+    ] = "printed",
+    figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it (.png, .pdf, .svg).")] = None,
     plain: Plain = False,
 ) -> None:
     """Meissner-Berret ratios of a table of glasses: measured, predicted, and the fit through the origin.
 
-    Example: mbfast ratio my_glasses.csv --exclude PMMA --figure ratios.svg
-    """
-    from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio  # noqa: PLC0415
+    The prediction is c_l/c_t, or another solution of (4.5): see mbfast.self_consistent_ratio. The figure is that of
+    c_l/c_t, or with another form that of all solutions; its caption goes beside it, into NAME.caption.txt.
 
-    check_writable(figure)
-    if figure is not None and figure.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"{figure}: a figure is wanted as .png, .svg or .pdf")
+    Example: mbfast ratio my_glasses.csv --exclude PMMA --figure ratios.svg
+
+    Example: mbfast ratio --form total-strain
+    """
+    from mbfast.meissner_berret import fit_through_origin, meissner_berret_ratio, rms_deviation  # noqa: PLC0415
+    from mbfast.renormalization.ratio import self_consistent_ratio  # noqa: PLC0415
+
+    images = one_figure(figure, "ratios")
+    check_writable(*images)
     glasses = load_glasses(csv)
+    of: RatioForm = form  # type: ignore[assignment]  # which the next line checks
+    ratios = np.asarray(self_consistent_ratio([g.c_l for g in glasses], [g.c_t for g in glasses], form=of))
     excluded = exclude or []
     for name in excluded:
         if name not in (glass.name for glass in glasses):
             raise ValueError(f"unknown glass {name!r} to exclude: there are {', '.join(g.name for g in glasses)}")
     rows, measured, predicted = [], [], []
-    for glass in glasses:
+    for glass, y in zip(glasses, ratios.tolist(), strict=True):
         x = float(meissner_berret_ratio(gamma_l=glass.gamma_l, gamma_t=glass.gamma_t))
-        y = float(meissner_berret_ratio(c_l=glass.c_l, c_t=glass.c_t))
-        mark = "not in the fit" if glass.name in excluded else ""
-        rows.append((glass.name, f"{x:.3f}", f"{y:.3f}", f"{100 * (y / x - 1):+.1f} %", mark))
+        solved = math.isfinite(y)
+        mark = "not in the fit" if glass.name in excluded else "" if solved else "no solution, not in the fit"
+        cells = (f"{y:.3f}", f"{100 * (y / x - 1):+.1f} %") if solved else ("", "")
+        rows.append((glass.name, f"{x:.3f}", *cells, mark))
         if not mark:
             measured.append(x)
             predicted.append(y)
-    summary = f"{len(measured)} glasses in the fit"
+    name, summary = "c_l/c_t" if form == "printed" else form, f"{len(measured)} glasses in the fit"
     if len(set(measured)) > 1 and len(set(predicted)) > 1:
         fit = fit_through_origin(measured, predicted)
-        summary += f": c_l/c_t = ({fit.slope:.4f} ± {fit.slope_stderr:.4f}) γ_l/γ_t, r = {fit.pearson_r:.3f}"
-    if figure is not None:
-        from mbfast.plotting import meissner_berret_figure  # noqa: PLC0415
+        summary += f": {name} = ({fit.slope:.4f} ± {fit.slope_stderr:.4f}) γ_l/γ_t, r = {fit.pearson_r:.3f}"
+        summary += f", rms of (theo-exp)/exp {100 * rms_deviation(measured, predicted):.1f} %"
+    if images:
+        from mbfast.plotting import meissner_berret_figure, self_consistent_figure  # noqa: PLC0415
 
-        image = meissner_berret_figure(glasses, exclude=excluded)
-        write_files({figure: rendered(image, figure)})
-    headings, written = ("glass", "γ_l/γ_t", "c_l/c_t", "(theo-exp)/exp", "remark"), () if figure is None else (figure,)
-    show(headings, rows, [summary], plain=plain, beside=written)
+        first = form == "printed"
+        drawn = meissner_berret_figure(glasses, exclude=excluded) if first else self_consistent_figure(glasses)
+        write_files(rendered({"ratios": drawn}, images))
+    show(("glass", "γ_l/γ_t", name, "(theo-exp)/exp", "remark"), rows, [summary], plain=plain, beside=images)
 
 
 @command
@@ -190,9 +204,12 @@ def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:
 
     glasses, (silica,) = load_glasses(), load_glasses(names=["a-SiO2"])
     omega = np.geomspace(1e5, 1e15, 256)
-    # the strength of section V, constant to omega_c
-    of_l, of_t = (np.full(256, -np.pi * 2.76e-4 * modulus) for modulus in (silica.modulus_l, silica.modulus_t))
-    flows = plotting.flow_figures(run(Spectrum(omega, of_l, of_t, 1.0), StressInteraction.of(silica)))
+    of_t = np.full(256, -np.pi * 2.76e-4 * silica.modulus_t)  # the strength of section V, constant to omega_c
+    runs = []
+    for start in (1.0, 0.8, 1.2):
+        of_l = (start * silica.c_l / silica.c_t) ** 2 * of_t
+        runs.append(run(Spectrum(omega, of_l, of_t, 1.0), StressInteraction.of(silica)))
+    flows = plotting.flow_figures(runs[0], others=runs[1:])
     return {
         "figure1": plotting.meissner_berret_figure(glasses, exclude=excluded),
         "self_consistent_ratio": plotting.self_consistent_figure(glasses),

@@ -30,7 +30,8 @@ def flow(
     """Renormalize the spectra of a material from blocks to a sample (4.1), as a TOML file says.
 
     Writes the arrays (.npz: omega, scales, Im chi~ and the terms by scale; mbfast.Flow.load reads it) and, if wanted,
-    the figures. Sections and keys are in the help of mbfast.files.flow.read_flow_config; the least is
+    the figures, as PNG, PDF and SVG with their captions (NAME.caption.txt). Sections and keys are in the help of
+    mbfast.files.flow.read_flow_config; the least is
 
     \b
     [material]
@@ -56,8 +57,7 @@ def flow(
     if images:
         from mbfast.plotting import flow_figures  # noqa: PLC0415
 
-        drawn = flow_figures(result)
-        outputs |= {file: rendered(drawn[name], file) for file, name in images.items()}
+        outputs |= rendered(flow_figures(result), images)
     write_files(outputs)
     shown = int(np.argmin(np.abs(np.log(result.omega / 1e7))))
     columns = result.scales, result.longitudinal[:, shown], result.transverse[:, shown], result.ratio[:, shown]

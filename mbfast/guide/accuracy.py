@@ -39,6 +39,7 @@ All arithmetic is in double precision. Where nothing is approximated, these erro
 |---|---|
 | "direct" and "fft" fields, points | some 1e-15 |
 | the tensor of cubes | 3e-14 of its largest component |
+| the functions of scale of the derived (3.7) | some 1e-15 |
 | convolutions and Kramers-Kronig transforms of the interpolant | 1e-15 to 1e-14 |
 | cutoff lengths | 2e-15 |
 

@@ -72,6 +72,9 @@ Susceptibilities
   out. ``relaxation_time=`` of `mbfast.susceptibility_from_levels` and ``relaxation=`` of `mbfast.ttls_susceptibility`
   add it: -cov(T_mm)/(k_B T), with the factor 1/(1 - i omega tau). `mbfast.spectra.levels.static_susceptibility` has
   both static limits.
+- By which strain: that of a block is by the strain it meets, without its own field. That of a sample in the form
+  "derived" is by an external strain; in "total-strain" by the strain of the wave, in which velocity and attenuation are
+  measured, the external one and the field of all blocks.
 - An isotropic susceptibility has two moduli, chi_l and chi_t, with chi_ijkl as in (2.12). `mbfast.Moduli` holds both.
 
 >>> omega = np.geomspace(1e5, 1e15, 64)
@@ -94,8 +97,8 @@ gamma_l/gamma_t are the same in both.
 >>> from mbfast.units import EV
 >>> one = mbfast.ttls_susceptibility(1e9, 1.0, 8e44, 1.0 * EV, 1e15)
 >>> other = mbfast.ttls_susceptibility(1e9, 1.0, 8e44, 1.0 * EV, 1e15, convention="half")
->>> print(one / other)
-(4+0j)
+>>> print((one / other).real)
+4.0
 
 Symbols and names
 -----------------

@@ -49,7 +49,18 @@ True
 Stress moments take the interaction's coefficients as well: ``stress.field(targets, positions, moments, *coefficients,
 out)`` with ``coefficients = interaction.coefficients``. For Monte Carlo, ``change_moment`` gives one block a new
 moment, updates the field at all blocks, and returns the change of the energy: ``python -m mbfast.examples.monte_carlo``
-runs one. For blocks that move, ``forces`` and ``virial`` add up what all sources do to each target at fixed moments, as
+runs one. Two-level blocks, whose moments have two values, are spins: `mbfast.kernels.spins` has what flips of one and
+of two of them cost, and ``stress.flip`` and ``dipole.flip`` keep up one number for each block in place of a field:
+
+>>> from mbfast.kernels import spins
+>>> sigma, local, fields = np.ones(50), np.zeros(50), np.zeros((3, 50))
+>>> dipole.field(positions, positions, 0.5 * moments, fields)  # of blocks with the dipoles sigma moments/2
+>>> local[:] = (moments * fields).sum(axis=0)
+>>> cost = spins.flip_cost(7, sigma, np.zeros(50), local)
+>>> bool(abs(dipole.flip(7, sigma, positions, moments, local) - cost) < 1e-12)
+True
+
+For blocks that move, ``forces`` and ``virial`` add up what all sources do to each target at fixed moments, as
 derivatives of the energy of all pairs i < j, and ``pair_gradient`` is that of one pair, by the displacement from the
 second block to the first:
 
@@ -72,12 +83,12 @@ notice a change in a function of another file that yours calls.
 C, C++ and Fortran
 ------------------
 `mbfast.kernels.capi.address` compiles a function with a C signature and returns its address. Any code in the same
-process may call it, from any thread. ``help(mbfast.kernels.capi)`` lists the signatures; from C one of them is called
-by
+process may call it, from any thread. The header ``mbfast.h`` in the folder `mbfast.get_include` has their types. C
+calls one of them by
 
-    typedef void (*dipole_field_t)(int64_t m, const double *targets, int64_t n, const double *positions,
-                                   const double *moments, double *out);
-    ((dipole_field_t)address)(m, targets, n, positions, moments, out);  /* adds to out */
+    #include "mbfast.h"
+    mbfast_dipole_field *field = (mbfast_dipole_field *)address;
+    field(m, targets, n, positions, moments, out);  /* adds to out */
 
 and the same, with ctypes in the place of C:
 

@@ -54,13 +54,14 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
   `test_uncoupled_blocks_absorb_as_so_many_single_ones`
 - **3.5** The second term, by changed couplings: brackets in α and x, and ln N0 for the sum over pairs.
   `mbfast.absorption_rates`, `mbfast.angular_coefficients`, `mbfast.strain_coupling_sum`, `mbfast.lattice_sum`,
-  `test_changed_couplings_absorb_as_all_pairs_of_27_blocks`, `test_derived_second_term_is_the_golden_rule_on_pairs`;
-  claims
+  `test_changed_couplings_absorb_as_all_pairs_of_27_blocks`, `test_derived_second_term_is_the_golden_rule_on_pairs`,
+  `test_cubes_absorb_as_all_pairs_of_an_infinite_lattice`; claims
 - **3.6** The third term, by changed stresses, is K_l or K_t, of order one, times the second. `mbfast.absorption_rates`,
   `test_printed_terms_of_constant_spectra`; claims
 - **3.7** The interaction term: Im χ̃ Re χ̃/ρc², and ln N0 for the sum over pairs. `mbfast.absorption_rates`,
   `mbfast.phase_sum`, `test_derived_interaction_term_is_the_response_of_coupled_blocks`,
-  `test_sum_over_all_pairs_is_bounded`, `test_laminates_of_cubes`; claims
+  `test_term_is_the_average_over_directions_of_a_cubes_own_field`, `test_sum_over_all_pairs_is_bounded`,
+  `test_laminates_of_cubes`, `test_phases_between_points_of_a_cube`; claims
 - **3.8** The next block absorbs what the terms add up to. `mbfast.flow`, `mbfast.absorption_rates`,
   `test_each_block_absorbs_what_the_terms_of_the_step_before_add_up_to`
 - *Section IV: renormalization*
@@ -68,13 +69,15 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
   `test_terms_add_up_and_one_step_is_the_sum_of_rates`,
   `test_each_block_absorbs_what_the_terms_of_the_step_before_add_up_to`
 - **4.2** All steps from L_1 to the wavelength R: v log_N0(R/L_1) beside the terms of the first step. `mbfast.flow`,
-  `test_linear_flow_is_4_2`; claims
+  `test_linear_flow_is_4_2`, `test_linear_derived_flows_add_up_to_all_pairs_for_any_n0`,
+  `test_a_flow_takes_the_local_field_once_for_any_n0`; claims
 - **4.3** An estimate of ε(2)/v, with ω_c for the integral and ln(ω_c/ω) for Re χ̃. `mbfast.convolve`,
   `mbfast.kramers_kronig`, `test_integral_of_constant_susceptibilities`; claims
 - **4.4** The cutoff length L_c below which ε(2) and ε(3) matter. `mbfast.cutoff_length`,
   `test_stress_length_is_accurate_over_its_whole_domain`; claims
 - **4.5** The ratio of v_l and v_t is self-consistently c_l/c_t. `mbfast.self_consistent_ratio`,
-  `test_self_consistent_ratio_solves_v_l_over_v_t`, `test_ratio_c_l_to_c_t_stays_in_the_printed_form`; claims
+  `test_self_consistent_ratio_solves_v_l_over_v_t`, `test_ratio_solves_the_exact_equation`,
+  `test_ratio_c_l_to_c_t_stays_in_the_printed_form`; claims
 - **table** Couplings, velocities, ratios and deviations of 13 glasses. `mbfast.load_glasses`,
   `mbfast.meissner_berret_ratio`, `test_the_table_is_the_printed_one`; claims
 - **fig. 1** Fits through the origin of c_l/c_t against γ_l/γ_t. `mbfast.fit_through_origin`,

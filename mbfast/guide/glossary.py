@@ -16,12 +16,16 @@
   gradient of displacement of all blocks, and of the cell: see `mbfast.guide.conventions`.
 - **form, printed, derived**: which formula. Of a tensor: "corrected" is Lambda of (2.15), "joffrin-levelut" is the
   earlier one, (A1). Of rates and flows: "printed" is what the paper prints, "derived" what follows from its
-  Hamiltonian.
+  Hamiltonian for an external strain and blocks that are cubes, "derived-points" the same for points at their centres,
+  "total-strain" for the strain of the wave: see `mbfast.absorption_rates`.
 - **image**: a copy of a block, shifted by a vector of the periodic cell. A shell of images goes one cell further out.
 - **interpolant**: the piecewise polynomial that stands for a spectrum between its nodes.
 - **K_l, K_t** (K_a): factors of order one in (3.6), which the paper does not determine.
 - **Lambda, mu**: the tensors of the interaction of stress moments (2.15) and of electric dipoles (5.2), as r^-3.
 - **level**: an energy of a block; its stress matrix and the levels give its susceptibility, (2.9).
+- **local strain**: what a block meets, the strain of the wave without the block's own field in it; for a sphere, or a
+  cube averaged over directions, e + P chi e (Eshelby). **Total strain**: that of the wave, an external one and the
+  field of all blocks; velocity and attenuation are measured by it.
 - **macroscopic condition**: what holds a periodic body as a whole, which the sum over its images does not say. Stress:
   "clamped" (no mean strain), "stress-free" (no mean stress) or a given mean stress. Dipoles: "tin-foil" (no mean
   electric field) or "vacuum" (a sphere in the medium of the given permittivity).
@@ -35,7 +39,7 @@
 - **reduced units**: of kernels, a length of the caller's choice and energies without the prefactor.
 - **rtol**: the error that a pair sum may have, relative to the largest field: see `mbfast.guide.accuracy`.
 - **S_6**: the sum of (L/x)^6 over the pairs of a super block, for each block; 8.40 for an infinite simple cubic
-  lattice, where (3.5) has ln N_0: `mbfast.lattice_sum`.
+  lattice of points, where (3.5) has ln N_0: `mbfast.lattice_sum`.
 - **share**: the part of the absorption after a step that a term of this step has made: ``Flow.shares``.
 - **stress** (of a block: see moment) is positive as in T_ij e_ij: the energy rises where both have the same sign.
 - **super block**: N_0^3 interacting blocks, taken as one block of side N_0 L in the next step.

@@ -133,8 +133,34 @@ Spectra are sampled at nodes. A few hundred nodes on a logarithmic grid hold ten
 Flows
 -----
 `mbfast.flow` takes arrays of materials, temperatures and parameters, and computes one flow for each member over
-threads; for thousands of them take ``keep="ends"``. Its terms are those of the paper, or those that follow from its
-Hamiltonian (``form="derived"``). ``run.save(file)`` writes a flow with its inputs, and `mbfast.Flow.load` reads it.
+threads; for thousands of them take ``keep="ends"``. ``run.save(file)`` writes a flow with its inputs, and
+`mbfast.Flow.load` reads it. Three forms of its terms:
+
+- "printed": those of the paper, with ln N0 in each;
+- "derived": those that follow from its Hamiltonian, the response by an external strain;
+- "total-strain": the same by the strain of the wave, as velocity and attenuation are measured. What is left of (3.7) is
+  the local field, which the first step adds; `mbfast.guide.findings` says what that does not prove.
+
+In the derived form ``n0`` says how finely a flow is recorded and, if it is not linear, how often the spectra are
+renewed; what its steps add up to does not depend on it. Blocks are cubes, and each term of a step is the difference of
+one function at the scales L and N_0 L. For points at the centres of the blocks (``form="derived-points"``), which is
+what `mbfast.phase_sum` and `mbfast.lattice_sum` are of, it does. Linear flows of silica from 50 Å to 1 m at T = 0, with
+Im chi~_l/Im chi~_t = c_l²/c_t², add up to
+
+| N_0 | 1.3 | 2 | 4 | 8 | 16 | all pairs |
+|---|---|---|---|---|---|---|
+| (3.7) at 1e8 rad/s, longitudinal, in -chi²/(rho c_l²): points | 0.24 | 0.29 | 0.18 | 0.43 | 0.10 | 0.5227 |
+| cubes | 0.5226 | 0.5226 | 0.5226 | 0.5226 | 0.5226 | 0.5227 |
+| (3.5), of all pairs of an infinite lattice: points | 0.32 | 0.46 | 0.68 | 0.83 | 0.91 | 1 |
+| cubes | 1 | 1 | 1 | 1 | 1 | 1 |
+
+>>> low = mbfast.Spectrum(np.geomspace(1e5, 1e15, 64), np.full(64, -6e7), np.full(64, -3e7))
+>>> for n0 in (1.3, 2, 64):
+...     run = mbfast.flow(low, silica, n0=n0, form="derived", linear=True, stop=1.0)
+...     print(f"{run.terms.interaction.transverse[:, 25].sum():.6g} Pa")
+-243238 Pa
+-243238 Pa
+-243238 Pa
 
 >>> omega = np.geomspace(1e5, 1e15, 64)
 >>> spectrum = mbfast.Spectrum(omega, np.full(64, -6e7), np.full(64, -3e7), temperature=[[0.1], [1.0]])

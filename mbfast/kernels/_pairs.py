@@ -3,7 +3,7 @@
 A law makes rows of the position and the moment of a source, the first three its position (``rows``). It adds what a
 source makes at the displacement d to it, given r^-1 and r^-2, to some sums, if wanted with the target's own moment
 (``add``), and makes of these what is added to the output (``finish``); for a single source the field may be had at once
-(``one``). All are expressions of numbers or vectors.
+(``one``), and the energy with a target's moment (``between``). All are expressions of numbers or vectors.
 ``components`` is the number of those of a moment, ``count`` that of the rows, ``sums`` that of the sums; ``targets``
 says how many targets are served at a time, for which there must be registers, so that none waits for results.
 """
@@ -140,3 +140,14 @@ def add_source_field(law: Any, targets: Any, source: Any, moment: Any, out: Any)
         d = [V.load(targets, a * m + start, some) - rows[a] for a in range(3)]
         for a, h in enumerate(law.one(d, *V.inverse(dot(d, d)), rows)):
             V.store(out, a * m + start, V.load(out, a * m + start, some) + h, some)
+
+
+def add_source_energies(law: Any, targets: Any, own: Any, source: Any, moment: Any, out: Any) -> None:
+    """Add to out (m,) the energies of m targets, with their own moments, and one source, a vector of them at a time."""
+    m, components = targets.sides[1], range(law.components)
+    rows = law.rows([source[a] for a in range(3)], [moment[a] for a in components])
+    for start, some in V.blocks(m):
+        d = [V.load(targets, a * m + start, some) - rows[a] for a in range(3)]
+        mine = [V.load(own, a * m + start, some) for a in components]
+        energy = law.between(d, *V.inverse(dot(d, d)), rows, mine)
+        V.store(out, start, V.load(out, start, some) + energy, some)

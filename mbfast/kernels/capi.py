@@ -1,36 +1,12 @@
 """The pair sums for C, C++ and Fortran: addresses of functions with a C signature, compiled when asked for.
 
-Pointers are to C-contiguous doubles in the layout and units of `mbfast.kernels.stress` and `mbfast.kernels.dipole`; the
-caller owns them. ``out`` and ``field`` are added to. Energies are sums over pairs i < j, forces (3, m) and the virial
-(9, m) of each target their derivatives, as the kernels say. The functions may be called from any thread, without the
-GIL, as long as the process that gave the address lives::
-
-    void   stress_field(int64_t m, const double *targets, int64_t n, const double *positions, const double *moments,
-                        double c0, double c1, double c2, double *out);
-    double stress_energy(int64_t n, const double *positions, const double *moments, double c0, double c1, double c2);
-    void   stress_source_field(int64_t m, const double *targets, const double *source, const double *moment,
-                               double c0, double c1, double c2, double *out);
-    double stress_change_moment(int64_t s, const double *new_moment, int64_t n, const double *positions,
-                                double *moments, double c0, double c1, double c2, double *field);
-    void   stress_forces(int64_t m, const double *targets, const double *target_moments, int64_t n,
-                         const double *positions, const double *moments, double c0, double c1, double c2, double *out);
-    void   stress_virial(int64_t m, const double *targets, const double *target_moments, int64_t n,
-                         const double *positions, const double *moments, double c0, double c1, double c2, double *out);
-
-    void   dipole_field(int64_t m, const double *targets, int64_t n, const double *positions, const double *moments,
-                        double *out);
-    double dipole_energy(int64_t n, const double *positions, const double *moments);
-    void   dipole_source_field(int64_t m, const double *targets, const double *source, const double *moment,
-                               double *out);
-    double dipole_change_moment(int64_t s, const double *new_moment, int64_t n, const double *positions,
-                                double *moments, double *field);
-    void   dipole_forces(int64_t m, const double *targets, const double *target_moments, int64_t n,
-                         const double *positions, const double *moments, double *out);
-    void   dipole_virial(int64_t m, const double *targets, const double *target_moments, int64_t n,
-                         const double *positions, const double *moments, double *out);
+`get_include` names the folder of ``mbfast.h``, which has the types of these functions and says what they take. Names
+are those of its types without ``mbfast_``: stress_field, stress_energy, stress_source_field, stress_change_moment,
+stress_source_energies, stress_flip, stress_forces, stress_virial, and the same of dipole.
 """
 
 import threading
+from importlib.resources import files
 from typing import Any
 
 import numba
@@ -41,6 +17,22 @@ from mbfast.kernels import dipole, stress
 
 _lock = threading.Lock()
 _compiled: dict[str, Any] = {}
+
+
+def get_include() -> str:
+    """Return the folder of ``mbfast.h``, for a compiler's option -I.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import mbfast, pathlib
+    >>> (pathlib.Path(mbfast.get_include()) / "mbfast.h").exists()
+    True
+    """
+    return str(files("mbfast") / "include")
 
 
 def address(name: str) -> int:
@@ -83,6 +75,16 @@ def _stress_change_moment(s, new, n, positions, moments, c0, c1, c2, field):  # 
     return stress.change_moment(s, carray(new, (6,)), x, t, c0, c1, c2, h)
 
 
+def _stress_source_energies(m, targets, own, source, moment, c0, c1, c2, out):  # type: ignore[no-untyped-def]
+    x, o = carray(targets, (3, m)), carray(own, (6, m))
+    stress.source_energies(x, o, carray(source, (3,)), carray(moment, (6,)), c0, c1, c2, carray(out, (m,)))
+
+
+def _stress_flip(s, n, spins, positions, moments, c0, c1, c2, local):  # type: ignore[no-untyped-def]
+    x, t = carray(positions, (3, n)), carray(moments, (6, n))
+    return stress.flip(s, carray(spins, (n,)), x, t, c0, c1, c2, carray(local, (n,)))
+
+
 def _stress_forces(m, targets, own, n, positions, moments, c0, c1, c2, out):  # type: ignore[no-untyped-def]
     x, o, s, t = carray(targets, (3, m)), carray(own, (6, m)), carray(positions, (3, n)), carray(moments, (6, n))
     stress.forces(x, o, s, t, c0, c1, c2, carray(out, (3, m)))
@@ -112,6 +114,16 @@ def _dipole_change_moment(s, new, n, positions, moments, field):  # type: ignore
     return dipole.change_moment(s, carray(new, (3,)), x, p, h)
 
 
+def _dipole_source_energies(m, targets, own, source, moment, out):  # type: ignore[no-untyped-def]
+    x, o = carray(targets, (3, m)), carray(own, (3, m))
+    dipole.source_energies(x, o, carray(source, (3,)), carray(moment, (3,)), carray(out, (m,)))
+
+
+def _dipole_flip(s, n, spins, positions, moments, local):  # type: ignore[no-untyped-def]
+    x, t = carray(positions, (3, n)), carray(moments, (3, n))
+    return dipole.flip(s, carray(spins, (n,)), x, t, carray(local, (n,)))
+
+
 def _dipole_forces(m, targets, own, n, positions, moments, out):  # type: ignore[no-untyped-def]
     x, o, s, p = carray(targets, (3, m)), carray(own, (3, m)), carray(positions, (3, n)), carray(moments, (3, n))
     dipole.forces(x, o, s, p, carray(out, (3, m)))
@@ -127,12 +139,16 @@ _FUNCTIONS: dict[str, tuple[Any, str]] = {
     "stress_energy": (_stress_energy, "float64(int64, *, *, float64, float64, float64)"),
     "stress_source_field": (_stress_source_field, "void(int64, *, *, *, float64, float64, float64, *)"),
     "stress_change_moment": (_stress_change_moment, "float64(int64, *, int64, *, *, float64, float64, float64, *)"),
+    "stress_source_energies": (_stress_source_energies, "void(int64, *, *, *, *, float64, float64, float64, *)"),
+    "stress_flip": (_stress_flip, "float64(int64, int64, *, *, *, float64, float64, float64, *)"),
     "stress_forces": (_stress_forces, "void(int64, *, *, int64, *, *, float64, float64, float64, *)"),
     "stress_virial": (_stress_virial, "void(int64, *, *, int64, *, *, float64, float64, float64, *)"),
     "dipole_field": (_dipole_field, "void(int64, *, int64, *, *, *)"),
     "dipole_energy": (_dipole_energy, "float64(int64, *, *)"),
     "dipole_source_field": (_dipole_source_field, "void(int64, *, *, *, *)"),
     "dipole_change_moment": (_dipole_change_moment, "float64(int64, *, int64, *, *, *)"),
+    "dipole_source_energies": (_dipole_source_energies, "void(int64, *, *, *, *, *)"),
+    "dipole_flip": (_dipole_flip, "float64(int64, int64, *, *, *, *)"),
     "dipole_forces": (_dipole_forces, "void(int64, *, *, int64, *, *, *)"),
     "dipole_virial": (_dipole_virial, "void(int64, *, *, int64, *, *, *)"),
 }

@@ -54,6 +54,10 @@ class _Law(_pairs.Law):
         a3, q = i1 * i2, dot(d, p3) * i2
         return [a3 * (p[a] + q * d[a]) for a in range(3)]
 
+    def between(self, d: Any, i1: Any, i2: Any, rows: Any, own: Any) -> Any:
+        """Return the energy of one source and a target's moment."""
+        return i1 * i2 * (dot(own, rows[3:6]) + dot(d, rows[6:]) * i2 * dot(own, d))
+
     def add(self, d: Any, i1: Any, i2: Any, rows: Any, _own: Any, sums: Any) -> None:
         """Add that field to the sums."""
         for a, h in enumerate(self.one(d, i1, i2, rows)):
@@ -109,6 +113,41 @@ def change_moment(s: int, new: Any, positions: Any, moments: Any, field: Any) ->
         gain += change[a] * field[a, s]
     source_field(positions, source, change, field)
     return 2.0 * gain  # the pairs (s, s') and (s', s)
+
+
+@traced
+def _add_source_energies(targets: Any, own: Any, source: Any, moment: Any, out: Any) -> None:
+    _pairs.add_source_energies(_Law(), targets, own, source, moment, out)
+
+
+@jit("void(float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1])", fastmath=FAST)
+def source_energies(targets: Any, target_moments: Any, source: Any, moment: Any, out: Any) -> None:
+    """Add to out (m,) the energies u(p_i, p') of targets (3, m) with target_moments (3, m) and one source."""
+    _add_source_energies(targets, target_moments, source, moment, out)
+
+
+@jit("float64(int64, float64[::1], float64[:, ::1], float64[:, ::1], float64[::1])", fastmath=FAST)
+def flip(s: int, spins: Any, positions: Any, moments: Any, local: Any) -> float:
+    """Flip spin s of two-level blocks p_i = spins_i moments_i/2; return the change of the energy of all pairs.
+
+    spins (n,) are 1 or -1, and local (n,), in place, Sum_j u(moments_i, moments_j) spins_j/2: `mbfast.kernels.spins`.
+    """
+    source, change = np.empty(3), np.empty(3)
+    for a in range(3):
+        source[a] = positions[a, s]
+        change[a] = -spins[s] * moments[a, s]
+    cost = -2.0 * spins[s] * local[s]
+    source_energies(positions, moments, source, change, local)
+    spins[s] = -spins[s]
+    return float(cost)
+
+
+@jit(fastmath=FAST)
+def coupling(s: int, t: int, positions: Any, moments: Any) -> float:
+    """J_st = u(moments_s, moments_t)/2 of two blocks: see `mbfast.kernels.spins`."""
+    dx, dy, dz = positions[0, s] - positions[0, t], positions[1, s] - positions[1, t], positions[2, s] - positions[2, t]
+    hx, hy, hz = pair_field(dx, dy, dz, moments[0, t], moments[1, t], moments[2, t])
+    return float(0.5 * (moments[0, s] * hx + moments[1, s] * hy + moments[2, s] * hz))
 
 
 def _contracted(

@@ -127,6 +127,17 @@ class _Law(_pairs.Law):
             h[5] + (dx * uy + dy * ux),
         ]
 
+    def between(self, d: Any, i1: Any, i2: Any, rows: Any, own: Any) -> Any:
+        """Return the energy of one source and a target's moment; little has to wait for r^-1."""
+        t = rows[3:9]
+        w, v = times(t, d), times(own, d)
+        q = dot(d, w) * i2
+        p = rows[9] - self.kappa * q
+        e, of_trace = 0.5 * self.c0 / self.factor, self.c2 / self.factor
+        half = e * dot(own, t) + (2.0 * e) * dot(own[3:], t[3:]) + i2 * (dot(v, w) + p * dot(d, v))
+        half += (own[0] + own[1] + own[2]) * (0.75 * of_trace * q - 0.25 * of_trace * (t[0] + t[1] + t[2]))
+        return (i1 + i1) * i2 * half
+
     def finish(self, sums: Any) -> Any:
         """Return the field."""
         s, exx, eyy, ezz, eyz, exz, exy, dxx, dyy, dyz, dxz, dxy = sums
@@ -211,6 +222,59 @@ def change_moment(
         gain += (1.0 if a < 3 else 2.0) * change[a] * field[a, s]
     source_field(positions, source, change, c0, c1, c2, field)
     return 2.0 * gain  # the pairs (s, s') and (s', s)
+
+
+@traced
+def _add_source_energies(
+    targets: Any, own: Any, source: Any, moment: Any, c0: Any, c1: Any, c2: Any, out: Any
+) -> None:  # fmt: skip
+    _pairs.add_source_energies(_Law(c0, c1, c2), targets, own, source, moment, out)
+
+
+@jit(
+    "void(float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64, float64, float64, float64[::1])",
+    fastmath=FAST,
+)
+def source_energies(
+    targets: Any, target_moments: Any, source: Any, moment: Any, c0: float, c1: float, c2: float, out: Any
+) -> None:  # fmt: skip
+    """Add to out (m,) the energies u(T_i, T') of targets (3, m) with target_moments (6, m) and one source."""
+    _add_source_energies(targets, target_moments, source, moment, c0, c1, c2, out)
+
+
+@jit(
+    "float64(int64, float64[::1], float64[:, ::1], float64[:, ::1], float64, float64, float64, float64[::1])",
+    fastmath=FAST,
+)
+def flip(
+    s: int, spins: Any, positions: Any, moments: Any, c0: float, c1: float, c2: float, local: Any
+) -> float:  # fmt: skip
+    """Flip spin s of two-level blocks T_i = spins_i moments_i/2; return the change of the energy of all pairs.
+
+    spins (n,) are 1 or -1, and local (n,), in place, Sum_j u(moments_i, moments_j) spins_j/2: `mbfast.kernels.spins`.
+    """
+    source, change = np.empty(3), np.empty(6)
+    for a in range(3):
+        source[a] = positions[a, s]
+    for a in range(6):
+        change[a] = -spins[s] * moments[a, s]
+    cost = -2.0 * spins[s] * local[s]
+    source_energies(positions, moments, source, change, c0, c1, c2, local)
+    spins[s] = -spins[s]
+    return float(cost)
+
+
+@jit(fastmath=FAST)
+def coupling(s: int, t: int, positions: Any, moments: Any, c0: float, c1: float, c2: float) -> float:
+    """J_st = u(moments_s, moments_t)/2 of two blocks: see `mbfast.kernels.spins`."""
+    dx, dy, dz = positions[0, s] - positions[0, t], positions[1, s] - positions[1, t], positions[2, s] - positions[2, t]
+    field = pair_field(
+        dx, dy, dz, moments[0, t], moments[1, t], moments[2, t], moments[3, t], moments[4, t], moments[5, t], c0, c1, c2
+    )
+    total = 0.0
+    for a in range(6):
+        total += (0.5 if a < 3 else 1.0) * moments[a, s] * field[a]
+    return total
 
 
 def _contracted(

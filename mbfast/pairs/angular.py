@@ -141,9 +141,12 @@ def cube_coefficients(form: Form | Literal["dipole"], polarization: Polarization
 
     Notes
     -----
-    The moment of each cube is spread over it and deforms with it: what changes by a strain is the average of Lambda over
-    both cubes. It is smaller than that of points, the more so the higher its harmonics, and near cubes count most: by
-    0.45 (the terms without alpha^2), 0.16 (alpha^2, longitudinal) and 0.29 (dipoles, longitudinal).
+    The moment of each cube is spread over it and deforms with it: what changes by a strain is the average of Lambda
+    over both cubes, and its square is summed. That is less than for points, whose near neighbours count most: 0.45 of
+    it in the terms without alpha^2, 0.16 in that with alpha^2, 0.29 for dipoles (all longitudinal). The average of the
+    square would be that of moments uncorrelated within a cube. It is infinite for cubes with a common face, as r^-6 of
+    points close to it, and where a shortest length ends that, it is the sum over all pairs of the shortest blocks,
+    counted once: again C/L_1^3 in all, but no function of the block of each step.
 
     Examples
     --------

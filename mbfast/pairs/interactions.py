@@ -193,6 +193,19 @@ class TensorInteraction(Interaction):
         c0, _, c2 = self.coefficients
         return c0 + c2, c2
 
+    @property
+    def local_strain(self) -> tuple[float, float]:
+        """(P_K, P_G) in 1/Pa: where all blocks have the stress tau and the total strain is e, each meets e + P tau.
+
+        P multiplies the mean stress by P_K and the deviator by P_G. -P tau is the strain of a sphere (Eshelby's) in its
+        own field: P is -2 times the mean over directions of Lambda's Fourier transform, the contact term that a sum
+        over other blocks lacks, here with b G_ij and c F_ijkl of `parts`. For Lambda of (2.15) P_K = (1 - alpha)/(3 rho
+        c_t^2) and P_G = (5 - 2 alpha)/(15 rho c_t^2).
+        """
+        b, c = self.parts
+        contact = -8.0 * math.pi / 3.0 * self.prefactor
+        return contact * (b - c), contact * (b - 0.4 * c)
+
     def uniform_field(self, condition: str) -> tuple[float, float]:
         """Return that of the strain -C^-1 tau of a body without stress on average; a ValueError if no medium is so."""
         if condition == self.conditions[0]:

@@ -10,7 +10,7 @@ import scipy.fft
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import NAMES, six
+from mbfast._core.voigt import NAMES, WEIGHTS, six
 from mbfast.pairs._kernels import lattice as kernels
 from mbfast.pairs._kernels import periodic as periodic_kernels
 from mbfast.pairs.cubes import offset_derivatives
@@ -168,6 +168,37 @@ class LatticeField(PairField):
             self._kernel = self._transformed_kernel(workers)
         self._spare: list[FloatArray] = []
         self.nbytes = self._kernel.nbytes + 8 * math.prod(self._shape)
+
+    def coupling_table(self, *, threads: int | None = None) -> FloatArray:
+        """Couplings of a periodic lattice by offset, for `mbfast.kernels.spins`.
+
+        Parameters
+        ----------
+        threads
+            As in `__call__`.
+
+        Returns
+        -------
+        ndarray, shape (21, n1, n2, n3) or (6, n1, n2, n3)
+            Elements a <= b of Lambda (1/J), or of mu (J/(C m)^2), one after the other, a in the order xx, yy, zz, yz,
+            xz, xy; at (0, 0, 0) of a block and its own images, and itself with `self_field`. A given mean stress, whose
+            field does not depend on the moments, has no part in them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For the threads that `__call__` refuses; if the lattice is open or empty.
+        """
+        if self.boundary == "open" or not self._n:
+            raise ValueError("coupling_table is that of a periodic lattice of one block at least")
+        components = self.interaction.components
+        table = []
+        for b in range(components):
+            source = np.zeros((*self.lattice.shape, components))
+            source[0, 0, 0, b] = 1.0
+            field = self.field_of(self.problem.moments(source), None, threads, progress=False, held=False)
+            table += [(a, b, field[..., a] / WEIGHTS[b]) for a in range(b + 1)]
+        return np.ascontiguousarray([values for a, b, values in sorted(table, key=lambda entry: entry[:2])])
 
     def _circular_kernel(self, workers: int) -> FloatArray:
         """Basis functions at the wave vectors of the lattice, (nz/2 + 1, tiles of y, nx/2 + 1, functions, 8)."""

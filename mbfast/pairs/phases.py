@@ -1,19 +1,19 @@
-r"""Phases between two points of a cube, averaged over both: the functions of scale that (3.7) is the difference of.
+r"""Phases between two points of a cube, averaged over both: the functions whose differences are (3.7), step by step.
 
-The strains of a wave at two points of a cube of side R, and Lambda between them, averaged over the directions of k, are
-combinations of j_2(kd)/d^3 and j_4(kd)/d^3, spherical Bessel functions; so the pairs of points within a cube add up to
+Averaged over the directions of a wave, Lambda between two points times the strains there is a combination of
+j_2(kd)/d^3 and j_4(kd)/d^3, spherical Bessel functions. All pairs of points of a cube of side R add up to
 
 .. math:: \Phi_l(q) = \int_0^{\sqrt 3} A(u)\,\frac{j_l(qu)}{u}\,du, \quad q = kR,
           \quad A(u) = \int \prod_a (1 - u|n_a|)_+ \, d\Omega,
 
-A being 4 pi for points close together. A step from blocks of side L to N0 L adds the pairs within the larger cube but not
-within a smaller one, Phi(k N0 L) - Phi(kL): steps add up to Phi(kR) - Phi(kL_1), however the sample was cut. There are no
-blocks of whole number in it. Phi vanishes as q^2 (l = 2) and q^4 (l = 4), and tends to 4 pi/3 and 8 pi/15.
+per volume. A step from blocks of side L to N0 L adds the pairs of points within the larger cube that are not within a
+smaller one: Phi(k N0 L) - Phi(kL). So steps from L_1 to R add up to Phi(kR) - Phi(kL_1), into however many parts of
+whatever size the sample was cut. Phi begins as q^2 (l = 2) and q^4 (l = 4), and tends to 4 pi/3 and 8 pi/15.
 
-A is known in closed form, analytic but at the ends 1, sqrt 2 and sqrt 3, where spheres reach the faces, edges and corners
-of the cube of displacements. Below q = 64 a Chebyshev series is fitted to the integral by Gauss's rule; beyond, each end
-gives its asymptotic series: at u = 0 it breaks off, at the others it is one in q^-1/2, times exp(iq), exp(iq sqrt 2) or
-exp(iq sqrt 3), for what A's next piece differs from the one before.
+A is known in closed form. It is analytic but at u = 1, sqrt 2 and sqrt 3, its ends, where a sphere reaches the faces,
+edges and corners of the cube of displacements. Below q = 64 Chebyshev series are fitted to the integral by Gauss's
+rule. Beyond, each end gives its asymptotic series: u = 0 some powers of 1/q, after which it breaks off; each other end
+one in q^-1/2 times exp(iq end), of what A's next piece is more than the one before.
 """
 
 from __future__ import annotations
@@ -56,18 +56,19 @@ class _Tables(NamedTuple):
 
 
 def _to_the_faces(u: Any) -> Any:
+    """Return A up to 1."""
     return _NEAR[0] + u * (_NEAR[1] + u * (_NEAR[2] + u * _NEAR[3]))
 
 
 def _to_the_edges(u: Any, v: Any) -> Any:
-    """A between 1 and sqrt 2, v = sqrt(u^2 - 1)."""
+    """Return A between 1 and sqrt 2, v = sqrt(u^2 - 1)."""
     square = u * u
     bracket = square * (square + 3.0 - 8.0 * v) - 4.0 * v + 12.0 * square * np.arctan(v) + math.pi * (3.0 - 4.0 * u)
     return 2.0 / u * (bracket - 0.5)
 
 
 def _to_the_corners(u: Any, w: Any) -> Any:
-    """A between sqrt 2 and sqrt 3, w = sqrt(u^2 - 2)."""
+    """Return A between sqrt 2 and sqrt 3, w = sqrt(u^2 - 2)."""
     square = u * u
     first = (1.0 + square) * (6.0 * math.pi + 8.0 * w - 5.0 - square - 24.0 * np.arctan(w))
     return (first + 16.0 * u * (np.arctan(u * w) + np.arctan(w / u) - 0.5 * math.pi)) / u
@@ -98,12 +99,8 @@ def _tables() -> _Tables:
 
 def _moment(order: int, power: float) -> float:
     """Return the integral of z^(power - 1) j_order(z) over all z > 0, of Abel's kind where it does not converge."""
-    return (
-        2.0 ** (power - 2.0)
-        * math.sqrt(math.pi)
-        * math.gamma(0.5 * (order + power))
-        / math.gamma(0.5 * (order + 3 - power))
-    )
+    ratio = gamma(0.5 * (order + power)) / gamma(0.5 * (order + 3.0 - power))
+    return float(2.0 ** (power - 2.0) * math.sqrt(math.pi) * ratio)
 
 
 def _fitted() -> FloatArray:
@@ -115,15 +112,14 @@ def _fitted() -> FloatArray:
         (_ENDS[0], _ENDS[1], lambda u: _to_the_edges(u, np.sqrt(u * u - 1.0))),
         (_ENDS[1], _ENDS[2], lambda u: _to_the_corners(u, np.sqrt(u * u - 2.0))),
     )
-    for low, high, piece in pieces:  # in the root of the distance from the lower end, where it is analytic
-        places = low + (high - low) * t * t
-        u.append(places)
-        mass.append(2.0 * (high - low) * t * weight * piece(places))
-    places, masses = np.concatenate(u), np.concatenate(mass)
+    for low, high, piece in pieces:  # analytic in the root of the distance from the lower end
+        u.append(low + (high - low) * t * t)
+        mass.append(2.0 * (high - low) * t * weight * piece(u[-1]))
+    distances = np.concatenate(u)
     points = np.cos(math.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
     q = _WIDTH * (np.arange(_PANELS)[:, None] + 0.5 * (points + 1.0))
     values = np.empty((2, q.size))
-    displacements.isotropic_phase(places, masses * places**2, q.ravel(), values)
+    displacements.isotropic_phase(distances, np.concatenate(mass) * distances**2, q.ravel(), values)
     values = values.reshape(2, *q.shape)
     for order, of_order in zip(_ORDERS, values, strict=True):
         of_order[0] /= q[0] ** order
@@ -133,10 +129,10 @@ def _fitted() -> FloatArray:
 
 
 def _wave(order: int, end: float, jump: Callable[[NDArray[np.complex128]], NDArray[np.complex128]]) -> FloatArray:
-    r"""Return the coefficients of q^-(8 + n)/2 in exp(-iq end) times the integral of jump j_order(qu)/u beyond an end.
+    """Return the coefficients (2, terms) of q^-(8 + n)/2 in the integral of jump j_order(qu)/u, over exp(iq end).
 
-    j_l(z) is the real part of exp(iz) times a sum of beta_m z^(-m-1), m = 0 ... l, and the integral of eps^p exp(iq eps)
-    is Gamma(p + 1) (i/q)^(p + 1).
+    j_l(z) is the real part of exp(iz) times a sum over m = 0 ... l of beta_m z^(-m-1), and the integral of eps^p
+    exp(iq eps) is Gamma(p + 1) (i/q)^(p + 1).
     """
     circle = 0.4 * np.exp(2j * math.pi / 128 * np.arange(128))  # singularities are farther away than that
     total = np.zeros(_FIRST + _TERMS, dtype=np.complex128)

@@ -215,8 +215,9 @@ def flow(
         As in `absorption_rates`. The last step is one of a smaller n0 where R is no power of N0 times L_1.
     omega_c : array_like, shape (...), optional
         Frequencies (rad/s) to which the spectrum's last node is moved, the others in proportion.
-    form : {"printed", "derived"}
-        As in `absorption_rates`.
+    form : {"printed", "derived", "derived-points", "total-strain"}
+        As in `absorption_rates`. What a linear flow in the derived form adds up to does not depend on `n0`; in the last
+        one the result is the response by the strain of the wave.
     linear : bool
         Whether every step takes the integrals of the spectra at L_1, so that v is constant: (4.2).
     keep : {"all", "ends"}
@@ -251,6 +252,10 @@ def flow(
     with Re chi~ by Kramers-Kronig at every step. Without the terms in L^-3 this is chi -> chi - ln N0 chi^2/(rho c^2)
     of an analytic function chi, and for small steps chi(L) = chi_1/(1 + (chi_1/rho c^2) ln(L/L_1)): |chi| grows, and
     diverges at L_1 exp(rho c^2/|chi_1|).
+
+    In the form "total-strain" the first step adds the whole local field, chi P chi, and no other step adds to it: a
+    super block answers to the strain of the wave as its blocks do, of whatever size. So it does not depend on N0, and
+    no logarithm arises. A flow from the result of such a flow would add it twice.
 
     Examples
     --------

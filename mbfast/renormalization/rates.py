@@ -104,13 +104,14 @@ def absorption_rates(
     block_size : array_like, shape (...)
         L (m); broadcasts against the leading axes of the spectrum.
     n0 : float
-        Blocks along a side of the super block, above 1 and not necessarily whole; at most 512 in the derived form.
-    form : {"printed", "derived"}
-        The formulas of the paper, or those that follow from its Hamiltonian, see Notes.
+        Blocks along a side of the super block, above 1 and not necessarily whole; at most 512 for points.
+    form : {"printed", "derived", "derived-points", "total-strain"}
+        The formulas of the paper; those that follow from its Hamiltonian for an external strain, for blocks that are
+        cubes, or points at their centres; or for the strain of the wave: see Notes.
     at : array_like, shape (m,), optional
         Positive frequencies (rad/s); None: the spectrum's nodes.
     strain : float
-        A k, the strain amplitude.
+        A k, the amplitude of the strain that the form means.
     k_l, k_t : float
         K_l, K_t of (3.6), which the paper knows to be of order one.
     dielectric : array_like, shape (..., n), optional
@@ -132,7 +133,7 @@ def absorption_rates(
     ValueError
         If a sample of the spectrum or of `dielectric` is positive, or, in the printed form, one of Im chi~_t is zero;
         if block_size, a frequency of `at`, strain or permittivity is not from 1e-35 to 1e35; if n0 is not above 1, or
-        is above 1e15 (512 in the derived form); if k_l or k_t is not from 0 to 1e35; if `form` is unknown; if only
+        is above 1e15 (512 for points); if k_l or k_t is not from 0 to 1e35; if `form` is unknown; if only
         one of `dielectric` and `permittivity` is given; if `at` has not one axis, shapes do not broadcast, or threads
         is below 1; if the power law of a spectrum below its nodes makes an integral infinite.
 
@@ -144,23 +145,44 @@ def absorption_rates(
     ============  =========================================  =================================================
     term          printed                                    derived
     ============  =========================================  =================================================
-    second        ln N0 [bracket](omega) I_tt/(40 pi^3)      S_6 [(C_0 - 2 C_1) I_tt + C_1 I_lt]/(16 pi^3)
-    third         K_a ln N0 I_tt/pi^3                        K_a S_6 I_tt/pi^3
+    second        ln N0 [bracket](omega) I_tt/(40 pi^3)      S [(C_0 - 2 C_1) I_tt + C_1 I_lt]/(16 pi^3)
+    third         K_a ln N0 I_tt/pi^3                        8.40 K_a S I_tt/pi^3
     interaction   4 ln N0 Im chi~_a Re chi~_a/(rho c_a^2)    -4 Im[(chi e) F (chi e)]/beta'
-    dipole        94 or 53 ln N0 I/(960 pi^2 epsilon^2)      S_6 C I/(16 pi^3 epsilon^2)
+    dipole        94 or 53 ln N0 I/(960 pi^2 epsilon^2)      S C I/(16 pi^3 epsilon^2)
     ============  =========================================  =================================================
 
     times beta' A^2 k^2 N0^3 omega, the first two rows times hbar/(rho c_t^2)^2, the third times L^3, the last times
-    hbar. The brackets are those of (3.5); C_0 and C_1 the sums over powers of alpha of `angular_coefficients` of the
+    hbar. The brackets are those of (3.5); C_0 and C_1 the sums over powers of alpha of `cube_coefficients` of the
     interaction's form: the golden rule for uncorrelated blocks in long waves, without taking x out of the integral; C
-    those of dipoles that move and turn coherently (46/5 and 32/5); S_6 is `lattice_sum` of a cube of side N0.
+    those of dipoles that move and turn coherently. All pairs of an infinite sample of blocks of side L give C/L^3, and
+    those of larger blocks are left to the next steps: S = 1 - N0^-3. No other term that depends on L as L^-3 and on N0
+    alone adds up to the same for any N0: a step by a, then b, is one by b, then a, so S(a)/(1 - a^-3) is one number.
+    The pairs of the N0^3 cubes themselves are fewer, as those across the super block's surface are missing: 0.40, 0.63,
+    0.80, 0.89 of it for N0 = 2, 4, 8, 16 (alpha = 0, longitudinal).
 
-    The interaction changes the response of blocks to first order: block s meets the strain e + 2 sum Lambda T_s', so
-    the strain energy of the stresses chi:e that two blocks respond with, F = N^-1 sum over ordered pairs of L^3
-    Lambda cos(k.x), k = omega/c_a, decides. A longitudinal wave induces (chi_l - 2 chi_t) d_ij + 2 chi_t k_i k_j. F is
-    averaged over the directions of k, exactly. It is small as (k N0 L)^2 for waves longer than the super block,
-    because Lambda averages to zero over directions, and bounded for shorter ones. chi is the response, whose real part
-    is the Kramers-Kronig transform of Im chi; the printed form takes Re chi~, that of Im chi~, as (4.3) does.
+    The interaction changes the response of blocks to first order: what is at x meets the strain e + 2 Lambda T of what
+    is at x', so the strain energy of the stresses chi:e that pairs respond with decides: F, the integral of Lambda
+    cos(k.(x - x')), k = omega/c_a, over the pairs of points of the super block that are not in one block, per volume. A
+    longitudinal wave induces (chi_l - 2 chi_t) d_ij + 2 chi_t k_i k_j. F is averaged over the directions of k, exactly.
+    It is a difference of one function at kN0L and at kL, so that the steps from L_1 to R add up to that at kR and at
+    kL_1, whichever N0 they have. It is small as (k N0 L)^2 for waves longer than the super block, because Lambda
+    averages to zero over directions, and bounded for shorter ones. chi is the response, whose real part is the
+    Kramers-Kronig transform of Im chi; the printed form takes Re chi~, that of Im chi~, as (4.3) does.
+
+    "derived-points" has sums over the N0^3 blocks at their centres instead, F = N^-1 sum over ordered pairs of L^3
+    Lambda cos(k.x), and S_6, the `lattice_sum` of a cube of side N0, times `angular_coefficients` for S C, S_6 for
+    8.40 S. They are what `phase_sum` and `strain_coupling_sum` compute, and do not add up to the same for any N0.
+    A moment at a point changes more by a strain than one that is spread over a cube: the second term of an infinite
+    sample of silica is 5.4 (longitudinal) and 6.9 times as large for x = 0.
+
+    That is for an external strain. Velocity and attenuation are measured by the strain of the wave, which contains the
+    field of all blocks, so that in the form "total-strain" what blocks do to each other is in the strain already. Left
+    is that a block does not meet its own field: the strain on it is e + P chi e, where P is that of Eshelby's sphere,
+    see `TensorInteraction.local_strain`. So chi_K = 3 chi_l - 4 chi_t and chi_G = 2 chi_t change by P_K chi_K^2 and P_G
+    chi_G^2, on the average over directions; where waves are no longer than a block, phases in it change that. This
+    `interaction` is that of all blocks of a sample and does not depend on n0. Where Re chi < 0 less is absorbed; by the
+    printed term it is more. The spectrum given is that of blocks by the strain they meet; by the strain inside them,
+    which contains a block's own field, nothing would be left. `second` and `third` are the derived ones.
 
     Where a spectrum jumps, at its first or last node, Re chi is infinite; the neighbour's value is taken instead.
 

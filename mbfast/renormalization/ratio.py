@@ -13,7 +13,7 @@ from mbfast._core.validate import FloatArray
 from mbfast.pairs.phases import ALL_PAIRS
 from mbfast.renormalization.terms import DerivedTerms, PointTerms, contracted
 
-RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived", "derived-points"]
+RatioForm: TypeAlias = Literal["printed", "phase-sum", "derived", "derived-points", "total-strain"]
 
 
 def self_consistent_ratio(
@@ -25,12 +25,13 @@ def self_consistent_ratio(
     ----------
     c_l, c_t : array_like
         Sound velocities, in one unit, c_l >= c_t.
-    form : {"printed", "phase-sum", "derived"}
+    form : {"printed", "phase-sum", "derived", "derived-points", "total-strain"}
         What v is. (3.7) as printed; (3.7) with the sum over blocks that it stands for, of Lambda with the strains as in
-        `phase_sum`; or with the stresses that the strains induce, as in `absorption_rates`.
+        `phase_sum`; with the stresses that the strains induce, as in `absorption_rates`, for an external strain, of
+        cubes or of points, or for the strain of the wave itself.
     n0 : float, optional
-        Blocks along a side of the super block, for the forms with a sum; at most 512. None: an infinite sample of
-        blocks that are small beside the wavelength.
+        Blocks along a side of the super block, for the forms with a sum; at most 512 but for cubes. None: an infinite
+        sample of blocks that are small beside the wavelength, for which cubes and points are alike.
     waves : float, optional
         Wavelengths of the transverse wave along a side, wanted with `n0`; the longitudinal one has the same frequency.
 
@@ -45,8 +46,8 @@ def self_consistent_ratio(
         If c_l or c_t does not consist of real numbers, or n0 or waves is not one real number.
     ValueError
         If a velocity or waves is not from 1e-35 to 1e35; if c_l is below c_t somewhere, or their shapes do not
-        broadcast; if `form` is unknown; if only one of n0 and waves is given, or one in the printed form; if n0 is not
-        above 1, or is above 512.
+        broadcast; if `form` is unknown; if only one of n0 and waves is given, or one in a form without a sum; if n0 is
+        not above 1, or is above 512 (1e15 for cubes).
 
     Notes
     -----
@@ -56,20 +57,28 @@ def self_consistent_ratio(
     - phase-sum: y = y^2 F_l/F_t with the sums F_a of Lambda_ijkl e_ij e_kl cos(k.x) averaged over directions, and the
       stresses chi_a e (a transverse strain induces 2 chi_t e: with that y would be four times as large);
     - derived: y = [F_l + (y - 2) F_m]/F_t, F_m that of Lambda_iikl k_k k_l, because a longitudinal strain also induces
-      the stress (chi_l - 2 chi_t) d_ij.
+      the stress (chi_l - 2 chi_t) d_ij;
+    - total-strain: with z = (3 y - 4)/2, compression over shear, z = z^2 P_K/P_G, `TensorInteraction.local_strain`: z =
+      P_G/P_K, because z = 0 is no absorption of compression. So y = (8 + 2 c_l^2/c_t^2)/5.
 
-    In an infinite sample, with alpha = 1 - c_t^2/c_l^2, y is (5 + 4 alpha)/(40 - 48 alpha) and (40 - 32 alpha)/(35 -
-    44 alpha). A block's field at itself is not part of these sums; with it, Lambda's Fourier transform, y would be that
-    of the printed form. The flow does not lead to these ratios: they repel.
+    In an infinite sample, with alpha = 1 - c_t^2/c_l^2, y of the sums is (5 + 4 alpha)/(40 - 48 alpha) and (40 - 32
+    alpha)/(35 - 44 alpha). A block's field at itself is not part of these sums; with it, Lambda's Fourier transform, y
+    would be that of the printed form. The flow does not lead to these ratios: they repel.
+
+    Velocity and attenuation are measured by the strain of the wave, which contains Lambda's Fourier transform times the
+    stress. Of the derived v that leaves the field of a block at itself, with the opposite sign, in waves longer than a
+    block. It comes once and not with each step, and is chi/(rho c^2) of chi: nothing makes the absorption of a sample
+    consist of it, and a ratio near the measured ones is no proof that it does.
 
     Examples
     --------
     >>> import mbfast
-    >>> for form in ("printed", "phase-sum", "derived"):
+    >>> for form in ("printed", "phase-sum", "derived", "total-strain"):
     ...     print(f"{mbfast.self_consistent_ratio(5800, 3800, form=form):.4f}")
     1.5263
     0.7602
     1.4827
+    1.5912
     """
     validate.require_choice("form", form, get_args(RatioForm))
     velocities = {"c_l": validate.float_array("c_l", c_l), "c_t": validate.float_array("c_t", c_t)}
@@ -79,10 +88,10 @@ def self_consistent_ratio(
     ratio = velocities["c_l"] / velocities["c_t"]
     if (ratio < 1.0).any():
         raise ValueError(f"c_l must not be below c_t, got c_l/c_t = {ratio.min():g}")
-    if form == "printed":
+    if form in ("printed", "total-strain"):
         if n0 is not None or waves is not None:
             raise ValueError(f"n0 and waves must not be given in the {form} form, which does not depend on them")
-        return ratio
+        return ratio if form == "printed" else np.sqrt(1.6 + 0.4 * ratio**2)
     if (n0 is None) != (waves is None):
         raise ValueError(f"n0 and waves must be given both or not at all, got {n0!r} and {waves!r}")
     of_l = of_t = np.array(ALL_PAIRS).reshape(2, *(1,) * ratio.ndim)

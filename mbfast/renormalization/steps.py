@@ -64,9 +64,9 @@ class Member:
 
     def steps(self) -> list[Terms]:
         """Return the terms of each step; the last one may be a smaller one."""
-        steps = [self.terms] * (self.scales.size - 1)
+        steps = [self.terms, *[self.terms.following()] * (self.scales.size - 2)][: self.scales.size - 1]
         if steps:
-            steps[-1] = dataclasses.replace(self.terms, n0=float(self.scales[-1] / self.scales[-2]))
+            steps[-1] = dataclasses.replace(steps[-1], n0=float(self.scales[-1] / self.scales[-2]))
         return steps
 
 

@@ -1,9 +1,9 @@
-"""What one step of the renormalization does: the terms (3.5)-(3.7) as printed and as derived, one class a form."""
+"""What one step of the renormalization does: the terms (3.5)-(3.7), printed and derived, one class a form."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
 
@@ -21,7 +21,7 @@ from mbfast.pairs.phases import cube_phases
 from mbfast.spectra.grid import FrequencyGrid
 from mbfast.spectra.spectrum import Spectrum
 
-RateForm: TypeAlias = Literal["printed", "derived", "derived-points"]
+RateForm: TypeAlias = Literal["printed", "derived", "derived-points", "total-strain"]
 Size: TypeAlias = FloatArray | float
 
 
@@ -110,6 +110,10 @@ class Terms(ABC):
     @abstractmethod
     def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
         """Return the term (3.7), shape (2, ..., m)."""
+
+    def following(self) -> Self:
+        """Return the terms of the steps after the first."""
+        return self
 
     @cached_property
     def moduli(self) -> FloatArray:
@@ -225,9 +229,9 @@ class DerivedTerms(Terms):
 
 
 class PointTerms(DerivedTerms):
-    """What follows from the Hamiltonian for blocks that are points, at the places of a cube's blocks.
+    """What follows from the Hamiltonian for blocks that are points at their centres: sums over the pairs of a cube.
 
-    It depends on N0 how such steps add up: the pairs across two super blocks' face are never counted as close.
+    What steps add up to depends on N0: close pairs on both sides of a super block's face are points far apart later.
     """
 
     name = "derived-points"
@@ -259,8 +263,40 @@ class PointTerms(DerivedTerms):
         return float(l) / (16.0 * math.pi**3), float(t) / (16.0 * math.pi**3)
 
 
+@dataclass(frozen=True)
+class TotalStrainTerms(DerivedTerms):
+    """The derived terms for the strain of the wave, the field of all blocks in it, in place of an external strain.
+
+    In a wave of strain e all blocks have the stress tau = chi e, and a block meets e without its own field: e + P tau
+    in waves longer than the block, with P of `TensorInteraction.local_strain`. A super block answers to the strain of
+    the wave as its blocks do, because what they do to each other is in that strain: the term comes once.
+    """
+
+    name = "total-strain"
+
+    converts: bool = True  # from the strain that a block meets to that of the wave
+
+    def following(self) -> Self:
+        """Return the terms of steps between blocks that already answer to the strain of the wave."""
+        return replace(self, converts=False)
+
+    @staticmethod
+    def sums(n0: float, reduced: FloatArray) -> FloatArray:  # noqa: ARG004
+        """Return those over the pairs of points in one block, which is not in its own field, (2, ...)."""
+        return -cube_phases(reduced)
+
+    def relevant(self, omega: FloatArray, size: Size, given: Integrals) -> FloatArray:
+        """Return the local field in the place of (3.7), shape (2, ..., m): chi P chi, less the phases in a block."""
+        if not self.converts:
+            return np.zeros_like(given.chi * given.real)
+        of_k, of_g = self.interaction.local_strain
+        (chi_k, chi_g), (real_k, real_g) = ((3.0 * l - 4.0 * t, 2.0 * t) for l, t in (given.chi, given.real))  # noqa: E741
+        compression, shear = 2.0 * of_k * chi_k * real_k, 2.0 * of_g * chi_g * real_g
+        return np.stack([(compression + 2.0 * shear) / 3.0, 0.5 * shear]) + super().relevant(omega, size, given)
+
+
 # the forms there are: everything else asks the class
-FORMS: dict[str, type[Terms]] = {kind.name: kind for kind in (PrintedTerms, DerivedTerms, PointTerms)}
+FORMS: dict[str, type[Terms]] = {kind.name: kind for kind in (PrintedTerms, DerivedTerms, PointTerms, TotalStrainTerms)}
 
 
 def terms_of(form: str) -> type[Terms]:

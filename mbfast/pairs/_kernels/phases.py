@@ -8,10 +8,10 @@ from typing import Any
 
 from mbfast._core.jit import jit
 
+_SERIES = "float64, float64[:, :, ::1], float64[:, ::1], float64[:, :, :, ::1], float64[::1]"
 
-@jit(
-    "void(float64[::1], float64, float64[:, :, ::1], float64[:, ::1], float64[:, :, :, ::1], float64[::1], float64[:, ::1])"
-)
+
+@jit(f"void(float64[::1], {_SERIES}, float64[:, ::1])")
 def averaged_phase(q: Any, width: float, panels: Any, powers: Any, waves: Any, ends: Any, out: Any) -> None:
     """Fill out (2, q.size) with the two functions at q >= 0.
 
