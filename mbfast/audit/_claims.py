@@ -76,8 +76,8 @@ class Printed:
 class Cause:
     """What makes claims differ, one reason for one or many of them.
 
-    Findings are counted by its `name`, a few words that the page of findings explains. A slip, of printing,
-    rounding, arithmetic or a factor, leaves the argument intact; an unfounded claim does not follow from the paper's own
+    Findings are counted by its `name`, a few words that the page of findings explains. A slip, of printing, rounding,
+    arithmetic or a factor, leaves the argument intact; an unfounded claim does not follow from the paper's own
     Hamiltonian or numbers. `test` shows it without the audit: ``tests/test_x.py::test_y``.
     """
 

@@ -17,7 +17,8 @@
 - **form, printed, derived**: which formula. Of a tensor: "corrected" is Lambda of (2.15), "joffrin-levelut" is the
   earlier one, (A1). Of rates and flows: "printed" is what the paper prints, "derived" what follows from its
   Hamiltonian for an external strain and blocks that are cubes, "derived-points" the same for points at their centres,
-  "total-strain" for the strain of the wave: see `mbfast.absorption_rates`.
+  "total-strain" for the strain of the wave: see `mbfast.absorption_rates`. All of
+  them but the printed ones are of the first order in the coupling of blocks, averaged over the signs of their stresses.
 - **image**: a copy of a block, shifted by a vector of the periodic cell. A shell of images goes one cell further out.
 - **interpolant**: the piecewise polynomial that stands for a spectrum between its nodes.
 - **K_l, K_t** (K_a): factors of order one in (3.6), which the paper does not determine.
