@@ -147,4 +147,5 @@ def test_names_in_docstrings_exist():
         for name in re.findall(r"`(mbfast(?:\.\w+)+)`", docstrings_of(file))
     }
     assert named
-    assert sorted(pair for pair in named if not exists(pair[1])) == []
+    header = "mbfast.h"  # a file
+    assert sorted(pair for pair in named if not exists(pair[1]) and pair[1] != header) == []
