@@ -16,7 +16,8 @@ Convention: TypeAlias = Literal["full", "half"]
 
 FACTORS = {"full": 1.0, "half": 0.5}
 
-_LOG_ENERGIES = np.linspace(-38.0, 4.5, 511)  # of E/k_B T
+_LOG_ENERGIES = np.linspace(-38.0, 4.5, 426)  # of E/k_B T
+_ROWS = 1024  # of frequencies and temperatures at once
 
 
 def relaxed(omega: FloatArray, temperature: FloatArray, rate: FloatArray) -> NDArray[np.complex128]:
@@ -24,31 +25,31 @@ def relaxed(omega: FloatArray, temperature: FloatArray, rate: FloatArray) -> NDA
 
     By the trapezoidal rule in ln y, which converges as exp(-2 pi d/h): nothing is singular within d = pi/6 of the axis.
     """
-    result = np.zeros(omega.shape, dtype=np.complex128)
-    warm = temperature > 0.0
-    y = np.exp(_LOG_ENERGIES)
-    with np.errstate(over="ignore"):  # of tau_m at small y
-        phases = (
-            np.maximum(omega[warm], validate.SMALLEST)[:, None]
-            / (rate[warm] * temperature[warm] ** 3)[:, None]
-            * np.tanh(0.5 * y)
-            / y**3
-        )
-    result[warm] = _over_tunnelling(phases) @ (y / np.cosh(0.5 * y) ** 2) * (_LOG_ENERGIES[1] - _LOG_ENERGIES[0])
+    y, step = np.exp(_LOG_ENERGIES), _LOG_ENERGIES[1] - _LOG_ENERGIES[0]
+    weights, shape = step * y / np.cosh(0.5 * y) ** 2, np.tanh(0.5 * y) / y**3  # of omega tau_m
+    result, warm = np.zeros(omega.shape, dtype=np.complex128), temperature > 0.0
+    scaled = np.maximum(omega[warm], validate.SMALLEST) / rate[warm] / temperature[warm] ** 3
+    found = np.empty(scaled.size, dtype=np.complex128)
+    for start in range(0, scaled.size, _ROWS):
+        piece = slice(start, start + _ROWS)
+        found[piece] = _over_tunnelling(np.multiply.outer(scaled[piece], shape)) @ weights
+    result[warm] = found
     return result
 
 
 def _over_tunnelling(phase: FloatArray) -> NDArray[np.complex128]:
     """Return b artanh(1/b) - 1 for b^2 = 1 - i phase; a series in 1/b^2 where the terms cancel."""
-    square = 1.0 - 1j * phase
-    series = np.zeros_like(square)
-    for n in range(12, 0, -1):
-        series = (series + 1.0 / (2 * n + 1)) / square
-    root = np.sqrt(square)
-    # of arguments near 1 the logarithm of 2/(b - 1), b - 1 = -i phase/(b + 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        closed = 0.5 * root * np.log((root + 1.0) ** 2 / (-1j * phase)) - 1.0
-    return np.where(phase > 10.0, series, closed)
+    result, far = np.empty(phase.shape, dtype=np.complex128), phase > 10.0
+    inverse = 1.0 / (1.0 - 1j * phase[far])
+    series = np.zeros_like(inverse)
+    for n in range(14, 0, -1):
+        series = (series + 1.0 / (2 * n + 1)) * inverse
+    result[far] = series
+    near = phase[~far]
+    root = np.sqrt(1.0 - 1j * near)
+    # artanh(1/b) is half the logarithm of (b + 1)/(b - 1), and (b - 1)(b + 1) = -i phase
+    result[~far] = 0.5 * root * np.log((root + 1.0) ** 2 / (-1j * near)) - 1.0
+    return result
 
 
 def one_phonon_rate(
