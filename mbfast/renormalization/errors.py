@@ -40,7 +40,7 @@ class Companion:
         """Take the errors of the integrals of spectra f; those of the convolutions remain as they are at first."""
         member, grid = self._member, self._member.transform.grid
         samples, change = (member.terms.real_samples(part, member.thermal) for part in (f, self._change))
-        self._real = member.transform.correction(samples, change)
+        self._real = member.transform.correction(samples, integrals.real, change)
         for end, inner, tail in ((0, 1, grid.low.tail(samples)), (-1, -2, grid.high.tail(samples))):
             jumps = (tail.amplitude == 0.0) & (samples[:, end] != 0.0)
             self._counted[jumps, end] = False

@@ -315,7 +315,7 @@ class KramersKronigPlan:
         return float(2.0 * ROUNDING * max(self.grid.lebesgue, 8.0) * (1.0 - first))
 
     @np.errstate(under="ignore")  # whatever the caller has set
-    def correction(self, imag: FloatArray, change: FloatArray) -> FloatArray:
+    def correction(self, imag: FloatArray, value: FloatArray, change: FloatArray) -> FloatArray:
         """Return what the transform lacks, by the next term of the interpolant and the curvature at the ends.
 
         The transform of more nodes between these would be about that much larger, if its samples were those of `imag`
@@ -323,8 +323,8 @@ class KramersKronigPlan:
 
         Parameters
         ----------
-        imag, change : ndarray, shape (rows, n)
-            Samples, and what is to be added to them.
+        imag, value, change : ndarray, shape (rows, n or m)
+            Samples, their transform, and what is to be added to the samples.
 
         Returns
         -------
@@ -332,23 +332,20 @@ class KramersKronigPlan:
             The correction, with its sign.
         """
         grid = self.grid
-        low, high = tails = self._tails(imag)
-        result = self._integrate(self._targets, self._weights_of_change(), grid.error, imag, 1)
-        result += self._integrate(self._targets, self._value, grid.value, change, 1)
+        low, high = self._tails(imag)
+        result = self._integrate(self._targets, self._value, grid.value, imag + change, 1)
+        result += self._integrate(self._targets, self._weights_of_change(), grid.error, imag, 1)
         # a change that is not small must not turn a sign
         share = np.divide(change, imag, out=np.zeros_like(imag), where=imag != 0.0)
         better = imag * (1.0 + np.clip(share, -0.5, 0.5))
         low = grid.low.continued(better, low, low.exponent + 2.0 - self._odd)
         high = grid.high.continued(better, high, 2.0 * self._anchors.size + self._odd - high.exponent)
-        grown = [
-            Tail(tail.amplitude * (1.0 + part), tail.exponent)
-            for tail, part in ((low, share[:, 0]), (high, share[:, -1]))
-        ]
-        more, less = np.zeros((2, *result.shape))
-        self._add_tails(self._targets, (grown[0], grown[1]), more)
-        self._add_tails(self._targets, tails, less)
-        result += more - less
-        return np.asarray(2.0 / np.pi * self._parity * result)
+        grown = (
+            Tail(low.amplitude * (1.0 + share[:, 0]), low.exponent),
+            Tail(high.amplitude * (1.0 + share[:, -1]), high.exponent),
+        )
+        self._add_tails(self._targets, grown, result)
+        return np.asarray(2.0 / np.pi * self._parity * result - value)
 
     def _matrix_of(self, stencils: Stencils) -> FloatArray:
         matrix = np.zeros((self._targets.size, self.grid.nodes.size))
