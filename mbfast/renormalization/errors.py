@@ -23,15 +23,17 @@ _NEGLIGIBLE = 1e-8  # of the largest value, where relative errors do not count
 class Companion:
     """The error of a flow, carried along with it.
 
-    `change` is what the flow would have more if the next terms of its interpolants were in it, and the slopes at the
-    ends in place of the power laws through two nodes: what they do to Re chi and to the convolutions at each step, and
-    what the steps that follow make of that. It keeps its sign and grows as the flow makes it grow. `doubt` bounds what
-    it misses at kinks, and rounding errors.
+    `change` is what the flow would have more if the next terms of its interpolants were in it, and if spectra went on
+    beyond the nodes as those at L_1 do, times what the flow changes at the ends, in place of power laws through two
+    nodes: what that does to Re chi and to the convolutions at each step, and what the steps that follow make of it. It
+    keeps its sign and grows as the flow makes it grow. `doubt` bounds what it misses at kinks, and rounding errors.
     """
 
     def __init__(self, member: Member, *, linear: bool) -> None:
         self._member, self._linear = member, linear
         self._change, self._doubts = np.zeros(member.samples.shape), np.zeros((2, 4, *member.samples.shape[1:]))
+        grid = member.convolution.grid
+        self._known = grid.low.tail(member.samples), grid.high.tail(member.samples)
         self._counted = np.ones(member.samples.shape, dtype=bool)  # nodes where no spectrum jumps
         self._real, self._real_doubt, self._products, self._product_doubt = np.zeros((4, *member.samples.shape))
         self._better, self._first, self._coupled = self._products, True, False
@@ -40,7 +42,7 @@ class Companion:
         """Take the errors of the integrals of spectra f; those of the convolutions remain as they are at first."""
         member, grid = self._member, self._member.transform.grid
         samples, change = (member.terms.real_samples(part, member.thermal) for part in (f, self._change))
-        self._real = member.transform.correction(samples, integrals.real, change)
+        self._real = member.transform.correction(samples, integrals.real, change, member.samples, self._known)
         for end, inner, tail in ((0, 1, grid.low.tail(samples)), (-1, -2, grid.high.tail(samples))):
             jumps = (tail.amplitude == 0.0) & (samples[:, end] != 0.0)
             self._counted[jumps, end] = False

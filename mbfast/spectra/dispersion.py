@@ -315,16 +315,20 @@ class KramersKronigPlan:
         return float(2.0 * ROUNDING * max(self.grid.lebesgue, 8.0) * (1.0 - first))
 
     @np.errstate(under="ignore")  # whatever the caller has set
-    def correction(self, imag: FloatArray, value: FloatArray, change: FloatArray) -> FloatArray:
-        """Return what the transform lacks, by the next term of the interpolant and the curvature at the ends.
+    def correction(
+        self, imag: FloatArray, value: FloatArray, change: FloatArray, start: FloatArray, known: tuple[Tail, Tail]
+    ) -> FloatArray:
+        """Return what the transform lacks, by the next term of the interpolant and by how samples go on at the ends.
 
-        The transform of more nodes between these would be about that much larger, if its samples were those of `imag`
-        and a small `change`. Where the spectrum jumps it says nothing.
+        The transform of more nodes, between these and beyond, would be about that much larger, if its samples were
+        those of `imag` and a small `change`. Where the spectrum jumps it says nothing.
 
         Parameters
         ----------
         imag, value, change : ndarray, shape (rows, n or m)
             Samples, their transform, and what is to be added to the samples.
+        start, known : ndarray, shape (rows, n), and two tails
+            Samples of which is known how they go on below and above the nodes: those of `imag` do so in proportion.
 
         Returns
         -------
@@ -338,8 +342,9 @@ class KramersKronigPlan:
         # a change that is not small must not turn a sign
         share = np.divide(change, imag, out=np.zeros_like(imag), where=imag != 0.0)
         better = imag * (1.0 + np.clip(share, -0.5, 0.5))
-        low = grid.low.continued(better, low, low.exponent + 2.0 - self._odd)
-        high = grid.high.continued(better, high, 2.0 * self._anchors.size + self._odd - high.exponent)
+        ratios = np.divide(better, start, out=np.zeros_like(better), where=start != 0.0)
+        low = grid.low.continued(ratios, low, known[0], low.exponent + 2.0 - self._odd)
+        high = grid.high.continued(ratios, high, known[1], 2.0 * self._anchors.size + self._odd - high.exponent)
         grown = (
             Tail(low.amplitude * (1.0 + share[:, 0]), low.exponent),
             Tail(high.amplitude * (1.0 + share[:, -1]), high.exponent),
