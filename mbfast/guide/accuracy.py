@@ -90,9 +90,9 @@ are not left out, and what the flow changes goes on smoothly beyond the nodes: t
 goes through all steps and grows as the flow makes it grow. Three times that, and bounds of what kinks and rounding add,
 are the estimate of the largest error at a node. Against the same flows with three times as many nodes, further out at
 both ends, it was 2 to 30 times too large for smooth spectra with 10 to 25 nodes a decade, for 189 of 192, and 43 times
-at most; kinks and cutoffs are alike, and of steps it was up to 60 times too large. Nodes where the spectrum jumps do
-not count. In the form "derived-points" waves shorter than the blocks make ripples that no nodes show; the estimate may
-then be half of the error.
+at most; kinks and cutoffs are alike, and of steps it was up to 73 times too large. Nodes where the spectrum jumps do
+not count. In the form "derived-points" waves shorter than the blocks make ripples that no nodes show; the estimate was
+then down to a third of the error.
 
 >>> shape = 1 / (1 + (omega * 1e-13) ** 2)
 >>> start = mbfast.Spectrum(omega, -7e7 * shape, -3e7 * shape, 1.0, above="power")

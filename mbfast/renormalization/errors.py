@@ -9,6 +9,7 @@ import numpy as np
 from mbfast._core.validate import FloatArray
 from mbfast.renormalization.terms import Integrals
 from mbfast.spectra.grid import FrequencyGrid
+from mbfast.spectra.tails import ROUNDING
 
 if TYPE_CHECKING:
     from mbfast.renormalization.steps import Member
@@ -36,6 +37,7 @@ class Companion:
         self._known = grid.low.tail(member.samples), grid.high.tail(member.samples)
         self._counted = np.ones(member.samples.shape, dtype=bool)  # nodes where no spectrum jumps
         self._real, self._real_doubt, self._products, self._product_doubt = np.zeros((4, *member.samples.shape))
+        self._rounding = np.zeros(2)  # of the sums of terms
         self._better, self._first, self._coupled = self._products, True, False
 
     def measure(self, f: FloatArray, integrals: Integrals, size: float) -> None:
@@ -105,6 +107,7 @@ class Companion:
                 (np.abs(terms[:2, :, 0]).sum(axis=0).max(axis=1) > _COUPLED * np.abs(f).max(axis=1)).any()
             )
         self._doubts = self._doubts + total[:, 2:]
+        self._rounding += ROUNDING * np.abs(f).max(axis=1)
         self._first = False
 
     @property
@@ -115,7 +118,7 @@ class Companion:
     def error(self) -> FloatArray:
         """Estimate of the largest error (2,) at nodes where no spectrum jumps."""
         errors = _SAFETY * np.abs(self._change) + self._doubt
-        return np.asarray(np.where(self._counted, errors, 0.0).max(axis=1))
+        return np.asarray(np.where(self._counted, errors, 0.0).max(axis=1) + self._rounding)
 
 
 def _around(cells: FloatArray) -> FloatArray:
