@@ -31,6 +31,7 @@ CALLS = {
     "flow": "mbfast.flow(mbfast.Spectrum(omega, -1e7 * np.ones(64), -1e7 * np.ones(64), 1.0), stress, stop=1e-7)",
 }
 JOB = "import sys; sys.argv = ['mbfast', 'reproduce']; from mbfast.__main__ import main; main()"
+FIGURES = "import tempfile; made = tempfile.TemporaryDirectory(); " + JOB.replace("e']", "e', '--figures', made.name]")
 CASES = {
     "import": {
         "bare": "import numpy, numba",
@@ -40,14 +41,19 @@ CASES = {
     "first cutoff_length": {"bare": "import numpy, numba", "compile": FIRST, "from cache": FIRST},
     "first calls, compile": {"bare": SETUP, **{name: SETUP + call for name, call in CALLS.items()}},
     "all kernels, compile": {"bare": "import numpy, numba", "one process": ALL, "two processes": TWO},
-    "main job": {"bare": "import numpy, numba", "reproduce, compile": JOB, "reproduce, from cache": JOB},
+    "main job": {
+        "bare": "import numpy, numba",
+        "reproduce, compile": JOB,
+        "reproduce, from cache": JOB,
+        "with figures, from cache": FIGURES,
+    },
 }
 
 
 @pytest.mark.parametrize(("group", "name"), [(group, name) for group, names in CASES.items() for name in names])
 def test_startup(benchmark, tmp_path, group, name):
     cold = "compile" in group + name
-    if benchmark.disabled and name in ("bare", "from cache", "reproduce, from cache"):
+    if benchmark.disabled and (name == "bare" or "from cache" in name):
         pytest.skip("only timed")
     command = [sys.executable, "-c", CASES[group][name]]
     folders = itertools.count()

@@ -9,6 +9,7 @@ import os
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.sparse.linalg
 
 import mbfast
 from mbfast._core.machine import usable_cores
@@ -150,3 +151,31 @@ def test_all_levels(benchmark, rng, n):
     skip_untimed(benchmark, n, 6)
     made = two_level(rng, n)
     timed(benchmark, made.energies, f"all levels of {n} two-level blocks", "mbfast, LAPACK", rounds=1)
+
+
+def equal_blocks(n):
+    """Two-level blocks without stress: a level of m excitations has n over m states."""
+    block = mbfast.Block.two_level(3e-25, 1e-24, np.zeros(6))
+    return mbfast.SuperBlock(SILICA, 5e-9 * np.arange(3.0 * n).reshape(n, 3), block)
+
+
+@pytest.mark.parametrize("n", [10, 16, 20])
+@pytest.mark.parametrize("kind", ["random", "equal"])
+def test_lowest_levels(benchmark, rng, n, kind):
+    skip_untimed(benchmark, n, 10)
+    made = two_level(rng, n) if kind == "random" else equal_blocks(n)
+    timed(benchmark, lambda: made.energies(5), f"5 levels, {n} {kind} two-level blocks", "mbfast", 3)
+
+
+@pytest.mark.parametrize("n", [10, 16, 20])
+def test_lowest_levels_by_arpack(benchmark, rng, n):
+    # of equal blocks it may miss some
+    skip_untimed(benchmark, n, 10)
+    made = two_level(rng, n)
+    operator = made.hamiltonian() * 1e24
+
+    def levels():
+        return scipy.sparse.linalg.eigsh(operator, 5, which="SA", v0=np.arange(1.0, made.dimension + 1))[0]
+
+    np.testing.assert_allclose(1e-24 * np.sort(levels()), made.energies(5), rtol=1e-9)
+    timed(benchmark, levels, f"5 levels, {n} random two-level blocks", "ARPACK", 3)

@@ -35,6 +35,7 @@ from .pairs.sums import pair_field as pair_field
 from .pairs.sums import pair_forces as pair_forces
 from .pairs.sums import pair_sum as pair_sum
 from .pairs.sums import pair_virial as pair_virial
+from .renormalization.disordered import disordered_response as disordered_response
 from .renormalization.flow import Flow as Flow
 from .renormalization.flow import FlowTerms as FlowTerms
 from .renormalization.flow import flow as flow

@@ -7,6 +7,9 @@ import sys
 
 def main() -> None:
     """Run the command line, or say in one line what it needs."""
+    if sys.argv[1:2] == ["superblock"]:  # it diagonalises side by side, where LAPACK's own threads are in the way
+        for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")  # read when NumPy is imported
     handler = signal.getsignal(signal.SIGINT)
     if callable(handler):  # while modules are imported there is nothing to tidy up; some of them drop exceptions
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))

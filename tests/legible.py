@@ -28,10 +28,10 @@ def drawn_texts(figure):
 
 
 def overlapping(texts):
-    """Pairs of texts whose boxes share more than the pixel that rounding may cost."""
+    """Pairs of texts whose boxes share more than the pixel that rounding may cost, or that read as one word."""
     pairs = itertools.combinations(texts, 2)
     shared = ((a, b, min(p.x1, q.x1) - max(p.x0, q.x0), min(p.y1, q.y1) - max(p.y0, q.y0)) for (a, p), (b, q) in pairs)
-    return [(a.get_text(), b.get_text()) for a, b, width, height in shared if width > 1.0 and height > 1.0]
+    return [(a.get_text(), b.get_text()) for a, b, width, height in shared if width > -4.0 and height > 1.0]
 
 
 def points(axes):
@@ -65,5 +65,5 @@ def assert_legible(figure):
         assert [axis.get_offset_text().get_text() for axis in (axes.xaxis, axes.yaxis)] == ["", ""]
         hidden = [t.get_text() for t, box in texts if t in axes.texts for xy in points(axes) if box.contains(*xy)]
         assert hidden == []
-        handles = axes.get_legend_handles_labels()[0]
-        assert len({looks(handle) for handle in handles if hasattr(handle, "get_marker")}) == len(handles)
+        handles = [getattr(handle, "lines", [handle])[0] for handle in axes.get_legend_handles_labels()[0]]
+        assert len(set(map(looks, handles))) == len(handles)

@@ -5,6 +5,7 @@ import math
 
 import mpmath
 import numpy as np
+import scipy.linalg
 from scipy.special import erfc, spherical_jn
 
 HBAR = 6.62607015e-34 / (2 * np.pi)  # J s, exact by definition of the SI
@@ -578,6 +579,33 @@ def kubo(hamiltonian, operators, temperature, z, volume, hbar, k_b):
     for m, n in itertools.product(range(len(p)), repeat=2):
         factor = (p[m] - p[n]) / (hbar * z - (energies[n] - energies[m]))
         total += factor * np.outer(a[:, n, m].conj(), a[:, n, m])
+    return total / volume
+
+
+def second_order(alone, coupling, operators, temperature, z, volume, hbar, k_b):
+    """Coefficient of g^2 in `kubo` of alone + g coupling, T > 0: equations of motion and Dyson's series, no levels.
+
+    chi = Tr A^+ X with hbar z X = [H, X] + [A, rho], order by order; that of exp(-beta H) is a corner of a triangular
+    matrix's exponential.
+    """
+    d = len(alone)
+    a, b, zero = -alone / (k_b * temperature), -coupling / (k_b * temperature), np.zeros((d, d))
+    corner = scipy.linalg.expm(np.block([[a, b, zero], [zero, a, b], [zero, zero, a]]))
+    n = [corner[:d, k * d : (k + 1) * d] for k in range(3)]
+    weights = [np.trace(x) for x in n]
+    rho = [n[0] / weights[0]]
+    rho.append((n[1] - weights[1] * rho[0]) / weights[0])
+    rho.append((n[2] - weights[1] * rho[1] - weights[2] * rho[0]) / weights[0])
+    liouville = np.kron(alone, np.eye(d)) - np.kron(np.eye(d), alone.T)  # [H, .] of matrices in a row
+    resolvent = np.linalg.inv(hbar * z * np.eye(d * d) - liouville)
+    total = np.zeros((len(operators), len(operators)), complex)
+    for j, second in enumerate(operators):
+        x = np.zeros((d, d))
+        for r in rho:
+            source = coupling @ x - x @ coupling + second @ r - r @ second
+            x = (resolvent @ source.ravel()).reshape(d, d)
+        for i, first in enumerate(operators):
+            total[i, j] = np.trace(first.conj().T @ x)
     return total / volume
 
 

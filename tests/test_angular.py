@@ -161,7 +161,7 @@ def test_which_choices_give_94_and_53():
         (("elastic", "longitudinal"), {}, "form must be one of corrected, joffrin-levelut, dipole"),
         (("dipole", "l"), {}, "polarization must be one of longitudinal, transverse"),
         (("dipole", "transverse"), {"moment_change": "all"}, "moment_change must be one of none, gradient, strain"),
-        (("corrected", "transverse"), {"moment_change": "strain"}, "moment_change must be none for stress"),
+        (("joffrin-levelut", "transverse"), {"moment_change": "strain"}, "moment_change must be none for the form"),
     ],
 )
 def test_unknown_options(arguments, options, message):

@@ -18,16 +18,19 @@ from mbfast._core import tiles
 from mbfast.cli import app, runs
 from mbfast.cli.paper import _audit_figures
 from mbfast.files.flow import FlowConfig
+from mbfast.files.superblock import SuperBlockConfig
 from mbfast.pairs import planning
 from mbfast.plotting.style import KINDS, rendered
+from mbfast.superblock import planning as super_block_planning
 
 pytestmark = pytest.mark.compiled  # the audit sums over cubes of 64^3 blocks
 
-COMMANDS = ("reproduce", "ratio", "flow", "pairsum", "cutoff", "info", "warmup")
+COMMANDS = ("reproduce", "ratio", "flow", "superblock", "pairsum", "plan", "cutoff", "info", "warmup")
 FIGURES = [
     f"{name}.{kind}"
     for name in (
-        *("cutoff_lengths", "figure1", "flow_ratio", "flow_shares", "flow_spectra", "lattice_sums"),
+        *("cutoff_lengths", "disordered", "figure1", "flow_ratio", "flow_shares", "flow_spectra", "lattice_sums"),
+        "second_order",
         "self_consistent_ratio",
     )
     for kind in ("caption.txt", "pdf", "png", "svg")
@@ -215,6 +218,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(invoke, tmp_path, argu
         (("ratio", "--nonsense"), "mbfast ratio: No such option: --nonsense"),
         (("ratio", "a.csv", "b.csv"), "mbfast ratio: Got unexpected extra argument"),
         (("flow",), "mbfast flow: Missing argument 'CONFIG.toml'. (see mbfast flow --help)"),
+        (("superblock",), "mbfast superblock: Missing argument 'CONFIG.toml'. (see mbfast superblock --help)"),
         (("pairsum", "x", "--output"), "mbfast: Option '--output' requires an argument"),
         (("warmup", "--processes", 0), "mbfast warmup: Invalid value for '--processes': "),
     ],
@@ -405,32 +409,42 @@ def test_info_says_where_the_number_of_threads_comes_from(invoke, monkeypatch, s
     assert re.search(rf"threads\t{wanted} \(from {source}\); \d+ of \d+ cores usable", shown)
 
 
-# the least that the help of flow says
-FLOW = inspect.cleandoc(runs.flow.__doc__).partition("\b\n")[2].partition("\n\n")[0]
+# the least that the help of flow, and of superblock, says
+FLOW, ENSEMBLE = (
+    inspect.cleandoc(command.__doc__).partition("\b\n")[2].partition("\n\n")[0]
+    for command in (runs.flow, runs.superblock)
+)
 
 
-COMPUTING = [("reproduce",), ("flow", "flow.toml"), ("plan", "--blocks", "8"), ("pairsum", "none.csv")]
+COMPUTING = [
+    *(("reproduce",), ("flow", "flow.toml"), ("superblock", "ensemble.toml"), ("plan", "--blocks", "8")),
+    *(("plan", "--superblock", "8"), ("pairsum", "none.csv")),
+]
 
 
 @pytest.mark.parametrize("arguments", COMPUTING)
 def test_threads_of_commands(invoke, tmp_path, arguments):
     (tmp_path / "flow.toml").write_text(FLOW, encoding="utf-8")
+    (tmp_path / "ensemble.toml").write_text(ENSEMBLE, encoding="utf-8")
     result = invoke(*arguments, "--threads", 0)
     assert (result.exit_code, result.stderr) == (2, f"mbfast {arguments[0]}: threads must be at least 1, got 0\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["flow.toml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ensemble.toml", "flow.toml"]
 
 
 @pytest.mark.parametrize("arguments", COMPUTING[1:])
 def test_the_threads_of_a_command_are_its_limit(invoke, monkeypatch, tmp_path, arguments):
     (tmp_path / "flow.toml").write_text(FLOW, encoding="utf-8")
+    (tmp_path / "ensemble.toml").write_text(ENSEMBLE, encoding="utf-8")
     seen = []
 
-    def stop(*_):
+    def stop(*_, **__):
         seen.append(tiles.default_threads()[0])
         raise ValueError("enough")
 
     monkeypatch.setattr(FlowConfig, "run", stop)
+    monkeypatch.setattr(SuperBlockConfig, "run", stop)
     monkeypatch.setattr(planning, "predictions", stop)
+    monkeypatch.setattr(super_block_planning, "predict", stop)
     monkeypatch.setattr("mbfast.files.blocks.read_blocks", stop)
     try:
         assert invoke(*arguments, "--threads", 1).exit_code == 2
@@ -448,6 +462,7 @@ def test_the_threads_of_a_command_are_its_limit(invoke, monkeypatch, tmp_path, a
         (("reproduce", "fig. 1"), 7, 4),
         (("info",), 2, 10),
         (("plan", "--blocks", "10"), 4, 2),
+        (("plan", "--superblock", "10"), 5, 8),
     ],
 )
 def test_every_table_is_there_in_plain_text(invoke, arguments, columns, rows):

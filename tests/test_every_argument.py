@@ -11,6 +11,7 @@ from test_docstrings import CLASSES, FUNCTIONS, METHODS, parameters, sections
 import mbfast
 from mbfast.files.blocks import read_blocks
 from mbfast.files.flow import read_flow_config
+from mbfast.files.superblock import read_super_block_config
 from mbfast.glasses import medium
 from mbfast.meissner_berret import rms_deviation
 from mbfast.pairs.cubes import averaged_tensors
@@ -18,6 +19,10 @@ from mbfast.pairs.planning import predict
 from mbfast.spectra.levels import static_susceptibility
 from mbfast.spectra.relaxation import one_phonon_rate
 from mbfast.superblock import ensembles
+from mbfast.superblock import planning as super_block_planning
+from mbfast.superblock.clusters import second_order
+from mbfast.superblock.kubo import exact_susceptibility
+from mbfast.superblock.orders import measure_orders
 from mbfast.superblock.perturbation import first_order
 from mbfast.superblock.response import susceptibility
 
@@ -58,6 +63,9 @@ CALLS = {
     "angular_coefficients": (mbfast.angular_coefficients, {"form": "corrected", "polarization": "transverse"}),
     "convolve": (mbfast.convolve, {**NODES, "f": ABSORPTION}),
     "cutoff_length": (mbfast.cutoff_length, {"modulus": 1e10, "omega": 1e7, "omega_c": 1e13}),
+    "disordered_response": (
+        mbfast.disordered_response, {"interaction": SILICA, "lattice": LATTICE, "chi": mbfast.Moduli(-1e9, -1e9)},
+    ),
     "dipole_cutoff_length": (
         mbfast.dipole_cutoff_length,
         {"dielectric": 1.0, "permittivity": 1e-11, "stress": 1e7, "modulus": 1e10, "omega": 1e7, "omega_c": 1e13},
@@ -106,6 +114,7 @@ CALLS = {
     ),
     "files.blocks.read_blocks": (read_blocks, {"path": "none.csv"}),
     "files.flow.read_flow_config": (read_flow_config, {"path": "none.toml"}),
+    "files.superblock.read_super_block_config": (read_super_block_config, {"path": "none.toml"}),
     "glasses.medium": (medium, {"glass": "a-SiO2"}),
     "meissner_berret.rms_deviation": (rms_deviation, {"measured": [1.0, 2.0], "predicted": [1.1, 2.0]}),
     "pairs.angular.cube_coefficients": (
@@ -114,12 +123,29 @@ CALLS = {
     ),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
+    "superblock.clusters.second_order": (
+        second_order,
+        {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-24},
+    ),
+    "superblock.kubo.exact_susceptibility": (
+        exact_susceptibility, {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-25},
+    ),
+    "superblock.orders.measure_orders": (
+        measure_orders,
+        {"ensembles": {"pair": lambda **_: SUPER}, "omega": [1e9 + 1e8j], "temperature": 1.0, "block_volume": 1e-25,
+         "members": 2, "rng": RNG},
+    ),
+    "superblock.planning.predict": (super_block_planning.predict, {"n_blocks": 2}),
     "superblock.perturbation.first_order": (
         first_order, {"super_block": SUPER, "omega": [1e9 + 1e8j], "temperature": 1.0, "volume": 1e-25},
     ),
     "superblock.response.susceptibility": (susceptibility, RESPONSE),
     "superblock.ensembles.gaussian_blocks": (
         ensembles.gaussian_blocks, {"n": 1, "n_levels": 3, "spread": 1e-24, "size": 1e-19, "rng": RNG},
+    ),
+    "superblock.ensembles.isotropic_two_level_blocks": (
+        ensembles.isotropic_two_level_blocks,
+        {"n": 1, "size": 1e-19, "max_splitting": 1e-23, "min_tunnelling": 1e-25, "rng": RNG},
     ),
     "superblock.ensembles.isotropic_stress": (ensembles.isotropic_stress, {"n": 2, "size": 1e-19, "rng": RNG}),
     "superblock.ensembles.two_level_blocks": (
@@ -166,9 +192,9 @@ CALLS = {
     "Spectrum.kramers_kronig": (SPECTRUM.kramers_kronig, {"polarization": "transverse"}),
     "StressInteraction.of": (mbfast.StressInteraction.of, {"glass": "a-SiO2"}),
     "SuperBlock.apply": (SUPER.apply, {"psi": np.ones(4)}),
-    "SuperBlock.block_hamiltonian": (SUPER.block_hamiltonian, {"s": 1}),
-    "SuperBlock.block_basis": (SUPER.block_basis, {"s": 1}),
-    "SuperBlock.block_stress": (SUPER.block_stress, {"s": 1}),
+    "CoupledBlocks.block_hamiltonian": (SUPER.block_hamiltonian, {"s": 1}),
+    "CoupledBlocks.block_basis": (SUPER.block_basis, {"s": 1}),
+    "CoupledBlocks.block_stress": (SUPER.block_stress, {"s": 1}),
     "SuperBlock.dense": (SUPER.dense, {}),
     "SuperBlock.energies": (SUPER.energies, {}),
     "SuperBlock.hamiltonian": (SUPER.hamiltonian, {}),
@@ -188,6 +214,10 @@ CALLS = {
     "plotting.style.save_figure": (
         mbfast.plotting.save_figure,
         {"figure": mbfast.plotting.meissner_berret_figure(GLASSES), "file": "figure.png"},
+    ),
+    "plotting.orders.orders_figures": (
+        mbfast.plotting.orders_figures,
+        {"result": measure_orders({"a": lambda **_: SUPER}, [1j], 1.0, block_volume=1e-25, members=2, rng=RNG)},
     ),
 }  # fmt: skip
 
@@ -245,6 +275,7 @@ WITH |= {f"self_consistent_ratio({argument})": SUM_OF_BLOCKS for argument in ("n
 WRONG = {
     "above": EDGE,
     "anchors": [WORDS, OBJECT, 5, [np.nan], [-1.0], ([1e7], WORDS), ([1e7], [np.nan]), 1j],
+    "applied": [*unless_none(FINITE), 5.0, np.zeros((1, 6)), np.ones((2, 5)), np.arange(9.0).reshape(1, 3, 3)],
     "asymmetry": NUMBER,
     "at": [*unless_none(FINITE), [-1.0]],
     "averaged": FLAG,
@@ -256,12 +287,15 @@ WRONG = {
     "broadening": unless_none(ONE_POSITIVE),
     "c_l": POSITIVE,
     "c_t": POSITIVE,
+    "block_volume": ONE_POSITIVE,
     "called": [],  # a hook of the command line
     "cell": [WORDS, OBJECT, 5.0, [1.0, 2.0], [1.0, 1.0, 0.0], [1.0, 1.0, np.nan], np.zeros((3, 3)), 1j],
+    "chi": [*UNREAL, np.nan, np.inf, None, 5.0, np.zeros((3, 3)), np.triu(np.ones((6, 6))), mbfast.Moduli(np.nan, 0.0)],
     "coherent": FLAG,
     "components": CHOICE,
     "convention": CHOICE,
     "coupling": [*FINITE, -1.0],
+    "couplings": [*unless_none(FINITE), None, 1.0, [1.0, 2.0], [2.0, 1.0, 3.0], [0.0, 1.0, 2.0], [1.0, 2.0, 1e7]],
     "cutoff": POSITIVE,
     "degree": [0, -1, 1.5, "7", 99, None, [7], np.nan, True],
     "density": [*FINITE, -1.0],
@@ -269,6 +303,7 @@ WRONG = {
     "dr": [*VECTORS[:-1], [1e300, 0.0, 0.0]],
     "energies": [*FINITE, [], 1.0, [[0.0]]],
     "ensemble": CHOICE,
+    "ensembles": [None, WORDS, 5, {}, {"a": 5}, {5: lambda **_: SUPER}, {"a": lambda **_: 5}, OBJECT],
     "exclude": [None, WORDS, 5, [5], OBJECT, [None], ["quartz"]],
     "f": SAMPLES,
     "figure": [None, WORDS, 5, OBJECT],
@@ -297,12 +332,14 @@ WRONG = {
     "longitudinal": SAMPLES,
     "macroscopic": CHOICE,
     "measured": POSITIVE,
+    "members": [*COUNT, 1, None],
     "method": CHOICE,
     "modulus": POSITIVE,
     "moment_change": CHOICE,
     "moments": [*FINITE, 5.0, MOMENTS[:1], [1.0, 2.0]],
     "n": [-1, 1.5, "2", [1], np.nan, True, None, OBJECT],
     "n0": [*POSITIVE, 1.0],
+    "n_blocks": [*COUNT, None, 63],
     "names": [5, WORDS, OBJECT],
     "offsets": DIRECTION,
     "omega": GRID,
@@ -319,6 +356,7 @@ WRONG = {
     "r": VECTORS,
     "reduced": FLAG,
     "reference": FINITE,
+    "result": [None, WORDS, 5, dict, OBJECT],
     "rng": [None, 5, WORDS, OBJECT, np.random],
     "relaxation": unless_none(POSITIVE),
     "relaxation_time": unless_none([*NUMBER, -1.0]),
@@ -333,6 +371,7 @@ WRONG = {
     "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], OBJECT],
     "size": ONE_POSITIVE,
     "min_tunnelling": [*ONE_POSITIVE, 1e-22],
+    "solver": CHOICE,
     "spacing": ONE_POSITIVE,
     "spectrum": [None, WORDS, 5, mbfast.Spectrum, OMEGA[:2]],
     "max_splitting": ONE_POSITIVE,
@@ -354,9 +393,17 @@ WRONG = {
     "flow(interaction)": INTERACTION[:-1],  # takes several
     **{f"glasses.medium({number})": [] for number in ("density", "c_l", "c_t")},  # left to the interaction
     "n_levels": COUNT,
-    "superblock.perturbation.first_order(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]],
+    "superblock.clusters.second_order(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]],
+    **{
+        f"superblock.{name}(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]]
+        for name in ("perturbation.first_order", "kubo.exact_susceptibility", "orders.measure_orders")
+    },
+    "superblock.kubo.exact_susceptibility(coupling)": NUMBER,
+    "superblock.planning.predict(levels)": [*unless_none(COUNT), 1, None],
+    "superblock.ensembles.isotropic_two_level_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.gaussian_blocks(x)": [*NUMBER, -0.7],
     "superblock.ensembles.isotropic_stress(x)": [*NUMBER, -0.7],
+    "disordered_response(strain)": CHOICE,
     "isotropic_tensor(longitudinal)": FINITE,
     "isotropic_tensor(transverse)": FINITE,
     **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},

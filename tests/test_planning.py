@@ -9,6 +9,7 @@ from materials import SILICA, WEIGHTS
 from typer.testing import CliRunner
 
 import mbfast
+from mbfast._core import speeds
 from mbfast.cli import app
 from mbfast.pairs import fields, planning
 from mbfast.pairs.planning import _speed, auto_method, hypothetical
@@ -16,7 +17,7 @@ from mbfast.pairs.problem import PairProblem
 
 
 @pytest.fixture(autouse=True)
-def speeds(monkeypatch):
+def known_speeds(monkeypatch):
     monkeypatch.setattr(planning, "_speed", lambda *_: 0.5)  # twice as fast as the reference machine
 
 
@@ -159,7 +160,7 @@ def test_speeds_are_measured_once_and_kept(tmp_path, run_python):
 def speed(tmp_path, monkeypatch):
     """What is given as the speed by a process that measures the number it gets, and the file of speeds."""
     kernel = SimpleNamespace(cache_folder=tmp_path)
-    monkeypatch.setattr(planning, "jit", SimpleNamespace(all_kernels=lambda: [kernel], target=lambda: ("cpu", 128)))
+    monkeypatch.setattr(speeds, "jit", SimpleNamespace(all_kernels=lambda: [kernel], target=lambda: ("cpu", 128)))
 
     def measured(seconds, threads=1):
         monkeypatch.setattr(planning, "_measured", lambda *_: seconds)

@@ -27,8 +27,9 @@ def reproduced():
     return _audit_figures(audit.EXCLUDED)
 
 
-def flow_of(longitudinal=-7e7, transverse=-3e7, kelvin=1.0, **options):
-    spectrum = mbfast.Spectrum(OMEGA, np.full(64, longitudinal), np.full(64, transverse), kelvin)
+def flow_of(longitudinal=-7e7, transverse=-3e7, kelvin=1.0, exponent=0.0, above="zero", **options):
+    shape = (OMEGA / 1e10) ** exponent
+    spectrum = mbfast.Spectrum(OMEGA, longitudinal * shape, transverse * shape, kelvin, above=above)
     return mbfast.flow(spectrum, options.pop("material", SILICA), **options)
 
 
@@ -79,9 +80,26 @@ def test_figures_of_the_audit_show_what_is_computed():
     assert logarithm.get_ydata()[1] == np.log(4)
     assert coupling.get_ydata()[1] == mbfast.lattice_sum(mbfast.BlockLattice((4, 4, 4), 1.0), 6)
     assert len(phases) == 4
+    axes = plotting.second_order_figure().axes[0]
+    cubes = axes.lines[-2]  # as pairs alone, beside the logarithm
+    assert cubes.get_ydata()[-1] / cubes.get_ydata()[0] == pytest.approx(
+        mbfast.lattice_sum(mbfast.BlockLattice((16, 16, 16), 1.0), 6)
+        / mbfast.lattice_sum(mbfast.BlockLattice((2, 2, 2), 1.0), 6)
+    )
+    assert cubes.get_label().startswith("cubes: ")
     lengths = plotting.cutoff_figure(glasses).axes[0].lines
     assert lengths[0].get_xdata()[0] == pytest.approx(0.5648, abs=1e-4)
     assert all(line.get_xdata()[0] < 1 for line in lengths[:4])
+
+
+def test_the_figure_of_samples_shows_the_recorded_numbers():
+    figure = plotting.disordered_figure()
+    upper, lower = figure.axes
+    assert upper.lines[0].get_ydata() == pytest.approx(np.log(upper.lines[0].get_xdata()))
+    assert [line.get_ydata()[0] for line in upper.lines[1:4]] == [0.3771, 0.3958, -0.4498]
+    assert lower.lines[0].get_ydata()[0] == 0.0334
+    assert "8 (N0 = 4)" in caption_of(figure)
+    assert_legible(figure)
 
 
 @pytest.mark.compiled
@@ -142,9 +160,10 @@ def test_figures_name_material_temperature_and_cutoff(reproduced):
         ({"stop": 1e-8, "k_l": 0.0, "k_t": 0.0}, "from blocks of 5 nm (the lightest) to 10 nm (the darkest)."),
         ({"stop": 5e-9}, "5 nm"),
         ({"longitudinal": -3e-3, "transverse": -2e9}, "a-SiO2"),
+        ({"exponent": -0.3, "above": "power", "n0": 1.5, "stop": 3e-8}, "nodes up to 10¹⁵ rad/s, in the printed form"),
         ({"longitudinal": -7.1e7, "transverse": -7e7, "linear": True, "stop": 2e-8}, "a-SiO2"),
     ],
-    ids=["linear", "own material", "diverges", "one step", "no step", "unlike", "alike"],
+    ids=["linear", "own material", "diverges", "one step", "no step", "unlike", "power laws", "alike"],
 )  # fmt: skip
 def test_figures_of_any_flow_can_be_read(options, told):
     figures = plotting.flow_figures(flow_of(**options))

@@ -217,7 +217,7 @@ def test_error_bars_cover_the_truth_as_often_as_they_say():
     made, kelvin = wells(7, 6, interaction=DIPOLES, unit=np.array([0.0, 0.0, 1e-29])), KELVIN
     omega, width = np.array([1.0, 3.0]) * SCALE, 3.0 * SCALE
     exact = susceptibility(made, omega, kelvin, volume=VOLUME, broadening=width, reduced=False)
-    combinations, mixing = response._products(3, "isotropic")
+    combinations, mixing = response.products(3, "isotropic")
     task = routes.Task(made, kelvin, width, "gaussian", 1, combinations, response.waves(made, None))
     operator = task.hamiltonian()
     plan = routes.plan(task, "lanczos", operator, lanczos.bounds(operator), None)

@@ -16,7 +16,8 @@ from numpy.testing import assert_allclose
 import mbfast
 from mbfast import Block, SuperBlock
 from mbfast.kernels.superblock import add_flips
-from mbfast.superblock import ensembles, hamiltonian, sums
+from mbfast.pairs.problem import PairProblem
+from mbfast.superblock import couplings, ensembles, hamiltonian, lowest, sums
 from mbfast.superblock._kernels import sweeps
 
 ENERGY, STRESS, DIPOLE = 1e-24, 1e-19, 3e-29  # J, J, C m: couplings of some 1e-24 J at 5 nm
@@ -312,6 +313,77 @@ def test_a_small_strain_changes_couplings_by_their_derivative():
         assert found == pytest.approx(expected_change, abs=1e-5 * np.abs(change).max())
 
 
+STRAIN = np.array([[2e-2, 1e-2, 0], [1e-2, -3e-2, 2e-2], [0, 2e-2, 1e-2]])
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("more", [{}, {"boundary": "periodic", "cell": [2e-8, 1.8e-8, 1.7e-8]}], ids=["open", "cell"])
+@INTERACTIONS
+def test_moments_that_follow_a_strain(interaction, more):
+    # the energy of two wells without tunnelling is that of the moments F T F^T, or F p, at F x, and T:(F^2 - 1)/2
+    rng, forward = np.random.default_rng(21), np.eye(3) + STRAIN
+    positions = 5e-9 * np.array([[0, 0, 0], [1, 0.1, 0], [0.2, 1, 0], [1, 1, 1.0]])
+    moments = rng.normal(0, COUPLED[interaction.components], (4, interaction.components))
+    blocks = [Block.two_level(0.0, 0.0, m) for m in moments]
+    given = {**more, "strain": STRAIN, "moment_change": "gradient"}
+    made = SuperBlock(interaction, positions, blocks, **given)
+    tensors = full(moments) if interaction.components == 6 else moments
+    moved = forward @ tensors @ forward if interaction.components == 6 else tensors @ forward
+    work = np.zeros(4)
+    if interaction.components == 6:
+        work = np.einsum("sij,ij->s", tensors, STRAIN + 0.5 * STRAIN @ STRAIN)
+    cell = {**more, "cell": np.diag(more["cell"]) @ forward} if more else {}
+    found, stresses = made.diagonal.reshape(made.dims), [made.block_stress(s) for s in range(4)]
+    for state in [(0, 0, 0, 0), (0, 1, 1, 0), (1, 1, 0, 1)]:
+        half = np.array([stresses[s][0, j, j] / moved[s].flat[0] for s, j in enumerate(state)])  # 1/2 or -1/2
+        assert_allclose(np.abs(half), 0.5, rtol=1e-12)
+        now = (half * moved.T).T
+        for s, j in enumerate(state):  # all components have become what follows the strain
+            tensor = full(stresses[s][:, j, j]) if interaction.components == 6 else stresses[s][:, j, j]
+            assert_allclose(tensor, now[s], rtol=0, atol=1e-13 * np.abs(now).max())
+        energy = mbfast.pair_energy(interaction, positions @ forward, now, **cell)
+        assert found[state] == pytest.approx(energy + half @ work, abs=1e-11 * np.abs(found).max())
+
+
+@INTERACTIONS
+def test_a_rotation_of_everything_costs_no_energy(interaction):
+    # positions and moments by any gradient, and so by a rotation, which an external strain does not have
+    rng, n = np.random.default_rng(22), interaction.components
+    gradient = random_rotation(23) - np.eye(3)
+    work, follow = couplings.Deformation.of(gradient, n, "gradient")
+    assert np.abs(work).max() < 1e-14
+    problem = PairProblem.of(interaction, 5e-9 * rng.normal(size=(3, 3)))
+    before, after = (couplings.coupling_matrices(p) for p in (problem, couplings.strained(problem, gradient)))
+    assert_allclose(follow.T @ after @ follow, before, rtol=0, atol=1e-12 * np.abs(before).max())
+    assert np.abs(after - before).max() > 0.1 * np.abs(before).max()  # moments that stay do not
+
+
+@pytest.mark.compiled
+def test_first_order_of_a_strain_with_moments_that_stay_and_that_follow():
+    # (2.18): e:T + the virial at fixed moments, and 2 Lambda Delta T T with Delta T = eT + Te
+    rng = np.random.default_rng(24)
+    positions = 5e-9 * (np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0.0]]) + 0.1 * rng.normal(size=(3, 3)))
+    moments = full(rng.normal(0, STRESS, (3, 6)))
+    blocks = [Block.two_level(0.0, 0.0, m) for m in moments]
+    field, virial = (f(SILICA, positions, moments / 2) for f in (mbfast.pair_field, mbfast.pair_virial))
+    e, turn = STRAIN / np.abs(STRAIN).max(), np.array([[0, 1.0, -0.4], [-1.0, 0, 0.2], [0.4, -0.2, 0]])
+
+    def follows(gradient):  # field: dE/dT is twice that
+        return 2 * np.sum(field * (gradient @ moments + moments @ gradient.T)) / 2
+
+    assert np.sum(virial * turn) + follows(turn) == pytest.approx(0, abs=1e-12 * np.abs(virial).max())
+    wanted = {"none": np.sum(moments * e) / 2 + np.sum(virial * e)}
+    wanted["gradient"] = wanted["none"] + follows(e)
+    for moment_change, slope in wanted.items():
+        h, energies = 1e-3, {}
+        for steps in (-2, -1, 1, 2):
+            made = SuperBlock(SILICA, positions, blocks, strain=steps * h * e, moment_change=moment_change)
+            up = [int(np.argmax(np.diagonal(made.block_stress(s)[0]) * moments[s, 0, 0])) for s in range(3)]
+            energies[steps] = made.diagonal.reshape(made.dims)[tuple(up)]
+        found = (8 * (energies[1] - energies[-1]) - (energies[2] - energies[-2])) / (12 * h)
+        assert found == pytest.approx(slope, rel=1e-7)
+
+
 def test_total_stress_of_a_wave():
     made, positions, _ = system(14, ["wells", "complex3", "real2"])
     psi = np.random.default_rng(15).normal(size=(made.dimension, 2, 2)) @ [1, 1j]
@@ -334,6 +406,36 @@ def test_lowest_levels(monkeypatch):
     few = made.energies(4)
     assert_allclose(few, everything[:4], rtol=0, atol=1e-12 * np.abs(everything).max())
     assert (few == made.energies(4, threads=1)).all()
+    monkeypatch.setattr(lowest, "_RESTARTS", 1)
+    with pytest.raises(RuntimeError, match="the 4 lowest levels are not found in 1 restarts"):
+        made.energies(4)
+
+
+SHEAR = [0, 0, 0, 0, 0, 3 * STRESS]
+RING = 5e-9 * np.array([[np.cos(t), np.sin(t), 0.0] for t in 0.4 * np.pi * np.arange(5)])
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(
+    ("blocks", "levels", "counts"),
+    [
+        # 1, 10, 45, ... states a level
+        (5e-9 * np.arange(30.0).reshape(10, 3), Block.two_level(0.3 * ENERGY, ENERGY, np.zeros(6)), (1, 16)),
+        (mbfast.BlockLattice((2, 2, 2), 5e-9), Block.two_level(0.0, ENERGY, SHEAR), (5, 10)),
+        (mbfast.BlockLattice((2, 2, 2), 5e-9), Block.two_level(0.0, 0.0, SHEAR), (3, 10)),
+        (RING, block(np.random.default_rng(3), "complex3"), (2, 6)),
+    ],
+    ids=["uncoupled", "cube", "no tunnelling", "complex"],
+)
+def test_lowest_levels_have_all_their_states(monkeypatch, blocks, levels, counts):
+    monkeypatch.setattr(hamiltonian, "_DENSE", 8)
+    made = SuperBlock(SILICA, blocks, levels)
+    everything = np.linalg.eigvalsh(made.dense())
+    for count in counts:
+        few = made.energies(count, threads=2)
+        # of a state that is found the residual is 1e-12 of half the width at most
+        assert_allclose(few, everything[:count], rtol=0, atol=2e-12 * np.abs(everything).max())
+        assert (few == made.energies(count, threads=1)).all()
 
 
 def test_operator_for_scipy():
@@ -392,6 +494,7 @@ def test_super_blocks_say_what_they_are():
         ),
         ({"levels": Block([0.0, 1.0], np.zeros((3, 2, 2)))}, "levels must have 6 components"),
         ({"strain": np.triu(np.full((3, 3), 1e-3))}, "strain must be symmetric"),
+        ({"moment_change": "strain"}, "moment_change must be .*got 'strain'"),
         ({"strain": [0.2, 0, 0, 0, 0, 0]}, "strain must be below 0.1"),
         ({"strain": [0.1, 0.0]}, r"strain must have shape \(6,\) or \(3, 3\)"),
         ({"blocks": mbfast.BlockLattice((2, 1, 1), 5e-9, averaged=True), "strain": np.zeros(6)}, "strain moves blocks"),

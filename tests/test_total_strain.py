@@ -151,6 +151,26 @@ def test_blocks_in_a_long_wave_meet_the_local_strain_beside_the_waves(averaged):
 
 
 @pytest.mark.compiled
+@pytest.mark.parametrize("lattice", [
+    (mbfast.BlockLattice((2, 2, 2), 1.0), "periodic"),
+    (mbfast.BlockLattice((3, 3, 3), 1.0, averaged=True), "open"),
+], ids=["points", "cubes"])  # fmt: skip
+def test_equal_blocks_by_a_solver_of_all_orders(lattice):
+    # per total strain; chi/(rho c^2) is 1e-6, so that the second order is no more of the first
+    blocks, boundary = lattice
+    l, t = -7e4, -3e4  # noqa: E741
+    options = {"boundary": boundary, "strain": "total", "rtol": 1e-12}
+    chi = mbfast.Moduli(*(np.full(blocks.shape, part) for part in (l, t)))
+    found = compression_and_shear(mbfast.disordered_response(SILICA, blocks, chi, **options).tensor.real)
+    change = (found - compression_and_shear(mbfast.isotropic_tensor(l, t))) / SILICA.local_strain
+    np.testing.assert_allclose(change, [(3.0 * l - 4.0 * t) ** 2, (2.0 * t) ** 2], rtol=1e-4)
+    if blocks.averaged:  # chi by the strain within a block: nothing is left
+        within = mbfast.disordered_response(SILICA, blocks, chi, **options, self_field=True).tensor.real
+        of_within = (compression_and_shear(within) - [3.0 * l - 4.0 * t, 2.0 * t]) / SILICA.local_strain
+        assert largest(of_within) < 1e-4 * largest(change)
+
+
+@pytest.mark.compiled
 @pytest.mark.parametrize("n0", [1, 2, 3])
 def test_a_super_block_has_the_field_of_one_block_in_itself(n0):
     # so a response by the strain in it, its own field and all, is the same for all sizes; pairs alone add nothing

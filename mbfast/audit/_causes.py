@@ -31,6 +31,21 @@ BRACKETS = _unfounded(
     file="test_angular.py",
 )
 LOGARITHM = _unfounded("ln N0 in place of sums that converge", "test_phase_sums_do_not_grow_as_a_logarithm")
+DEGENERATE = _unfounded(
+    "(3.2) without its zero denominators",
+    "test_levels_of_equal_blocks_shift_to_first_order",
+    file="test_perturbation_findings.py",
+)
+NEIGHBOURS = _unfounded(
+    "mean stresses of the neighbours left out",
+    "test_mean_stresses_of_neighbours_are_first_order_and_average_to_zero",
+    file="test_perturbation_findings.py",
+)
+SECOND_ORDER = _unfounded(
+    "second order of the interaction left out",
+    "test_of_a_pair_second_order_is_what_its_levels_say",
+    file="test_perturbation_findings.py",
+)
 LOG_SCALE = _slip("ln(R/L_1) taken as 20", "test_logarithm_of_the_scales")
 RE_CHI = _unfounded("|Re χ̃|/ρc² left out of (4.2)", "test_what_flows_is_smaller_than_what_it_starts_from")
 INTEGRAL = _unfounded("ω_c in place of the integral over Ω", "test_integral_of_constant_susceptibilities")

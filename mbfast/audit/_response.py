@@ -142,3 +142,20 @@ def _printed_change() -> Claims:
     literal = off(_placed(2 * cosine * nn, *four) - within * DELTA[None, :, :, None], 1.0)
     note = "its bracket closes before its last δ_jk, and the prefactor -1/(8πρc_t²) is missing (taken as 1)"
     yield Claim("eq2.17.literal", f"printed braces {quantity}", None, literal, note, causes.MISPRINT_2_17)
+
+
+@claims_of("2.18")
+def _rotation() -> Claims:
+    turn = np.array([[0.0, 0.3, -0.8], [-0.3, 0.0, 0.5], [0.8, -0.5, 0.0]])
+    first, second = np.array([[1.0, 0.4, -0.2], [0.4, -0.7, 0.9], [-0.2, 0.9, 0.3]]), np.diag([0.5, -1.0, 0.8])
+    tensor, moved = LAMBDA.tensor(_R), LAMBDA.tensor_change(_R, turn @ _R)
+
+    def energy(tensor: FloatArray, one: FloatArray, other: FloatArray) -> float:
+        return float(np.einsum("ijkl,ij,kl->", tensor, one, other))
+
+    turned = [turn @ stress + stress @ turn.T for stress in (first, second)]
+    change = energy(moved, first, second)
+    total = change + energy(tensor, turned[0], second) + energy(tensor, first, turned[1])
+    note = "and so in a strain ΔT = eT + Te, of which the paper says ΔT ~ eT; with ΔT = 0 a rotation would cost energy"
+    quantity = "ΔΛ T T' + Λ ΔT T' + Λ T ΔT' from zero in a rotation ω, ΔT = ωT - Tω"
+    yield Claim("eq2.18", quantity, None, total / change, note)

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
 @command
 def plan(
-    blocks: Annotated[str, typer.Option(metavar="N or N1xN2xN3", help="Blocks anywhere, or of a lattice.")],
+    blocks: Annotated[
+        str | None, typer.Option(metavar="N or N1xN2xN3", help="A pair sum: blocks anywhere, or of a lattice.")
+    ] = None,
+    superblock: Annotated[int | None, typer.Option(metavar="N", help="Or: an exact super block of N blocks.")] = None,
+    levels: Annotated[
+        int | None, typer.Option(help="Of each block of it: 2, two-level systems (default), or more, complex.")
+    ] = None,
     kind: Annotated[str, typer.Option(metavar="KIND", help="stress or dipole.")] = "stress",
     rtol: Annotated[float | None, typer.Option(help="What ewald is to reach; by default what auto asks for.")] = None,
     boundary: Annotated[str, typer.Option(help="open or periodic.")] = "open",
@@ -37,14 +43,28 @@ def plan(
     threads: Threads = None,
     plain: Plain = False,
 ) -> None:
-    """Predict time and memory of every method of a pair sum on this machine, and what auto takes, before anything runs.
+    """Predict time and memory on this machine before anything runs: of a pair sum, or of an exact super block.
+
+    Of a pair sum (--blocks): every method, and what auto takes. Of a super block (--superblock): a product with its
+    Hamiltonian, levels, susceptibilities, evolution in time, and the most blocks that fit for each.
 
     Example: mbfast plan --blocks 128x128x128 --kind dipole
+
+    Example: mbfast plan --superblock 20
     """
     from mbfast._core import machine, tiles  # noqa: PLC0415
     from mbfast.pairs import planning  # noqa: PLC0415
 
     tiles.set_threads(threads)
+    if (blocks is None) == (superblock is None):
+        raise ValueError(f"--blocks or --superblock is wanted, got {'neither' if blocks is None else 'both'}")
+    if superblock is not None:
+        if (kind, rtol, boundary, images, averaged) != ("stress", None, "open", None, False):
+            raise ValueError("--kind, --rtol, --boundary, --images and --averaged belong to --blocks")
+        _plan_super_block(superblock, 2 if levels is None else levels, plain)
+        return
+    if blocks is None or levels is not None:
+        raise ValueError("--levels belongs to --superblock")
     sides = blocks.lower().split("x")
     try:
         numbers = [int(float(side)) if float(side) == int(float(side)) else -1 for side in sides]
@@ -68,6 +88,23 @@ def plan(
         f"one field on this machine, set-up included, threads: {count} ({source}); {free / 1e9:.3g} GB are available",
     )
     show(("method", "time (s)", "memory (GB)", "remark"), rows, lines, plain=plain)
+
+
+def _plan_super_block(n_blocks: int, levels: int, plain: bool) -> None:
+    from mbfast._core import machine, tiles  # noqa: PLC0415
+    from mbfast.superblock import planning  # noqa: PLC0415
+
+    free, rows = machine.available_memory(), []
+    for found in planning.predict(n_blocks, levels):
+        remark = "" if found.memory <= free else "does not fit"
+        numbers = (f"{found.seconds:.2g}", f"{found.memory / 1e9:.2g}", str(found.blocks))
+        rows.append((found.task, *numbers, remark))
+    count, source = tiles.default_threads()
+    lines = (
+        f"{n_blocks} blocks of {levels} levels: {float(levels**n_blocks):.4g} states",
+        f"on this machine, threads: {count} ({source}), LAPACK has its own; {free / 1e9:.3g} GB are available",
+    )
+    show(("task", "time (s)", "memory (GB)", "most blocks", "remark"), rows, lines, plain=plain)
 
 
 @command
@@ -111,11 +148,13 @@ def warmup(
     start = time.perf_counter()
     from mbfast._core import jit, tiles  # noqa: PLC0415
     from mbfast.pairs import planning  # noqa: PLC0415
+    from mbfast.superblock import planning as super_block_planning  # noqa: PLC0415
 
     kernels = jit.all_kernels()
     keeps = all(kernel.cache_folder for kernel in kernels)  # else what another process compiles is lost
     compile_kernels(kernels, tiles.check_threads(processes) if keeps else 1)
     planning.measure()
+    super_block_planning.measure()
     echo(f"{len(kernels)} kernels ready in {time.perf_counter() - start:.1f} s")
 
 

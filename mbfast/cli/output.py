@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 Plain: TypeAlias = Annotated[bool, typer.Option("--plain", help="The table as text with tabs, for programs.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Draw no progress bar.")]
 
 
 def show(

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mbfast.renormalization.ratio import RatioForm
 
 
-_FIGURES: tuple[str, ...] = ("figure1", "self_consistent_ratio", "lattice_sums", "cutoff_lengths")
-_FIGURES += ("flow_spectra", "flow_ratio", "flow_shares")
+_FIGURES: tuple[str, ...] = ("figure1", "self_consistent_ratio", "lattice_sums", "disordered", "cutoff_lengths")
+_FIGURES += ("flow_spectra", "flow_ratio", "flow_shares", "second_order")
 _EQUATION_HELP = "Only these: 3.5, A16, table, 'fig. 1', 'sec. V'."
 _TABLE_HELP = "Table of glasses; without it the 13 of the paper."
 
@@ -51,8 +51,9 @@ def reproduce(
     the paper's own Hamiltonian or numbers. Its cause, which many claims can share, and the test that shows it are
     named below the table.
 
-    Figures: figure1, the solutions of (4.5), the sums over blocks beside ln N0, L_c by material, and flows of silica,
-    each as PNG, PDF and SVG, one column of a journal wide, with its caption in NAME.caption.txt.
+    Figures: figure1, the solutions of (4.5), the sums over blocks beside ln N0, (3.7) in samples of blocks that differ,
+    L_c by material, flows of silica, and the second order of the interaction in super blocks; each as PNG, PDF and SVG,
+    of the width of a journal's column, with its caption in NAME.caption.txt.
 
     Example: mbfast reproduce 3.5 4.4
 
@@ -214,6 +215,8 @@ def _audit_figures(excluded: Collection[str]) -> dict[str, Figure]:
         "figure1": plotting.meissner_berret_figure(glasses, exclude=excluded),
         "self_consistent_ratio": plotting.self_consistent_figure(glasses),
         "lattice_sums": plotting.lattice_sums_figure(),
+        "disordered": plotting.disordered_figure(),
         "cutoff_lengths": plotting.cutoff_figure(glasses),
+        "second_order": plotting.second_order_figure(),
         **{f"flow_{name}": figure for name, figure in flows.items()},
     }

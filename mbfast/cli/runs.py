@@ -12,7 +12,7 @@ import typer
 from mbfast._core.archive import Content, behind_links, check_writable, write_files
 from mbfast._core.tiles import set_threads
 from mbfast.cli.command import Threads, command
-from mbfast.cli.output import Plain, echo, figure_files, rendered, show
+from mbfast.cli.output import Plain, Quiet, echo, figure_files, rendered, show
 from mbfast.glasses import medium
 
 if TYPE_CHECKING:
@@ -76,6 +76,63 @@ def flow(
 
 
 @command
+def superblock(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to measure.", show_default=False)],
+    threads: Threads = None,
+    plain: Plain = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what perturbation theory leaves of exact super blocks, over ensembles that a TOML file describes.
+
+    Prints the error of orders 0, 0 and 1, 0 to 2 by coupling, for single super blocks, and the second order as
+    measured. Writes the arrays (.npz; mbfast.superblock.remainders.Orders.load reads it) and, if wanted, the figures
+    with their captions. Sections and keys are in the help of mbfast.files.superblock.read_super_block_config; the
+    least is
+
+    \b
+    [material]
+    glass = "a-SiO2"
+    [blocks]
+    kind = "two-level"
+    size = 5e-20
+    max_splitting = 1e-23
+    min_tunnelling = 1e-24
+    [response]
+    omega_max = 1e11
+    broadening = 1e10
+
+    Example: mbfast superblock cubes.toml
+    """  # noqa: D301
+    from mbfast.files.superblock import read_super_block_config  # noqa: PLC0415
+
+    set_threads(threads)
+    wanted = read_super_block_config(config)
+    images = figure_files(wanted.figures, ("errors", "blocks"))
+    check_writable(wanted.data, *images)
+    if behind_links(wanted.data) == behind_links(config):
+        raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
+    result = wanted.run(progress=not quiet)
+    outputs: dict[Path, Content] = {wanted.data: result.save}
+    if images:
+        from mbfast.plotting import orders_figures  # noqa: PLC0415
+
+        outputs |= rendered(orders_figures(result), images)
+    write_files(outputs)
+    errors, second = [result.errors(order) for order in (0, 1, 2)], result.share("second")
+    rows, lines = [], []
+    for s, name in enumerate(result.names):
+        for c, component in enumerate(result.components):
+            for n, g in enumerate(result.couplings):
+                cells = (f"{error.value[s, n, c]:.3g} ± {error.error[s, n, c]:.1g}" for error in errors)
+                rows.append((name, component, f"{g:.4g}", *cells))
+            change = f"({second.value[s, c]:.3g} ± {second.error[s, c]:.1g}) g^2"
+            lines.append(f"{name}, {component}: the second order changes the mean absorption by {change} of itself")
+    lines.append(f"{result.exact.shape[1]} super blocks each, written to {wanted.data}")
+    headings = ("super block", "strain", "g", "error of order 0", "of orders 0 and 1", "of orders 0 to 2")
+    show(headings, rows, lines, plain=plain, keys=3, beside=outputs)
+
+
+@command
 def pairsum(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Positions and moments.", show_default=False)],
     glass: Annotated[str | None, typer.Option(metavar="NAME", help="The medium of stress moments.")] = None,
@@ -99,7 +156,7 @@ def pairsum(
     self_field: Annotated[bool, typer.Option("--self-field", help="Add the own field of each block, a cube.")] = False,
     threads: Threads = None,
     output: Annotated[Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's STEM-fields.npz.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Draw no progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fields and energies of blocks whose positions and moments are in a file: .npz, .npy, .csv or extended XYZ.
 

@@ -42,17 +42,17 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **2.17** The change of Λ when the blocks of a pair move. `mbfast.StressInteraction.tensor_change`,
   `mbfast.pair_forces`, `test_change_is_the_derivative`, `test_direct_sums_equal_the_naive_ones`; claims
 - **2.18** The energy in a strain has the terms ΔΛ T T' + 2 Λ ΔT T'; the text leaves open which ΔT ~ e T is meant.
-  `mbfast.SuperBlock`, without ΔT; `mbfast.StressInteraction.tensor_change`, `mbfast.pair_virial`,
+  `mbfast.SuperBlock`, with ΔT = 0 or eT + Te; `mbfast.StressInteraction.tensor_change`, `mbfast.pair_virial`,
   `test_energy_in_a_wave_to_first_order`, `test_forces_and_virial_are_differences_of_the_energy`,
-  `test_a_strain_moves_positions_and_couples_to_stresses`
+  `test_a_strain_moves_positions_and_couples_to_stresses`, `test_moments_that_follow_a_strain`; claims
 - *Section III: absorption*
 - **3.1** The absorption of one block. `mbfast.absorption_rates`, `test_one_block_absorbs_as_the_golden_rule_says`,
   `test_printed_terms_of_constant_spectra`
 - **3.2** Levels and states to first order in the interaction.
-  `test_levels_and_states_to_first_order_in_the_interaction`
+  `test_levels_and_states_to_first_order_in_the_interaction`, `test_levels_of_equal_blocks_shift_to_first_order`; claims
 - **3.3** The absorption of a super block by its own levels. `test_energy_taken_up_by_coupled_blocks`
 - **3.4** The first term: N0³ times one block. `mbfast.absorption_rates`,
-  `test_uncoupled_blocks_absorb_as_so_many_single_ones`
+  `test_uncoupled_blocks_absorb_as_so_many_single_ones`; claims
 - **3.5** The second term, by changed couplings: brackets in α and x, and ln N0 for the sum over pairs.
   `mbfast.absorption_rates`, `mbfast.angular_coefficients`, `mbfast.strain_coupling_sum`, `mbfast.lattice_sum`,
   `test_changed_couplings_absorb_as_all_pairs_of_27_blocks`, `test_derived_second_term_is_the_golden_rule_on_pairs`,
@@ -60,11 +60,13 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **3.6** The third term, by changed stresses, is K_l or K_t, of order one, times the second. `mbfast.absorption_rates`,
   `test_printed_terms_of_constant_spectra`; claims
 - **3.7** The interaction term: Im χ̃ Re χ̃/ρc², and ln N0 for the sum over pairs. `mbfast.absorption_rates`,
-  `mbfast.phase_sum`, `test_derived_interaction_term_is_the_response_of_coupled_blocks`,
-  `test_term_is_the_average_over_directions_of_a_cubes_own_field`, `test_sum_over_all_pairs_is_bounded`,
-  `test_laminates_of_cubes`, `test_phases_between_points_of_a_cube`; claims
+  `mbfast.phase_sum`, `mbfast.disordered_response`, `test_derived_interaction_term_is_the_response_of_coupled_blocks`,
+  `test_term_is_the_average_over_directions_of_a_cubes_own_field`, `test_equal_blocks_by_a_solver_of_all_orders`,
+  `test_sum_over_all_pairs_is_bounded`, `test_laminates_of_cubes`, `test_phases_between_points_of_a_cube`,
+  `test_random_samples_do_not_grow_as_a_logarithm`; claims
 - **3.8** The next block absorbs what the terms add up to. `mbfast.flow`, `mbfast.absorption_rates`,
-  `test_each_block_absorbs_what_the_terms_of_the_step_before_add_up_to`
+  `mbfast.superblock.perturbation.first_order`, `mbfast.superblock.clusters.second_order`,
+  `test_each_block_absorbs_what_the_terms_of_the_step_before_add_up_to`, `test_second_order_grows_as_pairs_do`; claims
 - *Section IV: renormalization*
 - **4.1** One step from blocks of side L to blocks of side N0 L. `mbfast.flow`,
   `test_terms_add_up_and_one_step_is_the_sum_of_rates`,

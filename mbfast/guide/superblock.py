@@ -24,7 +24,8 @@ the standard distribution, levels of Gaussian orthogonal or unitary matrices, is
 
 A periodic super block, ``boundary="periodic"``, has all images, its blocks' own among them: the energy of a block in
 the field of its own images is quadratic in its stress operators, and a part of ``block_hamiltonian``.
-``strain=e`` adds e:T of (2.18) and moves the blocks; their operators stay as they are, without a Delta T.
+``strain=e`` adds e:T of (2.18) and moves the blocks. Their moments stay as they are, or, with
+``moment_change="gradient"``, follow the strain: to first order Delta T = eT + Te, and Delta p = e p as in (5.4).
 
 States
 ------
@@ -73,9 +74,11 @@ Which method
 | you want | up to | take |
 |---|---|---|
 | all levels | some 10,000 states, 13 two-level blocks | ``energies()``: LAPACK, D^3 |
-| a few of the lowest levels | what memory holds | ``energies(k)``: Lanczos by ARPACK, hundreds of H psi |
+| a few of the lowest levels | what memory holds | ``energies(k)``: hundreds of H psi; each level with all its states |
 | Im chi and Re chi, at any wave vector | 24 two-level blocks at T = 0, 20 above | ``susceptibility(...)`` |
 | the first order in the coupling | some hundred blocks | `mbfast.superblock.perturbation` |
+| the second order | 64 two-level blocks | `mbfast.superblock.clusters`: pairs and triples |
+| both orders, and what they leave of the exact response | 10 two-level blocks | `mbfast.superblock.orders` |
 | eigenvectors | some 10,000 states | ``numpy.linalg.eigh(super_block.dense())`` |
 | other solvers, time evolution | what memory holds | ``hamiltonian()`` and ``scipy.sparse.linalg`` |
 | your own compiled loop | | ``diagonal``, ``flips`` and `mbfast.kernels.superblock` |
@@ -84,9 +87,67 @@ Which method
 What does not fit into memory is refused, with the numbers and with what would fit. Results are the same to the last bit
 for any number of threads; small products take one.
 
+Predictions for this machine, and the most blocks that fit, are printed by ``mbfast plan --superblock 20``, with
+``--levels`` for others than two; in Python by `mbfast.superblock.planning.predict`.
+
 >>> from mbfast.kernels import superblock
 >>> result = disordered.diagonal * psi
 >>> superblock.add_flips(disordered.flips, psi, result)
 >>> bool(np.abs(result - product).max() < 1e-14 * np.abs(product).max())
 True
+
+How far perturbation theory holds
+---------------------------------
+`mbfast.superblock.orders.measure_orders` compares, over an ensemble, the exact susceptibility with its orders in a
+factor g of the couplings: order 0, of the blocks alone; order 1, its random-phase and its Hartree part apart; order 2
+as measured, from couplings of both signs. Frequencies are complex, omega + i broadening, so that the series converges
+where a coupling moves levels by less than the broadening.
+
+>>> from mbfast.superblock.orders import measure_orders
+>>> def pairs(rng):
+...     blocks = ensembles.isotropic_two_level_blocks(2, 2e-20, 1e-23, 1e-24, rng=rng)
+...     return mbfast.SuperBlock(silica, mbfast.BlockLattice((2, 1, 1), 5e-9), blocks)
+>>> omega = np.linspace(0, 1e11, 8) + 2e10j
+>>> result = measure_orders({"pairs": pairs}, omega, 0.1, block_volume=5e-9**3, members=20, rng=rng)
+>>> zero, one, two = (result.errors(order).value[0, -1, 0] for order in (0, 1, 2))  # by ensemble, coupling, strain
+>>> bool(zero > one > two)
+True
+
+``result.mean_errors(order)`` is the same for the mean over the ensemble, ``result.share("second")`` how much the second
+order changes the mean absorption, ``result.save(file)`` an archive.
+
+Two-level blocks with stresses of 5e-20 J, splittings up to 1e-23 J and tunnelling energies from 1e-24 J, in silica,
+5 nm apart, at 0.1 K and with a broadening of 2e10 rad/s, 300 super blocks of each shape; errors are root mean squares
+at g = 1, relative to order 0, of transverse strain; S6 is the sum of (L/x)^6 of each block's neighbours:
+
+| shape | S6 | error of order 0 | of orders 0, 1 | of orders 0 to 2 | second order of the mean absorption |
+|---|---|---|---|---|---|
+| 2x1x1 | 1.00 | 0.028 | 0.0041 | 0.0008 | (-2.9 ± 0.9)e-4 |
+| 3x1x1 | 1.34 | 0.025 | 0.0023 | 0.0002 | (-3.4 ± 0.6)e-4 |
+| 4x1x1 | 1.52 | 0.021 | 0.0026 | 0.0005 | (-5.1 ± 0.9)e-4 |
+| 6x1x1 | 1.69 | 0.024 | 0.0023 | 0.0003 | (-5.1 ± 0.6)e-4 |
+| 2x2x1 | 2.12 | 0.028 | 0.0051 | 0.0008 | (-8.9 ± 1.4)e-4 |
+| 3x2x1 | 2.52 | 0.026 | 0.0031 | 0.0005 | (-6.3 ± 0.7)e-4 |
+| 2x2x2 | 3.41 | 0.032 | 0.0051 | 0.0012 | (-11.3 ± 1.1)e-4 |
+
+The mean second order takes absorption away, and grows with the number of neighbours as S6 does, -2.9e-4 S6 within the
+standard errors: a sum that converges. Of the square of the error of orders 0 and 1 the 15 worst of 300 super blocks
+have 59 to 96 %: a mean square over wide distributions is made by few.
+
+The second order of a super block of any size consists of that of its pairs and triples, each of which is exact:
+`mbfast.superblock.clusters.second_order`. What needs no states of all blocks takes
+`mbfast.superblock.coupled.CoupledBlocks`, of which there may be far more than a state vector fits. By it the audit's
+chains, sheets and cubes up to 4x4x4, of blocks with one splitting, follow S6 as well (``mbfast reproduce 3.8``).
+
+>>> from mbfast.superblock.clusters import second_order
+>>> from mbfast.superblock.coupled import CoupledBlocks
+>>> many = ensembles.isotropic_two_level_blocks(27, 2e-20, 1e-23, 1e-24, rng=rng)
+>>> cubic = CoupledBlocks(silica, mbfast.BlockLattice((3, 3, 3), 5e-9), many)
+>>> second_order(cubic, omega[:2], 0.1, volume=27 * 5e-9**3).shape
+(2, 2)
+
+Without Python code ``mbfast superblock CONFIG.toml`` does this for lattices of some shapes, prints a table, and writes
+the archive and two figures: errors by coupling, with their slopes, and by shape, with the second order. Its help has an
+example. Several super blocks are done side by side; where LAPACK has threads of its own they get in each other's way.
+The command takes one for LAPACK; in Python set OPENBLAS_NUM_THREADS=1 before NumPy is imported.
 """

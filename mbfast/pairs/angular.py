@@ -28,6 +28,26 @@ _DIPOLE_FIFTHS = {
     ("strain", False): {"longitudinal": 94, "transverse": 53},
 }
 
+# Stresses that follow the wave, T + gT + Tg^T: averages of the whole, times 15, coefficients of alpha^p x^q.
+_STRESS_FIFTEENTHS = {
+    ("gradient", True): {
+        "longitudinal": ((1314, 984, 192), (-2640, -2640, -384), (3672, 2088, 192)),
+        "transverse": ((948, 708, 144), (-1920, -1920, -288), (2664, 1536, 144)),
+    },
+    ("gradient", False): {
+        "longitudinal": ((2682, 2136, 192), (-4368, -4080, -384), (6552, 2376, 192)),
+        "transverse": ((1524, 1212, 144), (-2496, -2280, -288), (5544, 1392, 144)),
+    },
+    ("strain", True): {
+        "longitudinal": ((1314, 984, 192), (-2640, -2640, -384), (3672, 2088, 192)),
+        "transverse": ((1173, 888, 144), (-2280, -2280, -288), (4104, 1716, 144)),
+    },
+    ("strain", False): {
+        "longitudinal": ((2682, 2136, 192), (-4368, -4080, -384), (6552, 2376, 192)),
+        "transverse": ((1299, 1032, 144), (-2136, -1920, -288), (4104, 1212, 144)),
+    },
+}
+
 LATTICE_SIXTH = 8.4019239748275396  # the sum of r^-6 over an infinite simple cubic lattice but for its origin, per site
 
 # Blocks that are cubes: sums over all pairs of an infinite lattice, per block, of the squared averages over both cubes.
@@ -67,23 +87,23 @@ def angular_coefficients(
     polarization : {"longitudinal", "transverse"}
         Of the external wave.
     moment_change : {"none", "gradient", "strain"}
-        For dipoles: nothing but their positions changes; they follow the full gradient of the displacement, as (5.4)
-        says; or only its symmetric part.
+        Nothing but positions changes; moments follow the full gradient g of the displacement, dipoles as (5.4) says,
+        Delta p = g p, and stresses of the corrected form by Delta T = gT + Tg^T; or they follow its symmetric part.
     coherent : bool
-        For dipoles: add the changes of tensor and dipoles before squaring. Of all these choices only this one, with
-        the gradient, costs no energy in a rigid rotation.
+        Add the changes of tensor and moments before squaring. Of all these choices only this one, with the gradient,
+        costs no energy in a rigid rotation.
 
     Returns
     -------
     tuple of tuple of fractions.Fraction
-        For stress 3 x 2 (alpha up to 2, x up to 1); for dipoles 1 x 1.
+        For stress 3 x 2 (alpha up to 2, x up to 1), or 3 x 3 if it follows the wave; for dipoles 1 x 1.
 
     Raises
     ------
     TypeError
         If coherent is not True or False.
     ValueError
-        If form, polarization or moment_change is unknown, or moment_change is given for stress.
+        If form, polarization or moment_change is unknown, or moment_change is given for Joffrin and Levelut's form.
 
     Notes
     -----
@@ -107,10 +127,12 @@ def angular_coefficients(
     require_choice("moment_change", moment_change, get_args(MomentChange))
     require_flag("coherent", coherent)
     if moment_change != "none":
-        if form != "dipole":
-            wanted = "none for stress (how T changes is not known)"
-            raise ValueError(f"moment_change must be {wanted}, got {moment_change!r}")
-        return ((Fraction(_DIPOLE_FIFTHS[moment_change, bool(coherent)][polarization], 5),),)
+        key = moment_change, bool(coherent)
+        if form == "dipole":
+            return ((Fraction(_DIPOLE_FIFTHS[key][polarization], 5),),)
+        if form != "corrected":
+            raise ValueError(f"moment_change must be none for the form {form}, got {moment_change!r}")
+        return tuple(tuple(Fraction(c, 15) for c in row) for row in _STRESS_FIFTEENTHS[key][polarization])
     # averages of (k.n)^2 and of (k.n)^2 (u.n)^2 for u along and across k
     second, fourth = Fraction(1, 3), Fraction(1, 5) if polarization == "longitudinal" else Fraction(1, 15)
     a, b = SQUARED_CHANGE[form]

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import hashlib
 import itertools
-import json
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from mbfast._core import jit, tiles
-from mbfast._core.archive import write_files
+from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.numba_private import processor
-from mbfast._core.simd import CHOICE
+from mbfast._core.speeds import speed
 from mbfast._core.validate import require_choice
 from mbfast.pairs.direct import DirectField
 from mbfast.pairs.ewald import EwaldField
@@ -169,29 +164,8 @@ def refuse_memory(method: str, problem: PairProblem) -> None:
 
 @functools.cache
 def _speed(name: str, threads: int) -> float:
-    """Return `_measured` of a method and a number of components, from the cache if it is there with those threads.
-
-    What is not asked for is not compiled. A file that is damaged, or was made by another processor or with other
-    threads, has another digest.
-    """
-    folder = jit.all_kernels()[0].cache_folder
-    file = None if folder is None else folder / "speeds.json"
-    known: dict[str, float] = {}
-
-    def digest(seconds: dict[str, float]) -> str:
-        content = json.dumps([*processor(), CHOICE, threads, seconds], sort_keys=True)
-        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
-        stored = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
-        if stored["key"] == digest(stored["seconds"]):
-            known = stored["seconds"]
-    if name not in known:
-        known[name] = _measured(*name.split())
-        if file is not None:
-            with contextlib.suppress(OSError):  # measured again by the next process
-                write_files({file: json.dumps({"key": digest(known), "seconds": known}).encode()})
-    return known[name]
+    """Return `_measured` of a method and a number of components, kept for those threads."""
+    return speed(name, threads, lambda: _measured(*name.split()))
 
 
 def _measured(method: str, components: str) -> float:

@@ -73,6 +73,23 @@ def axis_unit(values: ArrayLike, unit: str) -> tuple[float, str]:
     return factor, f"{power(factor, plain=False)} {unit}" if letter else unit
 
 
+def ten_to(values: ArrayLike) -> tuple[float, str]:
+    """Return a power of ten that makes some values short, and what a label of the axis says of it.
+
+    Examples
+    --------
+    >>> from mbfast.plotting._axes import ten_to
+    >>> ten_to([-3e-7, 2e-6]), ten_to([0.5])
+    ((1e-06, ' (10⁻⁶)'), (1.0, ''))
+    """
+    finite = np.abs(np.asarray(values, dtype=float))
+    largest = float(np.max(finite, initial=0.0, where=np.isfinite(finite)))
+    if largest == 0.0 or 0.01 <= largest < 1000.0:
+        return 1.0, ""
+    factor = 10.0 ** math.floor(math.log10(largest))
+    return factor, f" ({power(factor, plain=False)})"
+
+
 def quantity(value: float, unit: str, digits: int = 3) -> str:
     """Return a number and its unit with a prefix of the SI.
 
@@ -102,13 +119,18 @@ def log_axis(axis: Axis) -> None:
     axes.set(**{"xscale" if horizontal else "yscale": "log"})
     low, high = sorted(axis.get_view_interval())
     major, minor = _ticks(float(low), float(high))
-    plain = all(1e-3 <= value < 1e4 for value in major)
+    plain = _short(major)
     axis.set_major_locator(ticker.FixedLocator(major))
     axis.set_minor_locator(ticker.FixedLocator(minor))
     axis.set_major_formatter(
         ticker.FuncFormatter(lambda value, _: f"{value:.5g}" if plain else power(value, plain=False))
     )
     axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def _short(values: list[float]) -> bool:
+    """Return whether numbers are written without powers of ten."""
+    return all(1e-4 <= value < 1e5 for value in values)
 
 
 def _ticks(low: float, high: float) -> tuple[list[float], list[float]]:
@@ -126,7 +148,8 @@ def _ticks(low: float, high: float) -> tuple[list[float], list[float]]:
     for digits in ("125", "123456789"):
         major = [value for value in parts if f"{value:e}"[0] in digits]
         if len(major) >= 3:
-            return major, parts
+            crowded = len(major) > 9 or not _short(major)
+            return ([10.0**number for number in decades] if crowded and len(decades) >= 2 else major), parts
     step = 10.0 ** math.floor(math.log10((high - low) / 2.0))  # so small a part of a decade is as good as linear
     step *= next(factor for factor in (5.0, 2.0, 1.0) if high - low >= 2.0 * step * factor)
     return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)], []

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbfast._core.validate import FloatArray, positive_number
-from mbfast.glasses import load_glasses
 from mbfast.plotting._axes import axis_unit, log_axis, power, quantity
 from mbfast.plotting._check import members
+from mbfast.plotting._material import material_of
 from mbfast.plotting.style import COLOURS, LINES, MARKERS, finish, new_axes, styled, tinted
 from mbfast.renormalization.flow import Flow
 
@@ -62,18 +62,7 @@ def flow_figures(run: Flow, *, at: float = 1e7, others: Sequence[Flow] = ()) -> 
 
 def _conditions(run: Flow) -> tuple[str, str]:
     """Return material, T, cutoff and form, for a figure and for its caption."""
-    given = run.inputs["interaction"]
-    names = [
-        glass.name
-        for glass in load_glasses()
-        if (glass.density, glass.c_l, glass.c_t) == tuple(given.get(name) for name in ("density", "c_l", "c_t"))
-    ]
-    if names:
-        drawn = written = names[0]
-    else:
-        numbers = [f"{given[name]:g}" for name in ("density", "c_l", "c_t")]
-        drawn = r"$\rho$ = {} kg/m³, $c_l$ = {}, $c_t$ = {} m/s".format(*numbers)
-        written = "a medium of ρ = {} kg/m³, c_l = {} m/s and c_t = {} m/s".format(*numbers)
+    drawn, written = material_of(run.inputs["interaction"])
     ends = run.inputs.get("spectrum", {}).get("above") == "zero"
     last, kelvin = power(float(run.omega[-1])), power(float(run.temperature), 3)
     form = f"{run.inputs.get('form', 'printed')} form" + (", linear" if run.inputs.get("linear") else "")
@@ -150,7 +139,7 @@ def _ratio(runs: Sequence[Flow]) -> Figure:
     leaving = ""
     if runs[0].inputs.get("form") == "printed":
         leaving = """A flow from there stays there at all frequencies; from either side a flow leaves it where Re χ̃ is
-            negative, the faster the larger -Re χ̃ is, which grows towards low frequencies."""
+            negative, the faster the larger -Re χ̃ is."""
     caption = f"""The ratio sqrt(Im χ̃_l/Im χ̃_t) over c_l/c_t, by the scale L, of {written}, at the frequencies that
         the lines stand for, with a symbol at every third step. At 1 is c_l/c_t, the solution of (4.5) as printed.
         {leaving} {" ".join(map(_ending, runs))}"""

@@ -95,6 +95,7 @@ def styled() -> Iterator[None]:
     """Draw in the style of mbfast: ``with styled(): ...``, or ``@styled()`` above a function that draws.
 
     Settings of the user, in a matplotlibrc or by pyplot, have no influence within, and are as before behind it.
+    While it lasts the settings are those of the whole process: figures are to be drawn by one thread at a time.
 
     Raises
     ------

@@ -3,5 +3,9 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, ["block", "ensembles", "hamiltonian", "perturbation", "response"]
+    __name__,
+    [
+        *("block", "clusters", "coupled", "ensembles", "hamiltonian", "kubo", "orders", "perturbation", "planning"),
+        *("remainders", "response"),
+    ],
 )

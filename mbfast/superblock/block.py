@@ -162,6 +162,10 @@ class Local(NamedTuple):
             hamiltonian = hamiltonian.real
         return cls(basis, hamiltonian, along[..., None] * np.eye(d), composition, True)
 
+    def changed(self, moments: FloatArray) -> Local:
+        """Return the block with its stress multiplied by a matrix (components, components)."""
+        return self._replace(composition=moments @ self.composition)
+
     @property
     def stress(self) -> NDArray[Any]:
         """All components, (components, d, d)."""

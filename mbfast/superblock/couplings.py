@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core.validate import FloatArray, float_array, require_bounded
-from mbfast._core.voigt import FULL, WEIGHTS, symmetric_six
+from mbfast._core.voigt import FULL, WEIGHTS, six, symmetric_six
 from mbfast.pairs.planning import METHODS, auto_method
 from mbfast.pairs.problem import PairProblem
 
@@ -46,14 +48,40 @@ def check_strain(strain: ArrayLike) -> FloatArray:
     return given
 
 
-def strained(problem: PairProblem, strain: FloatArray) -> PairProblem:
-    """Return the problem of the blocks moved with a uniform strain (6,), the cell with them; their moments stay."""
+MomentChange = Literal["none", "gradient"]
+
+
+class Deformation(NamedTuple):
+    """What a uniform strain does to the moments of blocks: they become `moments` times themselves, and work on it."""
+
+    work: FloatArray  # (c,): what the changed moments are multiplied with in the energy
+    moments: FloatArray  # (c, c)
+
+    @classmethod
+    def of(cls, gradient: FloatArray, components: int, moment_change: MomentChange) -> Deformation:
+        """Return what a gradient u of the displacement (3, 3) does, F = 1 + u.
+
+        Moments that follow it become F p and F T F^T. The energy is then that of T as it was on E = (F^T F - 1)/2, a
+        strain that is zero for rotations, and its derivative by a further strain is the moment as it has become. In
+        terms of that one it is its product with F^-T E F^-1.
+        """
+        strain, follow = 0.5 * (gradient + gradient.T), np.eye(components)
+        if moment_change == "gradient":
+            forward = np.eye(3) + gradient
+            back = np.linalg.inv(forward)
+            strain, follow = back.T @ (strain + 0.5 * gradient.T @ gradient) @ back, forward
+            if components == WEIGHTS.size:
+                follow = six(forward @ np.eye(components)[:, FULL] @ forward.T).T
+        return cls(WEIGHTS * six(strain) if components == WEIGHTS.size else np.zeros(components), follow)
+
+
+def strained(problem: PairProblem, gradient: FloatArray) -> PairProblem:
+    """Return the problem of the blocks moved with a gradient of the displacement (3, 3), the cell with them."""
     if problem.geometry.averaged:
         raise ValueError("strain moves blocks that are points, got cubes, averaged=True, which would not stay cubes")
-    gradient = np.eye(3) + strain[FULL]
-    unit = problem.geometry.unit
-    cell = None if problem.cell is None else problem.cell @ gradient * unit
+    unit, forward = problem.geometry.unit, np.eye(3) + gradient
+    cell = None if problem.cell is None else problem.cell @ forward.T * unit
     return PairProblem.of(
-        problem.interaction, (problem.geometry.reduced().T @ gradient) * unit, boundary=problem.boundary, cell=cell,
+        problem.interaction, (problem.geometry.reduced().T @ forward.T) * unit, boundary=problem.boundary, cell=cell,
         macroscopic=problem.macroscopic,
     )  # fmt: skip

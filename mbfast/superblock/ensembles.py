@@ -47,7 +47,7 @@ def isotropic_stress(n: int, size: float, x: float = 0.0, *, rng: np.random.Gene
     >>> ensembles.isotropic_stress(4, 1e-19, rng=np.random.default_rng(1)).shape
     (4, 6)
     """
-    number, generator = _count("n", n), _generator(rng)
+    number, generator = _count("n", n), check_generator(rng)
     t, ratio = positive_number("size", size, unit="J"), bounded_number("x", x)
     if ratio < -2.0 / 3.0:
         raise ValueError(f"x must be at least -2/3, got {ratio:g}")
@@ -99,7 +99,7 @@ def two_level_blocks(
     >>> len(blocks), bool(max(np.ptp(block.energies) for block in blocks) < 1e-23)
     (8, True)
     """
-    number, generator = _count("n", n), _generator(rng)
+    number, generator = _count("n", n), check_generator(rng)
     most = positive_number("max_splitting", max_splitting, unit="J")
     least = positive_number("min_tunnelling", min_tunnelling, unit="J")
     if least > 0.99 * most:  # there is next to nothing to draw from
@@ -115,6 +115,43 @@ def two_level_blocks(
             asymmetry = most * widest * generator.uniform(-1.0, 1.0)
             blocks.append(Block.two_level(asymmetry, tunnelling, couplings[len(blocks)]))
     return blocks
+
+
+def isotropic_two_level_blocks(
+    n: int, size: float, max_splitting: float, min_tunnelling: float, x: float = 0.0, *, rng: np.random.Generator
+) -> list[Block]:
+    """Draw two-level blocks of the standard distribution with stresses of all directions.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    size : float
+        Of the stresses, as in `isotropic_stress`.
+    max_splitting, min_tunnelling : float
+        As in `two_level_blocks`.
+    x : float
+        As in `isotropic_stress`.
+    rng : numpy.random.Generator
+        Where the numbers come from: first those of the stresses.
+
+    Returns
+    -------
+    list of Block
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `isotropic_stress` and `two_level_blocks` do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mbfast.superblock import ensembles
+    >>> len(ensembles.isotropic_two_level_blocks(8, 1e-19, 1e-23, 1e-26, rng=np.random.default_rng(1)))
+    8
+    """
+    return two_level_blocks(n, isotropic_stress(n, size, x, rng=rng), max_splitting, min_tunnelling, rng=rng)
 
 
 def gaussian_blocks(
@@ -157,7 +194,7 @@ def gaussian_blocks(
     >>> ensembles.gaussian_blocks(2, 4, 1e-24, 1e-19, ensemble="GUE", rng=np.random.default_rng(1))
     [<Block: 4 levels, stress, complex128>, <Block: 4 levels, stress, complex128>]
     """
-    number, d, generator = _count("n", n), _count("n_levels", n_levels, 1), _generator(rng)
+    number, d, generator = _count("n", n), _count("n_levels", n_levels, 1), check_generator(rng)
     width = positive_number("spread", spread, unit="J")
     require_choice("ensemble", ensemble, get_args(Ensemble))
     parts = 1 if ensemble == "GOE" else 2
@@ -179,7 +216,8 @@ def _count(name: str, value: int, least: int = 0) -> int:
     return number
 
 
-def _generator(rng: object) -> np.random.Generator:
+def check_generator(rng: object) -> np.random.Generator:
+    """Return a Generator, or raise a TypeError."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r:.80}")
     return rng

@@ -12,13 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, ReadOnly, check_out, plain_array, whole_number
-from mbfast._core.voigt import WEIGHTS
+from mbfast._core.validate import FloatArray, check_out, plain_array, whole_number
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.problem import Boundary, Macroscopic, PairProblem
-from mbfast.superblock.block import Block, Local, check_levels
-from mbfast.superblock.couplings import check_strain, coupling_matrices, strained
+from mbfast.pairs.problem import Boundary, Macroscopic
+from mbfast.superblock.block import Block
+from mbfast.superblock.coupled import CoupledBlocks
+from mbfast.superblock.couplings import MomentChange
+from mbfast.superblock.lanczos import Operator
+from mbfast.superblock.lowest import lowest_levels, vectors_needed
 from mbfast.superblock.response import susceptibility, waves
 from mbfast.superblock.sums import BlockSum
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 _DENSE = 512  # states up to which a few levels are those of the whole matrix
 
 
-class SuperBlock(ReadOnly):
+class SuperBlock(CoupledBlocks):
     r"""Blocks with levels of their own, coupled by an interaction, exactly (2.16), in an external strain (2.18).
 
     Parameters
@@ -44,7 +46,10 @@ class SuperBlock(ReadOnly):
         stress sigma adds the sum of T_s:C^-1 sigma.
     strain : array_like, shape (6,) or (3, 3), optional
         A uniform strain e: the sum of e:T_s is added (stress only), and blocks, and the cell, are moved by it, which is
-        the change of the interaction in (2.18) to all orders. The operators of the blocks stay: no Delta T.
+        the change of the interaction in (2.18) to all orders.
+    moment_change : {"none", "gradient"}
+        What the strain does to the moments, the Delta T of (2.18), which the paper leaves open: nothing, or they follow
+        the positions as F = 1 + e says, see Notes.
 
     Attributes
     ----------
@@ -75,8 +80,8 @@ class SuperBlock(ReadOnly):
         If levels are no Block or sequence of them; for an interaction, blocks, cell or strain that are not of the type.
     ValueError
         If there is no block; levels are not as many as blocks, or not of the kind that interacts; strain is not
-        symmetric, is 0.1 or more, or given for cubes; an energy of a pair is beyond the range of doubles; for what
-        `pair_field` refuses of boundary, cell and macroscopic.
+        symmetric, is 0.1 or more, or given for cubes; moment_change is unknown; an energy of a pair is beyond the range
+        of doubles; for what `pair_field` refuses of boundary, cell and macroscopic.
     MemoryError
         If the diagonal of the Hamiltonian and two vectors do not fit into memory; the message has the numbers.
 
@@ -88,6 +93,10 @@ class SuperBlock(ReadOnly):
     own: that in which all its operators T are diagonal where there is one, as the two wells of a two-level system, else
     its levels: `block_basis` has its states, `block_stress` and `block_hamiltonian` the matrices in it.
 
+    Moments that follow a strain become F p, as (5.4) says, and F T F^T: T is a sum of forces times arms, which both
+    follow. The energy is then T:(F^T F - 1)/2 = T:(e + e^2/2) of T as it was, so that its derivative by a further
+    strain is the moment as it has become. To first order Delta T = eT + Te; rotations, had e one, would cost nothing.
+
     Examples
     --------
     >>> import mbfast
@@ -98,34 +107,17 @@ class SuperBlock(ReadOnly):
     4 [-1.01e-24 -1.10e-25  1.10e-25  1.01e-24]
     """
 
-    interaction: Interaction
-    boundary: Boundary
-
     susceptibility = susceptibility
 
     def __init__(
         self, interaction: Interaction, blocks: BlockLattice | ArrayLike, levels: Block | Sequence[Block], *,
         boundary: Boundary = "open", cell: ArrayLike | None = None, macroscopic: Macroscopic | None = None,
-        strain: ArrayLike | None = None,
+        strain: ArrayLike | None = None, moment_change: MomentChange = "none",
     ) -> None:  # fmt: skip
-        problem = PairProblem.of(interaction, blocks, boundary=boundary, cell=cell, macroscopic=macroscopic)
-        strain_six = np.zeros(6) if strain is None else check_strain(strain)
-        if strain is not None:
-            problem = strained(problem, strain_six)
-        self.interaction, self.boundary = problem.interaction, problem.boundary
-        self.levels = check_levels(levels, problem.geometry.n_blocks, problem.interaction.components)
-        self.dims = tuple(block.n_levels for block in self.levels)
-        self.n_blocks, self.dimension = len(self.dims), math.prod(self.dims)
-        self._local = [block.local for block in self.levels]
-        self.dtype = np.result_type(*(x for local in self._local for x in (local.hamiltonian, local.operators)))
-        self._refuse_memory("H|psi>", 2)
-        self.positions = problem.geometry.reduced().T * problem.geometry.unit
-        self.couplings = coupling_matrices(problem)
-        for array in (self.positions, self.couplings):
-            array.setflags(write=False)
-        held = problem.held_field  # of a given mean stress: it acts as the strain that it makes
-        total = strain_six if held is None else strain_six + 2.0 * held[:, 0]
-        self._strain = WEIGHTS * total if interaction.components == WEIGHTS.size else np.zeros(3)
+        super().__init__(
+            interaction, blocks, levels, boundary=boundary, cell=cell, macroscopic=macroscopic, strain=strain,
+            moment_change=moment_change,
+        )  # fmt: skip
         compositions = [local.composition for local in self._local]
         with np.errstate(all="ignore"):
             singles = [self.block_hamiltonian(s) for s in range(self.n_blocks)]
@@ -138,6 +130,9 @@ class SuperBlock(ReadOnly):
             raise ValueError("levels and blocks make energies beyond the range of doubles (1.8e308)")
         self._sum = BlockSum(singles, [local.operators for local in self._local], pairs)
         self.dtype = np.dtype(np.float64 if self._sum.is_real else np.complex128)
+
+    def _check_size(self) -> None:
+        self._refuse_memory("H|psi>", 2)
 
     def _refuse_memory(self, what: str, vectors: float, *, power: int = 1) -> None:
         """Raise a MemoryError if the diagonal and so many vectors, or with power 2 matrices, do not fit."""
@@ -160,83 +155,6 @@ class SuperBlock(ReadOnly):
     def flips(self) -> FloatArray | None:
         """Of two-level blocks with diagonal stresses: what else the Hamiltonian is, sum of flips[s] sigma_x (J)."""
         return self._sum.flips
-
-    def block_hamiltonian(self, s: int) -> NDArray[Any]:
-        """Hamiltonian of one block, with what an external strain and its own images add to it.
-
-        Parameters
-        ----------
-        s : int
-            Number of the block.
-
-        Returns
-        -------
-        ndarray, shape (d, d)
-            In the block's basis (J).
-
-        Raises
-        ------
-        TypeError
-            If s is no whole number.
-        ValueError
-            If s is not the number of a block.
-        """
-        local = self._of_block(s)
-        c, o = local.composition, local.operators
-        matrix = local.hamiltonian + np.einsum("m,mij->ij", self._strain @ c, o)
-        matrix = matrix + np.einsum("mn,mij,njk->ik", c.T @ self.couplings[s, s] @ c, o, o)
-        result: NDArray[Any] = 0.5 * (matrix + matrix.conj().T)
-        return result
-
-    def block_stress(self, s: int) -> NDArray[Any]:
-        """Stress, or dipole moment, of one block.
-
-        Parameters
-        ----------
-        s : int
-            Number of the block.
-
-        Returns
-        -------
-        ndarray, shape (6, d, d) or (3, d, d)
-            In the block's basis (J or C m).
-
-        Raises
-        ------
-        TypeError
-            If s is no whole number.
-        ValueError
-            If s is not the number of a block.
-        """
-        return self._of_block(s).stress
-
-    def block_basis(self, s: int) -> NDArray[Any]:
-        """States of the basis of one block.
-
-        Parameters
-        ----------
-        s : int
-            Number of the block.
-
-        Returns
-        -------
-        ndarray, shape (d, d)
-            As columns, each in terms of the block's levels.
-
-        Raises
-        ------
-        TypeError
-            If s is no whole number.
-        ValueError
-            If s is not the number of a block.
-        """
-        return self._of_block(s).basis
-
-    def _of_block(self, s: int) -> Local:
-        number = whole_number("s", s)
-        if not 0 <= number < self.n_blocks:
-            raise ValueError(f"s must be the number of a block, 0 to {self.n_blocks - 1}, got {number}")
-        return self._local[number]
 
     def apply(self, psi: ArrayLike, *, out: NDArray[Any] | None = None, threads: int | None = None) -> NDArray[Any]:
         """Return H psi, of one state or of several.
@@ -357,15 +275,16 @@ class SuperBlock(ReadOnly):
         ValueError
             If k is not from 1 to D, or threads is below 1.
         MemoryError
-            If the matrix, or for a few levels ARPACK's vectors, do not fit into memory; the message has the numbers.
+            If the matrix, or for a few levels the vectors, do not fit into memory; the message has the numbers.
         RuntimeError
-            If ARPACK has not found a few levels after 10 D steps.
+            If a few levels are not found after 10,000 restarts.
 
         Notes
         -----
-        All levels, more than a quarter of them, and those of up to 512 states are LAPACK's. A few are by ARPACK's
-        Lanczos iteration from a fixed vector, to rounding errors of the largest; of a level that several states have
-        exactly it may miss some.
+        All levels, more than a quarter of them, and those of up to 512 states are LAPACK's. A few are by Lanczos'
+        recursion from fixed vectors, to 1e-12 of half the spectrum's width at worst, and mostly to rounding errors. A
+        level is there as often as there are states that have it: the recursion starts again in what is orthogonal to
+        the states that are found, until nothing there is lower by more than 1e-11.
         """
         workers = tiles.check_threads(threads)
         count = self.dimension if k is None else whole_number("k", k)
@@ -379,17 +298,8 @@ class SuperBlock(ReadOnly):
         return self._lowest(count, workers)
 
     def _lowest(self, count: int, workers: int) -> FloatArray:
-        from scipy.sparse.linalg import eigsh  # noqa: PLC0415
-
-        self._refuse_memory("a few levels", max(2 * count + 1, 20) + 3.0)
-        start = np.random.default_rng(0).normal(size=self.dimension).astype(self.dtype)
-        unit = float(np.linalg.norm(self.apply(start, threads=workers)) / np.linalg.norm(start))
-        if unit == 0.0:
-            return np.zeros(count)
-        scaled = self.hamiltonian(threads=workers) * (1.0 / unit)
-        found = eigsh(scaled, count, which="SA", v0=start, return_eigenvectors=False)
-        levels: FloatArray = np.sort(found) * unit
-        return levels
+        self._refuse_memory("a few levels", vectors_needed(count))
+        return lowest_levels(Operator.of(self, workers), count)
 
     def stress(
         self, psi: ArrayLike, wavevector: ArrayLike | None = None, *, threads: int | None = None

@@ -9,7 +9,7 @@ Appl. 113, 7 (1989)). The weights of the quadrature are the residues of the cont
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.pairs.geometry import cut
 from mbfast.superblock._kernels import recursions as kernels
+
+if TYPE_CHECKING:
+    from mbfast.superblock.hamiltonian import SuperBlock
 
 Vector: TypeAlias = NDArray[Any]
 """A state, float64 or complex128, shape (D,)."""
@@ -54,6 +57,13 @@ class Operator(NamedTuple):
     dimension: int
     dtype: np.dtype[Any]
     threads: int
+
+    @classmethod
+    def of(cls, system: SuperBlock, threads: int) -> Operator:
+        """Return the Hamiltonian of a super block."""
+        return cls(
+            lambda psi, out: system.apply(psi, out=out, threads=threads), system.dimension, system.dtype, threads
+        )
 
     def step(self, a: float, w: Vector, b: float, x: Vector, c: float, y: Vector) -> tuple[float, float]:
         """Make w the sum a w + b x + c y; return the real parts of <w|w> and <x|w>."""
@@ -160,14 +170,14 @@ def random_vector(rng: np.random.Generator, dimension: int, dtype: np.dtype[Any]
     return np.array([1.0, 1.0j, -1.0, -1.0j])[rng.integers(0, 4, dimension)]
 
 
-def _start(rng: np.random.Generator, operator: Operator) -> Vector:
+def starting_vector(rng: np.random.Generator, operator: Operator) -> Vector:
     """Return a vector that has a part of every level: one of signs alone may be a level of a symmetric block."""
     return rng.normal(size=operator.dimension).astype(operator.dtype)
 
 
 def bounds(operator: Operator) -> Bounds:
     """Return an interval that has all levels, from the recursion of a fixed vector until its ends stand still."""
-    start = _start(np.random.default_rng(1), operator)
+    start = starting_vector(np.random.default_rng(1), operator)
     image = np.empty_like(start)
     operator.apply(start, image)
     unit = (operator.dot(image, image) / operator.dot(start, start)) ** 0.5 or units.HBAR  # all levels zero
@@ -199,7 +209,7 @@ def ground_states(operator: Operator, interval: Bounds) -> tuple[float, Vector]:
 
     moved = operator._replace(apply=apply)
     while len(found) <= _DEGENERATE:
-        start = _start(rng, operator)
+        start = starting_vector(rng, operator)
         recursion = Lanczos(moved, start, _LONGEST_SEARCH, half)
         for _ in recursion:
             if len(recursion) and len(recursion) % 10 == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,10 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from mbfast import units
 from mbfast._core.validate import FloatArray, one_number, plain_array, positive_number, require_bounded
 from mbfast.spectra.thermal import check_temperature, thermal_ratio
-from mbfast.superblock.response import check_super_block, waves
-
-if TYPE_CHECKING:
-    from mbfast.superblock.hamiltonian import SuperBlock
+from mbfast.superblock.coupled import CoupledBlocks, check_coupled_blocks
+from mbfast.superblock.response import waves
 
 _SAME = 1e-12  # of a block's levels
 
@@ -38,14 +36,19 @@ class FirstOrder(NamedTuple):
 
 @np.errstate(under="ignore")  # of occupations
 def first_order(
-    super_block: SuperBlock, omega: ArrayLike, temperature: float, *, volume: float, wavevector: ArrayLike | None = None
+    super_block: CoupledBlocks,
+    omega: ArrayLike,
+    temperature: float,
+    *,
+    volume: float,
+    wavevector: ArrayLike | None = None,
 ) -> FirstOrder:
     r"""Susceptibility of a super block to first order in the coupling of its blocks.
 
     Parameters
     ----------
-    super_block : SuperBlock
-        The blocks; of them all, no state is made.
+    super_block : SuperBlock or CoupledBlocks
+        The blocks, or `mbfast.superblock.coupled.CoupledBlocks`: of them all, no state is made.
     omega : array_like, shape (k,)
         Complex frequencies (rad/s), with a positive imaginary part: omega + i broadening for Lorentzian lines.
     temperature : float
@@ -89,16 +92,8 @@ def first_order(
     >>> print(f"{(orders.random_phase[0, 5, 5] / orders.uncoupled[0, 5, 5]).real:.3f} {abs(orders.hartree).max():.1f}")
     0.220 0.0
     """
-    check_super_block(super_block)
-    z = plain_array("omega", omega)
-    if z.dtype.kind not in "iufc":
-        raise TypeError(f"omega must consist of numbers, got dtype {z.dtype}")
-    z = z.astype(np.complex128)
-    if z.ndim != 1:
-        raise ValueError(f"omega must have shape (k,), got {z.shape}")
-    require_bounded("omega", np.abs(z))
-    if not (z.imag > 0.0).all():
-        raise ValueError(f"omega must have positive imaginary parts, got {z.imag.min():g}")
+    check_coupled_blocks(super_block)
+    z = check_complex_frequencies(omega)
     kelvin = float(check_temperature(one_number("temperature", temperature)))
     box = positive_number("volume", volume, unit="m^3")
     factors = waves(super_block, wavevector)
@@ -119,6 +114,20 @@ def first_order(
         paired += np.einsum("skad,skdb->kab", wave, 2.0 * np.einsum("stdc,tkcb->skdb", couplings, wave))
     uncoupled, paired, hartree = (0.5 / box * (x + x.swapaxes(1, 2)) for x in (single.sum(axis=0), paired, hartree))
     return FirstOrder(uncoupled, paired, hartree)
+
+
+def check_complex_frequencies(omega: ArrayLike) -> NDArray[np.complex128]:
+    """Return complex frequencies (k,) above the real axis, or raise a TypeError or a ValueError."""
+    z = plain_array("omega", omega)
+    if z.dtype.kind not in "iufc":
+        raise TypeError(f"omega must consist of numbers, got dtype {z.dtype}")
+    z = z.astype(np.complex128)
+    if z.ndim != 1:
+        raise ValueError(f"omega must have shape (k,), got {z.shape}")
+    require_bounded("omega", np.abs(z))
+    if not (z.imag > 0.0).all():
+        raise ValueError(f"omega must have positive imaginary parts, got {z.imag.min():g}")
+    return z
 
 
 class _OneBlock:

@@ -88,6 +88,7 @@ from mbfast.superblock.lanczos import bounds
 from mbfast.superblock.lines import Shape, reactive, symmetrised
 
 if TYPE_CHECKING:
+    from mbfast.superblock.coupled import CoupledBlocks
     from mbfast.superblock.hamiltonian import SuperBlock
 
 Method: TypeAlias = Literal["auto", "exact", "lanczos", "chebyshev"]
@@ -186,7 +187,9 @@ def susceptibility(
         Im chi~ of (2.11) and its one-sided transform, or Im chi and Re chi.
     relaxational : bool
         Whether the shifted populations of the isothermal response, -beta cov(T_mm)/V, are added to Re chi: of an exact
-        one, unreduced and at T > 0.
+        one, unreduced and at T > 0. It needs the weight of lines at zero frequency alone: recursions and
+        polynomials see it together with all lines nearer to zero than their width, of which a super block has many, as
+        its levels lie far closer than any width, and it takes D steps to tell them apart.
     shape : {"gaussian", "lorentzian"}
         Of a line.
     steps : int, optional
@@ -262,7 +265,7 @@ def susceptibility(
             "relaxational needs reduced=False, a positive temperature and the method exact, got "
             f"reduced={reduced}, temperature={kelvin:g} K, method={route}"
         )
-    combinations, mixing = _products(super_block.interaction.components, components)
+    combinations, mixing = products(super_block.interaction.components, components)
     task = routes.Task(
         super_block, kelvin, width, shape, tiles.check_threads(threads), combinations, waves(super_block, wavevector)
     )
@@ -305,7 +308,7 @@ def check_super_block(super_block: object) -> None:
         raise TypeError(f"super_block must be a SuperBlock, got {super_block!r:.80}")
 
 
-def _products(rank: int, components: Components) -> tuple[FloatArray, FloatArray]:
+def products(rank: int, components: Components) -> tuple[FloatArray, FloatArray]:
     """Return which components are added up in each operator (rows, rank), and what the squares make (results, rows).
 
     The isotropic moduli come from the trace and five tensors without one, all normalised: chi_l is a third of the
@@ -329,7 +332,7 @@ def _products(rank: int, components: Components) -> tuple[FloatArray, FloatArray
     return rows, np.array([[1.0 / 3.0, *[2.0 / 15.0] * 5], [0.0, *[0.1] * 5]])
 
 
-def waves(super_block: SuperBlock, wavevector: ArrayLike | None) -> list[FloatArray]:
+def waves(super_block: CoupledBlocks, wavevector: ArrayLike | None) -> list[FloatArray]:
     """Return the cosine of k.x_s of the blocks (N,), and the sine if k is not zero."""
     k = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
     if k.shape != (3,):

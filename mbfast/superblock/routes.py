@@ -29,7 +29,7 @@ _ELEMENTS = 1 << 21  # of the matrices of an operator between some levels and ot
 _VECTORS = 8.0  # of a recursion from one state, with the diagonals of H and of an operator
 _MOST = 100_000  # polynomials that are made unasked
 _BATCH = 16  # vectors of a recursion that are multiplied at a time with those that are kept
-_SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
+SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
 _SMALLEST = 1e-24  # part of a random vector's norm that is left at low temperatures
 _PART = 0.8  # of the steps, with which the whole is compared
 
@@ -107,11 +107,7 @@ class Task:
 
     def hamiltonian(self) -> Operator:
         """Return H for recursions."""
-
-        def apply(psi: Vector, out: Vector) -> None:
-            self.system.apply(psi, out=out, threads=self.threads)
-
-        return Operator(apply, self.system.dimension, self.system.dtype, self.threads)
+        return Operator.of(self.system, self.threads)
 
     def lines(self, half: float) -> Lines:
         """Return lines to be filled, between levels in an interval of half that width (J)."""
@@ -148,7 +144,7 @@ def exact(task: Task) -> Sample:
     energies, states = eigh(task.system.dense(threads=task.threads), overwrite_a=True, check_finite=False, driver="evd")
     energies -= energies[0]
     ratio = thermal_ratio(energies / units.HBAR, np.array(task.temperature))
-    ratio[energies <= _SAME * energies[-1]] = 0.0  # the ground states
+    ratio[energies <= SAME * energies[-1]] = 0.0  # the ground states
     populations = np.exp(-ratio)
     populations /= populations.sum()
     rows = np.flatnonzero(populations)  # of increasing levels: the first ones
@@ -161,7 +157,7 @@ def exact(task: Task) -> Sample:
             elements = bras @ operator(np.ascontiguousarray(states[:, chosen]))
             gaps = energies[chosen] - energies[rows, None]
             products = populations[rows, None] * (elements * elements.conj()).real
-            spread[row] += products[np.abs(gaps) <= _SAME * energies[-1]].sum()
+            spread[row] += products[np.abs(gaps) <= SAME * energies[-1]].sum()
             mean[row, number % len(task.waves)] += (
                 populations[chosen][: max(rows.size - first, 0)] @ np.diagonal(elements, -first).real
             )

@@ -1,0 +1,185 @@
+"""Second order in the coupling between blocks, for any number of them, from their pairs and triples."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mbfast import units
+from mbfast._core.machine import available_memory
+from mbfast._core.validate import one_number, positive_number
+from mbfast.spectra.thermal import check_temperature
+from mbfast.superblock.coupled import CoupledBlocks, check_coupled_blocks
+from mbfast.superblock.kubo import matrices_size
+from mbfast.superblock.perturbation import check_complex_frequencies
+from mbfast.superblock.response import products, waves
+
+# Couplings of a cluster, of the smaller of hbar Im z and k_B T: the even part of the response at three of them, less
+# that at zero, is extrapolated with an error of some 1e-9, and rounding errors of 1e-11.
+_NODES = np.array([0.02, 0.03, 0.04])
+_SQUARES = _NODES**2
+_WEIGHTS = np.array([np.prod(rest / (rest - x)) for x in _SQUARES for rest in [_SQUARES[x != _SQUARES]]])
+_ELEMENTS = 1 << 21  # of the matrices of clusters that are done in one go
+
+
+def second_order(
+    super_block: CoupledBlocks,
+    omega: ArrayLike,
+    temperature: float,
+    *,
+    volume: float,
+    wavevector: ArrayLike | None = None,
+) -> NDArray[np.complex128]:
+    r"""Moduli of the second order in the coupling of blocks of the susceptibility of a super block.
+
+    Parameters
+    ----------
+    super_block : SuperBlock or CoupledBlocks
+        The blocks, or `mbfast.superblock.coupled.CoupledBlocks`: of each three of them states are made, and no others.
+    omega : array_like, shape (k,)
+        Complex frequencies (rad/s), with a positive imaginary part: omega + i broadening for Lorentzian lines.
+    temperature : float
+        T (K), positive.
+    volume : float
+        Of the super block (m^3).
+    wavevector : array_like, shape (3,), optional
+        k (1/m); None: 0.
+
+    Returns
+    -------
+    ndarray, shape (2, k)
+        Of longitudinal and transverse strain, in Pa, averaged over rotations; of dipoles (1, k), the mean. To some 1e-8
+        of the largest contribution of a pair.
+
+    Raises
+    ------
+    TypeError
+        If super_block is none, omega does not consist of numbers, or temperature, volume or wavevector of real ones.
+    ValueError
+        If omega is not one-dimensional, finite and above the real axis, temperature or volume not positive, or
+        wavevector has not three finite numbers.
+    MemoryError
+        If the matrices of three blocks do not fit into memory; the message has the numbers.
+
+    Notes
+    -----
+    Two couplings reach three blocks. Two pairs without a block in common each change the response of their own blocks
+    to first order alone. So, c_2 being the second order of some blocks as if they were all,
+
+    .. math:: c_2 = \sum_{s<t<u} c_2(s, t, u) - (N - 3) \sum_{s<t} c_2(s, t).
+
+    That of a cluster is measured: the part of its exact response that is even in the coupling, less that without one,
+    extrapolated to no coupling. The time grows as N^3; 64 two-level blocks take some seconds.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> from mbfast.superblock.clusters import second_order
+    >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+    >>> block = mbfast.Block.two_level(0.0, 1e-24, [0, 0, 0, 0, 0, 1.6e-20])
+    >>> cube = mbfast.SuperBlock(silica, mbfast.BlockLattice((2, 2, 2), 5e-9), block)
+    >>> second_order(cube, [9e9 + 1e9j], 0.1, volume=1e-24).shape
+    (2, 1)
+    """
+    check_coupled_blocks(super_block)
+    z, kelvin = check_complex_frequencies(omega), float(check_temperature(one_number("temperature", temperature)))
+    if kelvin == 0.0:
+        raise ValueError("temperature must be positive, got 0")
+    box, clusters = positive_number("volume", volume, unit="m^3"), _Clusters(super_block, z, kelvin, wavevector)
+    n = super_block.n_blocks
+    result = np.zeros((len(clusters.mixing), z.size), np.complex128)
+    largest = float(np.prod(np.sort(super_block.dims)[-3:]))
+    needed, free = matrices_size(largest, super_block.dtype.itemsize), available_memory()
+    if needed > free:
+        raise MemoryError(
+            f"three blocks with {largest:.4g} states need {needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are available"
+        )
+    for size, factor in ((2, 1.0 if n == 2 else 3.0 - n), (3, 1.0)):
+        if factor:
+            result += factor * sum((clusters.second(group) for group in clusters.groups(size)), np.zeros_like(result))
+    return result * (clusters.unit / box * clusters.unit)
+
+
+class _Clusters:
+    """What the blocks of clusters need: matrices in units of `energy` (J) and `unit` (J or C m)."""
+
+    def __init__(
+        self, system: CoupledBlocks, z: NDArray[np.complex128], kelvin: float, wavevector: ArrayLike | None
+    ) -> None:
+        numbers = range(system.n_blocks)
+        self._dims, self._energy = system.dims, min(float(z.imag.min(initial=np.inf)) * units.HBAR, units.K_B * kelvin)
+        self._z, self._beta = z * (units.HBAR / self._energy), self._energy / (units.K_B * kelvin)
+        stresses = [system.block_stress(s) for s in numbers]
+        self.unit = max(float(np.abs(stress).max()) for stress in stresses) or 1.0
+        combinations, self.mixing = products(system.interaction.components, "isotropic")
+        self._stresses = [stress / self.unit for stress in stresses]
+        self._alone = [system.block_hamiltonian(s) / self._energy for s in numbers]
+        self._couplings = system.couplings * (self.unit / self._energy * self.unit)
+        phases = waves(system, wavevector)
+        self._waves = [  # of a block, (waves, rows, d, d)
+            np.array([[w[s] * x for x in np.tensordot(combinations, self._stresses[s], 1)] for w in phases])
+            for s in numbers
+        ]
+        self.mixing = self.mixing / self._energy
+
+    def groups(self, size: int) -> Iterator[NDArray[np.int64]]:
+        """Yield clusters of so many blocks (n, size) whose blocks have the same numbers of levels, not too many."""
+        found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+        for cluster in itertools.combinations(range(len(self._dims)), size):
+            found.setdefault(tuple(self._dims[s] for s in cluster), []).append(cluster)
+        for dims, clusters in found.items():
+            some = max(1, _ELEMENTS // (int(np.prod(dims)) ** 2 * self._z.size))
+            for first in range(0, len(clusters), some):
+                yield np.array(clusters[first : first + some])
+
+    def second(self, clusters: NDArray[np.int64]) -> NDArray[np.complex128]:
+        """Return the second order of the response (c, k), summed over clusters (n, size)."""
+        columns = list(range(clusters.shape[1]))
+        dims = [self._dims[s] for s in clusters[0]]
+        alone, operators = (
+            np.sum([_placed(np.array([parts[s] for s in clusters[:, c]]), c, dims) for c in columns], axis=0)
+            for parts in (self._alone, self._waves)
+        )
+        coupled: Any = 0.0
+        for a, b in itertools.combinations(columns, 2):
+            j = 2.0 * self._couplings[clusters[:, a], clusters[:, b]]
+            left, right = (np.array([self._stresses[s] for s in clusters[:, c]]) for c in (a, b))
+            left = np.einsum("nab,naij->nbij", j, left)
+            coupled = coupled + sum(
+                _placed(left[:, i], a, dims) @ _placed(right[:, i], b, dims) for i in range(left.shape[1])
+            )
+        sizes = np.abs(coupled).sum(axis=-1).max(axis=-1)
+        scale = 1.0 / np.where(sizes > 0.0, sizes, 1.0)
+        free = self._response(alone, operators)
+        result = np.zeros_like(free)
+        for weight, x in zip(_WEIGHTS, _NODES, strict=True):
+            g = x * scale[:, None, None]
+            both = [self._response(alone + sign * g * coupled, operators) for sign in (1.0, -1.0)]
+            result += weight / x**2 * (0.5 * (both[0] + both[1]) - free)
+        return np.asarray(np.einsum("nck,n->ck", result, sizes**2))
+
+    def _response(self, hamiltonian: NDArray[Any], operators: NDArray[Any]) -> NDArray[np.complex128]:
+        """Return the responses (n, c, k) of clusters (n, D, D), operators being (n, waves, rows, D, D)."""
+        levels, states = np.linalg.eigh(hamiltonian)
+        populations = np.exp(-self._beta * (levels - levels[:, :1]))
+        populations /= populations.sum(axis=1, keepdims=True)
+        bras = states.conj().swapaxes(1, 2)[:, None, None]
+        elements = bras @ operators @ states[:, None, None]
+        squares = np.einsum("cr,nwrij->ncij", self.mixing, elements.real**2 + elements.imag**2)
+        squares *= (populations[:, None, :] - populations[:, :, None])[:, None]  # from j to i
+        gaps = levels[:, :, None] - levels[:, None, :]
+        n, c = squares.shape[:2]
+        poles = 1.0 / (self._z - gaps.reshape(n, -1, 1))
+        return np.asarray(squares.reshape(n, c, -1) @ poles)
+
+
+def _placed(matrices: NDArray[Any], place: int, dims: list[int]) -> NDArray[Any]:
+    """Return matrices (..., d, d) of one of some blocks on the product of all (..., D, D)."""
+    before, after = int(np.prod(dims[:place])), int(np.prod(dims[place + 1 :]))
+    size = before * dims[place] * after
+    spread = np.einsum("ab,...ij,cd->...aicbjd", np.eye(before), matrices, np.eye(after))
+    return np.asarray(spread.reshape(*matrices.shape[:-2], size, size))

@@ -1,0 +1,77 @@
+"""The second order in the coupling from pairs and triples, against all levels of the whole super block."""
+
+import numpy as np
+import pytest
+from materials import DIPOLES, INTERACTIONS, SILICA
+from numpy.testing import assert_allclose
+
+import mbfast
+from mbfast.superblock import clusters, ensembles
+from mbfast.superblock.clusters import second_order
+from mbfast.superblock.coupled import CoupledBlocks
+from mbfast.superblock.kubo import exact_susceptibility
+from mbfast.superblock.perturbation import first_order
+
+ENERGY, SIDE = 1e-24, 5e-9
+OMEGA = np.linspace(0.0, 3e10, 3) + 1e10j
+
+
+def mixed(seed, kinds, interaction):
+    rng = np.random.default_rng(seed)
+    c, unit = interaction.components, {6: 2e-20, 3: 5e-30}[interaction.components]
+    blocks = []
+    for d in kinds:
+        stress = rng.normal(size=(c, d, d)) + 1j * rng.normal(size=(c, d, d))
+        blocks.append(mbfast.Block(rng.normal(0, ENERGY, d), unit * (stress + stress.conj().swapaxes(1, 2))))
+    return SIDE * (np.arange(3.0 * len(kinds)).reshape(-1, 3) % 4 + 0.3 * rng.random((len(kinds), 3))), blocks
+
+
+@pytest.mark.parametrize("kinds", [(2, 3), (2, 2, 3), (2, 3, 2, 2)], ids=["pair", "triple", "four"])
+@INTERACTIONS
+def test_pairs_and_triples_are_all_of_the_second_order(kinds, interaction):
+    positions, blocks = mixed(len(kinds), kinds, interaction)
+    made, more = mbfast.SuperBlock(interaction, positions, blocks), {"volume": SIDE**3, "wavevector": [1e8, 0, 2e8]}
+    found = second_order(made, OMEGA, 0.05, **more)
+    assert (second_order(CoupledBlocks(interaction, positions, blocks), OMEGA, 0.05, **more) == found).all()
+    # even part of the whole by Richardson, with couplings far smaller than the width
+    h = 0.03 * 1e10 * mbfast.units.HBAR / np.abs(made.dense()).max()
+    at = [sum(exact_susceptibility(made, OMEGA, 0.05, coupling=s * g, **more) for s in (1, -1)) / 2 for g in (h, 2 * h)]
+    alone = exact_susceptibility(made, OMEGA, 0.05, coupling=0.0, **more)
+    (one, two), (x, y) = ([v - alone for v in at], (h * h, 4 * h * h))
+    wanted = (one / x * y - two / y * x) / (y - x)
+    assert_allclose(found, wanted, rtol=0, atol=1e-3 * np.abs(wanted).max())
+
+
+def test_of_a_pair_it_falls_as_the_sixth_power():
+    blocks = ensembles.isotropic_two_level_blocks(2, 1e-20, 3e-24, 1e-24, rng=np.random.default_rng(1))
+    direction = np.array([0.48, -0.6, 0.64])
+    near, far = (
+        second_order(mbfast.SuperBlock(SILICA, [0 * direction, x * direction], blocks), OMEGA, 0.05, volume=SIDE**3)
+        for x in (SIDE, 2 * SIDE)
+    )
+    assert_allclose(near, 64 * far, rtol=0, atol=1e-7 * np.abs(near).max())
+
+
+def test_one_block_has_none():
+    made = mbfast.SuperBlock(SILICA, [[0, 0, 0]], mbfast.Block.two_level(0.0, ENERGY, [1e-20, 0, 0, 0, 0, 0]))
+    assert not second_order(made, OMEGA, 0.05, volume=SIDE**3).any()
+
+
+@pytest.mark.compiled
+def test_more_blocks_than_states_fit():
+    blocks = ensembles.isotropic_two_level_blocks(50, 1e-20, 3e-24, 1e-24, rng=np.random.default_rng(2))
+    made = CoupledBlocks(SILICA, mbfast.BlockLattice((5, 5, 2), SIDE), blocks)
+    assert "50 blocks" in repr(made)
+    assert first_order(made, OMEGA, 0.05, volume=SIDE**3).hartree.shape == (3, 6, 6)
+
+
+def test_what_is_refused(monkeypatch):
+    positions, blocks = mixed(3, (2, 2), DIPOLES)
+    made = CoupledBlocks(DIPOLES, positions, blocks)
+    with pytest.raises(ValueError, match="temperature must be positive, got 0"):
+        second_order(made, OMEGA, 0.0, volume=SIDE**3)
+    with pytest.raises(TypeError, match="super_block must be a SuperBlock or CoupledBlocks"):
+        second_order(blocks, OMEGA, 0.1, volume=SIDE**3)
+    monkeypatch.setattr(clusters, "available_memory", lambda: 1e3)
+    with pytest.raises(MemoryError, match=r"three blocks with 4 states need .* GB are available"):
+        second_order(made, OMEGA, 0.1, volume=SIDE**3)
