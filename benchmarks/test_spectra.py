@@ -99,6 +99,14 @@ def test_levels(benchmark, rng, contender):
     benchmark(mbfast.susceptibility_from_levels if contender == "mbfast" else moduli_by_numpy, *arguments)
 
 
+@pytest.mark.parametrize("relaxation", [None, 4.9e7], ids=["resonant", "relaxational"])
+def test_two_level_systems(benchmark, relaxation):
+    omega, kelvin = np.geomspace(1e5, 1e12, 200), np.geomspace(0.01, 10.0, 1 if benchmark.disabled else 20)[:, None]
+    benchmark.group, benchmark.name = "distribution of two-level systems, 200 frequencies, 20 T", str(relaxation)
+    chi = benchmark(mbfast.ttls_susceptibility, omega, kelvin, 8e44, 1.04 * EV, 1e15, relaxation=relaxation)
+    assert (chi.imag < 0).all()
+
+
 # --- uniform nodes: the same samples ---------------------------------------------------------------------------------
 
 

@@ -80,16 +80,14 @@ def test_reproduce_of_some_equations(invoke):
     assert result.exit_code == 0
     rows = [line.strip("│").split("│")[0].strip() for line in result.stdout.splitlines() if line.startswith("│")]
     assert rows == ["3.6", *["fig. 1"] * 4]
-    counts = (
-        "5 claims: 1 reproduced, 2 rounding, 2 differs (2 slips of printing, of 2 causes; 0 do not follow, of 0 causes)"
-    )
+    counts = "5 claims: 1 reproduced, 2 rounding, 2 differs (2 slips, of 2 causes; 0 do not follow, of 0 causes)"
     assert result.stdout.splitlines()[-1] == counts
 
 
 def test_the_summary_is_printed_alone(invoke):
     result = invoke("reproduce", "--summary", "table", "fig. 1")
     assert result.stdout.splitlines() == [
-        "| part of the paper | claims | stands | slip of printing | causes | does not follow | causes |",
+        "| part of the paper | claims | stands | slip | causes | does not follow | causes |",
         "|---|---|---|---|---|---|---|",
         "| IV: table | 39 | 37 | 2 | 2 | 0 | 0 |",
         "| IV: figure 1 | 4 | 2 | 2 | 2 | 0 | 0 |",
@@ -278,19 +276,19 @@ def test_reproduce_prints_differences_and_reasons(reproduce):
     lines = reproduce().stdout.splitlines()
     row = next(line for line in lines if "ln(R/L_1)" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")][2:] == [
-        *("~20", "12.206", "-3.9e-01", "differs", "slip of printing")
+        *("~20", "12.206", "-3.9e-01", "differs", "slip")
     ]
     reason = next(line for line in lines if line.startswith("  (4.2) ln(R/L_1)"))
     assert "20 would need R = 2.4 m" in reason
     shown = "ln(R/L_1) taken as 20; tests/test_findings.py::test_logarithm_of_the_scales"
-    assert reason.endswith(f"[slip of printing: {shown}]")
+    assert reason.endswith(f"[slip: {shown}]")
 
 
 def test_the_last_line_counts_verdicts_findings_and_causes(reproduce):
     line = reproduce().stdout.splitlines()[-1]
     pattern = (
         "N claims: N reproduced, N rounding, N differs "
-        r"\(N slips of printing, of N causes; N do not follow, of N causes\)"
+        r"\(N slips, of N causes; N do not follow, of N causes\)"
     ).replace("N", r"(\d+)")
     claims, reproduced, rounding, differs, *findings = map(int, re.fullmatch(pattern, line).groups())
     slips, of_slips, unfounded, of_unfounded = findings

@@ -16,6 +16,8 @@ from mbfast.glasses import medium
 from mbfast.meissner_berret import rms_deviation
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
+from mbfast.spectra.levels import static_susceptibility
+from mbfast.spectra.relaxation import one_phonon_rate
 from mbfast.superblock import ensembles
 from mbfast.superblock import planning as super_block_planning
 from mbfast.superblock.absorption import absorption, linear_absorption
@@ -107,6 +109,14 @@ CALLS = {
     ),
     "ttls_susceptibility": (mbfast.ttls_susceptibility, TWO_LEVEL),
     "tunnelling_strength": (mbfast.tunnelling_strength, {"density": 1e45, "coupling": 1e-19, "modulus": 1e10}),
+    "spectra.levels.static_susceptibility": (
+        static_susceptibility,
+        {"energies": [0.0, 1e-24], "stress": np.zeros((2, 2, 6)), "volume": 1e-25, "temperature": 1.0},
+    ),
+    "spectra.relaxation.one_phonon_rate": (
+        one_phonon_rate,
+        {"density": 2200.0, "c_l": 5800.0, "c_t": 3800.0, "gamma_l": 1e-19, "gamma_t": 1e-19},
+    ),
     "files.blocks.read_blocks": (read_blocks, {"path": "none.csv"}),
     "files.flow.read_flow_config": (read_flow_config, {"path": "none.toml"}),
     "files.superblock.read_super_block_config": (read_super_block_config, {"path": "none.toml"}),
@@ -223,7 +233,7 @@ CALLS = {
 }  # fmt: skip
 
 # hooks of the engine, which it calls with what it has checked; PairResult.asked takes any names
-HOOKS = {"uniform_field", "wave_terms", "roughness", "reduced", "asked"}
+HOOKS = {"uniform_field", "wave_terms", "roughness", "remainder", "correction", "reduced", "asked"}
 
 RAGGED, WORDS, OBJECT = [[1.0], [1.0, 2.0]], "abc", object()
 NO_ARRAY = [WORDS, OBJECT, {"a": 1}, RAGGED, [None, 1.0], 1j, [True], ["1.0"], np.ma.masked_array([1.0], mask=[True])]
@@ -294,6 +304,7 @@ WRONG = {
     "chi": [*UNREAL, np.nan, np.inf, None, 5.0, np.zeros((3, 3)), np.triu(np.ones((6, 6))), mbfast.Moduli(np.nan, 0.0)],
     "coherent": FLAG,
     "components": CHOICE,
+    "convention": CHOICE,
     "coupling": [*FINITE, -1.0],
     "couplings": [*unless_none(FINITE), None, 1.0, [1.0, 2.0], [2.0, 1.0, 3.0], [0.0, 1.0, 2.0], [1.0, 2.0, 1e7]],
     "cutoff": POSITIVE,
@@ -358,6 +369,8 @@ WRONG = {
     "reference": FINITE,
     "result": [None, WORDS, 5, dict, OBJECT],
     "rng": [None, 5, WORDS, OBJECT, np.random],
+    "relaxation": unless_none(POSITIVE),
+    "relaxation_time": unless_none([*NUMBER, -1.0]),
     "relaxational": FLAG,
     "rtol": [WORDS, 0.0, -1.0, 0.5, np.nan, np.inf, [1e-3], OBJECT],
     "run": [None, WORDS, 5, mbfast.Flow, OBJECT],

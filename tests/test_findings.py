@@ -288,8 +288,8 @@ def test_the_page_of_findings_says_what_the_records_say(audit_records):
 
 @pytest.mark.compiled
 def test_the_page_of_findings_explains_every_cause_in_its_section(audit_records):
-    _, unfounded, slips = re.split("What does not follow\n---|Slips of printing\n---", findings.__doc__)
-    for text, finding in ((unfounded, "does not follow"), (slips, "slip of printing")):
+    _, unfounded, slips = re.split("What does not follow\n---|Slips\n---", findings.__doc__)
+    for text, finding in ((unfounded, "does not follow"), (slips, "slip")):
         causes = {record.cause.name for record in audit_records if record.finding == finding}
         assert set(re.findall(r"^- \*\*(.+?)\*\*:", text, re.MULTILINE)) == causes
     with pytest.raises(KeyError, match="misprint in"):

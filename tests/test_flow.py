@@ -163,6 +163,18 @@ def test_the_printed_flow_leaves_the_self_consistent_ratio():
         assert (np.diff(ratio) * (factor - 1) > 0).all()
 
 
+def test_the_printed_flow_comes_nearer_to_the_self_consistent_ratio_where_re_chi_is_positive():
+    # above a peak of absorption, where chi falls; below it the ratio moves away as everywhere else
+    peak = np.exp(-(np.log(NODES / 1e9) ** 2)) + 1e-3 * SHAPE
+    for factor in (0.9, 1.1):
+        given = made(-3e8 * factor * (5800 / 3800) ** 2 * peak, -3e8 * peak)
+        real = mbfast.KramersKronigPlan(NODES, above="power")(given.transverse)
+        away = np.diff(mbfast.flow(given, SILICA, stop=1e-6).ratio, axis=0) * (factor - 1)
+        assert (away[:, real < -1e7] > 0).all()
+        assert (away[:, real > 1e7] < 0).all()
+        assert (real > 1e7).any()
+
+
 @pytest.mark.parametrize("form", ["printed", "derived", "total-strain"])
 def test_terms_add_up_and_one_step_is_the_sum_of_rates(form):
     given = spectrum(1.0)

@@ -75,7 +75,7 @@ def operator(stress):
 @pytest.mark.parametrize("polarization", POLARIZATIONS)
 def test_absorption_of_two_levels(polarization):
     # (2.2) from the golden rule in both bases, and from (3.1) with the susceptibility of the two levels
-    system = mbfast.TwoLevelSystem(0.6 * K_B, 0.8 * K_B, 1.04 * EV, 0.65 * EV)
+    system = mbfast.TwoLevelSystem(0.6 * K_B, 0.8 * K_B, 1.04 * EV, 0.65 * EV, convention="half")
     gamma = system.gamma_l if polarization == "longitudinal" else system.gamma_t
     gap, strain = system.splitting / HBAR, 1e-6
     width = 1e-4 * gap

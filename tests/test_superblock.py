@@ -542,7 +542,7 @@ def test_a_two_level_block():
     assert (Block.two_level(delta, tunnelling, full(stress)).stress == made.stress).all()
     assert Block.two_level(0.0, 0.0, stress[:3]).components == 3
     # as the two-level system of (2.1)
-    system_ = mbfast.TwoLevelSystem(delta, tunnelling, STRESS, STRESS)
+    system_ = mbfast.TwoLevelSystem(delta, tunnelling, STRESS, STRESS, "half")
     assert_allclose(np.ptp(made.energies), np.ptp(np.linalg.eigvalsh(system_.hamiltonian())), rtol=1e-14)
 
 

@@ -213,7 +213,7 @@ def test_kubo_response_in_time():
     st.sampled_from(["longitudinal", "transverse"]),
 )
 def test_absorption_of_one_system(asymmetry, tunnelling, kelvin, polarization):
-    two = mbfast.TwoLevelSystem(asymmetry * K_B, tunnelling * K_B, 1.1 * EV, 0.7 * EV)
+    two = mbfast.TwoLevelSystem(asymmetry * K_B, tunnelling * K_B, 1.1 * EV, 0.7 * EV, convention="half")
     gamma = 1.1 * EV if polarization == "longitudinal" else 0.7 * EV
     gap = two.splitting / HBAR
     width = 0.01 * gap
@@ -293,13 +293,13 @@ def test_real_part_is_the_transform_of_the_imaginary_part(kelvin, reduced):
 
 
 def test_two_level_systems_one_by_one():
-    # P / Delta0 dDelta dDelta0 for positive Delta: the sum of Im chi of single systems, with (gamma/2) as 2 gamma / 2
+    # P / Delta0 dDelta dDelta0 for positive Delta: the sum of Im chi of single systems, in either sense of gamma
     density, gamma, kelvin = 8e44, 1.0 * EV, 0.5
     omega = 2.0 * K_B / HBAR
     energy = HBAR * omega
 
     def integrand(u):  # u = Delta0/E: dDelta dDelta0/Delta0 = dE du/(u sqrt(1 - u^2))
-        two = mbfast.TwoLevelSystem(energy * math.sqrt(1 - u * u), energy * u, 2 * gamma, gamma)
+        two = mbfast.TwoLevelSystem(energy * math.sqrt(1 - u * u), energy * u, gamma, gamma)
         return two.coupling("longitudinal")[0, 1] ** 2 / u
 
     x = (np.arange(200) + 0.5) * math.pi / 400  # u = sin x takes the root away
@@ -307,6 +307,10 @@ def test_two_level_systems_one_by_one():
     expected = -math.pi * density * total * math.tanh(energy / (2 * K_B * kelvin))
     chi = mbfast.ttls_susceptibility(omega, kelvin, density, gamma, 1e15)
     assert chi.imag == pytest.approx(expected, rel=1e-5)  # the midpoint rule
+    half = mbfast.ttls_susceptibility(omega, kelvin, density, 2 * gamma, 1e15, convention="half")
+    assert half == pytest.approx(chi, rel=1e-15)
+    one, other = (mbfast.TwoLevelSystem(1, 1, x, x, convention=name) for x, name in ((1.0, "full"), (2.0, "half")))
+    assert np.array_equal(one.coupling("transverse"), other.coupling("transverse"))
 
 
 def test_sound_velocity():

@@ -11,8 +11,8 @@ The verdict follows from the printed digits: ``reproduced`` (equal, to rounding 
 ``differs`` (not so: the note says why). A claim without a printed number is an identity. For it the largest relative
 deviation is computed, and the verdict is ``reproduced`` or ``differs``.
 
-The finding says what follows: the claim ``stands``; it is a ``slip of printing``, of rounding or of arithmetic, that
-leaves the argument intact; or it ``does not follow`` from the paper's own Hamiltonian or numbers. A claim that may
+The finding says what follows: the claim ``stands``; it is a ``slip``, of printing, rounding, arithmetic or a factor,
+that leaves the argument intact; or it ``does not follow`` from the paper's own Hamiltonian or numbers. A claim that may
 differ names its cause, which many claims can share. The cause names the test that shows it without the audit.
 
 `reproduce` computes all claims or those of some equations, and `summary` counts the findings. The page

@@ -60,10 +60,16 @@ def _second_term() -> Claims:
             id_, quantity = f"eq3.5.{polarization[0]}.{key}", f"bracket, {polarization}: {power}"
             yield Claim(id_, quantity, printed, float(ours), note if ours != int(printed) else "", causes.BRACKETS)
     factor = 40 * math.pi**3 * (4 / math.pi) / (8 * math.pi) ** 2 * 6 / 5
-    note = "golden rule with uncorrelated blocks, and S_6 = Σ(L/x)⁶ per block in place of ln N0"
+    note = (
+        "golden rule with uncorrelated blocks, and S_6 = Σ(L/x)⁶ per block in place of ln N0; half of Joffrin and "
+        "Levelut's Λ, which gives the printed brackets, leaves this factor, too"
+    )
     yield Claim("eq3.5.prefactor", "40π³ times the factor of the bracket", "1", factor, note, causes.FACTOR_3_5)
     growth = lattice_sum(_cube(64), 6) / lattice_sum(_cube(8), 6)
-    note = "printed: ln 64/ln 8; the summand falls as x^-6, so the sum converges, to 8.4019 for the cubic lattice"
+    note = (
+        "printed: ln 64/ln 8; the summand falls as x^-6, so the sum converges: of points on a cubic lattice to 8.4019, "
+        "71 % of it from the six neighbours across faces"
+    )
     test = "tests/test_lattice_sums.py::test_lattice_sums_converge_to_the_known_ones"
     quantity = "growth of the sum over blocks, N0 = 8 to 64"
     yield Claim("eq3.5.growth", quantity, "2.00", growth, note, causes.LOGARITHM, test=test)

@@ -49,10 +49,11 @@ SECOND_ORDER = _unfounded(
 LOG_SCALE = _slip("ln(R/L_1) taken as 20", "test_logarithm_of_the_scales")
 RE_CHI = _unfounded("|Re χ̃|/ρc² left out of (4.2)", "test_what_flows_is_smaller_than_what_it_starts_from")
 INTEGRAL = _unfounded("ω_c in place of the integral over Ω", "test_integral_of_constant_susceptibilities")
-STRESS_LENGTH = _slip("1.7 Å belongs to no glass", "test_cutoff_lengths")
-LENGTH_OF_TERMS = _slip("L_c of the estimate, not of the terms", "test_length_at_which_the_terms_are_equal")
+STRESS_LENGTH = _slip("arithmetic of the bound 1.7 Å", "test_cutoff_lengths")
 REPELS = _unfounded(
-    "the self-consistent ratio repels", "test_the_printed_flow_leaves_the_self_consistent_ratio", file="test_flow.py"
+    "the self-consistent ratio repels where Re χ̃ < 0",
+    "test_the_printed_flow_leaves_the_self_consistent_ratio",
+    file="test_flow.py",
 )
 SUM_OVER_BLOCKS = _unfounded("(4.5) without the sum over blocks", "test_slopes_of_ratios_from_sums_over_blocks")
 STRAIN = _unfounded("an external strain in place of the wave's", "test_ratios_by_the_strain_of_the_wave")

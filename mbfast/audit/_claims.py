@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 Verdict = Literal["reproduced", "rounding", "differs"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-Finding = Literal["stands", "slip of printing", "does not follow"]
+Finding = Literal["stands", "slip", "does not follow"]
 FINDINGS: tuple[Finding, ...] = get_args(Finding)
 
 # Parts of the paper in its order (the table and figure 1 stand in its section IV), what the summary calls them, and the
@@ -76,9 +76,9 @@ class Printed:
 class Cause:
     """What makes claims differ, one reason for one or many of them.
 
-    Findings are counted by its `name`, a few words that the page of findings explains. A slip of printing, rounding or
-    arithmetic leaves the argument intact; an unfounded claim does not follow from the paper's own Hamiltonian or
-    numbers. `test` shows it without the audit: ``tests/test_x.py::test_y``.
+    Findings are counted by its `name`, a few words that the page of findings explains. A slip, of printing, rounding,
+    arithmetic or a factor, leaves the argument intact; an unfounded claim does not follow from the paper's own
+    Hamiltonian or numbers. `test` shows it without the audit: ``tests/test_x.py::test_y``.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Record:
         Which claim it is, where it stands, and what is compared: of an identity, a relative deviation.
     printed, computed, unit : Printed or None, float, str
         The two numbers and their unit; of an identity None, and the largest relative deviation.
-    verdict, finding : {"reproduced", "rounding", "differs"}, {"stands", "slip of printing", "does not follow"}
+    verdict, finding : {"reproduced", "rounding", "differs"}, {"stands", "slip", "does not follow"}
         How the two compare, and what follows.
     cause, note, test : Cause or None, str, str
         Why it differs, None where it stands; one line on that, or on how the number comes about; the test that shows
@@ -156,7 +156,7 @@ class Claim:
             return Record(*known, "stands", None, self.note, "")
         if self.cause is None:
             return Record(*known, "does not follow", None, self.note, self.test)
-        finding: Finding = "slip of printing" if self.cause.flaw == "slip" else "does not follow"
+        finding: Finding = "slip" if self.cause.flaw == "slip" else "does not follow"
         return Record(*known, finding, self.cause, self.note, self.test or self.cause.test)
 
 

@@ -30,7 +30,7 @@ _Field = Callable[[NDArray[Any]], NDArray[Any]]
 
 @claims_of("2.2")
 def _absorption() -> Claims:
-    system = TwoLevelSystem(0.6 * units.K_B, 0.8 * units.K_B, 1.04 * units.EV, 0.65 * units.EV)
+    system = TwoLevelSystem(0.6 * units.K_B, 0.8 * units.K_B, 1.04 * units.EV, 0.65 * units.EV, "half")
     line = 1e-4 * system.splitting / units.HBAR  # rad/s: narrow beside everything
     gap, kelvin = system.splitting / units.HBAR, 1.3
     of_l, of_t = (float(system.absorption_rate(gap, kelvin, 1e-6, line, a)) for a in POLARIZATIONS)

@@ -82,7 +82,7 @@ def summary(records: Iterable[Record]) -> str:
     --------
     >>> from mbfast.audit import reproduce, summary
     >>> print(summary(reproduce(["sec. VI"])))
-    | part of the paper | claims | stands | slip of printing | causes | does not follow | causes |
+    | part of the paper | claims | stands | slip | causes | does not follow | causes |
     |---|---|---|---|---|---|---|
     | VI | 1 | 0 | 1 | 1 | 0 | 0 |
     | all | 1 | 0 | 1 | 1 | 0 | 0 |

@@ -47,9 +47,9 @@ def reproduce(
 
     A verdict is "reproduced" (equal to rounding errors), "rounding" (equal to the printed digits; to half a decade for
     an estimate like ~10) or "differs" (why is said below the table). A finding says what follows: the claim "stands",
-    is a "slip of printing" (rounding, arithmetic) that leaves the argument intact, or "does not follow" from the
-    paper's own Hamiltonian or numbers. Its cause, which many claims can share, and the test that shows it are named
-    below the table.
+    is a "slip" (of printing, rounding, arithmetic, a factor) that leaves the argument intact, or "does not follow" from
+    the paper's own Hamiltonian or numbers. Its cause, which many claims can share, and the test that shows it are
+    named below the table.
 
     Figures: figure1, the solutions of (4.5), the sums over blocks beside ln N0, (3.7) in samples of blocks that differ,
     L_c by material, flows of silica, and the second order of the interaction in super blocks; each as PNG, PDF and SVG,
@@ -103,7 +103,7 @@ def _lines(records: Sequence[Record]) -> list[str]:
     findings = Counter(record.finding for record in records)
     causes = Counter(finding for finding, _ in {(record.finding, record.cause) for record in records if record.cause})
     counts = f"{verdicts['reproduced']} reproduced, {verdicts['rounding']} rounding, {verdicts['differs']} differs"
-    slips = f"{findings['slip of printing']} slips of printing, of {causes['slip of printing']} causes"
+    slips = f"{findings['slip']} slips, of {causes['slip']} causes"
     others = f"{findings['does not follow']} do not follow, of {causes['does not follow']} causes"
     return [*lines, f"{len(records)} claims: {counts} ({slips}; {others})"]
 

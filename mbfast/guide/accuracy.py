@@ -86,8 +86,20 @@ True
 
 A convolution is no sum over parts. A cutoff above which nothing is can be the last node; refine nodes at other edges.
 
-The errors of a flow, ``Flow.error``, add up what the errors of the integrals do in each step. Their growth by the flow
-itself is not in it, nor what happens at a node where the spectrum jumps.
+The errors of a flow, ``Flow.error``, are those of a second flow beside it, in which the next terms of the interpolants
+are not left out, and what the flow changes goes on smoothly beyond the nodes: the difference of both, with its sign,
+goes through all steps and grows as the flow makes it grow. Three times that, and bounds of what kinks and rounding add,
+are the estimate of the largest error at a node. Against the same flows with three times as many nodes, further out at
+both ends, it was 2 to 30 times too large for smooth spectra with 10 to 25 nodes a decade, for 189 of 192, and 43 times
+at most; kinks and cutoffs are alike, and of steps it was up to 73 times too large. Nodes where the spectrum jumps do
+not count. In the form "derived-points" waves shorter than the blocks make ripples that no nodes show; the estimate was
+then down to a third of the error.
+
+>>> shape = 1 / (1 + (omega * 1e-13) ** 2)
+>>> start = mbfast.Spectrum(omega, -7e7 * shape, -3e7 * shape, 1.0, above="power")
+>>> run = mbfast.flow(start, silica)
+>>> bool(0 < run.error.transverse < 1e-3 * abs(run.final.transverse).max())
+True
 
 Input that is not finite is refused before any work, and the message says where it is. In results nan means "there is no
 such number", and the docstring says where that occurs.

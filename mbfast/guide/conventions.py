@@ -68,6 +68,10 @@ Susceptibilities
 - The real part follows from the imaginary part by the one-sided integral
   Re chi(omega) = (2/pi) P int_0^inf Omega Im chi(Omega)/(Omega^2 - omega^2) dOmega. The paper applies the same
   integral to Im chi~ and calls the result Re chi~ (4.3); a docstring says which of the two it means.
+- Populations follow a strain that shifts the levels only if they have time. (2.9) and what follows from it leave that
+  out. ``relaxation_time=`` of `mbfast.susceptibility_from_levels` and ``relaxation=`` of `mbfast.ttls_susceptibility`
+  add it: -cov(T_mm)/(k_B T), with the factor 1/(1 - i omega tau). `mbfast.spectra.levels.static_susceptibility` has
+  both static limits.
 - By which strain: that of a block is by the strain it meets, without its own field. That of a sample in the form
   "derived" is by an external strain; in "total-strain" by the strain of the wave, in which velocity and attenuation are
   measured, the external one and the field of all blocks.
@@ -79,6 +83,23 @@ Susceptibilities
 >>> print(emitted == 0.0, f"{absorbed:.4g}")
 True -2e+07
 
+Couplings of two-level systems
+------------------------------
+A coupling gamma is printed in two senses, and no number shows which one is meant. Where couplings are measured, as in
+the table of glasses, a strain e changes the energy by gamma (D sigma_z + M sigma_x) e, the asymmetry by 2 gamma e, and
+the tunnelling strength is C = P-bar gamma^2/(rho c^2). (2.1) has gamma/2 in that place. The same gamma then absorbs a
+quarter, and a P-bar that is inferred from a measured C is four times as large. `mbfast.ttls_susceptibility`,
+`mbfast.TwoLevelSystem` and `mbfast.spectra.relaxation.one_phonon_rate` take ``convention="full"``, the default, or
+``convention="half"``, that of (2.1) and (2.2). `mbfast.tunnelling_strength` is that of "full". `mbfast.Block.two_level`
+takes no gamma: its stress is that of T = t sigma_z/2, so t = 2 gamma for "full" and t = gamma for "half". Ratios
+gamma_l/gamma_t are the same in both.
+
+>>> from mbfast.units import EV
+>>> one = mbfast.ttls_susceptibility(1e9, 1.0, 8e44, 1.0 * EV, 1e15)
+>>> other = mbfast.ttls_susceptibility(1e9, 1.0, 8e44, 1.0 * EV, 1e15, convention="half")
+>>> print((one / other).real)
+4.0
+
 Symbols and names
 -----------------
 | symbol | name in mbfast | unit |
@@ -87,7 +108,7 @@ Symbols and names
 | c_l, c_t | ``c_l``, ``c_t``: velocities of longitudinal and transverse sound | m/s |
 | rho c_a^2 | ``modulus``, ``modulus_l``, ``modulus_t`` | Pa |
 | alpha | ``alpha`` = 1 - c_t^2/c_l^2, about 0.57 for silica | |
-| gamma_l, gamma_t | ``gamma_l``, ``gamma_t``: couplings of two-level systems | J |
+| gamma_l, gamma_t | ``gamma_l``, ``gamma_t``, ``coupling``: couplings of two-level systems, see above | J |
 | P-bar | ``density`` (of two-level systems) | 1/(J m^3) |
 | C_l, C_t | ``tunnelling_l``, ``tunnelling_t``, `mbfast.tunnelling_strength` | |
 | T_ij, p_i | ``moments`` | J, C m |

@@ -19,7 +19,8 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
 - **2.6** The susceptibility is the linear response of the mean stress to the strain.
   `mbfast.susceptibility_from_levels`, `test_response_to_a_kick`, `test_kubo_response_in_time`
 - **2.7** The mean stress is the derivative of the free energy by the strain.
-  `test_stress_is_the_derivative_of_the_free_energy`, `test_static_response_has_the_shift_of_populations`
+  `mbfast.spectra.levels.static_susceptibility`, `test_stress_is_the_derivative_of_the_free_energy`,
+  `test_static_response_has_the_shift_of_populations`, `test_isothermal_is_the_curvature_of_the_free_energy`
 - **2.8** χ of a block is the double sum of local ones, by volume. `test_summed_stress_responds_as_the_double_sum`
 - **2.9** Im χ is a sum over pairs of levels. `mbfast.susceptibility_from_levels`, `mbfast.SuperBlock.susceptibility`,
   `test_gaussian_lines_against_naive`, `test_first_moment_is_the_double_commutator`, `test_a_wave_against_kubo`

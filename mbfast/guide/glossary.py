@@ -6,7 +6,7 @@
 - **block**: a cube of glass of side L that carries a stress moment and, where charges matter, an electric dipole.
   Blocks are the degrees of freedom of the model, and N_0^3 of them make a super block.
 - **boundary**: what is around the blocks: nothing ("open"), or copies of them ("periodic").
-- **claim, finding, cause**: a statement of the paper; what follows for it ("stands", "slip of printing", "does not
+- **claim, finding, cause**: a statement of the paper; what follows for it ("stands", "slip", "does not
   follow"); and why it differs, where it does. Many claims can share a cause.
 - **coefficients**: the numbers (c_0, c_1, c_2) by which a stress kernel composes Lambda; see `mbfast.kernels.stress`.
 - **cutoff length**: L_c, the size of a block at which the terms (3.5) and (3.6), which fall as L^-3, equal (3.7).
@@ -17,7 +17,8 @@
 - **form, printed, derived**: which formula. Of a tensor: "corrected" is Lambda of (2.15), "joffrin-levelut" is the
   earlier one, (A1). Of rates and flows: "printed" is what the paper prints, "derived" what follows from its
   Hamiltonian for an external strain and blocks that are cubes, "derived-points" the same for points at their centres,
-  "total-strain" for the strain of the wave: see `mbfast.absorption_rates`.
+  "total-strain" for the strain of the wave: see `mbfast.absorption_rates`. All of
+  them but the printed ones are of the first order in the coupling of blocks, averaged over the signs of their stresses.
 - **image**: a copy of a block, shifted by a vector of the periodic cell. A shell of images goes one cell further out.
 - **interpolant**: the piecewise polynomial that stands for a spectrum between its nodes.
 - **K_l, K_t** (K_a): factors of order one in (3.6), which the paper does not determine.

@@ -184,6 +184,11 @@ def absorption_rates(
     printed term it is more. The spectrum given is that of blocks by the strain they meet; by the strain inside them,
     which contains a block's own field, nothing would be left. `second` and `third` are the derived ones.
 
+    All derived forms are of the first order in the coupling, and of its average over the signs of the blocks' stresses.
+    For given blocks the static stresses of the neighbours, which change levels and populations (Hartree), are of the
+    same order: `mbfast.superblock.perturbation` has that part, too. The second order, of which a mean remains, is in
+    `SuperBlock` alone.
+
     Where a spectrum jumps, at its first or last node, Re chi is infinite; the neighbour's value is taken instead.
 
     Examples

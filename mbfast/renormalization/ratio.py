@@ -63,7 +63,10 @@ def self_consistent_ratio(
 
     In an infinite sample, with alpha = 1 - c_t^2/c_l^2, y of the sums is (5 + 4 alpha)/(40 - 48 alpha) and (40 - 32
     alpha)/(35 - 44 alpha). A block's field at itself is not part of these sums; with it, Lambda's Fourier transform, y
-    would be that of the printed form. The flow does not lead to these ratios: they repel.
+    would be that of the printed form. The flow does not lead to these ratios where Re chi < 0, as
+    below all that absorbs: it keeps them there, and moves away from any other. Where Re chi > 0 it comes nearer.
+    All forms but the printed one are of the first order in the coupling of blocks, averaged over the signs of their
+    stresses: see `absorption_rates`, and `mbfast.superblock.perturbation` for what that leaves out.
 
     Velocity and attenuation are measured by the strain of the wave, which contains Lambda's Fourier transform times the
     stress. Of the derived v that leaves the field of a block at itself, with the opposite sign, in waves longer than a

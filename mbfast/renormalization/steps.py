@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core.validate import FloatArray
+from mbfast.renormalization.errors import Companion
 from mbfast.renormalization.terms import Integrals, Terms, fill_jumps
 from mbfast.spectra.convolution import ConvolutionPlan
 from mbfast.spectra.dispersion import KramersKronigPlan
@@ -42,35 +43,24 @@ class Member:
         """Return Re chi_l and Re chi_t (2, n)."""
         return fill_jumps(self.transform(self.terms.real_samples(f, self.thermal), threads=1))
 
-    def integrals(self, f: FloatArray) -> Integrals:
-        """Return what the increments take of Im chi~."""
-        real = self.real_part(f)
+    def products(self, f: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the convolutions tt and lt (n,), or tt twice where the form takes no lt."""
         if self.terms.mixed:
             tt, lt = self.convolution.pair(f[1], f[0], temperature=self.kelvin, threads=1)
         else:
             tt = lt = self.convolution(f[1], temperature=self.kelvin, threads=1)
-        return Integrals(f, real, tt * self.stretch, lt * self.stretch)
+        return tt * self.stretch, lt * self.stretch
 
-    def real_errors(self, f: FloatArray) -> list[FloatArray]:
-        """Return the errors of Re chi_l and Re chi_t."""
-        return list(np.asarray(self.transform.error(self.terms.real_samples(f, self.thermal), threads=1)))
+    def product_corrections(self, f: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
+        """Return of tt and lt what the next term would change, and what that may miss."""
+        pairs = [(f[1],), (f[0], f[1])] if self.terms.mixed else [(f[1],)]
+        found = [self.convolution.correction(*pair, temperature=self.kelvin, threads=1) for pair in pairs]
+        both = [(change * self.stretch, missed * self.stretch) for change, missed in found]
+        return [both[0], both[-1]]
 
-    def errors(self, f: FloatArray, integrals: Integrals) -> list[FloatArray]:
-        """Return the errors of Re chi_l, Re chi_t, tt and lt.
-
-        All of a convolution is taken as its error where that is small beside those of Re chi, or beside Im chi~: an
-        estimate costs more than several steps.
-        """
-        of_real, whole = self.real_errors(f), [np.abs(part).max() for part in (integrals.tt, integrals.lt)]
-        small, large = (
-            self.terms.uncertainty(self.omega, float(self.scales[0]), f, part).max(axis=1)
-            for part in ([0.0, 0.0, *whole], of_real)
-        )
-        if (small <= np.maximum(0.01 * large, 1e-7 * np.abs(f).max(axis=1))).all():
-            return [*of_real, *whole]
-        pairs = [(f[1],), tuple(f)] if self.terms.mixed else [(f[1],)] * 2
-        estimates = [self.convolution.error(*pair, temperature=self.kelvin, threads=1) for pair in pairs]
-        return [*of_real, *(np.asarray(estimate) * self.stretch for estimate in estimates)]
+    def integrals(self, f: FloatArray) -> Integrals:
+        """Return what the increments take of Im chi~."""
+        return Integrals(f, self.real_part(f), *self.products(f))
 
     def steps(self) -> list[Terms]:
         """Return the terms of each step; the last one may be a smaller one."""
@@ -127,23 +117,23 @@ def run_member(member: Member, *, linear: bool, ends: bool) -> Run:
     f, omega, moduli = member.samples, member.omega, member.terms.moduli
     spectra, kept, total = [f], [], np.zeros((3, *f.shape))
     status: Status = "done"
-    integrals = member.integrals(f)
-    errors = member.errors(f, integrals)
-    lost, reached = np.zeros(2), 0
+    integrals, companion, reached = member.integrals(f), Companion(member, linear=linear), 0
+    companion.measure(f, integrals, float(member.scales[0]))
     for size, step in zip(member.scales[:-1], member.steps(), strict=True):
         if not linear:
             if reached:
                 integrals = member.integrals(f)
-                errors[:2] = member.real_errors(f)
+                companion.measure(f, integrals, float(size))
             if (-integrals.real >= moduli).any():
                 status = "diverged"
                 break
-        terms = np.stack(step.increments(omega, float(size), integrals))
+        columns = np.stack(step.increments(omega, float(size), companion.beside(integrals)))
+        terms = np.ascontiguousarray(columns[:, :, 0])
         after = f + terms.sum(axis=0)
         if (after > 0.0).any():
             status = "emission"
             break
-        lost += step.uncertainty(omega, float(size), f, errors).max(axis=1)
+        companion.advance(f, columns)
         f, reached = after, reached + 1
         total += terms
         if not ends:
@@ -153,5 +143,5 @@ def run_member(member: Member, *, linear: bool, ends: bool) -> Run:
         status = "diverged" if (-member.real_part(f) >= moduli).any() else "done"
     scales = member.scales[: reached + 1]
     if ends:
-        return Run(scales[[0, -1]], np.stack([spectra[0], f]), total[None], status, lost)
-    return Run(scales, np.stack(spectra), np.array(kept).reshape(reached, *total.shape), status, lost)
+        return Run(scales[[0, -1]], np.stack([spectra[0], f]), total[None], status, companion.error)
+    return Run(scales, np.stack(spectra), np.array(kept).reshape(reached, *total.shape), status, companion.error)

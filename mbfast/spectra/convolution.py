@@ -235,6 +235,37 @@ class ConvolutionPlan:
         """
         shape, samples, rates = self._check(f, g, temperature)
         workers = tiles.check_threads(threads)
+        changed, missed = self._correction(samples, rates, workers)
+        errors = _SAFETY * np.abs(changed).max(axis=1, initial=0.0) + missed.max(axis=1, initial=0.0)
+        # what the uncertainty of the power law below the nodes does to the integral over it
+        low, largest = self.grid.low.tail(samples), np.abs(samples).max(axis=-1)
+        share = np.abs(low.amplitude) * self.grid.nodes[0] / (1.0 + low.exponent) * largest[:, ::-1]
+        unsure = 4.0 * self.grid.low.uncertainty(samples) / (1.0 + low.exponent) * share
+        errors += self.grid.unit * (unsure[:, 0] + unsure[:, -1])
+        return np.asarray(errors).reshape(shape)[()]
+
+    @np.errstate(under="ignore")  # whatever the caller has set
+    def correction(
+        self, f: ArrayLike, g: ArrayLike | None = None, *, temperature: ArrayLike = 0.0, threads: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return what the next term of the interpolant would change, and what that may miss, at every frequency.
+
+        Parameters
+        ----------
+        f, g, temperature, threads
+            As in `convolve`.
+
+        Returns
+        -------
+        tuple of two ndarray, shape (..., n or m)
+            The change, with its sign, and a bound of what `FrequencyGrid.roughness` and rounding may add to it.
+        """
+        shape, samples, rates = self._check(f, g, temperature)
+        parts = self._correction(samples, rates, tiles.check_threads(threads))
+        changed, missed = (part.reshape(*shape, self._targets.size) for part in parts)
+        return changed, missed
+
+    def _correction(self, samples: FloatArray, rates: FloatArray, workers: int) -> tuple[FloatArray, FloatArray]:
         changed, size, enlarged = np.empty((3, samples.shape[0], self._targets.size))
         self._run(samples, rates, changed, workers, change=True)
         # of what is nowhere negative; with the power laws of the samples
@@ -245,14 +276,7 @@ class ConvolutionPlan:
         larger[..., :-1] += _ROUGH * rough
         larger[..., 1:] = np.maximum(larger[..., 1:], magnitude[..., 1:] + _ROUGH * rough)
         straight._run(larger, rates, enlarged, workers, exponents_of=magnitude)
-        errors = _SAFETY * np.abs(changed).max(axis=1, initial=0.0) + (enlarged - size).max(axis=1, initial=0.0)
-        errors += ROUNDING * self.grid.lebesgue * size.max(axis=1, initial=0.0)
-        # what the uncertainty of the power law below the nodes does to the integral over it
-        low, largest = self.grid.low.tail(samples), np.abs(samples).max(axis=-1)
-        share = np.abs(low.amplitude) * self.grid.nodes[0] / (1.0 + low.exponent) * largest[:, ::-1]
-        unsure = 4.0 * self.grid.low.uncertainty(samples) / (1.0 + low.exponent) * share
-        errors += self.grid.unit * (unsure[:, 0] + unsure[:, -1])
-        return np.asarray(errors).reshape(shape)[()]
+        return changed, enlarged - size + ROUNDING * self.grid.lebesgue * size.max(axis=1, initial=0.0)[:, None]
 
     @cached_property
     def _straight(self) -> ConvolutionPlan:

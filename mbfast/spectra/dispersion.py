@@ -213,12 +213,11 @@ class KramersKronigPlan:
                 f"method must be direct here: fft needs at=None and at least {fewest} logarithmic or uniform nodes"
             )
         self._value: _Weights = None
-        self._change: Circulant | None = None  # the same for the next term, made when first asked for
+        self._change: _Weights = None  # the same for the next term, made when first asked for
         if fits and (method == "fft" or (method == "auto" and nodes.size >= _FEWEST_FOR_FFT)):
             self._value = circulant(grid, grid.value, self._parity)
         elif _matrix and self._targets.size * nodes.size <= _LARGEST_MATRIX:
-            self._value = np.zeros((self._targets.size, nodes.size))
-            kernels.cauchy_matrix(self._targets, nodes, *grid.value, self._parity, RULE, self._value)
+            self._value = self._matrix_of(grid.value)
 
     @np.errstate(under="ignore")  # whatever the caller has set
     def __call__(
@@ -283,9 +282,7 @@ class KramersKronigPlan:
         """
         grid, (samples, shape) = self.grid, self._rows(imag)
         workers = tiles.check_threads(threads)
-        if isinstance(self._value, Circulant) and self._change is None:
-            self._change = circulant(grid, grid.error, self._parity)
-        changed = self._integrate(self._targets, self._change, grid.error, samples, workers)
+        changed = self._integrate(self._targets, self._weights_of_change(), grid.error, samples, workers)
         if self._anchors.size:
             at_anchors = self._integrate(self._anchors, None, grid.error, samples, workers)
             changed -= at_anchors / self._scale @ self._from_anchors
@@ -297,7 +294,7 @@ class KramersKronigPlan:
         rough = grid.roughness(samples)
         positive = np.where(grid.nodes > 0.0, grid.nodes, grid.nodes[1] * np.exp(-_FIRST))
         errors += _ROUGH * rough.max(axis=1) + rough @ np.diff(np.log(positive))
-        errors += 2.0 * ROUNDING * max(grid.lebesgue, 8.0) * (1.0 - np.log(positive[0])) * size
+        errors += self.rounding * size
         low, high = self._tails(samples)
         for end, tail, margin in (
             (grid.low, low, low.exponent + (0.0 if self._at_zero and not self._odd else 2.0 - self._odd)),
@@ -309,6 +306,64 @@ class KramersKronigPlan:
             there = unsure > 0.0
             errors[there] += unsure[there] * (1.0 + margin[there] ** -2.0)
         return np.asarray(errors).reshape(shape)[()]
+
+    @property
+    def rounding(self) -> float:
+        """Rounding errors of the transform, relative to the largest sample."""
+        nodes = self.grid.nodes
+        first = np.log(nodes[0]) if nodes[0] > 0.0 else np.log(nodes[1]) - _FIRST
+        return float(2.0 * ROUNDING * max(self.grid.lebesgue, 8.0) * (1.0 - first))
+
+    @np.errstate(under="ignore")  # whatever the caller has set
+    def correction(
+        self, imag: FloatArray, value: FloatArray, change: FloatArray, start: FloatArray, known: tuple[Tail, Tail]
+    ) -> FloatArray:
+        """Return what the transform lacks, by the next term of the interpolant and by how samples go on at the ends.
+
+        The transform of more nodes, between these and beyond, would be about that much larger, if its samples were
+        those of `imag` and a small `change`. Where the spectrum jumps it says nothing.
+
+        Parameters
+        ----------
+        imag, value, change : ndarray, shape (rows, n or m)
+            Samples, their transform, and what is to be added to the samples.
+        start, known : ndarray, shape (rows, n), and two tails
+            Samples of which is known how they go on below and above the nodes: those of `imag` do so in proportion.
+
+        Returns
+        -------
+        ndarray, shape (rows, m)
+            The correction, with its sign.
+        """
+        grid = self.grid
+        low, high = self._tails(imag)
+        result = self._integrate(self._targets, self._value, grid.value, imag + change, 1)
+        result += self._integrate(self._targets, self._weights_of_change(), grid.error, imag, 1)
+        # a change that is not small must not turn a sign
+        share = np.divide(change, imag, out=np.zeros_like(imag), where=imag != 0.0)
+        better = imag * (1.0 + np.clip(share, -0.5, 0.5))
+        ratios = np.divide(better, start, out=np.zeros_like(better), where=start != 0.0)
+        low = grid.low.continued(ratios, low, known[0], low.exponent + 2.0 - self._odd)
+        high = grid.high.continued(ratios, high, known[1], 2.0 * self._anchors.size + self._odd - high.exponent)
+        grown = (
+            Tail(low.amplitude * (1.0 + share[:, 0]), low.exponent),
+            Tail(high.amplitude * (1.0 + share[:, -1]), high.exponent),
+        )
+        self._add_tails(self._targets, grown, result)
+        return np.asarray(2.0 / np.pi * self._parity * result - value)
+
+    def _matrix_of(self, stencils: Stencils) -> FloatArray:
+        matrix = np.zeros((self._targets.size, self.grid.nodes.size))
+        kernels.cauchy_matrix(self._targets, self.grid.nodes, *stencils, self._parity, RULE, matrix)
+        return matrix
+
+    def _weights_of_change(self) -> _Weights:
+        """Return weights for the next term, of the kind of those for the interpolant."""
+        if self._change is None and self._value is not None:
+            of = self.grid.error
+            fft = isinstance(self._value, Circulant)
+            self._change = circulant(self.grid, of, self._parity) if fft else self._matrix_of(of)
+        return self._change
 
     def _rows(self, imag: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
         samples = rows("imag", imag, self.grid)

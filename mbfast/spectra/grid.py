@@ -219,20 +219,41 @@ class FrequencyGrid(ReadOnly):
         straight line, and the error may be as large as the larger of them. Of smooth samples 100 e^2/c is far below e.
         The same holds of the Legendre coefficients of a cell over which frequencies change by a large factor.
         """
+        return self._both(samples)[0]
+
+    def remainder(self, samples: FloatArray) -> FloatArray:
+        """Return, of cells (rows, n - 1), about how much of the interpolant's error is left after its next terms.
+
+        Where terms fall, half of a geometric series of the last ones d and the next ones e, e^2/(d - e), and elsewhere
+        `roughness`, which is never less.
+        """
+        return self._both(samples)[1]
+
+    def _both(self, samples: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the roughness and the remainder."""
         if samples.shape[-1] < 3:
-            return np.zeros((samples.shape[0], samples.shape[-1] - 1))
+            nothing = np.zeros((samples.shape[0], samples.shape[-1] - 1))
+            return nothing, nothing
         e, d, c = (
             np.abs(stencils.values(samples)).max(axis=-1) for stencils in (self.error, self.last, self.curvature)
         )
-        # in the cell of a jump the terms are small by symmetry: as large as in its neighbours
-        padded = np.pad(e, ((0, 0), (1, 1)))
-        near = np.maximum(np.maximum(padded[:, :-2], padded[:, 2:]), e)
+        high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
+        wide = _share(high, before) * high
+        near = _widened(e, 1)  # in the cell of a jump the terms are small by symmetry: as large as in its neighbours
         rough = np.minimum(100.0 * _share(near, c) * near, np.maximum(near, c))
         rough[:, [0, -1]] += 2.0 * e[:, [0, -1]]  # at an end of the nodes the terms to come add up to several e
-        if self.last.size > 4:  # else d has c in it
-            rough += np.minimum(10.0 * _share(d, c), 1.0) * d
-        high, before = np.abs(self.value.values(samples) @ RULE[[9, 8]].T).transpose(2, 0, 1)
-        return np.asarray(rough + _share(high, before) * high)
+        if self.last.size <= 4:  # d has c in it
+            return rough + wide, rough + wide
+        rough += np.minimum(10.0 * _share(d, c), 1.0) * d
+        last = _widened(d, 2)  # terms vanish where they change their signs
+        rest = np.divide(0.5 * near * near, last - near, out=rough.copy(), where=near < 0.4 * last)
+        return rough + wide, np.minimum(rough, rest) + wide
+
+
+def _widened(cells: FloatArray, reach: int) -> FloatArray:
+    """Return the largest value of the cells at most `reach` away."""
+    padded = np.pad(cells, ((0, 0), (reach, reach)))
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=-1).max(axis=-1))
 
 
 def _share(one: FloatArray, other: FloatArray) -> FloatArray:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from mbfast import units
 from mbfast._core import validate
 from mbfast._core.matrices import stress_matrices
 from mbfast._core.validate import FloatArray
+from mbfast._core.voigt import WEIGHTS
 from mbfast.kernels import levels as kernels
 from mbfast.spectra.moduli import Moduli, moduli_of_invariants
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency, thermal_ratio
 
 LineShape: TypeAlias = Literal["gaussian", "lorentzian", "histogram"]
+
+_DEGENERATE = 1e-12  # of the highest energy: levels closer than that are one
 
 
 @overload
@@ -31,6 +34,7 @@ def susceptibility_from_levels(
     shape: LineShape = "gaussian",
     components: Literal["isotropic"] = "isotropic",
     reduced: bool = True,
+    relaxation_time: float | None = None,
 ) -> Moduli: ...
 
 
@@ -46,6 +50,7 @@ def susceptibility_from_levels(
     shape: LineShape = "gaussian",
     components: Literal["tensor"],
     reduced: bool = True,
+    relaxation_time: float | None = None,
 ) -> FloatArray: ...
 
 
@@ -61,6 +66,7 @@ def susceptibility_from_levels(
     shape: LineShape = "gaussian",
     components: Literal["isotropic", "tensor"] = "isotropic",
     reduced: bool = True,
+    relaxation_time: float | None = None,
 ) -> Moduli | FloatArray:
     r"""Imaginary part of the stress-stress susceptibility of a block, from its levels.
 
@@ -84,6 +90,9 @@ def susceptibility_from_levels(
         The moduli of the average over rotations, or all components.
     reduced : bool
         Im chi~ of (2.11), or Im chi of (2.9).
+    relaxation_time : float, optional
+        tau (s) with which the populations of levels that the strain shifts follow, 0 included. None: they do not, as
+        (2.9) has it, and what strain does not change of a stress is a line at zero frequency, broadened as all others.
 
     Returns
     -------
@@ -99,7 +108,8 @@ def susceptibility_from_levels(
         or not Hermitian and symmetric to 1e-12 of its largest element; if `volume` or `broadening` is not positive; if
         `temperature` is negative; if `omega` is not one-dimensional, not finite or above 1e35 in magnitude, or for a
         histogram not at least two increasing edges; if `broadening` is missing, or given for one; if `shape` or
-        `components` is unknown.
+        `components` is unknown; if `relaxation_time` is negative or not finite, given for a histogram, or given at a
+        temperature of zero for a block with two ground states.
 
     Notes
     -----
@@ -113,6 +123,14 @@ def susceptibility_from_levels(
     both signs is -(pi/hbar L^3) <T_ij T_kl>, hold at every temperature, T = 0 included, to rounding errors. A
     broadened line does not keep the first moment. Of complex matrices the part that is symmetric in ij, kl is taken;
     the other one vanishes under time reversal.
+
+    A strain e shifts level m by <m|T|m> e. Where populations have time to follow, the response is larger than (2.9) by
+
+    .. math:: -\frac{1}{k_BTL^3}\,\frac{1}{1-i\omega\tau}\Bigl[\sum_{E_m=E_n} p_m \langle m|T_{ij}|n\rangle
+              \langle n|T_{kl}|m\rangle - \langle T_{ij}\rangle\langle T_{kl}\rangle\Bigr],
+
+    the covariance of the shifts. With `relaxation_time` its imaginary part stands in the place of the lines at zero
+    frequency. `static_susceptibility` has the limit omega tau << 1 of all, the second derivative of the free energy.
 
     Examples
     --------
@@ -136,10 +154,18 @@ def susceptibility_from_levels(
     validate.require_flag("reduced", reduced)
     frequencies, width = _frequencies(omega, shape, broadening)
     histogram, sorting = shape == "histogram", np.argsort(frequencies, kind="stable")
+    debye = None
+    if relaxation_time is not None:
+        if histogram:
+            raise ValueError(
+                f"relaxation_time must be None for a histogram, which has lines alone, got {relaxation_time!r}"
+            )
+        debye = _debye(frequencies, relaxation_time, kelvin.ravel(), reduced=reduced)
+        strengths = _strengths(w, re, im, kelvin, components) / box
+        re, im = (np.where(_same(w), 0.0, part) for part in (re, im))
     results = np.zeros((kelvin.size, 2 if components == "isotropic" else 21, frequencies.size - histogram))
     for each, result in zip(kelvin.reshape(-1, 1), results, strict=True):
-        populations = np.exp(-thermal_ratio(w, each)[0])  # at T = 0 the ground states alone
-        populations /= populations.sum()
+        populations = _populations(w, each[0])
         if histogram:
             rate = float(inverse_thermal_frequency(each)[0])
             kernels.add_bins(w, populations, re, im, rate, frequencies, int(reduced), result)
@@ -152,13 +178,139 @@ def susceptibility_from_levels(
             result[:, sorting] = spectrum
             np.multiply(result, expit(x) if reduced else np.tanh(0.5 * x), out=result)
     results *= -np.pi / (units.HBAR * box)
-    results = results.reshape(*kelvin.shape, *results.shape[1:])
-    if components == "isotropic":
-        return moduli_of_invariants(results[..., 0, :], results[..., 1, :])
+    if debye is not None:
+        results -= strengths[:, :, None] * debye[:, None]
+    return _shaped(np.moveaxis(results.reshape(*kelvin.shape, *results.shape[1:]), -2, -1))
+
+
+def static_susceptibility(
+    energies: ArrayLike,
+    stress: ArrayLike,
+    volume: float,
+    temperature: ArrayLike,
+    *,
+    components: Literal["isotropic", "tensor"] = "isotropic",
+    relaxational: bool = True,
+) -> Moduli | FloatArray:
+    r"""Response of the stress of a block to a constant strain, from its levels.
+
+    Parameters
+    ----------
+    energies, stress, volume, temperature, components
+        As in `susceptibility_from_levels`.
+    relaxational : bool
+        Whether populations have followed the levels (isothermal), or are those before the strain, (2.9) at omega = 0.
+
+    Returns
+    -------
+    Moduli or ndarray
+        chi_l and chi_t (...), or (..., 6, 6), in Pa: none of them positive.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `susceptibility_from_levels` does for the same arguments; a TypeError if `relaxational` is not a bool, and a
+        ValueError if it is true at a temperature of zero for a block with two ground states: the limit is infinite.
+
+    Notes
+    -----
+    With populations p_m and the free energy F in a strain e,
+
+    .. math:: L^3\chi_{ijkl} = -\sum_{E_m\ne E_n} \frac{p_m-p_n}{E_n-E_m}\,T^{mn}_{ij}T^{nm}_{kl} - \frac{1}{k_BT}
+              \mathrm{cov}(T_{ij},T_{kl}) = \frac{\partial^2F}{\partial e_{ij}\partial e_{kl}},
+
+    where the covariance, of what levels shift by, is the relaxational part.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mbfast.spectra.levels import static_susceptibility
+    >>> from mbfast.units import EV, K_B
+    >>> stress = np.zeros((2, 2, 6))
+    >>> stress[..., 5] = 0.5 * EV * np.array([[0.6, 0.8], [0.8, -0.6]])  # an asymmetry of 0.6 of the splitting
+    >>> for relaxational in (False, True):
+    ...     chi = static_susceptibility([-K_B / 2, K_B / 2], stress, 5e-9**3, 1.0, relaxational=relaxational)
+    ...     print(f"{chi.transverse:.3g}")
+    -4.4e+08
+    -6.5e+08
+    """
+    w, re, im = _levels(energies, stress)
+    box = validate.positive_number("volume", volume, unit="m^3")
+    kelvin = check_temperature(temperature)
+    validate.require_choice("components", components, ("isotropic", "tensor"))
+    validate.require_flag("relaxational", relaxational)
     rows, columns = np.triu_indices(6)
-    tensor = np.empty((*kelvin.shape, results.shape[-1], 6, 6))
-    tensor[..., rows, columns] = tensor[..., columns, rows] = np.moveaxis(results, -2, -1)
+    gaps = np.where(_same(w), np.inf, units.HBAR * (w[:, None] - w))
+    results = np.zeros((*kelvin.shape, 21))
+    for place in np.ndindex(kelvin.shape):
+        p = _populations(w, kelvin[place])
+        weights = (p[:, None] - p) / gaps
+        results[place] = [np.sum(weights * (re[a] * re[b] + im[a] * im[b])) for a, b in zip(rows, columns, strict=True)]
+    strengths = _strengths(w, re, im, kelvin, "tensor").reshape(results.shape) if relaxational else 0.0
+    results = (results - strengths) / box
+    if components == "isotropic":
+        results = np.stack(_invariants(results), axis=-1)
+    return _shaped(results)
+
+
+def _shaped(results: FloatArray) -> Moduli | FloatArray:
+    """Return the moduli of two invariants (..., 2), or the matrix of 21 components (..., 21)."""
+    if results.shape[-1] == 2:
+        return moduli_of_invariants(results[..., 0], results[..., 1])
+    rows, columns = np.triu_indices(6)
+    tensor = np.empty((*results.shape[:-1], 6, 6))
+    tensor[..., rows, columns] = tensor[..., columns, rows] = results
     return tensor
+
+
+def _invariants(components: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return C_iikk and C_ijij of 21 components."""
+    rows, columns = np.triu_indices(6)
+    trace = np.where((rows < 3) & (columns < 3), np.where(rows == columns, 1.0, 2.0), 0.0)
+    return components @ trace, components @ np.where(rows == columns, WEIGHTS[rows], 0.0)
+
+
+def _populations(w: FloatArray, kelvin: FloatArray) -> FloatArray:
+    """Return the populations of levels; at T = 0 the ground states have all."""
+    populations = np.exp(-thermal_ratio(w, np.asarray(kelvin)))
+    return np.asarray(populations / populations.sum())
+
+
+def _same(w: FloatArray) -> NDArray[np.bool_]:
+    """Return which levels (n, n) have one energy."""
+    return np.asarray(np.abs(w[:, None] - w) <= _DEGENERATE * w[-1])
+
+
+def _strengths(w: FloatArray, re: FloatArray, im: FloatArray, kelvin: FloatArray, components: str) -> FloatArray:
+    """Return the covariances of the shifts of levels over k_B T (J), (temperatures, 2 or 21)."""
+    if w.size > 1 and w[1] <= _DEGENERATE * w[-1] and (kelvin == 0.0).any():
+        raise ValueError("temperature must be positive where populations relax, got 0: a block has two ground states")
+    rows, columns = np.triu_indices(6)
+    found = np.zeros((kelvin.size, 21))
+    inside = np.where(_same(w), re, 0.0), np.where(_same(w), im, 0.0)
+    for each, result in zip(kelvin.ravel(), found, strict=True):
+        if each > 0.0:
+            p = _populations(w, np.asarray(each))
+            mean = np.einsum("amm,m->a", re, p)
+            real, imaginary = inside[0] - mean[:, None, None] * np.eye(w.size), inside[1]
+            products = np.einsum("m,amn,bmn->ab", p, real, real) + np.einsum("m,amn,bmn->ab", p, imaginary, imaginary)
+            result[:] = products[rows, columns] / (units.K_B * each)
+    return np.stack(_invariants(found), axis=-1) if components == "isotropic" else found
+
+
+def _debye(omega: FloatArray, relaxation_time: float, kelvin: FloatArray, *, reduced: bool) -> FloatArray:
+    """Return omega tau/(1 + omega^2 tau^2), `reduced` over 1 - exp(-hbar omega/k_B T), (temperatures, k)."""
+    tau = validate.bounded_number("relaxation_time", relaxation_time)
+    if tau < 0.0:
+        raise ValueError(f"relaxation_time must not be negative, got {tau:g} s")
+    phase = omega * tau
+    if not reduced:
+        return np.broadcast_to(phase / (1.0 + phase**2), (kelvin.size, omega.size))
+    x = thermal_ratio(omega, kelvin)
+    # x/(1 - exp(-x)) is 1 at zero; at T = 0 nothing relaxes
+    share = np.divide(x, -np.expm1(-x), out=np.ones_like(x), where=(x != 0.0) & np.isfinite(x))
+    rates = np.where(kelvin > 0.0, units.K_B * kelvin / units.HBAR, 0.0)[:, None]
+    return np.asarray(share * rates * tau / (1.0 + phase**2))
 
 
 def _levels(energies: ArrayLike, stress: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -131,6 +131,29 @@ class End:
             result += change / (0.5 * (step + other))
         return result
 
+    def continued(self, ratios: FloatArray, tail: Tail, known: Tail, margin: FloatArray) -> Tail:
+        """Return `tail` with other exponents, for samples that are `ratios` times what goes on as `known`.
+
+        They continue the slope and the curvature of up to four ratios at the end, as far out as a tail counts in
+        integrals that fall there as the power `margin`; they differ from the power law of two samples, if that is
+        what `tail` is, by 1/4 and half of the margin at most, and not where ratios change sign.
+        """
+        below = self.name == "below"
+        count = min(4, self.nodes.size - int(self.nodes[0] == 0.0))
+        if self.edge != "power" or (below and self.nodes[0] == 0.0) or count < 3:
+            return tail
+        places = np.arange(count) if below else -1 - np.arange(count)
+        some, logs = ratios[..., places], np.log(self.nodes[places] / self.nodes[places[0]])
+        fits = np.asarray((some > 0.0).all(axis=-1))
+        some = np.divide(some, some[..., :1], out=np.ones_like(some), where=fits[..., None])
+        # the polynomial through the logarithms, in units of the distance of the last one
+        powers = np.log(some) @ np.linalg.inv(np.vander(logs / logs[-1], increasing=True)).T
+        outwards = np.divide(-1.0 if below else 1.0, margin, out=np.zeros_like(margin), where=margin > 0.0)
+        slope = powers[..., 1] / logs[-1] + 2.0 * powers[..., 2] / logs[-1] ** 2 * outwards
+        most = np.minimum(0.25, 0.5 * np.abs(margin))
+        change = np.clip(known.exponent + slope - tail.exponent, -most, most)
+        return Tail(tail.amplitude, tail.exponent + np.where(fits, change, 0.0))
+
     def _exponents(self, samples: FloatArray, one: int, other: int) -> FloatArray:
         n, result = self.nodes.size, np.empty(samples.shape[:-1])
         log_ratio = math.log(self.nodes[one] / self.nodes[other])

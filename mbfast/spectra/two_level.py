@@ -13,6 +13,7 @@ from mbfast import units
 from mbfast._core import validate
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import POLARIZATIONS, Polarization
+from mbfast.spectra.relaxation import FACTORS, Convention, relaxed
 from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
 
 Basis: TypeAlias = Literal["energy", "local"]
@@ -31,10 +32,12 @@ def ttls_susceptibility(
     cutoff: ArrayLike,
     *,
     reduced: bool = False,
+    convention: Convention = "full",
+    relaxation: ArrayLike | None = None,
 ) -> NDArray[np.complex128]:
-    r"""Resonant susceptibility of two-level systems with a constant distribution.
+    r"""Susceptibility of two-level systems with a constant distribution: resonant, and relaxational where asked for.
 
-    See S. Hunklinger and W. Arnold, Physical Acoustics 12, 155 (1976).
+    See S. Hunklinger and W. Arnold, Physical Acoustics 12, 155 (1976), and J. Jaeckle, Z. Phys. 257, 212 (1972).
 
     Parameters
     ----------
@@ -45,11 +48,17 @@ def ttls_susceptibility(
     density : array_like
         P-bar (1/(J m^3)), of systems in asymmetry and the logarithm of the tunnelling element, both positive.
     coupling : array_like
-        gamma_a (J): a strain e changes the energy by gamma_a (D sigma_z + M sigma_x) e. (2.1) has half its gamma there.
+        gamma_a (J), in the sense of `convention`.
     cutoff : array_like
         omega_c (rad/s): no system has a larger splitting.
     reduced : bool
         chi~ instead of chi: Im chi~ of (2.11), and as Re chi~ the one-sided transform of it that (4.3) takes.
+    convention : {"full", "half"}
+        Whether a strain e changes the energy by gamma (D sigma_z + M sigma_x) e, as where couplings are measured and
+        C = P gamma^2/(rho c^2), or by half of that, as in (2.1): the same gamma then has a quarter of the effect.
+    relaxation : array_like, optional
+        K (1/(K^3 s)) of the rates K (Delta_0^2 E/k_B^3) coth(E/2 k_B T) with which populations follow the splittings
+        that a strain shifts, see `mbfast.spectra.relaxation.one_phonon_rate`; positive. None: they do not follow.
 
     Returns
     -------
@@ -62,7 +71,9 @@ def ttls_susceptibility(
         If an argument does not consist of real numbers.
     ValueError
         If `omega` or `cutoff` is not positive and finite, `omega` is not below `cutoff`, `temperature` is negative or
-        too high, `density` or `coupling` is negative or not finite, or the arguments do not broadcast.
+        too high, `density` or `coupling` is negative or not finite, or the arguments do not broadcast; if `convention`
+        is unknown; if `relaxation` is not from 1e-35 to 1e35, or given with `reduced`: Im chi~ is then
+        Im chi/(1 - exp(-hbar omega/k_B T)), and its transform has no closed form.
 
     Notes
     -----
@@ -74,6 +85,15 @@ def ttls_susceptibility(
 
     exact but for a relative exp(-hbar omega_c/k_B T). Im chi~ = -A/(1 + exp(-hbar omega/k_B T)); its one-sided
     transform is the mean of Re chi at T and at T = 0, and diverges as omega -> 0.
+
+    A strain shifts the levels by D gamma; populations that follow add, to each system, -cov/(k_B T)/(1 - i omega tau)
+    with cov = D^2 gamma^2/cosh^2(E/2 k_B T). With 1/tau as above, down to Delta_0 = 0, the integral over Delta_0 is
+
+    .. math:: -P\gamma^2 \int_0^\infty \frac{dE}{k_BT}\,\frac{b\,\mathrm{artanh}(1/b) - 1}{\cosh^2(E/2k_BT)},
+              \qquad b^2 = 1 - i\omega\tau_m,
+
+    tau_m being tau at Delta_0 = E; that over E is computed to 1e-12. For omega tau_m << 1 at E ~ k_B T it is
+    -(pi/2) P gamma^2 in Im chi: the plateau of attenuation, C pi/2 in the inverse quality.
 
     Examples
     --------
@@ -87,17 +107,26 @@ def ttls_susceptibility(
         omega=omega, temperature=temperature, density=density, coupling=coupling, cutoff=cutoff
     )
     validate.require_flag("reduced", reduced)
+    validate.require_choice("convention", convention, get_args(Convention))
     if (w >= top).any():
         raise ValueError("omega must be below cutoff")
     if (units.K_B * kelvin * _COLD > units.HBAR * top).any():
         raise ValueError(f"temperature must be at most hbar cutoff/({_COLD:g} k_B), got {kelvin.max():g} K")
-    strength = np.pi * states * gamma**2
+    strength = np.pi * states * (FACTORS[convention] * gamma) ** 2
     x = inverse_thermal_frequency(kelvin) * w
     at_zero = -strength / np.pi * (np.log((top - w) / w) + np.log1p(top / w))
     real = at_zero - 2.0 * strength / np.pi * (np.log(w) - _thermal_logarithm(w, kelvin))
     if reduced:
+        if relaxation is not None:
+            raise ValueError(f"reduced must be False with relaxation, which has no closed form of it, got {reduced!r}")
         return np.asarray(0.5 * (real + at_zero) - 1j * strength * expit(x))
-    return np.asarray(real - 1j * strength * np.tanh(0.5 * x))
+    resonant = np.asarray(real - 1j * strength * np.tanh(0.5 * x))
+    if relaxation is None:
+        return resonant
+    rate = validate.float_array("relaxation", relaxation)
+    validate.require_positive("relaxation", rate, unit="1/(K^3 s)")
+    validate.broadcast_shape(relaxation=rate, omega=w)
+    return np.asarray(resonant - strength / np.pi * relaxed(*np.broadcast_arrays(w, kelvin, rate)))
 
 
 def _checked(**given: ArrayLike) -> tuple[FloatArray, ...]:
@@ -201,15 +230,18 @@ class TwoLevelSystem:
     asymmetry, tunnelling : float
         Delta and Delta_0 (J), not both zero.
     gamma_l, gamma_t : float
-        Couplings gamma (J) to longitudinal and transverse strain, as in (2.1): a strain e couples as (gamma/2) e.
+        Couplings gamma (J) to longitudinal and transverse strain, in the sense of `convention`.
+    convention : {"full", "half"}
+        Whether a strain e changes the energy by gamma (D sigma_z + M sigma_x) e, as where couplings are measured and in
+        `ttls_susceptibility`, or by half of that, as in (2.1): with "half" absorption is that of (2.2).
 
     Raises
     ------
     TypeError
         If an argument is not one real number.
     ValueError
-        If an argument is not finite, or `asymmetry` and `tunnelling` are both zero or below 1e-35 J in magnitude.
-        Methods refuse an unknown polarization or basis.
+        If an argument is not finite, or `asymmetry` and `tunnelling` are both zero or below 1e-35 J in magnitude; if
+        `convention` is unknown. Methods refuse an unknown polarization or basis.
 
     Examples
     --------
@@ -224,10 +256,12 @@ class TwoLevelSystem:
     tunnelling: float
     gamma_l: float
     gamma_t: float
+    convention: Convention = "full"
 
     def __post_init__(self) -> None:
         for name in ("asymmetry", "tunnelling", "gamma_l", "gamma_t"):
             object.__setattr__(self, name, validate.bounded_number(name, getattr(self, name)))
+        validate.require_choice("convention", self.convention, get_args(Convention))
         if self.splitting < validate.SMALLEST:
             raise ValueError(f"asymmetry and tunnelling must not both be below {validate.SMALLEST:g} J in magnitude")
 
@@ -266,13 +300,13 @@ class TwoLevelSystem:
         Returns
         -------
         ndarray, shape (2, 2)
-            (gamma/2)(D sigma_z + M sigma_x), or (gamma/2) sigma_z, in J.
+            gamma (D sigma_z + M sigma_x), or gamma sigma_z, in J; half of that with the convention "half".
         """
         validate.require_choice("polarization", polarization, POLARIZATIONS)
         validate.require_choice("basis", basis, get_args(Basis))
-        gamma = self.gamma_l if polarization == "longitudinal" else self.gamma_t
+        gamma = FACTORS[self.convention] * (self.gamma_l if polarization == "longitudinal" else self.gamma_t)
         d, m = (self.diagonal, self.off_diagonal) if basis == "energy" else (1.0, 0.0)
-        return 0.5 * gamma * np.array([[d, m], [m, -d]])
+        return gamma * np.array([[d, m], [m, -d]])
 
     @np.errstate(under="ignore")  # far from the line
     def absorption_rate(
@@ -305,7 +339,8 @@ class TwoLevelSystem:
         Returns
         -------
         ndarray or float64
-            Watts; (2.2), (pi/2 hbar)(A k)^2 M^2 E tanh(E/2 k_B T) gamma^2 delta(E - hbar omega).
+            Watts; (2 pi/hbar)(A k)^2 M^2 E tanh(E/2 k_B T) gamma^2 delta(E - hbar omega), and with the convention
+            "half" a quarter of that: (2.2).
 
         Raises
         ------
