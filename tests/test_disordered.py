@@ -330,6 +330,40 @@ def test_unstable_samples_are_named():
         disordered_response(SILICA, cubes((3, 3, 3)), 3.0 * soft[..., None, None] * MEDIUM, self_field=True)
 
 
+@pytest.mark.parametrize("component", [0, 3])
+def test_moduli_and_tensors_near_a_pole_of_a_cube_by_itself(component):
+    """Where 1 - own chi is near zero for xx - yy or for yz, on the way around the pole that complex chi has."""
+    own = SILICA.prefactor * 2 * averaged_tensors(SILICA, [0, 0, 0])
+    pole = 0.5 / (own[0, 0] - own[0, 1] if component == 0 else 2 * own[3, 3])
+
+    def answers(distance):
+        chi = mbfast.Moduli(*(np.full((1, 1, 1), pole * (1 - distance) * x) for x in (1.4, 1.0)))
+        for given in (chi, chi.transverse[..., None, None] * voigt(mbfast.isotropic_tensor(1.4, 1.0))):
+            yield lambda given=given: disordered_response(SILICA, cubes((1, 1, 1)), given, self_field=True).tensor
+
+    for distance in (1e-3j, 1e-9j):
+        one, other = (answer() for answer in answers(distance))
+        # T = chi (1 - own chi)^-1 e, and (1 - own chi) = distance
+        found = one[3, 3] if component else 0.5 * (one[0, 0] - one[0, 1])
+        assert_allclose(found, pole * (1 - distance) / distance, rtol=1e-14 / abs(distance))
+        assert_allclose(other, one, rtol=0, atol=1e-14 / abs(distance) * largest(one))
+    for answer in answers(1e-14j):
+        with pytest.raises(ArithmeticError, match="unstable sample: block 0 by itself"):
+            answer()
+
+
+def test_a_cube_beyond_its_pole_is_found_beside_one_close_to_it():
+    """The other answers 1e13 times as much, and no more of what is positive is taken for rounding for that."""
+    own = SILICA.prefactor * 2 * averaged_tensors(SILICA, [0, 0, 0])
+    pole = 0.25 / own[3, 3]
+    chi = pole * np.array([1.0 - 1e-11, 0.5, 100.0]).reshape(1, 1, 3)
+    moduli = mbfast.Moduli(4 / 3 * chi, chi)
+    dense = chi[..., None, None] * voigt(mbfast.isotropic_tensor(4 / 3, 1.0))
+    for given in (moduli, dense):
+        with pytest.raises(ArithmeticError, match="unstable sample: block 2 by itself"):
+            disordered_response(SILICA, cubes((1, 1, 3)), given, self_field=True)
+
+
 @pytest.mark.compiled
 @pytest.mark.parametrize("make", [points, cubes], ids=["points", "cubes"])
 def test_the_threshold_of_stability_of_a_random_sample(make):
