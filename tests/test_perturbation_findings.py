@@ -71,6 +71,16 @@ def test_of_a_pair_second_order_is_what_its_levels_say():
     assert_allclose(found, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())
 
 
+def test_signs_of_random_stresses_are_those_of_the_normal_numbers():
+    # n along the first of two, m in the half plane of the other one: a LAPACK's convention gives both signs
+    one, other = np.moveaxis(np.random.default_rng(3).normal(size=(40, 3, 2)), 2, 0)
+    stresses = _superblock.directions(40, np.random.default_rng(3))
+    assert_allclose(np.einsum("ni,nij,nj->n", one, stresses, one), 0.0, atol=1e-14 * (one**2).sum(axis=1).max())
+    area = np.sqrt((np.cross(one, other) ** 2).sum(axis=1))
+    assert_allclose(np.einsum("ni,nij,nj->n", one, stresses, other), area, rtol=1e-12)
+    assert_allclose(np.sort(np.linalg.eigvalsh(stresses)), np.broadcast_to([-1.0, 0.0, 1.0], (40, 3)), atol=1e-14)
+
+
 @pytest.mark.compiled
 def test_second_order_grows_as_pairs_do():
     rows = [row for group in _superblock.RECORDED.values() for row in group]
