@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 import mbfast
 from mbfast import Block, SuperBlock
-from mbfast.audit import _superblock
+from mbfast.audit import _superblock, reproduce
 from mbfast.superblock.clusters import second_order
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.units import HBAR, K_B
@@ -94,7 +94,15 @@ def test_second_order_grows_as_pairs_do():
     assert np.sum(((shares - mean) / errors) ** 2) < 25  # of ten rows
     cubes = _superblock.RECORDED["cubes"]
     growth = cubes[-1].share / cubes[0].share
-    assert growth + 2 * growth * math.hypot(*(c.error / c.share for c in (cubes[0], cubes[-1]))) < 2.0  # ln 4/ln 2
+    assert growth + growth * math.hypot(*(c.interval / c.share for c in (cubes[0], cubes[-1]))) < 2.0  # ln 4/ln 2
+
+
+def test_claims_from_recorded_numbers_say_so():
+    notes = {record.id: record.note for record in reproduce(["3.8"])}
+    assert "recorded, of 200 super blocks, ± 0.08 (95 %)" in notes["eq3.8.second"]
+    assert "recorded, of 200 and 6 super blocks, ± 0.22 (95 %, Student's t)" in notes["eq3.8.growth"]
+    few = _superblock.RECORDED["cubes"][-1]
+    assert few.interval / few.error == pytest.approx(2.5706, abs=1e-4)  # t of 5 degrees of freedom, from tables
 
 
 DIRECTIONS = [  # a product rule, exact to order 13

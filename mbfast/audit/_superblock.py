@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from mbfast import units
 from mbfast._core.validate import FloatArray
@@ -38,12 +39,17 @@ _SIZE = math.sqrt(8.0 * math.pi * SILICA.modulus_t * L_1**3 * SPLITTING)
 
 
 class Row(NamedTuple):
-    """Second order in Im chi of super blocks, in units of order 0 and u^2: mean over an ensemble and its error."""
+    """Second order in Im chi of super blocks, in units of order 0 and u^2: mean over an ensemble, standard error."""
 
     shape: Shape
     members: int
     share: float
     error: float
+
+    @property
+    def interval(self) -> float:
+        """Half of the interval of 95 % about the mean: of few members that is more than two errors, by Student's t."""
+        return self.error * float(stdtrit(self.members - 1, 0.975))
 
 
 # What `row` makes of these shapes and members; tests make some of them again.
@@ -184,16 +190,20 @@ def _orders() -> Claims:
     cubes = RECORDED["cubes"]
     quantity = "second order that (3.8) leaves out of the mean absorption, over Ė(1) u², N0 = 2"
     note = (
-        f"± {cubes[0].error:.2f}; u = t²/(8πρc_t²L³E), stresses t of all directions, ω = 0.25 to 1.75 E/ħ, k_BT = E/2, "
-        "width E/2ħ; first order has no mean over directions, and Ė(2) is as u², too"
+        f"recorded, of {cubes[0].members} super blocks, ± {cubes[0].interval:.2f} (95 %); u = t²/(8πρc_t²L³E), "
+        "stresses t of all directions, ω = 0.25 to 1.75 E/ħ, k_BT = E/2, width E/2ħ; first order has no mean over "
+        "directions, and Ė(2) is as u², too"
     )
     yield Claim("eq3.8.second", quantity, "0.00", cubes[0].share, note, causes.SECOND_ORDER)
     listed = ", ".join(
-        f"{found.share / sixth(found.shape):.3f} ± {found.error / sixth(found.shape):.3f}" for found in cubes
+        f"{found.share / sixth(found.shape):.3f} ± {found.interval / sixth(found.shape):.3f}" for found in cubes
     )
     growth = cubes[-1].share / cubes[0].share
-    error = growth * math.hypot(*(found.error / found.share for found in (cubes[0], cubes[-1])))
-    note = f"± {error:.2f}: as S_6, which converges; over S_6 it is {listed} for N0 = 2, 3, 4"
+    error = abs(growth) * math.hypot(*(found.interval / found.share for found in (cubes[0], cubes[-1])))
+    note = (
+        f"recorded, of {cubes[0].members} and {cubes[-1].members} super blocks, ± {error:.2f} (95 %, Student's t): as "
+        f"S_6, which converges; over S_6 it is {listed} for N0 = 2, 3, 4"
+    )
     quantity, test = "growth of the second order per block, N0 = 2 to 4", "test_second_order_grows_as_pairs_do"
     test = f"tests/test_perturbation_findings.py::{test}"
     yield Claim("eq3.8.growth", quantity, "2.00", growth, note, causes.LOGARITHM, test=test)

@@ -71,7 +71,7 @@ What does not follow
   `test_mean_stresses_of_neighbours_are_first_order_and_average_to_zero`.
 - **second order of the interaction left out**: What is left on average is of second order, as Ė(2) is. It takes
   absorption away at the lines of the blocks. From all pairs and triples of blocks, of chains up to 16, sheets up to 4²
-  and cubes up to 4³, it is -0.31 S_6 u² of Ė(1) for blocks of one splitting, with S_6 the sum of (L/x)⁶ per block:
+  and cubes up to 4³, it is -0.32 S_6 u² of Ė(1) for blocks of one splitting, with S_6 the sum of (L/x)⁶ per block:
   pairs make it, and it converges. That is an expansion for lines broad beside the interaction; of narrow lines, or of
   rare pairs in wide distributions, it says nothing. Printed → computed: (3.8) second order that (3.8) leaves out of the
   mean absorption, over Ė(1) u², N0 = 2: 0.00 → -1.0965. Shown by `test_of_a_pair_second_order_is_what_its_levels_say`.
