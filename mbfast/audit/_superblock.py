@@ -81,7 +81,7 @@ def directions(n: int, rng: np.random.Generator) -> FloatArray:
     other = other - (one * other).sum(axis=1)[:, None] * one
     other = other / np.sqrt((other * other).sum(axis=1))[:, None]
     half = one[:, :, None] * other[:, None, :]
-    return half + half.swapaxes(1, 2)
+    return np.asarray(half + half.swapaxes(1, 2))
 
 
 def blocks(signs: FloatArray, stresses: FloatArray, size: float = _SIZE) -> list[Block]:

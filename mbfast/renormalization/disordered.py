@@ -45,7 +45,8 @@ from mbfast.pairs.geometry import ROWS, BlockLattice, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.lattice import LatticeField
 from mbfast.pairs.problem import Boundary, PairProblem
-from mbfast.renormalization.local_response import LocalResponse, Susceptibilities, component_weights, own_strain
+from mbfast.renormalization.local_response import LocalResponse, Susceptibilities, component_weights
+from mbfast.renormalization.waves import Wave
 from mbfast.spectra.moduli import Moduli, moduli_of_invariants
 
 Strain: TypeAlias = Literal["external", "total"]
@@ -214,7 +215,7 @@ def disordered_response(
     workers = tiles.check_threads(threads)
     susceptibilities = Susceptibilities.of(chi, problem)
     strains = _strains(applied, problem.interaction.components)
-    wave = _Wave.of(wavevector, problem, strain)
+    wave = Wave.of(wavevector, problem, strain)
     kind = np.dtype(complex if susceptibilities.is_complex or wave.is_complex else float)
     _afford(problem, kind, solver, susceptibilities.numbers)
     field = LatticeField.of(dataclasses.replace(problem, self_field=False, rtol=None), threads=workers)
@@ -282,77 +283,6 @@ def _decades(advance: Callable[[], object], digits: int) -> Callable[[float], No
     return report
 
 
-@dataclass(frozen=True)
-class _Wave:
-    """Phases exp(ik.x) along the axes, and what of the blocks' own strain of that wave is not counted.
-
-    That is `matrix` times the mean moment by volume, and with `mean` the mean of the strains that blocks make.
-    """
-
-    phases: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
-    matrix: FloatArray | None
-    mean: bool
-    is_complex: bool
-
-    @classmethod
-    def of(cls, wavevector: ArrayLike | None, problem: PairProblem, strain: str) -> _Wave:
-        lattice, interaction = problem.lattice, problem.interaction
-        assert lattice is not None
-        k = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
-        if k.shape != (3,):
-            raise ValueError(f"wavevector must have shape (3,), got {k.shape}")
-        require_bounded("wavevector", k)
-        periods, periodic = k * lattice.spacing * np.array(lattice.shape) / (2.0 * math.pi), problem.every_image
-        if periodic and np.abs(periods - np.rint(periods)).max() > 1e-9 * max(1.0, np.abs(periods).max()):
-            wanted = "a wave that fits a periodic body, whole numbers of 2 pi over its sides"
-            raise ValueError(f"wavevector must be {wanted}, got {periods.tolist()} of them")
-        moving = bool(k.any())
-        turns = [np.exp(1j * k[a] * lattice.spacing * np.arange(n)) for a, n in enumerate(lattice.shape)]
-        px, py, pz = turns if moving else [np.ones(n) for n in lattice.shape]
-        matrix, mean = None, False
-        if strain == "total" and (moving or not periodic):
-            if not lattice.averaged and not periodic:
-                raise ValueError(
-                    "strain must be 'external' for points with an open boundary, which have no strain within, "
-                    "got 'total': take cubes, BlockLattice(..., averaged=True), or boundary='periodic'"
-                )
-            mean = lattice.averaged
-            matrix = own_strain(interaction) if mean else wave_strain(interaction, k / np.linalg.norm(k))
-        return cls((px, py, pz), matrix, mean, moving)
-
-    def of_amplitude(self, amplitude: NDArray[Any], out: NDArray[Any], *, added: bool = False) -> NDArray[Any]:
-        """Fill out (n1, n2, n3, c) with a wave, or add it."""
-        px, py, pz = self.phases
-        plane = (py[:, None] * pz)[..., None] * amplitude
-        for x, phase in enumerate(px):
-            out[x] = phase * plane + out[x] if added else phase * plane
-        return out
-
-    def amplitude(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the mean of values (n1, n2, n3, c) with the phases taken off."""
-        px, py, pz = (part.conj() for part in self.phases)
-        planes = [np.einsum("zc,z->c", np.einsum("yzc,y->zc", plane, py), pz) for plane in values]
-        total: NDArray[Any] = np.einsum("xc,x->c", np.array(planes), px)
-        return total / math.prod(values.shape[:3])
-
-
-def wave_strain(interaction: Interaction, direction: FloatArray) -> FloatArray:
-    """Return the matrix (c, c) of the strain, 2 h, of a wave of moments by volume: twice Lambda's transform."""
-    harmonic, biharmonic = interaction.parts
-    size = interaction.components
-    columns = []
-    for unit in np.eye(size):
-        if size == 3:
-            columns.append(harmonic * direction * (direction @ unit))
-            continue
-        moment = unit[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
-        force = moment @ direction
-        both = np.outer(direction, force)
-        field = harmonic * 0.5 * (both + both.T) - biharmonic * (direction @ force) * np.outer(direction, direction)
-        columns.append(six(field))
-    return 8.0 * math.pi * interaction.prefactor * np.array(columns).T
-
-
 def _parts(values: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     return (values.real, values.imag) if values.dtype.kind == "c" else (values,)
 
@@ -361,7 +291,7 @@ class _System:
     """The equation of one sample, 1 - 2 H chi' on strains of others, and its solution for a strain."""
 
     def __init__(
-        self, field: LatticeField, local: LocalResponse, wave: _Wave, kind: np.dtype[Any], solver: str, rtol: float,
+        self, field: LatticeField, local: LocalResponse, wave: Wave, kind: np.dtype[Any], solver: str, rtol: float,
         workers: int,
     ) -> None:  # fmt: skip
         self._field, self._local, self._wave, self._kind, self._solver = field, local, wave, kind, solver
