@@ -10,7 +10,9 @@ Which strain
     is the external one, e, or the total one of the wave, e and what the blocks add to it at k. Of cubes the latter is
     the mean over the sample of the strain within them, each cube's own field in it; of points in a periodic body it is
     the field of the wave of their moments, Lambda's Fourier transform at k. Velocities of sound are measured against
-    it. Of a periodic body at k = 0 the mean strain is given, and both are the same.
+    it. Of a periodic body at k = 0 the mean strain is given, and both are the same. The phase is that of the centres of
+    blocks. Means over cubes, which have no phase within them, are the Fourier component of the wave's strain only where
+    k times the spacing is far below 1, and only there do velocities follow from the total one.
 Elastic composites
     With ``self_field=True`` cubes answer the strain within themselves. Then they are the cells of a composite of moduli
     C + chi_s, C those of the interaction's medium, and its effective moduli are C + chi for the total strain.
