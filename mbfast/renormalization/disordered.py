@@ -157,7 +157,9 @@ def disordered_response(
     rtol : float
         Largest residual, relative to the strain, from 1e-12 to 1e-2.
     threads : int, optional
-        None: as many as this process may use, see `set_threads`. Results differ by less than rtol.
+        None: as many as this process may use, see `set_threads`. Products have the same bits for any number; results
+        have them, too, where the solvers' scalar products do, which are those of NumPy's BLAS and of its own threads.
+        Where those differ in the last digits, results differ by less than rtol.
     progress : bool or callable
         As in `pair_field`, of the decades by which residuals have to fall.
 
