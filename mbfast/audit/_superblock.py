@@ -207,9 +207,9 @@ def _orders() -> Claims:
     quantity, test = "growth of the second order per block, N0 = 2 to 4", "test_second_order_grows_as_pairs_do"
     test = f"tests/test_perturbation_findings.py::{test}"
     yield Claim("eq3.8.growth", quantity, "2.00", growth, note, causes.LOGARITHM, test=test)
-    yield from _followed()
 
 
+@claims_of("3.8")
 def _followed() -> Claims:
     """Yield what Ė(2) and Ė(3) are with the ΔT by which a rotation costs nothing, for Im χ̃_l/Im χ̃_t = c_l²/c_t²."""
     powers = np.multiply.outer(SILICA.alpha ** np.arange(3), (SILICA.c_l**2 / SILICA.c_t**2 - 2.0) ** np.arange(3))
