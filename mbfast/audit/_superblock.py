@@ -100,7 +100,7 @@ def super_blocks(shape: Shape, members: int) -> Iterator[CoupledBlocks]:
 
 def moduli(tensor: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Return the modulus chi_t (k,) of tensors (k, 6, 6): of shear alone chi_l is 4/3 of it."""
-    return np.asarray(isotropic_moduli(tensor.real).transverse + 1j * isotropic_moduli(tensor.imag).transverse)
+    return np.asarray(isotropic_moduli(tensor).transverse)
 
 
 def row(shape: Shape, members: int) -> Row:

@@ -54,7 +54,7 @@ from mbfast.pairs.lattice import LatticeField
 from mbfast.pairs.problem import Boundary, PairProblem
 from mbfast.renormalization.local_response import LocalResponse, Susceptibilities, component_weights
 from mbfast.renormalization.waves import Wave
-from mbfast.spectra.moduli import Moduli, moduli_of_invariants
+from mbfast.spectra.moduli import Moduli, moduli_of_six
 
 Strain: TypeAlias = Literal["external", "total"]
 Solver: TypeAlias = Literal["bicgstab", "gmres", "lgmres"]
@@ -118,8 +118,7 @@ class EffectiveResponse:
         tensor = self.tensor
         if tensor.shape[-1] != len(WEIGHTS):
             raise ValueError("moduli are of stress, got dipoles")
-        trace = tensor[..., :3, :3].sum(axis=(-1, -2))
-        return moduli_of_invariants(trace, np.einsum("...aa,a->...", tensor, WEIGHTS))
+        return moduli_of_six(tensor)
 
 
 def disordered_response(

@@ -6,12 +6,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbfast._core.validate import LARGEST, FloatArray, plain_array, real_array
+from mbfast._core.validate import LARGEST, FloatArray, number_array
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.geometry import ROWS, cut
@@ -46,7 +46,7 @@ class Susceptibilities:
         last = () if isinstance(chi, Moduli) else (components, components)
         if isinstance(chi, Moduli) and components != len(WEIGHTS):
             raise TypeError("chi must be tensors (..., 3, 3) for dipoles, got Moduli")
-        given = [_numbers(part) for part in (chi if isinstance(chi, Moduli) else (chi,))]
+        given = [number_array("chi", part) for part in (chi if isinstance(chi, Moduli) else (cast(Any, chi),))]
         try:
             full = np.broadcast_shapes(*(part.shape for part in given), shape + last)
         except ValueError:
@@ -88,13 +88,6 @@ class Susceptibilities:
 
 def _or_infinity(size: float) -> float:
     return math.inf if math.isnan(size) else size
-
-
-def _numbers(value: Any) -> NDArray[Any]:
-    array = plain_array("chi", value)
-    if array.dtype.kind != "c":
-        array = real_array("chi", array)
-    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
 
 
 def own_strain(interaction: Interaction) -> FloatArray:
