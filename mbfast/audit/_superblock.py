@@ -26,6 +26,7 @@ from mbfast.superblock.coupled import CoupledBlocks
 from mbfast.superblock.hamiltonian import SuperBlock
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.superblock.perturbation import first_order
+from mbfast.superblock.sums import BlockSum
 
 Shape = tuple[int, int, int]
 
@@ -123,10 +124,9 @@ def _square(asymmetries: tuple[float, ...]) -> SuperBlock:
 
 def _power(system: SuperBlock) -> float:
     """Return the power of the interaction in what the levels differ by from E_n + <n|V|n>."""
-    alone = np.zeros((system.dimension, system.dimension))
-    for s in range(system.n_blocks):
-        sides = [np.eye(math.prod(part)) for part in (system.dims[:s], system.dims[s + 1 :])]
-        alone += np.kron(np.kron(sides[0], system.block_hamiltonian(s) / SPLITTING), sides[1])
+    alone = np.empty((system.dimension, system.dimension))
+    singles = BlockSum([system.block_hamiltonian(s) / SPLITTING for s in range(system.n_blocks)])
+    singles.apply(np.eye(system.dimension), alone, 1)
     levels, states = np.linalg.eigh(alone)
     coupled = states.T @ (system.dense() / SPLITTING - alone) @ states
     left = [
