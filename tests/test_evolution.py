@@ -81,6 +81,18 @@ def test_in_peace_as_scipy_has_it():
     assert np.linalg.norm(made.evolve(psi, 5.0 * TIME) - wanted) < 1e-10 * np.linalg.norm(psi)
 
 
+@pytest.mark.parametrize("exponent", [-1060, -565, 532])  # of numbers below normal ones, and of squares without number
+def test_states_of_any_norm(exponent):
+    made = wells(1, 2)
+    # of few digits, which numbers below normal ones have as well
+    psi, unit = np.array([1.0, -0.5 + 0.25j, 0.75j, 0.125]), 2.0**exponent
+    for options in ({}, {"wave": sine(made)}):
+        wanted = made.evolve(psi, 3 * TIME, rtol=1e-3, **options)
+        assert_allclose(made.evolve(psi * unit, 3 * TIME, rtol=1e-3, **options), wanted * unit, rtol=0, atol=0)
+    assert not made.evolve(np.zeros(4), TIME).any()
+    assert made.evolve(np.empty((4, 0)), TIME).shape == (4, 0)
+
+
 def test_long_times_go_in_pieces(monkeypatch):
     made, psi = wells(1, 2), states(3, 4)
     whole = made.evolve(psi, 50 * TIME)

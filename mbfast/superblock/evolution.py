@@ -266,15 +266,20 @@ def evolve(
     columns = states.size // super_block.dimension
     refuse_memory(super_block, "evolution", columns, moments.size)
     result = np.empty((moments.size, states.size), np.complex128)
-    flat: NDArray[Any] = states.reshape(-1)
+    parts = states.reshape(-1).view(np.float64)
+    # squares of what is very small or very large have no digits or no number: a power of two has the same digits
+    exponent = int(np.frexp(np.abs(parts).max(initial=0.0))[1])
+    flat: NDArray[Any] = np.ldexp(parts, -exponent).view(states.dtype)
     if driven is not None:
-        flat = flat.astype(np.complex128)
+        flat = flat.astype(np.complex128, copy=False)
     if states.size:
         propagator = Propagator(super_block, driven, flat, tolerance, workers, max(1, moments.size))
         propagator.require_accuracy(float(np.abs(np.diff(moments.ravel(), prepend=now)).sum()))
         for number, time in enumerate(moments.ravel()):
             flat = propagator(flat, now, float(time))
             now, result[number] = float(time), flat
+    scaled = result.view(np.float64)
+    np.ldexp(scaled, exponent, out=scaled)
     return result.reshape(*moments.shape, *states.shape)
 
 
