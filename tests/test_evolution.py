@@ -267,6 +267,15 @@ def test_a_weak_wave_is_absorbed_as_the_golden_rule_says(make, temperature):
     assert abs(ratios[1]) < 0.3 * abs(ratios[0]) + 2e-4  # of the fourth order
 
 
+@pytest.mark.parametrize(("make", "far"), [(pulse, 0.0), (sine, 1e-60)])
+def test_levels_of_any_height_have_a_golden_rule(make, far):
+    # levels 1e10 J apart, of no physical block: a pulse does not reach them, and a sine's corners hardly do
+    made = one_block()
+    wave = make(made, 1e-3, wavevector=None)
+    high = SuperBlock(SILICA, GRID[:1], Block.two_level(0.0, 1e10, STRESS * DIRECTION))
+    assert 0.0 <= high.linear_absorption(wave, KELVIN) <= far * made.linear_absorption(wave, KELVIN)
+
+
 def test_a_long_pulse_is_absorbed_as_3_1_says():
     # in resonance with one block (3.1) times the integral of f^2 is the second order, but for what turns against it
     made = one_block(0.6)

@@ -323,7 +323,7 @@ def linear_absorption(
     cosine, sine = parts if len(parts) == 2 else (parts[0], np.zeros_like(parts[0]))
     gaps = energies[:, None] - energies  # (n, m)
     frequencies = gaps / units.HBAR
-    amplitudes = (cosine + 1j * sine) * wave.spectrum(frequencies - wave.omega)
-    amplitudes += (cosine - 1j * sine) * wave.spectrum(frequencies + wave.omega)
+    amplitudes = (cosine + 1j * sine) * checked._spectrum(frequencies - checked.omega)
+    amplitudes += (cosine - 1j * sine) * checked._spectrum(frequencies + checked.omega)
     probabilities = (amplitudes.conj() * amplitudes).real / units.HBAR**2
     return float((gaps * probabilities * populations).sum())
