@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 
 import naive
 import numpy as np
@@ -420,3 +421,19 @@ def test_waves_are_read_only_and_have_an_opposite():
         True
     ] * 4
     assert wave.corners == [0.0, 0.5, 1.5, 2.0]
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("driven", [False, True])
+def test_memory_is_what_is_reckoned_with(driven):
+    n = 14
+    made = mbfast.SuperBlock(SILICA, np.random.default_rng(1).normal(size=(n, 3)) * 2e-8, wells(2, 8).levels[:1] * n)
+    psi = states(1, made.dimension)
+    options = {"wave": sine(made, 2.0, duration=0.4, rise=0.1), "rtol": 1e-3} if driven else {}
+    made.evolve(psi, 1e-3 * TIME, threads=1, **options)  # tables that are kept
+    tracemalloc.start()
+    made.evolve(psi, 0.3 * TIME, threads=1, **options)
+    most = tracemalloc.get_traced_memory()[1] / made.dimension
+    tracemalloc.stop()
+    # beside the states there are some small arrays
+    assert 0.8 < most / evolution.bytes_needed(1.0, 1, driven=driven) < 1.05

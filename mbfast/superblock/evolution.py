@@ -62,7 +62,8 @@ _ROUNDING = 2e-15  # of a step
 _PHASE = 1e-15  # rounding error of a phase of one, with those of the levels
 _SUMS = 10.0  # at least what the errors of the exponentials of a step are multiplied by in the result
 _SHARE, _TERMS = 1e-2, 100_000  # of rtol that polynomials leave out in peace, and most of them in a sum
-_VECTORS = 9  # of a step: four states, and five of the sums of polynomials
+_PEACE = 7  # vectors: two states, and five of the sums of polynomials
+_VECTORS = 12  # in a wave: six states, of them the first and one that was rejected, five of sums, and one of the wave's
 _NODES = 0.5 - math.sqrt(3.0) / 6.0, 0.5 + math.sqrt(3.0) / 6.0
 _OWN, _OTHER = 0.5 + math.sqrt(1.0 / 3.0), 0.5 - math.sqrt(1.0 / 3.0)  # of both nodes in each half of a step
 _PARTS = (1, 2, 3)
@@ -264,7 +265,7 @@ def evolve(
     now, tolerance, workers = bounded_number("start", start), check_rtol(rtol), tiles.check_threads(threads)
     driven = None if wave is None else check_wave(wave, super_block.interaction.components)
     columns = states.size // super_block.dimension
-    refuse_memory(super_block, "evolution", columns, moments.size)
+    refuse_memory(super_block, "evolution", columns, moments.size, driven=driven is not None)
     result = np.empty((moments.size, states.size), np.complex128)
     parts = states.reshape(-1).view(np.float64)
     # squares of what is very small or very large have no digits or no number: a power of two has the same digits
@@ -283,7 +284,11 @@ def evolve(
     return result.reshape(*moments.shape, *states.shape)
 
 
-def refuse_memory(super_block: SuperBlock, what: str, columns: float, kept: int) -> None:
-    """Raise a MemoryError if so many states in evolution, so many times of them, and diagonals do not fit."""
-    numbers = 16.0 * columns * (_VECTORS + kept) + 24.0  # bytes for a state: complex vectors, and diagonals of a wave
-    super_block._refuse_memory(what, numbers / super_block.dtype.itemsize)
+def refuse_memory(super_block: SuperBlock, what: str, columns: float, kept: int, *, driven: bool = True) -> None:
+    """Raise a MemoryError if so many states in evolution, and so many times of them, do not fit."""
+    super_block._refuse_memory(what, bytes_needed(columns, kept, driven=driven) / super_block.dtype.itemsize)
+
+
+def bytes_needed(columns: float, kept: int, *, driven: bool) -> float:
+    """Return bytes for each of the D numbers of a state, without the diagonal of H but with those of a wave."""
+    return 16.0 * columns * ((_VECTORS if driven else _PEACE) + kept) + (24.0 if driven else 0.0)
