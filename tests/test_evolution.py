@@ -411,6 +411,54 @@ def test_an_rtol_below_rounding_errors_is_refused(monkeypatch):
         made.evolve(states(1, 4), TIME, wave=sine(made, 1e-6), rtol=1e-12)
 
 
+def test_progress_is_counted():
+    made, psi = wells(1, 3), states(1, 8)
+    wave, times = sine(made), np.array([3.0, 6.0, 6.0, -1.0]) * TIME
+
+    def counted(call):
+        seen = []
+        call(lambda *counts: seen.append(counts))
+        assert seen == [(n, 100) for n in range(1, 101)]
+
+    for options in ({}, {"wave": wave}, {"wave": pulse(made, 0.0)}):
+        counted(lambda progress, more=options: made.evolve(psi, times, progress=progress, rtol=1e-2, **more))
+    counted(lambda progress: made.evolve(psi, 0.0, progress=progress))
+    counted(lambda progress: made.evolve(np.zeros(8), TIME, wave=wave, progress=progress))
+    for method, temperature in (("exact", KELVIN), ("ground", 0.0), ("typical", KELVIN)):
+        options = {"method": method, "rtol": 1e-2, "vectors": 2, "rng": np.random.default_rng(1)}
+        counted(lambda progress, t=temperature, more=options: made.absorption(wave, t, progress=progress, **more))
+
+    class StopError(Exception):
+        pass
+
+    def stop(done, _):
+        if done == 50:
+            raise StopError
+
+    # it is called on the way, and may end it
+    for options in ({}, {"wave": wave}):
+        with pytest.raises(StopError):
+            made.evolve(psi, 6 * TIME, progress=stop, rtol=1e-2, **options)
+
+
+def test_waves_of_too_many_steps_are_refused(monkeypatch):
+    made, psi = wells(1, 1), states(1, 2)
+    long = pulse(made, 1e-3, 1e10, duration=1e-3 / TIME, envelope="sine")
+    words = (
+        r"wave must take at most 1000000 steps, .* 0.001 s in 4.77e\+06 steps at least, as none is longer than 2.1e-10"
+    )
+    with pytest.raises(ValueError, match=words):
+        made.evolve(psi, 1e-3, wave=long, rtol=1e-2)
+    with pytest.raises(ValueError, match=words):
+        made.absorption(long, 0.0, rtol=1e-2)
+    # what counts is the time in the wave
+    assert np.isfinite(made.evolve(psi, 1e-9, start=-1e-9, wave=long, rtol=1e-2)).all()
+    monkeypatch.setattr(evolution, "_LONGEST", 3)
+    assert np.isfinite(made.evolve(psi, [4e-10, 2e-10], wave=long, rtol=1e-2)).all()
+    with pytest.raises(ValueError, match="wave must take at most 3 steps"):
+        made.evolve(psi, [4e-10, -1e-9], wave=long, rtol=1e-2)
+
+
 def test_waves_are_read_only_and_have_an_opposite():
     wave = StrainWave(1e-6 * np.diag([1.0, 2.0, 3.0]), 1.0, 2.0, envelope="sine", rise=0.5, wavevector=[1.0, 0, 0])
     with pytest.raises(ValueError, match="read-only"):
@@ -432,8 +480,8 @@ def test_memory_is_what_is_reckoned_with(driven):
     options = {"wave": sine(made, 2.0, duration=0.4, rise=0.1), "rtol": 1e-3} if driven else {}
     made.evolve(psi, 1e-3 * TIME, threads=1, **options)  # tables that are kept
     tracemalloc.start()
-    made.evolve(psi, 0.3 * TIME, threads=1, **options)
+    made.evolve(psi, np.array([0.1, 0.3]) * TIME, threads=1, **options)
     most = tracemalloc.get_traced_memory()[1] / made.dimension
     tracemalloc.stop()
     # beside the states there are some small arrays
-    assert 0.8 < most / evolution.bytes_needed(1.0, 1, driven=driven) < 1.05
+    assert 0.8 < most / evolution.bytes_needed(1.0, 2, driven=driven) < 1.05
