@@ -82,7 +82,7 @@ class Absorption:
     energy_error : float
         Its standard error from the scatter over random vectors (J); 0 where there are none.
     step_error : float
-        What the steps in time and rounding may have made wrong in it (J), at most.
+        What the steps in time and rounding may have made wrong in it (J), as estimated step by step.
     method : str
         Which of the methods it was.
     steps, vectors : int
