@@ -5,8 +5,10 @@ The energy, in the units of u of `mbfast.kernels.stress` or `mbfast.kernels.dipo
     H = Sum_s Delta_s spins_s/2 + Sum_{s<t} J_st spins_s spins_t,    J_st = u(moments_s, moments_t)/2,
 
 which is the energy (2.13) of the T_s: ordered pairs of moments, each half as large. What a flip costs follows from
-``local``, local_s = Sum_t J_st spins_t, which the functions `flip` of these modules keep up, and `lattice_flip` on a
-periodic lattice, from a table of couplings by offset: that of `mbfast.LatticeField.coupling_table`.
+``local``, local_s = Sum_{t != s} J_st spins_t, which the functions `flip` of these modules keep up, and `lattice_flip` on
+a periodic lattice, from a table of couplings by offset: that of `mbfast.LatticeField.coupling_table`. A spin's own images
+flip with it and do not count: where `lattice_energies` of all spins filled ``local``, `lattice_coupling` (s, s) times
+spins_s is to be taken off.
 
 Layout, float64 and C-contiguous: ``spins``, ``asymmetries``, ``local`` (n,); ``moments``, ``field`` (6, n) or (3, n);
 ``table`` (21, n1, n2, n3) or (6, n1, n2, n3). Nothing is checked.
