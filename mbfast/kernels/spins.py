@@ -83,23 +83,23 @@ _energies_six, _energies_three = _energies_row(6), _energies_row(3)
 
 
 @jit()
-def _rows(s: int, table: Any) -> Any:
-    """Return first offsets in the table, first blocks and lengths of rows of blocks, as seen from block s, (n, 3)."""
+def _find_rows(s: int, table: Any, rows: Any) -> None:
+    """Fill rows (n, 3): first offset in the table, first block and length of rows of blocks, as seen from block s."""
     n1, n2, n3 = table.shape[1], table.shape[2], table.shape[3]
     i, j, k = s // (n2 * n3), s // n3 % n2, s % n3
-    rows = np.empty((2 * n1 * n2, 3), np.int64)
     for x in range(n1):
         for y in range(n2):
             first, at, row = ((x - i) % n1 * n2 + (y - j) % n2) * n3, (x * n2 + y) * n3, 2 * (x * n2 + y)
             rows[row, 0], rows[row, 1], rows[row, 2] = first, at + k, n3 - k
             rows[row + 1, 0], rows[row + 1, 1], rows[row + 1, 2] = first + n3 - k, at, k
-    return rows
 
 
 @jit("void(int64, float64[::1], float64[:, :, :, ::1], float64[:, ::1])", fastmath=FAST)
 def lattice_field(s: int, moment: Any, table: Any, field: Any) -> None:
     """Add to field that of a moment (6,) or (3,) at block s of a periodic lattice, and its own if the table has it."""
-    for row in _rows(s, table):
+    rows = np.empty((2 * table.shape[1] * table.shape[2], 3), np.int64)
+    _find_rows(s, table, rows)
+    for row in rows:
         first, at, count = row[0], row[1], row[2]
         if table.shape[0] == 21:
             _field_six(first, at, count, moment, table, field)
@@ -110,7 +110,9 @@ def lattice_field(s: int, moment: Any, table: Any, field: Any) -> None:
 @jit("void(int64, float64[::1], float64[:, :, :, ::1], float64[:, ::1], float64[::1])", fastmath=FAST)
 def lattice_energies(s: int, moment: Any, table: Any, moments: Any, out: Any) -> None:
     """Add to out (n,) the energies of the moments of a periodic lattice with one at block s, by its table."""
-    for row in _rows(s, table):
+    rows = np.empty((2 * table.shape[1] * table.shape[2], 3), np.int64)
+    _find_rows(s, table, rows)
+    for row in rows:
         first, at, count = row[0], row[1], row[2]
         if table.shape[0] == 21:
             _energies_six(first, at, count, moment, table, moments, out)
