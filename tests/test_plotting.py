@@ -14,7 +14,7 @@ import mbfast
 from mbfast import audit, plotting
 from mbfast.cli.paper import _audit_figures
 from mbfast.plotting import caption_of, meissner_berret_figure, save_figure
-from mbfast.plotting._axes import log_axis, name_points
+from mbfast.plotting._axes import log_axis, name_points, power, quantity
 from mbfast.plotting.style import KINDS, finish, new_axes, rendered, styled
 
 EXCLUDED = ("As2S3", "PMMA", "PS")
@@ -215,6 +215,27 @@ def test_log_axes_are_labelled_with_numbers(low, high, labels):
         log_axis(axes.xaxis)
     figure.draw_without_rendering()
     assert " ".join(label.get_text() for label in axes.xaxis.get_majorticklabels()) == labels
+
+
+@pytest.mark.parametrize(
+    ("write", "given", "expected"),
+    [
+        (power, (1234.5,), "1200"),
+        (power, (-1234.5, 3), "-1230"),
+        (power, (9999.7,), "10⁴"),
+        (power, (9999,), "9999"),
+        (power, (0.00099996,), "0.001"),
+        (power, (12345.0,), "1.2·10⁴"),
+        (power, (0.0,), "0"),
+        (quantity, (999.6e-9, "m"), "1 µm"),
+        (quantity, (999.4e-9, "m"), "999 nm"),
+        (quantity, (999.6, "m", 2), "1 km"),
+        (quantity, (250e-9, "m", 2), "250 nm"),
+        (quantity, (1.23e-20, "m"), "1.23·10⁻⁵ fm"),
+    ],
+)
+def test_numbers_in_captions_have_no_e(write, given, expected):
+    assert write(*given) == expected
 
 
 def test_an_axis_of_no_positive_number_stays_linear():
