@@ -121,6 +121,17 @@ def test_figures_of_a_flow():
 
 
 @pytest.mark.compiled
+def test_a_flow_that_starts_from_no_ratio_can_be_drawn():
+    absorption = np.where(OMEGA == OMEGA[0], 0.0, -7e7)
+    run = flow_of(absorption, absorption, form="derived", stop=1e-8)
+    assert np.isnan(run.ratio[0, 0])
+    figure = plotting.flow_figures(run, others=[flow_of(stop=1e-8)])["ratio"]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[:2] == ["from nan $c_l/c_t$", "from 1 $c_l/c_t$"]
+    assert_legible(figure)
+
+
+@pytest.mark.compiled
 def test_flows_leave_the_ratio_of_velocities_from_either_side(reproduced):
     lines = [line for line in reproduced["flow_ratio"].axes[0].lines if len(line.get_ydata())]
     ends = {round(float(line.get_ydata()[0]), 6): line.get_ydata()[-1] for line in lines[:3]}
@@ -227,10 +238,14 @@ def test_log_axes_are_labelled_with_numbers(low, high, labels):
         (power, (0.00099996,), "0.001"),
         (power, (12345.0,), "1.2·10⁴"),
         (power, (0.0,), "0"),
+        (power, (-0.0,), "0"),
+        (power, (np.nan,), "nan"),
+        (power, (-np.inf,), "-inf"),
         (quantity, (999.6e-9, "m"), "1 µm"),
         (quantity, (999.4e-9, "m"), "999 nm"),
         (quantity, (999.6, "m", 2), "1 km"),
         (quantity, (250e-9, "m", 2), "250 nm"),
+        (quantity, (np.nan, "m"), "nan m"),
         (quantity, (1.23e-20, "m"), "1.23·10⁻⁵ fm"),
     ],
 )

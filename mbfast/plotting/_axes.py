@@ -28,12 +28,14 @@ def power(value: float, digits: int = 2, *, plain: bool = True) -> str:
     Examples
     --------
     >>> from mbfast.plotting._axes import power
-    >>> power(1e15), power(3.2e-7), power(0.25), power(2000), power(1234.5)
-    ('10¹⁵', '3.2·10⁻⁷', '0.25', '2000', '1200')
+    >>> power(1e15), power(3.2e-7), power(0.25), power(2000), power(1234.5), power(float("nan"))
+    ('10¹⁵', '3.2·10⁻⁷', '0.25', '2000', '1200', 'nan')
     """
+    if value == 0.0 or not math.isfinite(value):
+        return f"{value + 0.0:g}"  # -0.0 + 0.0 is 0.0
     whole = float(value).is_integer() and abs(value) < 1e4
     shown = value if whole else float(f"{value:.{digits - 1}e}")  # rounded first: it can round up to 10⁴
-    if shown == 0.0 or (plain and 1e-3 <= abs(shown) < 1e4):
+    if plain and 1e-3 <= abs(shown) < 1e4:
         return f"{shown:.{max(digits, 4)}g}"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     ten = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
