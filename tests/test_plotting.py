@@ -122,7 +122,7 @@ def test_figures_of_a_flow():
 
 @pytest.mark.compiled
 def test_a_flow_that_starts_from_no_ratio_can_be_drawn():
-    absorption = np.where(OMEGA == OMEGA[0], 0.0, -7e7)
+    absorption = np.append(0.0, np.full(63, -7e7))
     run = flow_of(absorption, absorption, form="derived", stop=1e-8)
     assert np.isnan(run.ratio[0, 0])
     figure = plotting.flow_figures(run, others=[flow_of(stop=1e-8)])["ratio"]
@@ -165,6 +165,7 @@ def test_figures_name_material_temperature_and_cutoff(reproduced):
     [
         ({"kelvin": 0.35, "linear": True, "form": "derived"}, "T = 0.35 K, Im χ̃ ending at ω_c = 10¹⁵ rad/s, in the"),
         ({"material": mbfast.StressInteraction(2345, 5555, 3333)}, "ρ = 2345 kg/m³, c_l = 5555 m/s and c_t = 3333 m/s"),
+        ({"material": dataclasses.replace(SILICA, form="joffrin-levelut")}, "a-SiO2 (Λ: joffrin-levelut) at T = 1 K"),
         ({"longitudinal": -1e10, "transverse": -1e10, "stop": 1.0}, "The flow ends at "),
         ({"stop": 1e-8, "k_l": 0.0, "k_t": 0.0}, "from blocks of 5 nm (the lightest) to 10 nm (the darkest)."),
         ({"stop": 5e-9}, "5 nm"),
@@ -172,7 +173,7 @@ def test_figures_name_material_temperature_and_cutoff(reproduced):
         ({"exponent": -0.3, "above": "power", "n0": 1.5, "stop": 3e-8}, "nodes up to 10¹⁵ rad/s, in the printed form"),
         ({"longitudinal": -7.1e7, "transverse": -7e7, "linear": True, "stop": 2e-8}, "a-SiO2"),
     ],
-    ids=["linear", "own material", "diverges", "one step", "no step", "unlike", "power laws", "alike"],
+    ids=["linear", "own material", "other form", "diverges", "one step", "no step", "unlike", "power laws", "alike"],
 )  # fmt: skip
 def test_figures_of_any_flow_can_be_read(options, told):
     figures = plotting.flow_figures(flow_of(**options))
