@@ -76,7 +76,7 @@ def test_figures_of_the_audit_show_what_is_computed():
     assert np.isnan(mbfast.self_consistent_ratio(pole.get_xdata()[0] * (1 + 1e-9), 1.0, form="derived"))
     assert derived.get_ydata()[-1] > 500.0
     assert f"{pole.get_xdata()[0]:.3f}, the thin line" in caption_of(figure)
-    logarithm, coupling, *phases = plotting.lattice_sums_figure((2, 4)).axes[0].lines
+    logarithm, coupling, *phases = plotting.lattice_sums_figure(np.array([2, 4])).axes[0].lines
     assert logarithm.get_ydata()[1] == np.log(4)
     assert coupling.get_ydata()[1] == mbfast.lattice_sum(mbfast.BlockLattice((4, 4, 4), 1.0), 6)
     assert len(phases) == 4
@@ -98,6 +98,20 @@ def test_the_figure_of_samples_shows_the_recorded_numbers():
     assert lower.lines[0].get_ydata()[0] == 0.0334
     assert "8 (N0 = 4)" in caption_of(figure)
     assert_legible(figure)
+
+
+@pytest.mark.parametrize(
+    ("sides", "words"),
+    [
+        ((2, True), "sides must be a whole number, got True"),
+        ((2, 3.0), "sides must be a whole number, got 3.0"),
+        (np.arange(0), r"sides must be at least one whole number, in a sequence, got array\(\["),
+        (np.array(3), "sides must be at least one whole number, in a sequence, got array"),
+    ],
+)
+def test_sides_that_are_no_whole_numbers(sides, words):
+    with pytest.raises(TypeError, match=words):
+        plotting.lattice_sums_figure(sides)
 
 
 @pytest.mark.compiled
