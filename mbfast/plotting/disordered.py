@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def disordered_figure() -> Figure:
     """Draw what (3.7) adds up to in samples of random blocks, to all orders, and its scatter over samples, by N0.
 
-    The numbers are recorded ones of `mbfast.audit`, up to N0 = 128; tests compute them again.
+    The numbers are recorded ones of `mbfast.audit`, up to N0 = 128. Benchmarks make them again, those of up to 8 blocks
+    along a side tests as well.
 
     Returns
     -------
