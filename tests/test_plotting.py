@@ -209,14 +209,20 @@ def test_tables_of_one_glass_and_of_many_can_be_read():
     assert_legible(meissner_berret_figure(many))
 
 
+@styled()
+def small_figure(label):
+    figure, axes = new_axes(50.0)
+    axes.set(xlabel=label)
+    finish(figure, "A test.")
+    return figure
+
+
 def test_a_text_that_lies_on_another_is_found():
+    figure = small_figure("x")
+    assert_legible(figure)
     with styled():
-        figure, axes = new_axes(50.0)
-        axes.set(xlabel="x")
-        finish(figure, "A test.")
-        assert_legible(figure)
-        axes.text(0.5, 0.5, "one")
-        axes.text(0.51, 0.51, "other")
+        figure.axes[0].text(0.5, 0.5, "one")
+        figure.axes[0].text(0.51, 0.51, "other")
     assert overlapping(drawn_texts(figure)) == [("one", "other")]
 
 
@@ -294,6 +300,12 @@ def test_settings_of_the_user_are_left_and_have_no_influence():
         before = dict(mpl.rcParams)
         assert rendered(meissner_berret_figure(glasses), "png") == expected
         assert dict(mpl.rcParams) == before
+
+
+def test_a_file_is_the_same_whatever_was_rendered_before():
+    one, other = (small_figure("x (mm)") for _ in range(2))
+    files = {kind: rendered(one, kind) for kind in KINDS}
+    assert {kind: rendered(other, kind) for kind in reversed(KINDS)} == files
 
 
 def test_pyplot_is_never_imported(run_python):
