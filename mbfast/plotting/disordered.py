@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mbfast.audit._common import SILICA
-from mbfast.audit._disordered import MEAN, RECORDED
 from mbfast.plotting._axes import log_axis
 from mbfast.plotting.style import COLOURS, LINES, MARKERS, finish, new_figure, styled
 
@@ -31,6 +29,9 @@ def disordered_figure() -> Figure:
     ImportError
         If matplotlib is not installed.
     """
+    from mbfast.audit._common import SILICA  # noqa: PLC0415
+    from mbfast.audit._disordered import MEAN, RECORDED  # noqa: PLC0415
+
     figure = new_figure(height=112.0)
     upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 2))
     sides = np.array([external.n0 for external, _, _ in RECORDED])
