@@ -295,6 +295,7 @@ def test_two_phases_keep_hashin_and_shtrikmans_bounds(softer):
 
 
 @pytest.mark.compiled
+@pytest.mark.compiled
 @pytest.mark.parametrize("soft", [0.95, 0.5])
 def test_cells_cut_into_more_cubes_have_lower_moduli(soft):
     """Uniform stresses in each cube are trial ones: of chi <= 0 the moduli are upper bounds, of a stiffer medium."""
@@ -310,6 +311,7 @@ def test_cells_cut_into_more_cubes_have_lower_moduli(soft):
     assert (np.diff(found) < 0.0).all()
 
 
+@pytest.mark.compiled
 def test_products_have_the_same_bits_for_any_number_of_threads():
     """The rest is the solvers', whose scalar products are BLAS's."""
     chi, lattice = random_moduli(7, (17, 18, 19), absorbing=0.2), cubes((17, 18, 19))
