@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import mbfast
 from mbfast import audit
-from mbfast.audit import _claims
+from mbfast.audit import _claims, _walk
 
 pytestmark = pytest.mark.compiled  # it sums over cubes of 64^3 blocks
 
@@ -276,7 +276,7 @@ def registry(monkeypatch):
     return lambda: _claims.registry
 
 
-def test_the_claims_of_an_equation_are_what_one_function_yields(registry):
+def test_the_claims_of_an_equation_are_what_functions_yield(registry):
     slip = audit.Cause("a slip", "slip", "tests/test_x.py::test_y")
 
     @_claims.claims_of("4.2")
@@ -286,7 +286,11 @@ def test_the_claims_of_an_equation_are_what_one_function_yields(registry):
         yield _claims.Claim("four", "4²", "8", 16, "why", slip, test="tests/test_x.py::test_z")
         yield _claims.Claim("five", "5²", "8", 25, "why")
 
-    assert registry() == {"4.2": squares}
+    @_claims.claims_of("4.2")
+    def none():
+        return iter(())
+
+    assert registry() == {"4.2": [squares, none]}
     two, three, four, five = (claim.record("4.2") for claim in squares())
     assert (two.id, two.equation, two.quantity, two.printed.text, two.verdict, two.unit) == (
         *("two", "4.2", "2²", "4", "reproduced", "m"),
@@ -297,10 +301,20 @@ def test_the_claims_of_an_equation_are_what_one_function_yields(registry):
     assert [record.test for record in (two, three, four, five)] == ["", slip.test, "tests/test_x.py::test_z", ""]
 
 
+def test_modules_come_in_their_order_whichever_was_imported_first(monkeypatch):
+    known = _walk._functions()
+    assert [function.__module__ for function in known["3.7"]] == [
+        "mbfast.audit._absorption",
+        "mbfast.audit._disordered",
+    ]
+    monkeypatch.setattr(_walk, "registry", {of: functions[::-1] for of, functions in reversed(known.items())})
+    again = _walk._functions()
+    assert list(again) == list(known)
+    for of, functions in known.items():
+        assert [function.__module__ for function in again[of]] == [function.__module__ for function in functions]
+
+
 def test_bad_entries(registry):
-    _claims.claims_of("4.2")(lambda: iter(()))
-    with pytest.raises(ValueError, match=r"the claims of 4\.2 are registered twice"):
-        _claims.claims_of("4.2")
     with pytest.raises(ValueError, match=r"no equation or section of the paper is called '6\.1'"):
         _claims.claims_of("6.1")
 

@@ -9,7 +9,10 @@ from numpy.testing import assert_allclose
 import mbfast
 from mbfast.audit import _disordered as audit
 from mbfast.pairs.cubes import averaged_tensors
-from mbfast.renormalization.disordered import disordered_response
+from mbfast.pairs.problem import PairProblem
+from mbfast.renormalization.disordered import _System, disordered_response
+from mbfast.renormalization.local_response import Susceptibilities
+from mbfast.renormalization.waves import Wave
 
 ALONG, ACROSS = SILICA.density * SILICA.c_l**2, SILICA.density * SILICA.c_t**2
 SIDE = 5e-9
@@ -292,6 +295,39 @@ def test_two_phases_keep_hashin_and_shtrikmans_bounds(softer):
 
 
 @pytest.mark.compiled
+@pytest.mark.compiled
+@pytest.mark.parametrize("soft", [0.95, 0.5])
+def test_cells_cut_into_more_cubes_have_lower_moduli(soft):
+    """Uniform stresses in each cube are trial ones: of chi <= 0 the moduli are upper bounds, of a stiffer medium."""
+    found = []
+    for sides in (1, 2, 4):
+        factors = np.zeros((2 * sides,) * 3)
+        factors[:sides, :sides, :sides] = -soft
+        chi = mbfast.Moduli(ALONG * factors, ACROSS * factors)
+        lattice, strain = cubes(factors.shape), [[1.0, 0, 0, 0, 0, 0]]
+        made = disordered_response(SILICA, lattice, chi, boundary="periodic", applied=strain, self_field=True)
+        found.append(made.stress[0, 0] / ACROSS)
+    assert_allclose(found, [-0.4250, -0.4314, -0.4451] if soft > 0.9 else [-0.1784, -0.1787, -0.1794], atol=6e-5)
+    assert (np.diff(found) < 0.0).all()
+
+
+@pytest.mark.compiled
+def test_products_have_the_same_bits_for_any_number_of_threads():
+    """The rest is the solvers', whose scalar products are BLAS's."""
+    chi, lattice = random_moduli(7, (17, 18, 19), absorbing=0.2), cubes((17, 18, 19))
+    problem = PairProblem.of(SILICA, lattice, boundary="periodic")
+    wave = Wave.of([0, 0, 2 * np.pi / (19 * SIDE)], problem, "total")
+    ((_, local),) = Susceptibilities.of(chi, problem).samples(self_field=True)
+    strains = np.random.default_rng(8).normal(size=(2, lattice.n_blocks * 6)).T.copy().view(complex).ravel()
+    products = []
+    for threads in (1, 2, 3):
+        field = mbfast.LatticeField(SILICA, lattice, boundary="periodic", threads=threads)
+        system = _System(field, local, wave, np.dtype(complex), "bicgstab", 1e-6, threads)
+        products.append(system.product(strains))
+    assert np.array_equal(products[0], products[1])
+    assert np.array_equal(products[0], products[2])
+
+
 @pytest.mark.parametrize("solver", ["gmres", "lgmres"])
 def test_every_solver_finds_the_same(solver):
     chi = random_moduli(3, (5, 5, 5), -0.7, 0.5, absorbing=0.3)
@@ -328,6 +364,40 @@ def test_unstable_samples_are_named():
         )
     with pytest.raises(ArithmeticError, match="block 15 by itself"):
         disordered_response(SILICA, cubes((3, 3, 3)), 3.0 * soft[..., None, None] * MEDIUM, self_field=True)
+
+
+@pytest.mark.parametrize("component", [0, 3])
+def test_moduli_and_tensors_near_a_pole_of_a_cube_by_itself(component):
+    """Where 1 - own chi is near zero for xx - yy or for yz, on the way around the pole that complex chi has."""
+    own = SILICA.prefactor * 2 * averaged_tensors(SILICA, [0, 0, 0])
+    pole = 0.5 / (own[0, 0] - own[0, 1] if component == 0 else 2 * own[3, 3])
+
+    def answers(distance):
+        chi = mbfast.Moduli(*(np.full((1, 1, 1), pole * (1 - distance) * x) for x in (1.4, 1.0)))
+        for given in (chi, chi.transverse[..., None, None] * voigt(mbfast.isotropic_tensor(1.4, 1.0))):
+            yield lambda given=given: disordered_response(SILICA, cubes((1, 1, 1)), given, self_field=True).tensor
+
+    for distance in (1e-3j, 1e-9j):
+        one, other = (answer() for answer in answers(distance))
+        # T = chi (1 - own chi)^-1 e, and (1 - own chi) = distance
+        found = one[3, 3] if component else 0.5 * (one[0, 0] - one[0, 1])
+        assert_allclose(found, pole * (1 - distance) / distance, rtol=1e-14 / abs(distance))
+        assert_allclose(other, one, rtol=0, atol=1e-14 / abs(distance) * largest(one))
+    for answer in answers(1e-14j):
+        with pytest.raises(ArithmeticError, match="unstable sample: block 0 by itself"):
+            answer()
+
+
+def test_a_cube_beyond_its_pole_is_found_beside_one_close_to_it():
+    """The other answers 1e13 times as much, and no more of what is positive is taken for rounding for that."""
+    own = SILICA.prefactor * 2 * averaged_tensors(SILICA, [0, 0, 0])
+    pole = 0.25 / own[3, 3]
+    chi = pole * np.array([1.0 - 1e-11, 0.5, 100.0]).reshape(1, 1, 3)
+    moduli = mbfast.Moduli(4 / 3 * chi, chi)
+    dense = chi[..., None, None] * voigt(mbfast.isotropic_tensor(4 / 3, 1.0))
+    for given in (moduli, dense):
+        with pytest.raises(ArithmeticError, match="unstable sample: block 2 by itself"):
+            disordered_response(SILICA, cubes((1, 1, 3)), given, self_field=True)
 
 
 @pytest.mark.compiled

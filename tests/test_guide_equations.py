@@ -56,6 +56,6 @@ def test_tests_are_there(name):
 
 
 def test_the_rows_say_of_which_equations_there_are_claims():
-    for _, module in _claims.PARTS.values():
+    for module in {module for _, modules in _claims.PARTS.values() for module in modules}:
         importlib.import_module(f"mbfast.audit.{module}")
     assert set(CLAIMS) == set(_claims.registry)

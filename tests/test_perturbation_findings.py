@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 import mbfast
 from mbfast import Block, SuperBlock
-from mbfast.audit import _superblock
+from mbfast.audit import _superblock, reproduce
 from mbfast.superblock.clusters import second_order
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.units import HBAR, K_B
@@ -71,6 +71,16 @@ def test_of_a_pair_second_order_is_what_its_levels_say():
     assert_allclose(found, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max())
 
 
+def test_signs_of_random_stresses_are_those_of_the_normal_numbers():
+    # n along the first of two, m in the half plane of the other one: a LAPACK's convention gives both signs
+    one, other = np.moveaxis(np.random.default_rng(3).normal(size=(40, 3, 2)), 2, 0)
+    stresses = _superblock.directions(40, np.random.default_rng(3))
+    assert_allclose(np.einsum("ni,nij,nj->n", one, stresses, one), 0.0, atol=1e-14 * (one**2).sum(axis=1).max())
+    area = np.sqrt((np.cross(one, other) ** 2).sum(axis=1))
+    assert_allclose(np.einsum("ni,nij,nj->n", one, stresses, other), area, rtol=1e-12)
+    assert_allclose(np.sort(np.linalg.eigvalsh(stresses)), np.broadcast_to([-1.0, 0.0, 1.0], (40, 3)), atol=1e-14)
+
+
 @pytest.mark.compiled
 def test_second_order_grows_as_pairs_do():
     rows = [row for group in _superblock.RECORDED.values() for row in group]
@@ -84,7 +94,15 @@ def test_second_order_grows_as_pairs_do():
     assert np.sum(((shares - mean) / errors) ** 2) < 25  # of ten rows
     cubes = _superblock.RECORDED["cubes"]
     growth = cubes[-1].share / cubes[0].share
-    assert growth + 2 * growth * math.hypot(*(c.error / c.share for c in (cubes[0], cubes[-1]))) < 2.0  # ln 4/ln 2
+    assert growth + growth * math.hypot(*(c.interval / c.share for c in (cubes[0], cubes[-1]))) < 2.0  # ln 4/ln 2
+
+
+def test_claims_from_recorded_numbers_say_so():
+    notes = {record.id: record.note for record in reproduce(["3.8"])}
+    assert "recorded, of 200 super blocks, ± 0.08 (95 %)" in notes["eq3.8.second"]
+    assert "recorded, of 200 and 6 super blocks, ± 0.22 (95 %, Student's t)" in notes["eq3.8.growth"]
+    few = _superblock.RECORDED["cubes"][-1]
+    assert few.interval / few.error == pytest.approx(2.5706, abs=1e-4)  # t of 5 degrees of freedom, from tables
 
 
 DIRECTIONS = [  # a product rule, exact to order 13

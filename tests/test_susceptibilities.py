@@ -147,6 +147,19 @@ def test_isotropic_moduli_average_over_rotations(seed):
     assert_allclose(mbfast.isotropic_moduli(voigt), moduli, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("shape", [(2, 6, 6), (2, 3, 3, 3, 3)])
+def test_moduli_of_complex_tensors_are_those_of_both_parts(shape):
+    real, imag = np.random.default_rng(4).normal(size=(2, *shape))
+    found = mbfast.isotropic_moduli(real + 1j * imag)
+    parts = zip(mbfast.isotropic_moduli(real), mbfast.isotropic_moduli(imag), strict=True)
+    for modulus, (x, y) in zip(found, parts, strict=True):
+        assert_allclose(modulus, x + 1j * y, rtol=0, atol=1e-14)
+    with pytest.raises(ValueError, match=r"tensor must be finite"):
+        mbfast.isotropic_moduli(np.full(shape, 1j * np.inf))
+    with pytest.raises(TypeError, match=r"tensor must consist of real numbers"):
+        mbfast.isotropic_moduli(np.full(shape, "x"))
+
+
 def test_isotropic_round_trip_broadcasts():
     longitudinal, transverse = np.array([[3.0], [2.0]]), np.array([1.0, 0.5, 0.25])
     tensor = mbfast.isotropic_tensor(longitudinal, transverse)

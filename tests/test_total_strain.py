@@ -272,6 +272,25 @@ def test_rates_do_not_depend_on_n0_or_size_but_by_volume():
     assert (np.stack(printed.interaction) > 0).all()
 
 
+def test_the_ratio_by_the_strain_of_the_wave_attracts_where_re_chi_is_negative():
+    # the printed one repels, see test_the_printed_flow_leaves_the_self_consistent_ratio
+    square = float(mbfast.self_consistent_ratio(SILICA.c_l, SILICA.c_t, form="total-strain")) ** 2
+    shape, low = spectrum().transverse, NODES < 3e7  # waves far longer than a block
+    real = mbfast.KramersKronigPlan(NODES)(shape)
+    local_k, local_g = SILICA.local_strain
+    for factor in (0.9, 1.1):
+        z, fixed = (3.0 * factor * square - 4.0) / 2.0, (3.0 * square - 4.0) / 2.0
+        assert fixed == pytest.approx(local_g / local_k, rel=1e-12)
+        given_ = mbfast.Spectrum(NODES, factor * square * shape, shape)
+        rates = mbfast.absorption_rates(given_, SILICA, 1e-7, 2.0, form="total-strain")
+        share = [rates.interaction[a] / rates.first[a] for a in range(2)]  # delta chi_a/chi_a
+        y = factor * square
+        of_k = (3.0 * y * share[0] - 4.0 * share[1]) / (3.0 * y - 4.0)
+        assert (real[low] < 0.0).all()
+        wanted = 2.0 * (2.0 * real) * local_k * (z - fixed)  # d ln z, chi_G = 2 chi_t
+        np.testing.assert_allclose((of_k - share[1])[low], wanted[low], rtol=1e-6)
+
+
 @pytest.mark.compiled
 @pytest.mark.parametrize("linear", [False, True])
 def test_a_flow_takes_the_local_field_once_for_any_n0(linear):

@@ -73,6 +73,14 @@ def float_array(name: str, value: ArrayLike) -> FloatArray:
     return np.asarray(real_array(name, value), dtype=np.float64, order="C")
 
 
+def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return `value` as float64, or as complex128 if it is complex; a TypeError if it does not consist of numbers."""
+    array = plain_array(name, value)
+    if array.dtype.kind == "c":
+        return array.astype(np.complex128, copy=False)
+    return real_array(name, array).astype(np.float64, copy=False)
+
+
 def one_number(name: str, value: ArrayLike, require: Callable[..., None] | None = None, **wanted: str) -> float:
     """Return `value` as a Python float; a TypeError if it is not one real number, and the errors of `require`."""
     array = float_array(name, value)
@@ -125,7 +133,7 @@ def require_finite(name: str, array: FloatArray) -> None:
     _require(name, array, np.isfinite(array), "finite")
 
 
-def require_bounded(name: str, array: FloatArray, largest: float = LARGEST) -> None:
+def require_bounded(name: str, array: NDArray[Any], largest: float = LARGEST) -> None:
     """Raise a ValueError if an element is not finite, or larger in magnitude than any physical quantity."""
     _require(name, array, np.abs(array) <= largest, f"finite, with magnitudes up to {largest:g}")
 

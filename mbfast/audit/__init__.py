@@ -1,6 +1,6 @@
 """The paper's claims, one by one: what is printed, what we compute, and how the two compare.
 
-The claims of an equation are what one function yields::
+The claims of an equation are what functions like this one yield, in the modules of its part of the paper::
 
     @claims_of("4.2")
     def _scales() -> Claims:

@@ -7,10 +7,8 @@ import numpy as np
 
 from mbfast._core.voigt import POLARIZATIONS
 from mbfast.audit import _causes as causes
-from mbfast.audit import _superblock  # noqa: F401 - registers (3.2), (3.4), (3.8)
 from mbfast.audit._claims import Claim, Claims, claims_of
 from mbfast.audit._common import DELTA, L_1, OMEGA, OMEGA_C, SILICA, deviation
-from mbfast.audit._disordered import claims as of_samples
 from mbfast.audit._response import LAMBDA, energy_of_wave
 from mbfast.pairs.angular import angular_coefficients
 from mbfast.pairs.averages import lattice_sum, phase_sum
@@ -135,4 +133,3 @@ def _interaction_term() -> Claims:
     for polarization, total in zip(POLARIZATIONS, totals, strict=True):
         quantity = f"-δχ ρc²/χ² by the interaction at all scales, a-SiO2, {polarization}"
         yield Claim(f"eq3.7.total.{polarization[0]}", quantity, "~20", total, note, causes.LOGARITHM, test=test)
-    yield from of_samples()

@@ -9,7 +9,7 @@ import numpy as np
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import POLARIZATIONS, WEIGHTS
 from mbfast.audit import _causes as causes
-from mbfast.audit._claims import Claim, Claims
+from mbfast.audit._claims import Claim, Claims, claims_of
 from mbfast.audit._common import SILICA
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
@@ -92,8 +92,8 @@ def first_order(n0: int) -> tuple[float, float]:
     return float(found[0]), float(found[1])
 
 
-def claims() -> Claims:
-    """Yield those of (3.7)."""
+@claims_of("3.7")
+def _samples() -> Claims:
     sides = (4, 8, 16)
     for strain in ("external", "total"):
         rows = [row(n0, 4, strain) for n0 in sides]

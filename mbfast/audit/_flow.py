@@ -7,7 +7,6 @@ import numpy as np
 from mbfast import units
 from mbfast._core.validate import FloatArray
 from mbfast.audit import _causes as causes
-from mbfast.audit import _strain
 from mbfast.audit._absorption import NODES, constant_rates, smooth
 from mbfast.audit._claims import Claim, Claims, claims_of
 from mbfast.audit._common import GLASSES, L_1, OMEGA, OMEGA_C, PREDICTED, SILICA, R, deviation
@@ -48,7 +47,6 @@ def _all_steps() -> Claims:
         f"response's own real part, {grown} at 0.1 and 1 K; the estimate leaves out |Re χ̃|/ρc²"
     )
     yield Claim("eq4.2.dominance", quantity, "~20", ratio, note, causes.RE_CHI)
-    yield from _strain.local_field()
 
 
 @claims_of("4.3")
@@ -117,4 +115,3 @@ def _self_consistent() -> Claims:
     quantity = "sqrt(Im χ̃_l/Im χ̃_t) c_t/c_l at 1 mm, a-SiO2, from 0.8 at 50 Å, 1e7 rad/s"
     note = "the flow moves away from c_l/c_t, which it only keeps; where Re χ̃ > 0, above what absorbs, it comes nearer"
     yield Claim("eq4.5.flow", quantity, "1.00", ratio, note, causes.REPELS)
-    yield from _strain.slopes()

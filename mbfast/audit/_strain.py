@@ -7,7 +7,7 @@ import numpy as np
 
 from mbfast._core.validate import FloatArray
 from mbfast.audit import _causes as causes
-from mbfast.audit._claims import Claim, Claims
+from mbfast.audit._claims import Claim, Claims, claims_of
 from mbfast.audit._common import GLASSES, KEPT, L_1, MEASURED, SILICA, R
 from mbfast.meissner_berret import OriginFit, fit_through_origin, rms_deviation
 from mbfast.pairs.interactions import StressInteraction
@@ -51,7 +51,8 @@ def _rms(ratios: FloatArray) -> tuple[float, float]:
     return rms_deviation(MEASURED[KEPT], ratios[KEPT]), rms_deviation(MEASURED, ratios)
 
 
-def local_field() -> Claims:
+@claims_of("4.2")
+def _local_field() -> Claims:
     """Yield what all scales together add by the strain of the wave, beside the logarithm of (4.2)."""
     _, of_g = StressInteraction.of(SILICA).local_strain
     number = -2.0 * of_g * SILICA.modulus_t
@@ -63,7 +64,8 @@ def local_field() -> Claims:
     yield Claim("eq4.2.strain", quantity, "~20", number, note, causes.STRAIN)
 
 
-def slopes() -> Claims:
+@claims_of("4.5")
+def _slopes() -> Claims:
     """Yield the slopes of figure 1 by other solutions of (4.5)."""
     for of in comparisons()[1:]:  # the first is the printed one
         listed = ", ".join(f"{g.name} {value:.2f}" for g, value in zip(GLASSES, of.ratios, strict=True))

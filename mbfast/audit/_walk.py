@@ -2,21 +2,32 @@
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from mbfast.audit._claims import FINDINGS, PARTS, Claims, Record, place, registry
 
 _NAMES = {part.replace(" ", "").lower(): part for part in PARTS}
 
 
-def _functions(parts: Iterable[str] = tuple(PARTS)) -> dict[str, Callable[[], Claims]]:
+Functions: TypeAlias = dict[str, list[Callable[[], Claims]]]  # that yield claims, by equation
+
+
+def _functions(parts: Iterable[str] = tuple(PARTS)) -> Functions:
     """Import what registers the claims of these parts, and return all that are known, in the paper's order."""
     for part in parts:
-        importlib.import_module(f"mbfast.audit.{PARTS[part][1]}")
+        for module in PARTS[part][1]:
+            importlib.import_module(f"mbfast.audit.{module}")
     ordered = sorted((list(PARTS).index(part), number, of) for of in registry for part, number in [place(of)])
-    return {of: registry[of] for _, _, of in ordered}
+    return {of: sorted(registry[of], key=_number) for _, _, of in ordered}
 
 
-def _chosen(equations: Iterable[str]) -> dict[str, Callable[[], Claims]]:
+def _number(function: Callable[[], Claims]) -> int:
+    """Return where the module of a function stands in `PARTS`, whichever module was imported first."""
+    modules = [f"mbfast.audit.{module}" for _, modules in PARTS.values() for module in modules]
+    return modules.index(function.__module__)
+
+
+def _chosen(equations: Iterable[str]) -> Functions:
     """Return what yields the claims of some equations, given as a reader writes them: "(3.5)", "Fig.1"."""
     wanted = {}
     for name in equations:
@@ -29,7 +40,7 @@ def _chosen(equations: Iterable[str]) -> dict[str, Callable[[], Claims]]:
                 f"equations: the audit has no claim of {name!r}; there are claims of {', '.join(_functions())} "
                 "(mbfast.guide.equations names the tests of the others)"
             )
-    return {of: function for of, function in known.items() if of in wanted}
+    return {of: functions for of, functions in known.items() if of in wanted}
 
 
 def reproduce(equations: Iterable[str] | None = None) -> Iterator[Record]:
@@ -60,8 +71,8 @@ def reproduce(equations: Iterable[str] | None = None) -> Iterator[Record]:
     """
     if isinstance(equations, str):
         raise TypeError(f"equations must be a list of names, got the text {equations!r}")
-    functions = _functions() if equations is None else _chosen(equations)
-    return (claim.record(of) for of, function in functions.items() for claim in function())
+    chosen = _functions() if equations is None else _chosen(equations)
+    return (claim.record(of) for of, functions in chosen.items() for function in functions for claim in function())
 
 
 def summary(records: Iterable[Record]) -> str:

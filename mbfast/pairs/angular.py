@@ -9,7 +9,8 @@ from mbfast._core.validate import finite_number, require_choice, require_flag
 from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.pairs.interactions import Form
 
-MomentChange = Literal["none", "gradient", "strain"]
+MomentChange = Literal["none", "gradient"]
+WaveMomentChange = Literal[MomentChange, "strain"]  # the gradient of a longitudinal wave is a strain itself
 Coefficients: TypeAlias = tuple[tuple[Fraction, ...], ...]
 
 # The squared, contracted derivative of the tensor along u is isotropic about n and quadratic in u, so it is
@@ -20,12 +21,12 @@ SQUARED_CHANGE: dict[str, tuple[tuple[tuple[int, int], ...], tuple[tuple[int, in
     "dipole": (((18, 0),), ((36, 0),)),
 }
 
-# Dipoles that also turn with the wave: averages of the whole, times 5.
+# Dipoles that also turn with the wave: averages of the whole, times 5. Of longitudinal waves "strain" is "gradient".
 _DIPOLE_FIFTHS = {
     ("gradient", True): {"longitudinal": 46, "transverse": 32},
     ("gradient", False): {"longitudinal": 94, "transverse": 68},
-    ("strain", True): {"longitudinal": 46, "transverse": 47},
-    ("strain", False): {"longitudinal": 94, "transverse": 53},
+    ("strain", True): {"transverse": 47},
+    ("strain", False): {"transverse": 53},
 }
 
 # Stresses that follow the wave, T + gT + Tg^T: averages of the whole, times 15, coefficients of alpha^p x^q.
@@ -38,14 +39,8 @@ _STRESS_FIFTEENTHS = {
         "longitudinal": ((2682, 2136, 192), (-4368, -4080, -384), (6552, 2376, 192)),
         "transverse": ((1524, 1212, 144), (-2496, -2280, -288), (5544, 1392, 144)),
     },
-    ("strain", True): {
-        "longitudinal": ((1314, 984, 192), (-2640, -2640, -384), (3672, 2088, 192)),
-        "transverse": ((1173, 888, 144), (-2280, -2280, -288), (4104, 1716, 144)),
-    },
-    ("strain", False): {
-        "longitudinal": ((2682, 2136, 192), (-4368, -4080, -384), (6552, 2376, 192)),
-        "transverse": ((1299, 1032, 144), (-2136, -1920, -288), (4104, 1212, 144)),
-    },
+    ("strain", True): {"transverse": ((1173, 888, 144), (-2280, -2280, -288), (4104, 1716, 144))},
+    ("strain", False): {"transverse": ((1299, 1032, 144), (-2136, -1920, -288), (4104, 1212, 144))},
 }
 
 LATTICE_SIXTH = 8.4019239748275396  # the sum of r^-6 over an infinite simple cubic lattice but for its origin, per site
@@ -75,7 +70,7 @@ def squared_change(form: str, alpha: float, x: float | None) -> tuple[float, flo
 
 
 def angular_coefficients(
-    form: Form | Literal["dipole"], polarization: Polarization, *, moment_change: MomentChange = "none",
+    form: Form | Literal["dipole"], polarization: Polarization, *, moment_change: WaveMomentChange = "none",
     coherent: bool = True,
 ) -> Coefficients:  # fmt: skip
     r"""Coefficients C[p][q] of P_a(alpha, x) = sum over p, q of C[p][q] alpha^p x^q, exactly.
@@ -124,10 +119,10 @@ def angular_coefficients(
     """
     require_choice("form", form, (*get_args(Form), "dipole"))
     require_choice("polarization", polarization, POLARIZATIONS)
-    require_choice("moment_change", moment_change, get_args(MomentChange))
+    require_choice("moment_change", moment_change, get_args(WaveMomentChange))
     require_flag("coherent", coherent)
     if moment_change != "none":
-        key = moment_change, bool(coherent)
+        key = "gradient" if polarization == "longitudinal" else moment_change, bool(coherent)
         if form == "dipole":
             return ((Fraction(_DIPOLE_FIFTHS[key][polarization], 5),),)
         if form != "corrected":

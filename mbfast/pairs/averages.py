@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from mbfast._core import tiles, validate
 from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_choice, require_finite
 from mbfast.kernels import displacements
-from mbfast.pairs.angular import MomentChange, squared_change
+from mbfast.pairs.angular import WaveMomentChange, squared_change
 from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, Tile, as_blocks, cut
 from mbfast.pairs.interactions import Interaction, check_interaction
 
@@ -137,7 +137,7 @@ def phase_sum(
 
 def strain_coupling_sum(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, wavevector: ArrayLike, polarization: str | ArrayLike,
-    x: float | None = None, *, moment_change: MomentChange | None = None, coherent: bool = True,
+    x: float | None = None, *, moment_change: WaveMomentChange | None = None, coherent: bool = True,
     threads: int | None = None,
 ) -> float:  # fmt: skip
     r"""N^-1 sum over ordered pairs of M M* X X: what a wave's change of the interaction absorbs, the sum in (3.5).

@@ -6,18 +6,21 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbfast._core.validate import LARGEST, FloatArray, plain_array, real_array
+from mbfast._core.validate import LARGEST, FloatArray, number_array
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.geometry import ROWS, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import PairProblem
 from mbfast.spectra.moduli import Moduli
+
+_SINGULAR = 1e-12  # least singular value of 1 - own chi: an answer by a smaller one consists of rounding errors
+_ROUNDING = 1e-10  # of a block's largest eigenvalue: a positive one below that is zero
 
 
 def component_weights(components: int) -> FloatArray:
@@ -43,7 +46,7 @@ class Susceptibilities:
         last = () if isinstance(chi, Moduli) else (components, components)
         if isinstance(chi, Moduli) and components != len(WEIGHTS):
             raise TypeError("chi must be tensors (..., 3, 3) for dipoles, got Moduli")
-        given = [_numbers(part) for part in (chi if isinstance(chi, Moduli) else (chi,))]
+        given = [number_array("chi", part) for part in (chi if isinstance(chi, Moduli) else (cast(Any, chi),))]
         try:
             full = np.broadcast_shapes(*(part.shape for part in given), shape + last)
         except ValueError:
@@ -87,13 +90,6 @@ def _or_infinity(size: float) -> float:
     return math.inf if math.isnan(size) else size
 
 
-def _numbers(value: Any) -> NDArray[Any]:
-    array = plain_array("chi", value)
-    if array.dtype.kind != "c":
-        array = real_array("chi", array)
-    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
-
-
 def own_strain(interaction: Interaction) -> FloatArray:
     """Return the matrix (c, c) of what a cube's moment by volume makes of strain in it, on average, 2 h."""
     weights = component_weights(interaction.components)
@@ -131,19 +127,27 @@ class OfModuli(LocalResponse):
         pieces = cut(len(longitudinal), ROWS)
         for start, stop in pieces:
             given = _bulk_and_shear(longitudinal[start:stop], transverse[start:stop])
-            negative = negative and bool((given <= 0.0).all())
+            negative = negative and not _positive(given).any()
         for start, stop in pieces:
             values = alone.eigenvalues(start, stop)
-            _refuse(~np.isfinite(values).all(axis=0) | (negative & (values.real > 0.0).any(axis=0)), start)
+            singular = (np.abs(alone.factors(start, stop)) < _SINGULAR).any(axis=0)
+            _refuse(singular | (negative & _positive(values.real)), start)
             largest = max(largest, float(np.abs(values).max()))
         return cls(largest or 1.0, negative, alone.moduli, eigenvalues)
 
+    def factors(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the eigenvalues (3, n) of 1 - own chi; their magnitudes are its singular values."""
+        result: NDArray[Any] = 1.0 - self.own[:, None] * self._alone(start, stop)
+        return result
+
     def eigenvalues(self, start: int, stop: int) -> NDArray[Any]:
         """Return the three (3, n) of the blocks [start, stop)."""
-        values = _bulk_and_shear(*(part[start:stop] for part in self.moduli))
         with np.errstate(all="ignore"):
-            result: NDArray[Any] = values / (self.unit * (1.0 - self.own[:, None] * values))
+            result: NDArray[Any] = self._alone(start, stop) / (self.unit * self.factors(start, stop))
         return result
+
+    def _alone(self, start: int, stop: int) -> NDArray[Any]:
+        return _bulk_and_shear(*(part[start:stop] for part in self.moduli))
 
     def answer(self, strains: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
         """As in every `LocalResponse`."""
@@ -162,17 +166,20 @@ class OfTensors(LocalResponse):
     def of(cls, given: NDArray[Any], own: FloatArray) -> Self:
         """Return those of tensors, and of a cube's own strain (c, c), which may be zero."""
         weights, tensors = component_weights(len(own)), given
-        negative = given.dtype.kind == "f" and _is_negative(given, weights)
+        negative = given.dtype.kind == "f" and not _are_positive(given, weights).any()
         if own.any():
+            # in the basis in which contractions have no weights
+            root = np.sqrt(weights)
+            roots, own = np.outer(root, root), own * np.divide.outer(root, root)
             tensors = np.empty_like(given, order="C")
             for start, stop in cut(len(given), ROWS):
-                # chi (1 - own chi)^-1, which is symmetric again
-                factor = np.eye(len(weights)) - (given[start:stop] * weights) @ own
-                singular = np.abs(np.linalg.det(factor)) < 1e-12
-                _refuse(singular, start)
-                tensors[start:stop] = np.linalg.solve(factor, given[start:stop])
-            if negative and not _is_negative(tensors, weights):
-                _refuse(np.linalg.eigvalsh(np.sqrt(np.outer(weights, weights)) * tensors)[:, -1] > 0.0, 0)
+                # chi (1 - own chi)^-1 = (1 - chi own)^-1 chi, which is symmetric again
+                chi = given[start:stop] * roots
+                factor = np.eye(len(root)) - chi @ own
+                _refuse(_are_singular(factor), start)
+                tensors[start:stop] = np.linalg.solve(factor, chi) / roots
+            if negative:
+                _refuse(_are_positive(tensors, weights), 0)
         unit = max(float(np.abs(tensors[start:stop]).max()) for start, stop in cut(len(tensors), ROWS))
         return cls(unit or 1.0, negative, tensors)
 
@@ -194,13 +201,30 @@ def _refuse(unstable: NDArray[np.bool_], start: int) -> None:
         raise ArithmeticError(f"chi makes an unstable sample: block {block} by itself, in its own field")
 
 
-def _is_negative(tensors: NDArray[Any], weights: FloatArray) -> bool:
-    """Whether all real tensors have no positive eigenvalue but by rounding."""
-    roots = np.sqrt(np.outer(weights, weights))
-    spare = 1e-10 * float(np.abs(tensors).max(initial=0.0)) or 1.0
+def _are_singular(factors: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether matrices (n, c, c) have a singular value below `_SINGULAR`."""
+    # the determinant is at least the smallest one times the largest one to no power above c - 1, and is cheaper
+    with np.errstate(all="ignore"):
+        bounds = _SINGULAR * np.linalg.norm(factors, axis=(1, 2)) ** (factors.shape[-1] - 1)
+        singular = ~(np.abs(np.linalg.det(factors)) > bounds)
+    singular[singular] = np.linalg.svd(factors[singular], compute_uv=False)[:, -1] < _SINGULAR
+    return np.asarray(singular)
+
+
+def _positive(eigenvalues: FloatArray) -> NDArray[np.bool_]:
+    """Whether one of the eigenvalues (k, n) of a block is positive, and that is no rounding error."""
+    result: NDArray[np.bool_] = (eigenvalues > _ROUNDING * np.abs(eigenvalues).max(axis=0)).any(axis=0)
+    return result
+
+
+def _are_positive(tensors: NDArray[Any], weights: FloatArray) -> NDArray[np.bool_]:
+    """Whether real tensors (N, c, c) have a positive eigenvalue that is no rounding error."""
+    roots, positive = np.sqrt(np.outer(weights, weights)), np.zeros(len(tensors), np.bool_)
     for piece in (slice(*ends) for ends in cut(len(tensors), ROWS)):
-        try:
-            np.linalg.cholesky(spare * np.eye(len(weights)) - roots * tensors[piece])
+        given = roots * tensors[piece]
+        spare = _ROUNDING * np.abs(given).max(axis=(1, 2), initial=0.0)
+        try:  # cheaper, and all of them as a rule
+            np.linalg.cholesky(np.where(spare > 0.0, spare, 1.0)[:, None, None] * np.eye(len(weights)) - given)
         except np.linalg.LinAlgError:
-            return False
-    return True
+            positive[piece] = _positive(np.linalg.eigvalsh(given).T)
+    return positive

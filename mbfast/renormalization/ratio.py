@@ -63,8 +63,10 @@ def self_consistent_ratio(
 
     In an infinite sample, with alpha = 1 - c_t^2/c_l^2, y of the sums is (5 + 4 alpha)/(40 - 48 alpha) and (40 - 32
     alpha)/(35 - 44 alpha). A block's field at itself is not part of these sums; with it, Lambda's Fourier transform, y
-    would be that of the printed form. The flow does not lead to these ratios where Re chi < 0, as
-    below all that absorbs: it keeps them there, and moves away from any other. Where Re chi > 0 it comes nearer.
+    would be that of the printed form. The flow does not lead to these ratios where Re chi < 0, as below all that
+    absorbs: it keeps them there, and moves away from any other. Where Re chi > 0 it comes nearer. It is the other way
+    about for the total strain, whose term has the opposite sign: d ln z = 2 Re chi_G P_K (z - P_G/P_K), so that z comes
+    nearer where Re chi_G < 0, though only once, and by as little as |chi|/(rho c^2).
     All forms but the printed one are of the first order in the coupling of blocks, averaged over the signs of their
     stresses: see `absorption_rates`, and `mbfast.superblock.perturbation` for what that leaves out.
 

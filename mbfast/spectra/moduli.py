@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core.validate import FloatArray, broadcast_shape, float_array, require_bounded
+from mbfast._core.validate import FloatArray, broadcast_shape, float_array, number_array, require_bounded
 from mbfast._core.voigt import WEIGHTS
 
 
@@ -17,7 +17,7 @@ class Moduli(NamedTuple):
     Attributes
     ----------
     longitudinal, transverse : ndarray
-        Of one shape.
+        Of one shape; complex where they are those of a complex tensor.
     """
 
     longitudinal: FloatArray
@@ -66,7 +66,7 @@ def isotropic_moduli(tensor: ArrayLike) -> Moduli:
     Parameters
     ----------
     tensor : array_like, shape (..., 3, 3, 3, 3) or (..., 6, 6)
-        chi_ijkl; as 6 x 6 in the order xx, yy, zz, yz, xz, xy, without factors 2.
+        chi_ijkl, real or complex; as 6 x 6 in the order xx, yy, zz, yz, xz, xy, without factors 2.
 
     Returns
     -------
@@ -75,8 +75,10 @@ def isotropic_moduli(tensor: ArrayLike) -> Moduli:
 
     Raises
     ------
-    TypeError, ValueError
-        As `isotropic_tensor` does; a ValueError also for last axes that are neither (3, 3, 3, 3) nor (6, 6).
+    TypeError
+        If `tensor` does not consist of numbers.
+    ValueError
+        If `tensor` is not finite, or above 1e35 in magnitude, or its last axes are neither (3, 3, 3, 3) nor (6, 6).
 
     Examples
     --------
@@ -85,15 +87,20 @@ def isotropic_moduli(tensor: ArrayLike) -> Moduli:
     >>> print(f"{moduli.longitudinal:.15g} {moduli.transverse:.15g}")
     3 1
     """
-    c = float_array("tensor", tensor)
+    c = number_array("tensor", tensor)
     require_bounded("tensor", c)
     if c.ndim >= 4 and c.shape[-4:] == (3, 3, 3, 3):
         return moduli_of_invariants(np.einsum("...iikk->...", c), np.einsum("...ijij->...", c))
     if c.ndim < 2 or c.shape[-2:] != (6, 6):
         raise ValueError(f"tensor must have shape (..., 3, 3, 3, 3) or (..., 6, 6), got {c.shape}")
-    return moduli_of_invariants(c[..., :3, :3].sum(axis=(-1, -2)), np.einsum("...aa,a->...", c, WEIGHTS))
+    return moduli_of_six(c)
 
 
-def moduli_of_invariants(iikk: FloatArray, ijij: FloatArray) -> Moduli:
+def moduli_of_six(tensor: NDArray[Any]) -> Moduli:
+    """Return the moduli of tensors (..., 6, 6) averaged over rotations, of any magnitude."""
+    return moduli_of_invariants(tensor[..., :3, :3].sum(axis=(-1, -2)), np.einsum("...aa,a->...", tensor, WEIGHTS))
+
+
+def moduli_of_invariants(iikk: NDArray[Any], ijij: NDArray[Any]) -> Moduli:
     """Return the moduli of a tensor averaged over rotations, from its two contractions."""
     return Moduli((iikk + 2.0 * ijij) / 15.0, (3.0 * ijij - iikk) / 30.0)

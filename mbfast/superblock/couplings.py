@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core.validate import FloatArray, float_array, require_bounded
 from mbfast._core.voigt import FULL, WEIGHTS, six, symmetric_six
+from mbfast.pairs import angular
 from mbfast.pairs.planning import METHODS, auto_method
 from mbfast.pairs.problem import PairProblem
+
+MomentChange: TypeAlias = angular.MomentChange
 
 
 def coupling_matrices(problem: PairProblem) -> FloatArray:
@@ -46,9 +49,6 @@ def check_strain(strain: ArrayLike) -> FloatArray:
     if not np.abs(given).max() < 0.1:
         raise ValueError(f"strain must be below 0.1 in magnitude, got {np.abs(given).max():g}")
     return given
-
-
-MomentChange = Literal["none", "gradient"]
 
 
 class Deformation(NamedTuple):
