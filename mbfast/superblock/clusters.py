@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import units
+from mbfast._core.extrapolation import weights_at_zero
 from mbfast._core.machine import available_memory
 from mbfast._core.validate import one_number, positive_number
 from mbfast.spectra.thermal import check_temperature
@@ -22,7 +23,7 @@ from mbfast.superblock.response import products, waves
 # that at zero, is extrapolated with an error of some 1e-9, and rounding errors of 1e-11.
 _NODES = np.array([0.02, 0.03, 0.04])
 _SQUARES = _NODES**2
-_WEIGHTS = np.array([np.prod(rest / (rest - x)) for x in _SQUARES for rest in [_SQUARES[x != _SQUARES]]])
+_WEIGHTS = weights_at_zero(_SQUARES)
 _ELEMENTS = 1 << 21  # of the matrices of clusters that are done in one go
 
 

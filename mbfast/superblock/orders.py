@@ -52,6 +52,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import mbfast
 from mbfast._core import tiles
+from mbfast._core.extrapolation import at_zero
 from mbfast._core.tiles import Progress
 from mbfast._core.validate import FloatArray, float_array, one_number, positive_number, require_positive, whole_number
 from mbfast._core.voigt import WEIGHTS
@@ -232,18 +233,11 @@ def _member(
     even = parts["exact"].mean(axis=0)[:_NODES] - parts["uncoupled"]
     squares = couplings[:_NODES] ** 2
     nodes = even / squares[:, None, None]
-    parts["second"] = _at_zero(squares, nodes)
+    parts["second"] = at_zero(squares, nodes)
     width = float(z.imag.min()) * mbfast.units.HBAR
     rounding = _ROUNDING * expansion.range / width * np.abs(parts["uncoupled"]).max(axis=1, keepdims=True) / squares[0]
-    parts["second_error"] = np.abs(parts["second"] - _at_zero(squares[:-1], nodes[:-1])) + rounding
+    parts["second_error"] = np.abs(parts["second"] - at_zero(squares[:-1], nodes[:-1])) + rounding
     return parts
-
-
-def _at_zero(x: FloatArray, values: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Return the polynomial through values (n, ...) at x (n,) where x is zero."""
-    others = [np.delete(x, i) for i in range(x.size)]
-    weights = np.array([np.prod(other / (other - at)) for other, at in zip(others, x, strict=True)])
-    return np.asarray(np.einsum("i,i...->...", weights, values))
 
 
 def _isotropic(tensor: NDArray[np.complex128]) -> NDArray[np.complex128]:
