@@ -19,14 +19,19 @@ from mbfast.superblock.kubo import matrices_size
 from mbfast.superblock.perturbation import check_complex_frequencies
 from mbfast.superblock.response import products, waves
 
-# Couplings of a cluster, of the smaller of hbar Im z and k_B T: the even part of the response at three of them, less
-# that at zero, is extrapolated with an error of some 1e-9, and rounding errors of 1e-11.
+# Couplings of a cluster, of the distance of hbar z from its lines or of what k_B T and the lowest gap allow, whichever
+# is smaller: the even part of the response at three of them, less that at zero, is extrapolated with an error of some
+# 1e-9.
 _NODES = np.array([0.02, 0.03, 0.04])
 _SQUARES = _NODES**2
 _WEIGHTS = weights_at_zero(_SQUARES)
+# of the response at zero, for each of that energy in the range of levels, when couplings are as large as the energy
+_ROUNDING = 8.0 * 2.0**-52 * float(np.sum(np.abs(_WEIGHTS) / _SQUARES))
+_ALLOWED = 1e-5  # of the largest contribution
 _ELEMENTS = 1 << 21  # of the matrices of clusters that are done in one go
 
 
+@np.errstate(under="ignore")  # of occupations
 def second_order(
     super_block: CoupledBlocks,
     omega: ArrayLike,
@@ -53,8 +58,8 @@ def second_order(
     Returns
     -------
     ndarray, shape (2, k)
-        Of longitudinal and transverse strain, in Pa, averaged over rotations; of dipoles (1, k), the mean. To some 1e-8
-        of the largest contribution of a pair.
+        Of longitudinal and transverse strain, in Pa, averaged over rotations and over k and -k; of dipoles (1, k), the
+        mean. To some 1e-8 of the largest contribution of a pair or triple, with rounding errors up to 1e-5 of it.
 
     Raises
     ------
@@ -63,6 +68,9 @@ def second_order(
     ValueError
         If omega is not one-dimensional, finite and above the real axis, temperature or volume not positive, or
         wavevector has not three finite numbers.
+    ArithmeticError
+        If rounding errors may be above 1e-5 of the largest contribution: where lines are far narrower than the range
+        of levels, or k_B T is far below it and a block has two ground states.
     MemoryError
         If the matrices of three blocks do not fit into memory; the message has the numbers.
 
@@ -102,6 +110,7 @@ def second_order(
     for size, factor in ((2, 1.0 if n == 2 else 3.0 - n), (3, 1.0)):
         if factor:
             result += factor * sum((clusters.second(group) for group in clusters.groups(size)), np.zeros_like(result))
+    clusters.require_digits()
     return result * (clusters.unit / box * clusters.unit)
 
 
@@ -112,13 +121,22 @@ class _Clusters:
         self, system: CoupledBlocks, z: NDArray[np.complex128], kelvin: float, wavevector: ArrayLike | None
     ) -> None:
         numbers = range(system.n_blocks)
-        self._dims, self._energy = system.dims, min(float(z.imag.min(initial=np.inf)) * units.HBAR, units.K_B * kelvin)
+        self._dims, self._alone = system.dims, [system.block_hamiltonian(s) for s in numbers]
+        levels = [np.linalg.eigvalsh(hamiltonian) for hamiltonian in self._alone]
+        # populations bend where levels cross the lowest, or at k_B T from there
+        lowest = min((float(block[1] - block[0]) for block in levels if block.size > 1), default=0.0)
+        self._energy = max(units.K_B * kelvin, lowest)
+        self._spans = np.array([np.ptp(block) for block in levels]) / self._energy
+        self._error = self._largest = 0.0  # of clusters so far
         self._z, self._beta = z * (units.HBAR / self._energy), self._energy / (units.K_B * kelvin)
         stresses = [system.block_stress(s) for s in numbers]
         self.unit = max(float(np.abs(stress).max()) for stress in stresses) or 1.0
         combinations, self.mixing = products(system.interaction.components, "isotropic")
         self._stresses = [stress / self.unit for stress in stresses]
-        self._alone = [system.block_hamiltonian(s) / self._energy for s in numbers]
+        self._alone = [  # from their lowest levels
+            (hamiltonian - block[0] * np.eye(block.size)) / self._energy
+            for hamiltonian, block in zip(self._alone, levels, strict=True)
+        ]
         self._couplings = system.couplings * (self.unit / self._energy * self.unit)
         phases = waves(system, wavevector)
         self._waves = [  # of a block, (waves, rows, d, d)
@@ -154,14 +172,32 @@ class _Clusters:
                 _placed(left[:, i], a, dims) @ _placed(right[:, i], b, dims) for i in range(left.shape[1])
             )
         sizes = np.abs(coupled).sum(axis=-1).max(axis=-1)
-        scale = 1.0 / np.where(sizes > 0.0, sizes, 1.0)
+        levels = np.linalg.eigvalsh(alone)
+        gaps = (levels[:, :, None] - levels[:, None]).reshape(len(levels), -1, 1)
+        energies = np.minimum(np.abs(self._z - gaps).min(axis=(1, 2)), 1.0)
+        scale = energies / np.where(sizes > 0.0, sizes, 1.0)
         free = self._response(alone, operators)
         result = np.zeros_like(free)
         for weight, x in zip(_WEIGHTS, _NODES, strict=True):
             g = x * scale[:, None, None]
             both = [self._response(alone + sign * g * coupled, operators) for sign in (1.0, -1.0)]
             result += weight / x**2 * (0.5 * (both[0] + both[1]) - free)
-        return np.asarray(np.einsum("nck,n->ck", result, sizes**2))
+        squares = (sizes / energies) ** 2
+        result *= squares[:, None, None]
+        ranges = np.maximum(1.0, self._spans[clusters].sum(axis=1) / energies)
+        errors = _ROUNDING * ranges * np.abs(free).max(axis=(1, 2)) * squares
+        self._error = float(np.maximum(self._error, errors.max()))  # NaN, too
+        self._largest = max(self._largest, float(np.abs(result).max()))
+        return np.asarray(result.sum(axis=0))
+
+    def require_digits(self) -> None:
+        """Raise an ArithmeticError if rounding errors may be of the order of what was summed."""
+        if not self._error <= _ALLOWED * self._largest:
+            part = self._error / self._largest if self._largest else np.inf
+            raise ArithmeticError(
+                f"rounding errors may be {part:.1g} of the second order, {_ALLOWED:g} is allowed: imaginary parts of "
+                "omega, or temperature and splittings of ground states, are too small beside the levels"
+            )
 
     def _response(self, hamiltonian: NDArray[Any], operators: NDArray[Any]) -> NDArray[np.complex128]:
         """Return the responses (n, c, k) of clusters (n, D, D), operators being (n, waves, rows, D, D)."""
