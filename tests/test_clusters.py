@@ -112,3 +112,9 @@ def test_narrow_lines_are_right_or_refused(width):
         else:
             found = second_order(COLD, [z], 0.1, volume=SIDE**3)[:, 0]
             assert_allclose(found, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_no_frequencies_are_refused_everywhere():
+    for function in (first_order, second_order, exact_susceptibility):
+        with pytest.raises(ValueError, match=r"omega must have shape \(k,\) with k of 1 or more, got \(0,\)"):
+            function(COLD, [], 0.1, volume=SIDE**3)

@@ -122,8 +122,8 @@ def check_complex_frequencies(omega: ArrayLike) -> NDArray[np.complex128]:
     if z.dtype.kind not in "iufc":
         raise TypeError(f"omega must consist of numbers, got dtype {z.dtype}")
     z = z.astype(np.complex128)
-    if z.ndim != 1:
-        raise ValueError(f"omega must have shape (k,), got {z.shape}")
+    if z.ndim != 1 or not z.size:
+        raise ValueError(f"omega must have shape (k,) with k of 1 or more, got {z.shape}")
     require_bounded("omega", np.abs(z))
     if not (z.imag > 0.0).all():
         raise ValueError(f"omega must have positive imaginary parts, got {z.imag.min():g}")
