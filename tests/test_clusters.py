@@ -94,6 +94,11 @@ def test_it_is_that_of_the_ground_state_however_cold():
     assert_allclose(found[1:], [found[0]] * 3, rtol=0, atol=1e-7 * np.abs(found[0]).max())
 
 
+def test_the_static_limit_needs_no_width():
+    narrow, none = (second_order(COLD, [1j * width], 0.1, volume=SIDE**3) for width in (1e5, 1e-35))
+    assert_allclose(none, narrow, rtol=1e-7)
+
+
 @pytest.mark.parametrize("width", [1e10, 1e8, 1e7, 1e4])
 def test_narrow_lines_are_right_or_refused(width):
     gap = np.ptp(np.linalg.eigvalsh(COLD.block_hamiltonian(0))) / mbfast.units.HBAR

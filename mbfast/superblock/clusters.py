@@ -173,8 +173,9 @@ class _Clusters:
             )
         sizes = np.abs(coupled).sum(axis=-1).max(axis=-1)
         levels = np.linalg.eigvalsh(alone)
-        gaps = (levels[:, :, None] - levels[:, None]).reshape(len(levels), -1, 1)
-        energies = np.minimum(np.abs(self._z - gaps).min(axis=(1, 2)), 1.0)
+        gaps = levels[:, :, None] - levels[:, None]
+        gaps[:, range(gaps.shape[1]), range(gaps.shape[1])] = np.inf  # no line
+        energies = np.minimum(np.abs(self._z - gaps.reshape(len(gaps), -1, 1)).min(axis=(1, 2)), 1.0)
         scale = energies / np.where(sizes > 0.0, sizes, 1.0)
         free = self._response(alone, operators)
         result = np.zeros_like(free)
