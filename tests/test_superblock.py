@@ -438,6 +438,18 @@ def test_lowest_levels_have_all_their_states(monkeypatch, blocks, levels, counts
         assert (few == made.energies(count, threads=1)).all()
 
 
+@pytest.mark.parametrize("spread", [0.0, 1e-10, 1e-6, 1e-3])
+def test_lowest_levels_far_from_zero(monkeypatch, spread):
+    monkeypatch.setattr(hamiltonian, "_DENSE", 8)
+    monkeypatch.setattr(lowest, "_RESTARTS", 100)
+    rng = np.random.default_rng(4)
+    shifts = ENERGY * (1.0 + spread * rng.normal(size=(8, 2)))
+    made = SuperBlock(SILICA, 5e-9 * np.arange(24.0).reshape(8, 3), [Block(e, np.zeros((6, 2, 2))) for e in shifts])
+    wanted = np.sort(np.array([sum(choice) for choice in itertools.product(*shifts)]))[:3]
+    # 32 rounding errors of the largest level, or 1e-12 of half the width, 8 spreads or so
+    assert_allclose(made.energies(3), wanted, rtol=0, atol=8 * ENERGY * (64 * EPS + 1e-11 * spread))
+
+
 def test_operator_for_scipy():
     made = system(17, ["complex2", "complex3"])[0]
     operator, matrix = made.hamiltonian(threads=1), made.dense()
