@@ -405,7 +405,8 @@ def test_lowest_levels(monkeypatch):
     monkeypatch.setattr(hamiltonian, "_DENSE", 8)
     few = made.energies(4)
     assert_allclose(few, everything[:4], rtol=0, atol=1e-12 * np.abs(everything).max())
-    assert (few == made.energies(4, threads=1)).all()
+    # the library of matrices may round vectors that lie elsewhere in memory otherwise
+    assert_allclose(few, made.energies(4, threads=1), rtol=0, atol=1e-13 * np.abs(everything).max())
     monkeypatch.setattr(lowest, "_RESTARTS", 1)
     with pytest.raises(RuntimeError, match="the 4 lowest levels are not found in 1 restarts"):
         made.energies(4)
@@ -435,7 +436,8 @@ def test_lowest_levels_have_all_their_states(monkeypatch, blocks, levels, counts
         few = made.energies(count, threads=2)
         # of a state that is found the residual is 1e-12 of half the width at most
         assert_allclose(few, everything[:count], rtol=0, atol=2e-12 * np.abs(everything).max())
-        assert (few == made.energies(count, threads=1)).all()
+        # the library of matrices may round vectors that lie elsewhere in memory otherwise
+        assert_allclose(few, made.energies(count, threads=1), rtol=0, atol=1e-13 * np.abs(everything).max())
 
 
 @pytest.mark.parametrize("spread", [0.0, 1e-10, 1e-6, 1e-3])
