@@ -44,6 +44,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -162,10 +163,9 @@ def measure_orders(
     shape = (len(drawn), count)
     arrays = {name: np.stack([parts[name] for parts in found]) for name in ("exact", *PARTS)}
     wave = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
-    law: Any = systems[0].interaction
     inputs = {
         "version": mbfast.__version__, "block_volume": box, "members": count, "wavevector": wave.tolist(),
-        "interaction": dataclasses.asdict(law) if hasattr(law, "__dataclass_fields__") else repr(law),
+        **_materials({name: group[0].interaction for name, group in drawn.items()}),
         "super_blocks": {name: repr(group[0]) for name, group in drawn.items()},
     }  # fmt: skip
     return Orders(
@@ -218,6 +218,25 @@ def _draw(ensembles: object, count: int, rng: np.random.Generator) -> dict[str, 
                     f"first of them {drawn[name][0]!r}"
                 )
     return drawn
+
+
+def _materials(laws: dict[str, Any]) -> dict[str, Any]:
+    """Return "interaction" of all ensembles, or "interactions" by name where they differ, in types that JSON has."""
+    found = {name: _described(law) for name, law in laws.items()}
+    first = next(iter(found.values()))
+    return {"interaction": first} if all(law == first for law in found.values()) else {"interactions": found}
+
+
+def _described(law: Any) -> Any:
+    """Return the parameters of an interaction, or how it shows itself where JSON cannot have them."""
+    if not dataclasses.is_dataclass(law) or isinstance(law, type):
+        return repr(law)
+    parameters = dataclasses.asdict(law)
+    try:
+        json.dumps(parameters)
+    except TypeError:
+        return repr(law)
+    return parameters
 
 
 def _member(
