@@ -253,6 +253,13 @@ def test_each_ensemble_has_its_medium(tmp_path):
     assert "interaction" not in inputs
 
 
+def test_memory_is_that_of_the_largest_member(monkeypatch):
+    made = [wells(1, 1), SuperBlock(SILICA, GRID[:1], Block(np.arange(4.0) * ENERGY, np.zeros((6, 4, 4))))]
+    monkeypatch.setattr(kubo, "available_memory", lambda: 8 * 8 * 14.0)
+    with pytest.raises(MemoryError, match="all levels of 4 states"):
+        measured(made, threads=1)
+
+
 def test_a_damaged_archive_is_refused(tmp_path):
     result = measured([wells(1, 1)] * 2)
     result.save(tmp_path / "fine.npz")

@@ -154,7 +154,7 @@ def measure_orders(
     count, workers = check_members(members), tiles.check_threads(threads)
     drawn = _draw(ensembles, count, check_generator(rng))
     for group in drawn.values():
-        Expansion.require_memory(group[0], min(workers, count * len(drawn)))
+        Expansion.require_memory(max(group, key=_size), min(workers, count * len(drawn)))
     systems = [system for group in drawn.values() for system in group]
     waves(systems[0], wavevector)  # refuses what is no wave vector
     work = functools.partial(_member, z=z, kelvin=kelvin, box=box, couplings=g, wavevector=wavevector)
@@ -218,6 +218,10 @@ def _draw(ensembles: object, count: int, rng: np.random.Generator) -> dict[str, 
                     f"first of them {drawn[name][0]!r}"
                 )
     return drawn
+
+
+def _size(system: SuperBlock) -> int:
+    return system.dimension**2 * system.dtype.itemsize
 
 
 def _materials(laws: dict[str, Any]) -> dict[str, Any]:
