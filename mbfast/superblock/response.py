@@ -187,9 +187,11 @@ def susceptibility(
         Im chi~ of (2.11) and its one-sided transform, or Im chi and Re chi.
     relaxational : bool
         Whether the shifted populations of the isothermal response, -beta cov(T_mm)/V, are added to Re chi: of an exact
-        one, unreduced and at T > 0. It needs the weight of lines at zero frequency alone: recursions and
-        polynomials see it together with all lines nearer to zero than their width, of which a super block has many, as
-        its levels lie far closer than any width, and it takes D steps to tell them apart.
+        one, unreduced and at T > 0. They are added at every omega, without the factor 1/(1 - i omega tau) of
+        populations that follow in a time tau: only at omega = 0, and but for broadening, Re chi is the second
+        derivative of the free energy by the strain, per volume. They need the weight of lines at zero frequency alone:
+        recursions and polynomials see it together with all lines nearer to zero than their width, of which a super
+        block has many, as its levels lie far closer than any width, and it takes D steps to tell them apart.
     shape : {"gaussian", "lorentzian"}
         Of a line.
     steps : int, optional
