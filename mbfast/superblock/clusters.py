@@ -81,8 +81,9 @@ def second_order(
 
     .. math:: c_2 = \sum_{s<t<u} c_2(s, t, u) - (N - 3) \sum_{s<t} c_2(s, t).
 
-    That of a cluster is measured: the part of its exact response that is even in the coupling, less that without one,
-    extrapolated to no coupling. The time grows as N^3; 64 two-level blocks take some seconds.
+    As in `first_order`, all is the part that is even in k: the mean over k and -k. The second order of a cluster is
+    measured: the part of its exact response that is even in the coupling, less that without one, extrapolated to no
+    coupling. The time grows as N^3; 64 two-level blocks take some seconds.
 
     Examples
     --------

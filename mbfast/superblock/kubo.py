@@ -64,9 +64,10 @@ def exact_susceptibility(
     -----
     .. math:: \chi_a(z) = \frac{1}{V} \sum_{mn} \frac{(p_m - p_n) |\langle n|A_a|m\rangle|^2}{\hbar z - (E_n - E_m)},
 
-    the response of the closed system, which `first_order` expands: without the shifted populations of the isothermal
-    one. It is analytic in z, and in g wherever the distance of g V from zero is small against hbar Im z. The response
-    of `SuperBlock.susceptibility` at real frequencies differs by what broadening does to its thermal factor.
+    of which the mean over k and -k is returned: for complex stresses at k != 0 the two differ. It is the response of
+    the closed system, which `first_order` expands: without the shifted populations of the isothermal one. It is
+    analytic in z, and in g wherever the distance of g V from zero is small against hbar Im z. The response of
+    `SuperBlock.susceptibility` at real frequencies differs by what broadening does to its thermal factor.
 
     Examples
     --------
@@ -137,7 +138,7 @@ class Expansion:
         squares, result = (gaps / scale) ** 2, np.empty((len(weights), z.size), np.complex128)
         weights *= 2.0 * gaps / scale
         for number, u in enumerate((z * (units.HBAR / scale)) ** 2):
-            # 1/(u - squares), and no product of matrices, whose rounding may depend on threads
+            # 1/(u - squares)
             real = u.real - squares
             shared = 1.0 / (real * real + u.imag * u.imag)
             result[:, number].imag = -u.imag * np.einsum("cn,n->c", weights, shared)

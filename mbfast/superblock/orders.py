@@ -2,10 +2,11 @@ r"""Perturbation theory in the coupling of blocks, measured over ensembles of su
 
 What is measured
     The susceptibility chi(z; g) of a super block at complex frequencies z, exactly, with its couplings multiplied by g
-    and by -g, for several g. What perturbation theory says of it, order by order: order 0, of the blocks alone; order
-    1, of `first_order`, the random-phase and the Hartree part apart; and order 2 *as measured*, the part of chi even in
-    g, less order 0, divided by g^2 and extrapolated to g = 0. What is left, chi less the orders up to 0, 1 or 2, is the
-    error of perturbation theory: of a single super block, and of the mean over the ensemble.
+    and by -g, for several g; of a wave the mean over k and -k, which differ where stresses are complex. What
+    perturbation theory says of it, order by order: order 0, of the blocks alone; order 1, of `first_order`, the
+    random-phase and the Hartree part apart; and order 2 *as measured*, the part of chi even in g, less order 0, divided
+    by g^2 and extrapolated to g = 0. What is left, chi less the orders up to 0, 1 or 2, is the error of perturbation
+    theory: of a single super block, and of the mean over the ensemble.
 How order 2 is extrapolated
     (chi(g) + chi(-g))/2 = chi_0 + g^2 c_2 + g^4 c_4 + ...: from the three smallest couplings, by a polynomial in g^2
     (Richardson). The error that is stated is the change from what the two smallest give, and rounding errors: far above
