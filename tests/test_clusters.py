@@ -1,5 +1,7 @@
 """The second order in the coupling from pairs and triples, against all levels of the whole super block."""
 
+import itertools
+
 import naive
 import numpy as np
 import pytest
@@ -74,8 +76,24 @@ def test_what_is_refused(monkeypatch):
     with pytest.raises(TypeError, match="super_block must be a SuperBlock or CoupledBlocks"):
         second_order(blocks, OMEGA, 0.1, volume=SIDE**3)
     monkeypatch.setattr(clusters, "available_memory", lambda: 1e3)
-    with pytest.raises(MemoryError, match=r"three blocks with 4 states need .* GB are available"):
+    with pytest.raises(MemoryError, match=r"three blocks with 4 states, at 3 frequencies, need .* GB are available"):
         second_order(made, OMEGA, 0.1, volume=SIDE**3)
+    monkeypatch.setattr(clusters, "available_memory", lambda: 1e6)
+    with pytest.raises(MemoryError, match="at 5000 frequencies"):
+        second_order(made, 1j * np.arange(1.0, 5001.0), 0.1, volume=SIDE**3)
+
+
+def test_clusters_are_made_some_at_a_time():
+    # of a million blocks the first of all triples, which would not fit
+    many = clusters._Clusters.__new__(clusters._Clusters)
+    many._dims, many._z = (2, 3) * 500_000, OMEGA
+    first = next(many.groups(3))
+    assert len(first) <= clusters._ELEMENTS / (12**2 * OMEGA.size)
+    assert len({many._dims[s] for s in first[:, 2]}) == 1
+    many._dims = (2, 3, 2, 2, 3)
+    for size in (2, 3):
+        found = [tuple(cluster) for group in many.groups(size) for cluster in group.tolist()]
+        assert sorted(found) == list(itertools.combinations(range(5), size))
 
 
 def pair(positions, splittings, stress=1e-20):

@@ -103,10 +103,12 @@ def second_order(
     n = super_block.n_blocks
     result = np.zeros((len(clusters.mixing), z.size), np.complex128)
     largest = float(np.prod(np.sort(super_block.dims)[-3:]))
-    needed, free = matrices_size(largest, super_block.dtype.itemsize), available_memory()
+    poles = 3.0 * z.itemsize * largest**2 * z.size  # what they are made of, and the weights of lines, beside them
+    needed, free = matrices_size(largest, super_block.dtype.itemsize) + poles, available_memory()
     if needed > free:
         raise MemoryError(
-            f"three blocks with {largest:.4g} states need {needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are available"
+            f"three blocks with {largest:.4g} states, at {z.size} frequencies, need {needed / 1e9:.3g} GB, "
+            f"{free / 1e9:.3g} GB are available"
         )
     for size, factor in ((2, 1.0 if n == 2 else 3.0 - n), (3, 1.0)):
         if factor:
@@ -148,13 +150,14 @@ class _Clusters:
 
     def groups(self, size: int) -> Iterator[NDArray[np.int64]]:
         """Yield clusters of so many blocks (n, size) whose blocks have the same numbers of levels, not too many."""
-        found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+        waiting: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         for cluster in itertools.combinations(range(len(self._dims)), size):
-            found.setdefault(tuple(self._dims[s] for s in cluster), []).append(cluster)
-        for dims, clusters in found.items():
-            some = max(1, _ELEMENTS // (int(np.prod(dims)) ** 2 * self._z.size))
-            for first in range(0, len(clusters), some):
-                yield np.array(clusters[first : first + some])
+            dims = tuple(self._dims[s] for s in cluster)
+            found = waiting.setdefault(dims, [])
+            found.append(cluster)
+            if len(found) >= _ELEMENTS // (int(np.prod(dims)) ** 2 * self._z.size):
+                yield np.array(waiting.pop(dims))
+        yield from map(np.array, waiting.values())
 
     def second(self, clusters: NDArray[np.int64]) -> NDArray[np.complex128]:
         """Return the second order of the response (c, k), summed over clusters (n, size)."""
