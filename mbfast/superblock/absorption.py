@@ -52,13 +52,13 @@ import numpy as np
 
 from mbfast import units
 from mbfast._core import tiles
-from mbfast._core.validate import FloatArray, one_number, require_choice, whole_number
+from mbfast._core.validate import one_number, require_choice, whole_number
 from mbfast.spectra.thermal import check_temperature
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
 from mbfast.superblock.evolution import Propagator, check_rtol, refuse_memory
 from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds, ground_states
 from mbfast.superblock.response import check_super_block, jackknife
-from mbfast.superblock.routes import occupations, typical_state
+from mbfast.superblock.routes import levels_of, occupations, typical_state
 
 if TYPE_CHECKING:
     from mbfast.superblock.hamiltonian import SuperBlock
@@ -196,8 +196,8 @@ class _Run:
     def exact(self, temperature: float) -> Absorption:
         """Return the energy on average over all levels that are populated."""
         refuse_memory(self._system, "method='exact'", 1.5 * self._system.dimension, 0)
-        energies, states = _levels(self._system, self._threads)
-        populations = occupations(energies, temperature)
+        energies, states = levels_of(self._system.dense(threads=self._threads))
+        _, populations = occupations(energies, temperature)
         chosen = populations > _POPULATED
         energy = self._gained(states[:, chosen] * np.sqrt(populations[chosen]))
         return self._result(energy, "exact")
@@ -249,14 +249,6 @@ class _Run:
 
     def _result(self, energy: float, method: str, error: float = 0.0, vectors: int = 0) -> Absorption:
         return Absorption(float(energy), error, float(self._step_error), method, self._steps, vectors)
-
-
-def _levels(system: SuperBlock, threads: int) -> tuple[FloatArray, Vector]:
-    """Return all levels, from zero (J), and their states as columns."""
-    from scipy.linalg import eigh  # noqa: PLC0415
-
-    energies, states = eigh(system.dense(threads=threads), overwrite_a=True, check_finite=False, driver="evd")
-    return energies - energies[0], states
 
 
 @np.errstate(under="ignore")  # of occupations and of spectra of pulses
@@ -311,8 +303,8 @@ def linear_absorption(
     kelvin = float(check_temperature(one_number("temperature", temperature)))
     workers = tiles.check_threads(threads)
     super_block._refuse_memory("linear absorption", 80.0 / super_block.dtype.itemsize, power=2)
-    energies, states = _levels(super_block, workers)
-    populations = occupations(energies, kelvin)
+    energies, states = levels_of(super_block.dense(threads=workers))
+    _, populations = occupations(energies, kelvin)
     drive = Drive(super_block, checked, Bounds(0.0, 0.0), workers)
     columns = np.ascontiguousarray(states, dtype=np.complex128)
     parts = []

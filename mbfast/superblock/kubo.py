@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from mbfast import units
 from mbfast._core.machine import available_memory
 from mbfast._core.validate import FloatArray, bounded_number, one_number, positive_number
-from mbfast.spectra.thermal import check_temperature, thermal_ratio
+from mbfast.spectra.thermal import check_temperature
 from mbfast.superblock.perturbation import check_complex_frequencies
 from mbfast.superblock.response import check_super_block, products, waves
-from mbfast.superblock.routes import SAME, Task
+from mbfast.superblock.routes import Task, levels_of, occupations
 from mbfast.superblock.sums import BlockSum
 
 if TYPE_CHECKING:
@@ -130,10 +130,8 @@ class Expansion:
     @np.errstate(under="ignore", over="ignore")  # of occupations, and far from all lines
     def at(self, g: float, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Return the susceptibility (c, k) with a factor of the couplings, at complex frequencies (k,)."""
-        from scipy.linalg import eigh  # noqa: PLC0415
-
-        energies, columns = eigh(self._alone + g * self._coupling, overwrite_a=True, check_finite=False, driver="evd")
-        gaps, weights = self._lines(energies - energies[0], np.ascontiguousarray(columns))
+        energies, columns = levels_of(self._alone + g * self._coupling)
+        gaps, weights = self._lines(energies, np.ascontiguousarray(columns))
         scale = float(gaps.max(initial=0.0)) or 1.0
         squares, result = (gaps / scale) ** 2, np.empty((len(weights), z.size), np.complex128)
         weights *= 2.0 * gaps / scale
@@ -148,11 +146,9 @@ class Expansion:
 
     def _lines(self, energies: FloatArray, states: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
         """Return the gaps (n,) of pairs of levels, and what they weigh (c, n): p_m - p_n times |<n|A|m>|^2."""
-        ratio = thermal_ratio(energies / units.HBAR, np.array(self._task.temperature))
-        ratio[energies <= SAME * energies[-1]] = 0.0  # the ground states
-        populations = np.exp(-ratio)
+        ratio, populations = occupations(energies, self._task.temperature)
         rows = np.flatnonzero(populations)  # of increasing levels: the first ones
-        change = -np.expm1(ratio[rows, None] - ratio) * (populations[rows] / populations.sum())[:, None]
+        change = -np.expm1(ratio[rows, None] - ratio) * populations[rows, None]
         above = np.flatnonzero(np.arange(energies.size) > rows[:, None])
         bras, squares = states[:, rows].conj().T, np.zeros((len(self._mixing), above.size))
         for row, operator in self._operators:

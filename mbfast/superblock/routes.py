@@ -7,9 +7,10 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core.machine import available_memory
@@ -131,28 +132,33 @@ def _applied(operator: BlockSum, psi: Vector, out: Vector | None = None, *, thre
     return result
 
 
-def occupations(energies: FloatArray, temperature: float) -> FloatArray:
-    """Return the populations of levels that increase from zero; ground states share theirs."""
+def levels_of(hamiltonian: NDArray[Any]) -> tuple[FloatArray, NDArray[Any]]:
+    """Return all levels (D,) of a matrix, from the lowest, and their states as columns; the matrix is overwritten."""
+    from scipy.linalg import eigh  # noqa: PLC0415
+
+    energies, states = eigh(hamiltonian, overwrite_a=True, check_finite=False, driver="evd")
+    return energies - energies[0], states
+
+
+def occupations(energies: FloatArray, temperature: float) -> tuple[FloatArray, FloatArray]:
+    """Return E/(k_B T) of levels that increase from zero, and their populations; ground states share theirs."""
     ratio = thermal_ratio(energies / units.HBAR, np.array(temperature))
     ratio[energies <= SAME * energies[-1]] = 0.0  # the ground states
     populations: FloatArray = np.exp(-ratio)
     populations /= populations.sum()
-    return populations
+    return ratio, populations
 
 
 def exact(task: Task) -> Sample:
     """Return the lines between all levels that are populated and all others."""
-    from scipy.linalg import eigh  # noqa: PLC0415
-
     dimension = task.system.dimension
     task.require_memory(
         "method='exact'",
         5.0 * dimension,
         lambda free: f"{(free * dimension / 5.0) ** 0.5:.0f} states would fit, or take method='lanczos'",
     )
-    energies, states = eigh(task.system.dense(threads=task.threads), overwrite_a=True, check_finite=False, driver="evd")
-    energies -= energies[0]
-    populations = occupations(energies, task.temperature)
+    energies, states = levels_of(task.system.dense(threads=task.threads))
+    _, populations = occupations(energies, task.temperature)
     rows = np.flatnonzero(populations)  # of increasing levels: the first ones
     bras, lines = states[:, rows].conj().T, task.lines(0.5 * energies[-1])
     spread, mean = np.zeros(len(task.combinations)), np.zeros((len(task.combinations), len(task.waves)))
