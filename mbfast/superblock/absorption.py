@@ -52,8 +52,8 @@ import numpy as np
 
 from mbfast import units
 from mbfast._core import tiles
-from mbfast._core.validate import one_number, require_choice, whole_number
-from mbfast.spectra.thermal import check_temperature
+from mbfast._core.validate import require_choice, whole_number
+from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
 from mbfast.superblock.evolution import Propagator, check_rtol, refuse_memory
 from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds, ground_states
@@ -166,7 +166,7 @@ def absorption(
     """
     check_super_block(super_block)
     checked = check_wave(wave, super_block.interaction.components)
-    kelvin = float(check_temperature(one_number("temperature", temperature)))
+    kelvin = check_kelvin(temperature)
     require_choice("method", method, get_args(Method))
     tolerance, workers = check_rtol(rtol), tiles.check_threads(threads)
     if whole_number("vectors", vectors) < 2:
@@ -300,7 +300,7 @@ def linear_absorption(
     """
     check_super_block(super_block)
     checked = check_wave(wave, super_block.interaction.components)
-    kelvin = float(check_temperature(one_number("temperature", temperature)))
+    kelvin = check_kelvin(temperature)
     workers = tiles.check_threads(threads)
     super_block._refuse_memory("linear absorption", 80.0 / super_block.dtype.itemsize, power=2)
     energies, states = levels_of(super_block.dense(threads=workers))

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from mbfast import units
 from mbfast._core.extrapolation import weights_at_zero
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import one_number, positive_number
-from mbfast.spectra.thermal import check_temperature
+from mbfast._core.validate import positive_number
+from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.coupled import CoupledBlocks, check_coupled_blocks
 from mbfast.superblock.kubo import matrices_size
 from mbfast.superblock.perturbation import check_complex_frequencies
@@ -96,7 +96,7 @@ def second_order(
     (2, 1)
     """
     check_coupled_blocks(super_block)
-    z, kelvin = check_complex_frequencies(omega), float(check_temperature(one_number("temperature", temperature)))
+    z, kelvin = check_complex_frequencies(omega), check_kelvin(temperature)
     if kelvin == 0.0:
         raise ValueError("temperature must be positive, got 0")
     box, clusters = positive_number("volume", volume, unit="m^3"), _Clusters(super_block, z, kelvin, wavevector)

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast import units
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, bounded_number, one_number, positive_number
-from mbfast.spectra.thermal import check_temperature
+from mbfast._core.validate import FloatArray, bounded_number, positive_number
+from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.perturbation import check_complex_frequencies
 from mbfast.superblock.response import check_super_block, products, waves
 from mbfast.superblock.routes import Task, levels_of, occupations
@@ -81,7 +81,7 @@ def exact_susceptibility(
     ((2, 1), True)
     """
     check_super_block(super_block)
-    z, kelvin = check_complex_frequencies(omega), float(check_temperature(one_number("temperature", temperature)))
+    z, kelvin = check_complex_frequencies(omega), check_kelvin(temperature)
     box, g = positive_number("volume", volume, unit="m^3"), bounded_number("coupling", coupling)
     return Expansion.of(super_block, kelvin, wavevector, box).at(g, z)
 

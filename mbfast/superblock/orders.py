@@ -56,10 +56,10 @@ import mbfast
 from mbfast._core import tiles
 from mbfast._core.extrapolation import at_zero
 from mbfast._core.tiles import Progress
-from mbfast._core.validate import FloatArray, float_array, one_number, positive_number, require_positive, whole_number
+from mbfast._core.validate import FloatArray, float_array, positive_number, require_positive, whole_number
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.moduli import isotropic_moduli
-from mbfast.spectra.thermal import check_temperature
+from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.ensembles import check_generator
 from mbfast.superblock.kubo import Expansion
 from mbfast.superblock.perturbation import check_complex_frequencies, first_order
@@ -150,7 +150,7 @@ def measure_orders(
     >>> print(result.n_blocks, result.errors(0).value.shape)
     [1 2] (2, 5, 2)
     """
-    z, kelvin = check_complex_frequencies(omega), float(check_temperature(one_number("temperature", temperature)))
+    z, kelvin = check_complex_frequencies(omega), check_kelvin(temperature)
     box, g = positive_number("block_volume", block_volume, unit="m^3"), check_couplings(couplings)
     count, workers = check_members(members), tiles.check_threads(threads)
     drawn = _draw(ensembles, count, check_generator(rng))

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import units
-from mbfast._core.validate import FloatArray, one_number, plain_array, positive_number, require_bounded
-from mbfast.spectra.thermal import check_temperature, thermal_ratio
+from mbfast._core.validate import FloatArray, plain_array, positive_number, require_bounded
+from mbfast.spectra.thermal import check_kelvin, thermal_ratio
 from mbfast.superblock.coupled import CoupledBlocks, check_coupled_blocks
 from mbfast.superblock.response import waves
 
@@ -94,7 +94,7 @@ def first_order(
     """
     check_coupled_blocks(super_block)
     z = check_complex_frequencies(omega)
-    kelvin = float(check_temperature(one_number("temperature", temperature)))
+    kelvin = check_kelvin(temperature)
     box = positive_number("volume", volume, unit="m^3")
     factors = waves(super_block, wavevector)
     blocks = [

@@ -72,7 +72,6 @@ from mbfast._core import tiles
 from mbfast._core.validate import (
     FloatArray,
     float_array,
-    one_number,
     positive_number,
     require_bounded,
     require_choice,
@@ -82,7 +81,7 @@ from mbfast._core.validate import (
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.dispersion import KramersKronigPlan
 from mbfast.spectra.moduli import Moduli
-from mbfast.spectra.thermal import check_temperature, thermal_ratio
+from mbfast.spectra.thermal import check_kelvin, thermal_ratio
 from mbfast.superblock import routes
 from mbfast.superblock.lanczos import bounds
 from mbfast.superblock.lines import Shape, reactive, symmetrised
@@ -249,7 +248,7 @@ def susceptibility(
     if frequencies.ndim != 1:
         raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
     require_bounded("omega", frequencies)
-    kelvin = float(check_temperature(one_number("temperature", temperature)))
+    kelvin = check_kelvin(temperature)
     box, width = positive_number("volume", volume, unit="m^3"), positive_number("broadening", broadening, unit="rad/s")
     require_choice("method", method, get_args(Method))
     require_choice("components", components, get_args(Components))
