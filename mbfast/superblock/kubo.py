@@ -13,7 +13,7 @@ from mbfast._core.validate import FloatArray, bounded_number, positive_number
 from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.perturbation import check_complex_frequencies
 from mbfast.superblock.response import check_super_block, products, waves
-from mbfast.superblock.routes import Task, levels_of, occupations
+from mbfast.superblock.routes import Question, levels_of, occupations
 from mbfast.superblock.sums import BlockSum
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ class Expansion:
         Above the distance of the highest from the lowest level (J), of any factor from -1 to 1.
     """
 
-    def __init__(self, task: Task, mixing: FloatArray, volume: float) -> None:
-        system = task.system
-        self._task, self._mixing, self._volume = task, mixing, volume
-        self._operators = list(task.operators())
+    def __init__(self, question: Question, mixing: FloatArray, volume: float) -> None:
+        system = question.system
+        self._question, self._mixing, self._volume = question, mixing, volume
+        self._operators = list(question.operators())
         unit = np.eye(system.dimension, dtype=system.dtype)
         self._alone = np.empty_like(unit)
         BlockSum([system.block_hamiltonian(s) for s in range(system.n_blocks)]).apply(unit, self._alone, 1)
@@ -111,8 +111,7 @@ class Expansion:
         """Make the matrices, or raise a MemoryError if they do not fit."""
         combinations, mixing = products(system.interaction.components, "isotropic")
         cls.require_memory(system)
-        task = Task(system, temperature, 1.0, "lorentzian", 1, combinations, waves(system, wavevector))
-        return cls(task, mixing, volume)
+        return cls(Question(system, temperature, 1, combinations, waves(system, wavevector)), mixing, volume)
 
     @staticmethod
     def require_memory(system: SuperBlock, workers: int = 1) -> None:
@@ -142,11 +141,11 @@ class Expansion:
             result[:, number].imag = -u.imag * np.einsum("cn,n->c", weights, shared)
             real *= shared
             result[:, number].real = np.einsum("cn,n->c", weights, real)
-        return result * (self._task.unit / self._volume * (self._task.unit / scale))
+        return result * (self._question.unit / self._volume * (self._question.unit / scale))
 
     def _lines(self, energies: FloatArray, states: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
         """Return the gaps (n,) of pairs of levels, and what they weigh (c, n): p_m - p_n times |<n|A|m>|^2."""
-        ratio, populations = occupations(energies, self._task.temperature)
+        ratio, populations = occupations(energies, self._question.temperature)
         rows = np.flatnonzero(populations)  # of increasing levels: the first ones
         change = -np.expm1(ratio[rows, None] - ratio) * populations[rows, None]
         above = np.flatnonzero(np.arange(energies.size) > rows[:, None])

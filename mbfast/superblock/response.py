@@ -268,7 +268,7 @@ def susceptibility(
         )
     combinations, mixing = products(super_block.interaction.components, components)
     task = routes.Task(
-        super_block, kelvin, width, shape, tiles.check_threads(threads), combinations, waves(super_block, wavevector)
+        super_block, kelvin, tiles.check_threads(threads), combinations, waves(super_block, wavevector), width, shape
     )
     count = 0
     if route == "exact":

@@ -64,13 +64,13 @@ class Plan(NamedTuple):
 
 
 @dataclass
-class Task:
-    """What is asked of a super block, checked.
+class Question:
+    """Of which operators of a super block the response is asked, and at which temperature, checked.
 
     Attributes
     ----------
-    system, temperature, width, shape, threads
-        The super block, K, rad/s, of lines, and how many.
+    system, temperature, threads
+        The super block, K, and how many.
     combinations : ndarray, shape (rows, 6 or 3)
         Components that are added up in the operator of a row.
     waves : list of ndarray, shape (N,)
@@ -79,8 +79,6 @@ class Task:
 
     system: SuperBlock
     temperature: float
-    width: float
-    shape: Shape
     threads: int
     combinations: FloatArray
     waves: list[FloatArray]
@@ -110,10 +108,6 @@ class Task:
         """Return H for recursions."""
         return Operator.of(self.system, self.threads)
 
-    def lines(self, half: float) -> Lines:
-        """Return lines to be filled, between levels in an interval of half that width (J)."""
-        return Lines(len(self.combinations), 2.0 * half / units.HBAR, self.width)
-
     def require_memory(self, what: str, per_state: float, instead: Callable[[float], str]) -> None:
         """Raise a MemoryError if so many numbers for each state do not fit; `instead` says what would, of so many."""
         size = self.system.dimension * self.system.dtype.itemsize
@@ -123,6 +117,18 @@ class Task:
                 f"{what} of {self.system.dimension:.4g} states needs {per_state * size / 1e9:.3g} GB, "
                 f"{free / 1e9:.3g} GB are available: {instead(free / size)}"
             )
+
+
+@dataclass
+class Task(Question):
+    """A question, and what lines look like: their width (rad/s) and shape."""
+
+    width: float
+    shape: Shape
+
+    def lines(self, half: float) -> Lines:
+        """Return lines to be filled, between levels in an interval of half that width (J)."""
+        return Lines(len(self.combinations), 2.0 * half / units.HBAR, self.width)
 
 
 def _applied(operator: BlockSum, psi: Vector, out: Vector | None = None, *, threads: int) -> Vector:
