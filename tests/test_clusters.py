@@ -1,6 +1,7 @@
 """The second order in the coupling from pairs and triples, against all levels of the whole super block."""
 
 import itertools
+import tracemalloc
 
 import naive
 import numpy as np
@@ -83,13 +84,16 @@ def test_what_is_refused(monkeypatch):
         second_order(made, 1j * np.arange(1.0, 5001.0), 0.1, volume=SIDE**3)
 
 
-def test_clusters_are_made_some_at_a_time():
-    # of a million blocks the first of all triples, which would not fit
+def test_clusters_are_made_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(clusters, "_ELEMENTS", 1 << 16)
     many = clusters._Clusters.__new__(clusters._Clusters)
-    many._dims, many._z = (2, 3) * 500_000, OMEGA
-    first = next(many.groups(3))
-    assert len(first) <= clusters._ELEMENTS / (12**2 * OMEGA.size)
-    assert len({many._dims[s] for s in first[:, 2]}) == 1
+    many._dims, many._z = (2, 3) * 50, OMEGA
+    tracemalloc.start()
+    sizes = [len(group) for group in many.groups(3)]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(sizes) == 161_700
+    assert peak < 2e6  # all triples are 12 MB
     many._dims = (2, 3, 2, 2, 3)
     for size in (2, 3):
         found = [tuple(cluster) for group in many.groups(size) for cluster in group.tolist()]
