@@ -255,9 +255,9 @@ def test_each_ensemble_has_its_medium(tmp_path):
 
 def test_memory_is_that_of_the_largest_member(monkeypatch):
     made = [wells(1, 1), SuperBlock(SILICA, GRID[:1], Block(np.arange(4.0) * ENERGY, np.zeros((6, 4, 4))))]
-    monkeypatch.setattr(kubo, "available_memory", lambda: 8 * 8 * 14.0)
-    with pytest.raises(MemoryError, match="all levels of 4 states"):
-        measured(made, threads=1)
+    monkeypatch.setattr(kubo, "available_memory", lambda: 16 * 8 * 14.0)  # one of them
+    with pytest.raises(MemoryError, match="all levels of 2 super blocks at once of 4 states"):
+        measured(made, threads=2)
 
 
 def test_a_damaged_archive_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -155,7 +156,7 @@ class _Clusters:
             dims = tuple(self._dims[s] for s in cluster)
             found = waiting.setdefault(dims, [])
             found.append(cluster)
-            if len(found) >= _ELEMENTS // (int(np.prod(dims)) ** 2 * self._z.size):
+            if len(found) >= _ELEMENTS // (math.prod(dims) ** 2 * self._z.size):
                 yield np.array(waiting.pop(dims))
         yield from map(np.array, waiting.values())
 
