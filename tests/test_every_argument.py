@@ -379,7 +379,7 @@ WRONG = {
     "s": [-1, 2, 1.5, "1", [1], np.nan, True, None, OBJECT],
     "self_field": FLAG,
     "shape": [WORDS, 5.5, (1, 2), (1, 2, -1), (1, 2, 1.5), None, OBJECT, (1, 2, True)],
-    "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], OBJECT],
+    "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], [True], np.array(3), OBJECT],
     "size": ONE_POSITIVE,
     "min_tunnelling": [*ONE_POSITIVE, 1e-22],
     "solver": CHOICE,

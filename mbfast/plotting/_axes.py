@@ -23,14 +23,20 @@ _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "
 def power(value: float, digits: int = 2, *, plain: bool = True) -> str:
     """Return a number as it is written in a text, in so many digits: if `plain`, without a power where it can.
 
+    Whole numbers below 10⁴ have all their digits.
+
     Examples
     --------
     >>> from mbfast.plotting._axes import power
-    >>> power(1e15), power(3.2e-7), power(0.25), power(2000)
-    ('10¹⁵', '3.2·10⁻⁷', '0.25', '2000')
+    >>> power(1e15), power(3.2e-7), power(0.25), power(2000), power(1234.5), power(float("nan"))
+    ('10¹⁵', '3.2·10⁻⁷', '0.25', '2000', '1200', 'nan')
     """
-    if value == 0.0 or (plain and 1e-3 <= abs(value) < 1e4):
-        return f"{value:.{max(digits, 4) if float(value).is_integer() else digits}g}"
+    if value == 0.0 or not math.isfinite(value):
+        return f"{value + 0.0:g}"  # -0.0 + 0.0 is 0.0
+    whole = float(value).is_integer() and abs(value) < 1e4
+    shown = value if whole else float(f"{value:.{digits - 1}e}")  # rounded first: it can round up to 10⁴
+    if plain and 1e-3 <= abs(shown) < 1e4:
+        return f"{shown:.{max(digits, 4)}g}"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     ten = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
@@ -96,11 +102,12 @@ def quantity(value: float, unit: str, digits: int = 3) -> str:
     Examples
     --------
     >>> from mbfast.plotting._axes import quantity
-    >>> quantity(5e-9, "m"), quantity(1e-3, "m"), quantity(2.7e7, "Pa")
-    ('5 nm', '1 mm', '27 MPa')
+    >>> quantity(5e-9, "m"), quantity(1e-3, "m"), quantity(2.7e7, "Pa"), quantity(999.6e-9, "m")
+    ('5 nm', '1 mm', '27 MPa', '1 µm')
     """
-    factor, letter = prefix(value)
-    return f"{value / factor:.{digits}g} {letter}{unit}"
+    rounded = float(f"{value:.{digits - 1}e}")  # first, as it can round up to the next prefix
+    factor, letter = prefix(rounded)
+    return f"{power(rounded / factor, digits)} {letter}{unit}"
 
 
 def log_axis(axis: Axis) -> None:

@@ -10,12 +10,15 @@ from mbfast.plotting._axes import power
 def material_of(given: object) -> tuple[str, str]:
     """Return the name of a medium, or its constants, for a figure and for its caption.
 
-    What is given is an interaction's parameters, by name, as results have them in their inputs.
+    What is given is an interaction's parameters, by name, as results have them in their inputs. Its form is said where
+    it is not the one that all have unless told otherwise.
     """
     if not isinstance(given, Mapping):
         return "", "a medium that is not told"
     if "c_l" in given:
-        return _elastic({name: float(given[name]) for name in ("density", "c_l", "c_t")})
+        drawn, written = _elastic({name: float(given[name]) for name in ("density", "c_l", "c_t")})
+        form = given.get("form", "corrected")
+        return (drawn, written) if form == "corrected" else (rf"{drawn} ($\Lambda$: {form})", f"{written} (Λ: {form})")
     if "permittivity" in given:
         permittivity = f"{power(float(given['permittivity']), 3)} F/m"
         return rf"$\varepsilon$ = {permittivity}", f"a medium of ε = {permittivity}"

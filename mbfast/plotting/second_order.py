@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbfast.audit import _superblock as measured
-from mbfast.audit._common import SILICA
 from mbfast.plotting._axes import log_axis
 from mbfast.plotting.style import COLOURS, LINES, MARKERS, finish, new_axes, styled
 
@@ -36,6 +34,9 @@ def second_order_figure() -> Figure:
     ImportError
         If matplotlib is not installed.
     """
+    from mbfast.audit import _superblock as measured  # noqa: PLC0415
+    from mbfast.audit._common import SILICA  # noqa: PLC0415
+
     figure, axes = new_axes(84.0)
     rows = [row for kind in measured.RECORDED.values() for row in kind]
     sums, shares, errors = np.array([(measured.sixth(row.shape), -row.share, row.error) for row in rows]).T

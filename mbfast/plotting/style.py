@@ -78,7 +78,7 @@ STYLE: dict[str, Any] = {
 """The style sheet: what differs from matplotlib's own defaults."""
 
 KINDS = ("png", "pdf", "svg")
-"""Kinds of files, the one that the layout is made for first."""
+"""Kinds of files."""
 
 
 def figure_class() -> type[Figure]:
@@ -171,7 +171,8 @@ def caption_of(figure: Figure) -> str:
 def rendered(figure: Figure, kind: str) -> bytes:
     """Return the bytes of a file of one of `KINDS`, the same for the same figure, or of its caption, "txt".
 
-    The caption is in the metadata, too. The layout of the first kind is kept for all others.
+    The caption is in the metadata, too. The layout is made in the figure's own pixels, by whichever kind comes first,
+    and kept for all others: the bytes of a kind do not depend on those rendered before it.
     """
     if kind == "txt":
         return f"{caption_of(figure)}\n".encode()
@@ -183,8 +184,10 @@ def rendered(figure: Figure, kind: str) -> bytes:
         "pdf": {"Subject": caption_of(figure), "CreationDate": None},
     }[kind]
     with styled():
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine(None)  # by the style: with one, savefig would draw everything twice
         figure.savefig(buffer, format=kind, metadata=metadata)
-    figure.set_layout_engine("none")  # a quarter of the time of every further kind
     return buffer.getvalue()
 
 

@@ -15,7 +15,7 @@ from mbfast.pairs.averages import lattice_sum, phase_sum
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.plotting._axes import log_axis, power
-from mbfast.plotting._check import members
+from mbfast.plotting._check import members, whole_numbers
 from mbfast.plotting.style import COLOURS, LINES, finish, new_axes, styled
 from mbfast.renormalization.rates import absorption_rates
 from mbfast.spectra.spectrum import Spectrum
@@ -46,7 +46,7 @@ def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) 
     ValueError
         If one of `sides` is below 1.
     """
-    sides = members("sides", sides, int)
+    sides = whole_numbers("sides", sides)
     if min(sides) < 1:
         raise ValueError(f"sides must be at least 1, got {min(sides)}")
     figure, axes = new_axes(88.0)
