@@ -1,5 +1,6 @@
 """Perturbation theory in the coupling of blocks, over ensembles: closed forms, other routes to order 2, the archive."""
 
+import dataclasses
 import functools
 import itertools
 
@@ -226,6 +227,37 @@ def test_the_same_seed_makes_the_same_bits_with_any_threads(tmp_path):
     assert list(again.names) == ["a", "b"]
     assert again.components == ("longitudinal", "transverse")
     assert measured([wells(1, 1, interaction=DIPOLES, unit=1e-29)] * 2).components == ("mean",)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Measured(mbfast.DipoleInteraction):
+    """An interaction with what JSON has no type for."""
+
+    table: np.ndarray = dataclasses.field(default_factory=lambda: np.ones(2), repr=False)
+
+
+def test_any_interaction_can_be_saved(tmp_path):
+    result = measured([wells(1, 1, interaction=Measured(3.4e-11), unit=1e-29)] * 2)
+    result.save(tmp_path / "run.npz")
+    assert Orders.load(tmp_path / "run.npz").inputs["interaction"] == "Measured(permittivity=3.4e-11)"
+
+
+def test_each_ensemble_has_its_medium(tmp_path):
+    media = {"hard": SILICA, "soft": mbfast.StressInteraction(2000.0, 3000.0, 1500.0)}
+    draws = {name: one_after_the_other([wells(1, 1, interaction=law)] * 2) for name, law in media.items()}
+    arguments = {"block_volume": VOLUME, "members": 2, "rng": np.random.default_rng(1)}
+    result = measure_orders(draws, Z, KELVIN, **arguments)
+    result.save(tmp_path / "run.npz")
+    inputs = Orders.load(tmp_path / "run.npz").inputs
+    assert inputs["interactions"] == {name: dataclasses.asdict(law) for name, law in media.items()}
+    assert "interaction" not in inputs
+
+
+def test_memory_is_that_of_the_largest_member(monkeypatch):
+    made = [wells(1, 1), SuperBlock(SILICA, GRID[:1], Block(np.arange(4.0) * ENERGY, np.zeros((6, 4, 4))))]
+    monkeypatch.setattr(kubo, "available_memory", lambda: 16 * 8 * 14.0)  # one of them
+    with pytest.raises(MemoryError, match="all levels of 2 super blocks at once of 4 states"):
+        measured(made, threads=2)
 
 
 def test_a_damaged_archive_is_refused(tmp_path):

@@ -218,7 +218,7 @@ def test_error_bars_cover_the_truth_as_often_as_they_say():
     omega, width = np.array([1.0, 3.0]) * SCALE, 3.0 * SCALE
     exact = susceptibility(made, omega, kelvin, volume=VOLUME, broadening=width, reduced=False)
     combinations, mixing = response.products(3, "isotropic")
-    task = routes.Task(made, kelvin, width, "gaussian", 1, combinations, response.waves(made, None))
+    task = routes.Task(made, kelvin, 1, combinations, response.waves(made, None), width, "gaussian")
     operator = task.hamiltonian()
     plan = routes.plan(task, "lanczos", operator, lanczos.bounds(operator), None)
     finish = response._Finish(omega, task, mixing * task.unit**2, np.pi / (HBAR * VOLUME), reduced=False)
@@ -351,7 +351,7 @@ def test_sums_over_states_do_not_depend_on_threads():
 @pytest.mark.compiled
 def test_a_thermal_state():
     made = levels(12, 3)
-    task = routes.Task(made, KELVIN, SCALE, "gaussian", 1, np.eye(6), response.waves(made, None))
+    task = routes.Task(made, KELVIN, 1, np.eye(6), response.waves(made, None), SCALE, "gaussian")
     operator = task.hamiltonian()
     interval = lanczos.bounds(operator)
     energies, states = np.linalg.eigh(made.dense())

@@ -22,6 +22,7 @@ from mbfast.superblock.remainders import Orders
 
 MATERIAL = '[material]\nglass = "a-SiO2"\n'
 WELLS = '[blocks]\nkind = "two-level"\nsize = 5e-20\nmax_splitting = 1e-23\nmin_tunnelling = 1e-24\n'
+GAUSSIAN = '[blocks]\nkind = "gaussian"\nsize = 2e-20\nspread = 1e-24\nn_levels = '
 RESPONSE = "[response]\nomega_max = 1e11\nbroadening = 1e10\nfrequencies = 3\n"
 SMALL = MATERIAL + WELLS + 'shapes = ["2x1x1", "1x1x2"]\n' + RESPONSE + "[sampling]\nmembers = 3\n"
 
@@ -150,6 +151,15 @@ def test_figures_show_what_was_measured(write):
         (SMALL.replace('"1x1x2"', '"2"'), 'line 8: blocks.shapes: shapes must be some lattices that differ, as ["2x1x'),
         (SMALL.replace('"1x1x2"', '"2x1x1"'), "line 8: blocks.shapes: shapes must be some lattices that differ"),
         (SMALL.replace('"1x1x2"', '"4x4x4"'), "blocks.shapes: shapes must be of at most 16384 states, got 2^64 in 4x4"),
+        # both would take minutes, or an integer of millions of digits
+        (
+            MATERIAL + GAUSSIAN + '1\nshapes = ["9x9x9"]\n' + RESPONSE,
+            "line 7: blocks.n_levels: n_levels must be at least 2, got 1",
+        ),
+        (
+            MATERIAL + GAUSSIAN + '9000000000\nshapes = ["99x99x99"]\n' + RESPONSE,
+            "line 8: blocks.shapes: shapes must be of at most 16384 states, got 9000000000^970299 in 99x99x99",
+        ),
         (SMALL.replace('"1x1x2"', "7"), "line 8: blocks.shapes: a string is wanted, got 7"),
         (SMALL.replace("5e-20", "-1.0"), "line 5: blocks.size: size must be positive"),
         (SMALL.replace("1e-24", "1e-23"), "line 7: blocks.min_tunnelling: min_tunnelling must be at most 0.99"),

@@ -1,6 +1,7 @@
 """Ensembles of super blocks from a TOML file: what `mbfast superblock` reads."""
 
 import dataclasses
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -23,7 +24,9 @@ from mbfast.superblock.orders import COUPLINGS, Draw, check_couplings, check_mem
 from mbfast.superblock.remainders import Orders
 from mbfast.superblock.response import waves
 
-_MOST = 1 << 14  # states of a super block, and frequencies: far above what diagonalisation and a file can take
+# far above what diagonalisation and a file can take
+_MOST_BITS = 14  # the logarithm of the number of states
+_MOST = 1 << 14  # frequencies
 _SHAPE = re.compile("([1-9][0-9]?)x([1-9][0-9]?)x([1-9][0-9]?)")
 
 # section -> key -> its default or, where there is none, its type
@@ -76,9 +79,9 @@ def read_super_block_config(path: str | os.PathLike[str]) -> SuperBlockConfig:
         - material: ``glass`` (a name of `load_glasses`), or ``density`` (kg/m^3), ``c_l``, ``c_t`` (m/s); ``density``
           also where that of a glass is not known.
         - blocks: ``kind``, one of "two-level" (with ``max_splitting``, ``min_tunnelling``: J) and "gaussian" (with
-          ``n_levels``, ``spread``: J, and ``ensemble``: "GOE" or "GUE"); ``size`` (J) and ``x`` (0) of their stresses;
-          ``shapes``, a list of lattices such as "2x2x2", one ensemble each (2x1x1, 2x2x1, 2x2x2); ``spacing`` (5e-9 m).
-          See `mbfast.superblock.ensembles`.
+          ``n_levels``, at least 2, ``spread``: J, and ``ensemble``: "GOE" or "GUE"); ``size`` (J) and ``x`` (0) of
+          their stresses; ``shapes``, a list of lattices such as "2x2x2", one ensemble each (2x1x1, 2x2x1, 2x2x2);
+          ``spacing`` (5e-9 m). See `mbfast.superblock.ensembles`.
         - response: ``omega_max`` and ``broadening`` (rad/s); ``omega_min`` (0), ``frequencies`` (16, evenly spaced);
           ``temperature`` (0.1 K); ``wavevector`` (three numbers, 1/m; 0).
         - sampling: ``members`` of each ensemble (100), ``seed`` (1), ``couplings`` (factors of the interaction, at
@@ -158,14 +161,18 @@ def _draws(material: StressInteraction, given: Mapping[str, Any]) -> dict[str, D
     if given["kind"] == "two-level":
         blocks, own, each = ensembles.isotropic_two_level_blocks, ("max_splitting", "min_tunnelling"), 2
     else:
-        blocks, own, each = ensembles.gaussian_blocks, ("n_levels", "spread", "ensemble"), max(given["n_levels"], 1)
+        blocks, own, each = ensembles.gaussian_blocks, ("n_levels", "spread", "ensemble"), given["n_levels"]
+        if each < 2:
+            raise ValueError(f"n_levels must be at least 2, got {each}")
     draw = partial(blocks, **{name: given[name] for name in ("size", "x", *own)})
     draws: dict[str, Draw] = {}
     for shape in shapes:
         n1, n2, n3 = map(int, shape.split("x"))
         lattice = BlockLattice((n1, n2, n3), given["spacing"])
-        if each**lattice.n_blocks > _MOST:
-            raise ValueError(f"shapes must be of at most {_MOST} states, got {each}^{lattice.n_blocks} in {shape}")
+        if lattice.n_blocks * math.log2(each) > _MOST_BITS:
+            raise ValueError(
+                f"shapes must be of at most {1 << _MOST_BITS} states, got {each}^{lattice.n_blocks} in {shape}"
+            )
         draws[shape] = partial(_super_block, material, lattice, draw)
     return draws
 

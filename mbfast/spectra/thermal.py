@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast import units
-from mbfast._core.validate import FloatArray, float_array, require_finite, require_positive
+from mbfast._core.validate import FloatArray, float_array, one_number, require_finite, require_positive
 
 
 def check_temperature(temperature: ArrayLike, name: str = "temperature") -> FloatArray:
@@ -17,6 +17,11 @@ def check_temperature(temperature: ArrayLike, name: str = "temperature") -> Floa
             raise ValueError(f"{name} must not be negative, got {array.min():g} K")
         require_positive(name, np.where(array == 0.0, 1.0, array), unit="K, or zero")
     return array
+
+
+def check_kelvin(temperature: ArrayLike) -> float:
+    """Return one temperature (K), zero allowed; a TypeError if it is not one real number, or a ValueError."""
+    return float(check_temperature(one_number("temperature", temperature)))
 
 
 def inverse_thermal_frequency(temperature: FloatArray) -> FloatArray:

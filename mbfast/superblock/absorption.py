@@ -52,13 +52,13 @@ import numpy as np
 
 from mbfast import units
 from mbfast._core import tiles
-from mbfast._core.validate import FloatArray, one_number, require_choice, whole_number
-from mbfast.spectra.thermal import check_temperature
+from mbfast._core.validate import require_choice, whole_number
+from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
 from mbfast.superblock.evolution import Passed, Propagator, check_rtol, hundredths, refuse_memory
 from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds, ground_states
 from mbfast.superblock.response import check_super_block, jackknife
-from mbfast.superblock.routes import occupations, typical_state
+from mbfast.superblock.routes import levels_of, occupations, typical_state
 
 if TYPE_CHECKING:
     from mbfast.superblock.hamiltonian import SuperBlock
@@ -171,7 +171,7 @@ def absorption(
     """
     check_super_block(super_block)
     checked = check_wave(wave, super_block.interaction.components)
-    kelvin = float(check_temperature(one_number("temperature", temperature)))
+    kelvin = check_kelvin(temperature)
     require_choice("method", method, get_args(Method))
     tolerance, workers = check_rtol(rtol), tiles.check_threads(threads)
     if whole_number("vectors", vectors) < 2:
@@ -202,8 +202,8 @@ class _Run:
     def exact(self, temperature: float) -> Absorption:
         """Return the energy on average over all levels that are populated."""
         refuse_memory(self._system, "method='exact'", 1.5 * self._system.dimension, 0)
-        energies, states = _levels(self._system, self._threads)
-        populations = occupations(energies, temperature)
+        energies, states = levels_of(self._system.dense(threads=self._threads))
+        _, populations = occupations(energies, temperature)
         chosen = populations > _POPULATED
         energy = self._gained(states[:, chosen] * np.sqrt(populations[chosen]), 1)
         return self._result(energy, "exact")
@@ -258,14 +258,6 @@ class _Run:
         return Absorption(float(energy), error, float(self._step_error), method, self._steps, vectors)
 
 
-def _levels(system: SuperBlock, threads: int) -> tuple[FloatArray, Vector]:
-    """Return all levels, from zero (J), and their states as columns."""
-    from scipy.linalg import eigh  # noqa: PLC0415
-
-    energies, states = eigh(system.dense(threads=threads), overwrite_a=True, check_finite=False, driver="evd")
-    return energies - energies[0], states
-
-
 @np.errstate(under="ignore")  # of occupations and of spectra of pulses
 def linear_absorption(
     super_block: SuperBlock, wave: StrainWave, temperature: float, *, threads: int | None = None
@@ -315,11 +307,11 @@ def linear_absorption(
     """
     check_super_block(super_block)
     checked = check_wave(wave, super_block.interaction.components)
-    kelvin = float(check_temperature(one_number("temperature", temperature)))
+    kelvin = check_kelvin(temperature)
     workers = tiles.check_threads(threads)
     super_block._refuse_memory("linear absorption", 80.0 / super_block.dtype.itemsize, power=2)
-    energies, states = _levels(super_block, workers)
-    populations = occupations(energies, kelvin)
+    energies, states = levels_of(super_block.dense(threads=workers))
+    _, populations = occupations(energies, kelvin)
     drive = Drive(super_block, checked, Bounds(0.0, 0.0), workers)
     columns = np.ascontiguousarray(states, dtype=np.complex128)
     parts = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,22 +11,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import units
+from mbfast._core.extrapolation import weights_at_zero
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import one_number, positive_number
-from mbfast.spectra.thermal import check_temperature
+from mbfast._core.validate import positive_number
+from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.coupled import CoupledBlocks, check_coupled_blocks
 from mbfast.superblock.kubo import matrices_size
 from mbfast.superblock.perturbation import check_complex_frequencies
 from mbfast.superblock.response import products, waves
 
-# Couplings of a cluster, of the smaller of hbar Im z and k_B T: the even part of the response at three of them, less
-# that at zero, is extrapolated with an error of some 1e-9, and rounding errors of 1e-11.
+# Couplings of a cluster, of the distance of hbar z from its lines or of what k_B T and the lowest gap allow, whichever
+# is smaller: the even part of the response at three of them, less that at zero, is extrapolated with an error of some
+# 1e-9.
 _NODES = np.array([0.02, 0.03, 0.04])
 _SQUARES = _NODES**2
-_WEIGHTS = np.array([np.prod(rest / (rest - x)) for x in _SQUARES for rest in [_SQUARES[x != _SQUARES]]])
+_WEIGHTS = weights_at_zero(_SQUARES)
+# of the response at zero, for each of that energy in the range of levels, when couplings are as large as the energy
+_ROUNDING = 8.0 * 2.0**-52 * float(np.sum(np.abs(_WEIGHTS) / _SQUARES))
+_ALLOWED = 1e-5  # of the largest contribution
 _ELEMENTS = 1 << 21  # of the matrices of clusters that are done in one go
 
 
+@np.errstate(under="ignore")  # of occupations
 def second_order(
     super_block: CoupledBlocks,
     omega: ArrayLike,
@@ -52,8 +59,8 @@ def second_order(
     Returns
     -------
     ndarray, shape (2, k)
-        Of longitudinal and transverse strain, in Pa, averaged over rotations; of dipoles (1, k), the mean. To some 1e-8
-        of the largest contribution of a pair.
+        Of longitudinal and transverse strain, in Pa, averaged over rotations and over k and -k; of dipoles (1, k), the
+        mean. To some 1e-8 of the largest contribution of a pair or triple, with rounding errors up to 1e-5 of it.
 
     Raises
     ------
@@ -62,6 +69,9 @@ def second_order(
     ValueError
         If omega is not one-dimensional, finite and above the real axis, temperature or volume not positive, or
         wavevector has not three finite numbers.
+    ArithmeticError
+        If rounding errors may be above 1e-5 of the largest contribution: where lines are far narrower than the range
+        of levels, or k_B T is far below it and a block has two ground states.
     MemoryError
         If the matrices of three blocks do not fit into memory; the message has the numbers.
 
@@ -72,8 +82,9 @@ def second_order(
 
     .. math:: c_2 = \sum_{s<t<u} c_2(s, t, u) - (N - 3) \sum_{s<t} c_2(s, t).
 
-    That of a cluster is measured: the part of its exact response that is even in the coupling, less that without one,
-    extrapolated to no coupling. The time grows as N^3; 64 two-level blocks take some seconds.
+    As in `first_order`, all is the part that is even in k: the mean over k and -k. The second order of a cluster is
+    measured: the part of its exact response that is even in the coupling, less that without one, extrapolated to no
+    coupling. The time grows as N^3; 64 two-level blocks take some seconds.
 
     Examples
     --------
@@ -86,21 +97,24 @@ def second_order(
     (2, 1)
     """
     check_coupled_blocks(super_block)
-    z, kelvin = check_complex_frequencies(omega), float(check_temperature(one_number("temperature", temperature)))
+    z, kelvin = check_complex_frequencies(omega), check_kelvin(temperature)
     if kelvin == 0.0:
         raise ValueError("temperature must be positive, got 0")
     box, clusters = positive_number("volume", volume, unit="m^3"), _Clusters(super_block, z, kelvin, wavevector)
     n = super_block.n_blocks
     result = np.zeros((len(clusters.mixing), z.size), np.complex128)
     largest = float(np.prod(np.sort(super_block.dims)[-3:]))
-    needed, free = matrices_size(largest, super_block.dtype.itemsize), available_memory()
+    poles = 3.0 * z.itemsize * largest**2 * z.size  # what they are made of, and the weights of lines, beside them
+    needed, free = matrices_size(largest, super_block.dtype.itemsize) + poles, available_memory()
     if needed > free:
         raise MemoryError(
-            f"three blocks with {largest:.4g} states need {needed / 1e9:.3g} GB, {free / 1e9:.3g} GB are available"
+            f"three blocks with {largest:.4g} states, at {z.size} frequencies, need {needed / 1e9:.3g} GB, "
+            f"{free / 1e9:.3g} GB are available"
         )
     for size, factor in ((2, 1.0 if n == 2 else 3.0 - n), (3, 1.0)):
         if factor:
             result += factor * sum((clusters.second(group) for group in clusters.groups(size)), np.zeros_like(result))
+    clusters.require_digits()
     return result * (clusters.unit / box * clusters.unit)
 
 
@@ -111,13 +125,22 @@ class _Clusters:
         self, system: CoupledBlocks, z: NDArray[np.complex128], kelvin: float, wavevector: ArrayLike | None
     ) -> None:
         numbers = range(system.n_blocks)
-        self._dims, self._energy = system.dims, min(float(z.imag.min(initial=np.inf)) * units.HBAR, units.K_B * kelvin)
+        self._dims, self._alone = system.dims, [system.block_hamiltonian(s) for s in numbers]
+        levels = [np.linalg.eigvalsh(hamiltonian) for hamiltonian in self._alone]
+        # populations bend where levels cross the lowest, or at k_B T from there
+        lowest = min((float(block[1] - block[0]) for block in levels if block.size > 1), default=0.0)
+        self._energy = max(units.K_B * kelvin, lowest)
+        self._spans = np.array([np.ptp(block) for block in levels]) / self._energy
+        self._error = self._largest = 0.0  # of clusters so far
         self._z, self._beta = z * (units.HBAR / self._energy), self._energy / (units.K_B * kelvin)
         stresses = [system.block_stress(s) for s in numbers]
         self.unit = max(float(np.abs(stress).max()) for stress in stresses) or 1.0
         combinations, self.mixing = products(system.interaction.components, "isotropic")
         self._stresses = [stress / self.unit for stress in stresses]
-        self._alone = [system.block_hamiltonian(s) / self._energy for s in numbers]
+        self._alone = [  # from their lowest levels
+            (hamiltonian - block[0] * np.eye(block.size)) / self._energy
+            for hamiltonian, block in zip(self._alone, levels, strict=True)
+        ]
         self._couplings = system.couplings * (self.unit / self._energy * self.unit)
         phases = waves(system, wavevector)
         self._waves = [  # of a block, (waves, rows, d, d)
@@ -128,13 +151,14 @@ class _Clusters:
 
     def groups(self, size: int) -> Iterator[NDArray[np.int64]]:
         """Yield clusters of so many blocks (n, size) whose blocks have the same numbers of levels, not too many."""
-        found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+        waiting: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         for cluster in itertools.combinations(range(len(self._dims)), size):
-            found.setdefault(tuple(self._dims[s] for s in cluster), []).append(cluster)
-        for dims, clusters in found.items():
-            some = max(1, _ELEMENTS // (int(np.prod(dims)) ** 2 * self._z.size))
-            for first in range(0, len(clusters), some):
-                yield np.array(clusters[first : first + some])
+            dims = tuple(self._dims[s] for s in cluster)
+            found = waiting.setdefault(dims, [])
+            found.append(cluster)
+            if len(found) >= _ELEMENTS // (math.prod(dims) ** 2 * self._z.size):
+                yield np.array(waiting.pop(dims))
+        yield from map(np.array, waiting.values())
 
     def second(self, clusters: NDArray[np.int64]) -> NDArray[np.complex128]:
         """Return the second order of the response (c, k), summed over clusters (n, size)."""
@@ -153,14 +177,33 @@ class _Clusters:
                 _placed(left[:, i], a, dims) @ _placed(right[:, i], b, dims) for i in range(left.shape[1])
             )
         sizes = np.abs(coupled).sum(axis=-1).max(axis=-1)
-        scale = 1.0 / np.where(sizes > 0.0, sizes, 1.0)
+        levels = np.linalg.eigvalsh(alone)
+        gaps = levels[:, :, None] - levels[:, None]
+        gaps[:, range(gaps.shape[1]), range(gaps.shape[1])] = np.inf  # no line
+        energies = np.minimum(np.abs(self._z - gaps.reshape(len(gaps), -1, 1)).min(axis=(1, 2)), 1.0)
+        scale = energies / np.where(sizes > 0.0, sizes, 1.0)
         free = self._response(alone, operators)
         result = np.zeros_like(free)
         for weight, x in zip(_WEIGHTS, _NODES, strict=True):
             g = x * scale[:, None, None]
             both = [self._response(alone + sign * g * coupled, operators) for sign in (1.0, -1.0)]
             result += weight / x**2 * (0.5 * (both[0] + both[1]) - free)
-        return np.asarray(np.einsum("nck,n->ck", result, sizes**2))
+        squares = (sizes / energies) ** 2
+        result *= squares[:, None, None]
+        ranges = np.maximum(1.0, self._spans[clusters].sum(axis=1) / energies)
+        errors = _ROUNDING * ranges * np.abs(free).max(axis=(1, 2)) * squares
+        self._error = float(np.maximum(self._error, errors.max()))  # NaN, too
+        self._largest = max(self._largest, float(np.abs(result).max()))
+        return np.asarray(result.sum(axis=0))
+
+    def require_digits(self) -> None:
+        """Raise an ArithmeticError if rounding errors may be of the order of what was summed."""
+        if not self._error <= _ALLOWED * self._largest:
+            part = self._error / self._largest if self._largest else np.inf
+            raise ArithmeticError(
+                f"rounding errors may be {part:.1g} of the second order, {_ALLOWED:g} is allowed: imaginary parts of "
+                "omega, or temperature and splittings of ground states, are too small beside the levels"
+            )
 
     def _response(self, hamiltonian: NDArray[Any], operators: NDArray[Any]) -> NDArray[np.complex128]:
         """Return the responses (n, c, k) of clusters (n, D, D), operators being (n, waves, rows, D, D)."""

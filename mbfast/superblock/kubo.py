@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast import units
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, bounded_number, one_number, positive_number
-from mbfast.spectra.thermal import check_temperature, thermal_ratio
+from mbfast._core.validate import FloatArray, bounded_number, positive_number
+from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.perturbation import check_complex_frequencies
 from mbfast.superblock.response import check_super_block, products, waves
-from mbfast.superblock.routes import SAME, Task
+from mbfast.superblock.routes import Question, levels_of, occupations
 from mbfast.superblock.sums import BlockSum
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ def exact_susceptibility(
     -----
     .. math:: \chi_a(z) = \frac{1}{V} \sum_{mn} \frac{(p_m - p_n) |\langle n|A_a|m\rangle|^2}{\hbar z - (E_n - E_m)},
 
-    the response of the closed system, which `first_order` expands: without the shifted populations of the isothermal
-    one. It is analytic in z, and in g wherever the distance of g V from zero is small against hbar Im z. The response
-    of `SuperBlock.susceptibility` at real frequencies differs by what broadening does to its thermal factor.
+    of which the mean over k and -k is returned: for complex stresses at k != 0 the two differ. It is the response of
+    the closed system, which `first_order` expands: without the shifted populations of the isothermal one. It is
+    analytic in z, and in g wherever the distance of g V from zero is small against hbar Im z. The response of
+    `SuperBlock.susceptibility` at real frequencies differs by what broadening does to its thermal factor.
 
     Examples
     --------
@@ -80,7 +81,7 @@ def exact_susceptibility(
     ((2, 1), True)
     """
     check_super_block(super_block)
-    z, kelvin = check_complex_frequencies(omega), float(check_temperature(one_number("temperature", temperature)))
+    z, kelvin = check_complex_frequencies(omega), check_kelvin(temperature)
     box, g = positive_number("volume", volume, unit="m^3"), bounded_number("coupling", coupling)
     return Expansion.of(super_block, kelvin, wavevector, box).at(g, z)
 
@@ -94,10 +95,10 @@ class Expansion:
         Above the distance of the highest from the lowest level (J), of any factor from -1 to 1.
     """
 
-    def __init__(self, task: Task, mixing: FloatArray, volume: float) -> None:
-        system = task.system
-        self._task, self._mixing, self._volume = task, mixing, volume
-        self._operators = list(task.operators())
+    def __init__(self, question: Question, mixing: FloatArray, volume: float) -> None:
+        system = question.system
+        self._question, self._mixing, self._volume = question, mixing, volume
+        self._operators = list(question.operators())
         unit = np.eye(system.dimension, dtype=system.dtype)
         self._alone = np.empty_like(unit)
         BlockSum([system.block_hamiltonian(s) for s in range(system.n_blocks)]).apply(unit, self._alone, 1)
@@ -110,8 +111,7 @@ class Expansion:
         """Make the matrices, or raise a MemoryError if they do not fit."""
         combinations, mixing = products(system.interaction.components, "isotropic")
         cls.require_memory(system)
-        task = Task(system, temperature, 1.0, "lorentzian", 1, combinations, waves(system, wavevector))
-        return cls(task, mixing, volume)
+        return cls(Question(system, temperature, 1, combinations, waves(system, wavevector)), mixing, volume)
 
     @staticmethod
     def require_memory(system: SuperBlock, workers: int = 1) -> None:
@@ -129,29 +129,25 @@ class Expansion:
     @np.errstate(under="ignore", over="ignore")  # of occupations, and far from all lines
     def at(self, g: float, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Return the susceptibility (c, k) with a factor of the couplings, at complex frequencies (k,)."""
-        from scipy.linalg import eigh  # noqa: PLC0415
-
-        energies, columns = eigh(self._alone + g * self._coupling, overwrite_a=True, check_finite=False, driver="evd")
-        gaps, weights = self._lines(energies - energies[0], np.ascontiguousarray(columns))
+        energies, columns = levels_of(self._alone + g * self._coupling)
+        gaps, weights = self._lines(energies, np.ascontiguousarray(columns))
         scale = float(gaps.max(initial=0.0)) or 1.0
         squares, result = (gaps / scale) ** 2, np.empty((len(weights), z.size), np.complex128)
         weights *= 2.0 * gaps / scale
         for number, u in enumerate((z * (units.HBAR / scale)) ** 2):
-            # 1/(u - squares), and no product of matrices, whose rounding may depend on threads
+            # 1/(u - squares)
             real = u.real - squares
             shared = 1.0 / (real * real + u.imag * u.imag)
             result[:, number].imag = -u.imag * np.einsum("cn,n->c", weights, shared)
             real *= shared
             result[:, number].real = np.einsum("cn,n->c", weights, real)
-        return result * (self._task.unit / self._volume * (self._task.unit / scale))
+        return result * (self._question.unit / self._volume * (self._question.unit / scale))
 
     def _lines(self, energies: FloatArray, states: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
         """Return the gaps (n,) of pairs of levels, and what they weigh (c, n): p_m - p_n times |<n|A|m>|^2."""
-        ratio = thermal_ratio(energies / units.HBAR, np.array(self._task.temperature))
-        ratio[energies <= SAME * energies[-1]] = 0.0  # the ground states
-        populations = np.exp(-ratio)
+        ratio, populations = occupations(energies, self._question.temperature)
         rows = np.flatnonzero(populations)  # of increasing levels: the first ones
-        change = -np.expm1(ratio[rows, None] - ratio) * (populations[rows] / populations.sum())[:, None]
+        change = -np.expm1(ratio[rows, None] - ratio) * populations[rows, None]
         above = np.flatnonzero(np.arange(energies.size) > rows[:, None])
         bras, squares = states[:, rows].conj().T, np.zeros((len(self._mixing), above.size))
         for row, operator in self._operators:

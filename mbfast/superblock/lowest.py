@@ -21,6 +21,7 @@ from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds, starting
 _CONVERGED = 1e-12  # residual of a state
 _SAME = 1e-11  # levels that are not told apart
 _ENDED = 1e-13  # what is left of a vector that spans no more
+_ROUNDING = 32 * 2.0**-52  # of the largest level: what residuals keep, however converged
 
 _TOLD = 1e-3  # residual of a level that is not wanted, of its distance from those that are
 _MORE = 20  # vectors beyond two for each level
@@ -37,19 +38,22 @@ def vectors_needed(count: int) -> int:
 def lowest_levels(operator: Operator, count: int) -> FloatArray:
     """Return so many levels (J), the lowest first; there must be more states than `vectors_needed`."""
     basis = _Basis(operator, vectors_needed(count) - _AT_A_TIME - 4)
+    center, half = basis.interval
+    rounding = _ROUNDING * (abs(center) + half) / half
+    converged, same = max(_CONVERGED, rounding), max(_SAME, rounding)
     locked: FloatArray | None = None  # levels of the states that the last random vectors were orthogonal to
     for _ in range(_RESTARTS):
         levels, residuals, states = basis.fill()
-        if residuals[:count].max() > _CONVERGED:
+        if residuals[:count].max() > converged:
             basis.restart(levels, states, (count + len(levels)) // 2)
-        elif locked is None or (levels[:count] < locked - _SAME).any():
+        elif locked is None or (levels[:count] < locked - same).any():
             starts = 1 if locked is None else min(_AT_A_TIME, 1 + count // 4)
             locked = levels[:count]
             basis.restart(levels, states, count, starts)
-        elif residuals[count] > max(_CONVERGED, _TOLD * (levels[count] - levels[count - 1])):
+        elif residuals[count] > max(converged, _TOLD * (levels[count] - levels[count - 1])):
             basis.restart(levels, states, (count + len(levels)) // 2)
         else:
-            return basis.interval.center + basis.interval.half * locked
+            return center + half * locked
     raise RuntimeError(f"the {count} lowest levels are not found in {_RESTARTS} restarts of Lanczos' recursion")
 
 

@@ -2,10 +2,11 @@ r"""Perturbation theory in the coupling of blocks, measured over ensembles of su
 
 What is measured
     The susceptibility chi(z; g) of a super block at complex frequencies z, exactly, with its couplings multiplied by g
-    and by -g, for several g. What perturbation theory says of it, order by order: order 0, of the blocks alone; order
-    1, of `first_order`, the random-phase and the Hartree part apart; and order 2 *as measured*, the part of chi even in
-    g, less order 0, divided by g^2 and extrapolated to g = 0. What is left, chi less the orders up to 0, 1 or 2, is the
-    error of perturbation theory: of a single super block, and of the mean over the ensemble.
+    and by -g, for several g; of a wave the mean over k and -k, which differ where stresses are complex. What
+    perturbation theory says of it, order by order: order 0, of the blocks alone; order 1, of `first_order`, the
+    random-phase and the Hartree part apart; and order 2 *as measured*, the part of chi even in g, less order 0, divided
+    by g^2 and extrapolated to g = 0. What is left, chi less the orders up to 0, 1 or 2, is the error of perturbation
+    theory: of a single super block, and of the mean over the ensemble.
 How order 2 is extrapolated
     (chi(g) + chi(-g))/2 = chi_0 + g^2 c_2 + g^4 c_4 + ...: from the three smallest couplings, by a polynomial in g^2
     (Richardson). The error that is stated is the change from what the two smallest give, and rounding errors: far above
@@ -44,6 +45,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +54,12 @@ from numpy.typing import ArrayLike, NDArray
 
 import mbfast
 from mbfast._core import tiles
+from mbfast._core.extrapolation import at_zero
 from mbfast._core.tiles import Progress
-from mbfast._core.validate import FloatArray, float_array, one_number, positive_number, require_positive, whole_number
+from mbfast._core.validate import FloatArray, float_array, positive_number, require_positive, whole_number
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.moduli import isotropic_moduli
-from mbfast.spectra.thermal import check_temperature
+from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.ensembles import check_generator
 from mbfast.superblock.kubo import Expansion
 from mbfast.superblock.perturbation import check_complex_frequencies, first_order
@@ -147,12 +150,12 @@ def measure_orders(
     >>> print(result.n_blocks, result.errors(0).value.shape)
     [1 2] (2, 5, 2)
     """
-    z, kelvin = check_complex_frequencies(omega), float(check_temperature(one_number("temperature", temperature)))
+    z, kelvin = check_complex_frequencies(omega), check_kelvin(temperature)
     box, g = positive_number("block_volume", block_volume, unit="m^3"), check_couplings(couplings)
     count, workers = check_members(members), tiles.check_threads(threads)
     drawn = _draw(ensembles, count, check_generator(rng))
     for group in drawn.values():
-        Expansion.require_memory(group[0], min(workers, count * len(drawn)))
+        Expansion.require_memory(max(group, key=_size), min(workers, count * len(drawn)))
     systems = [system for group in drawn.values() for system in group]
     waves(systems[0], wavevector)  # refuses what is no wave vector
     work = functools.partial(_member, z=z, kelvin=kelvin, box=box, couplings=g, wavevector=wavevector)
@@ -161,10 +164,9 @@ def measure_orders(
     shape = (len(drawn), count)
     arrays = {name: np.stack([parts[name] for parts in found]) for name in ("exact", *PARTS)}
     wave = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
-    law: Any = systems[0].interaction
     inputs = {
         "version": mbfast.__version__, "block_volume": box, "members": count, "wavevector": wave.tolist(),
-        "interaction": dataclasses.asdict(law) if hasattr(law, "__dataclass_fields__") else repr(law),
+        **_materials({name: group[0].interaction for name, group in drawn.items()}),
         "super_blocks": {name: repr(group[0]) for name, group in drawn.items()},
     }  # fmt: skip
     return Orders(
@@ -219,6 +221,29 @@ def _draw(ensembles: object, count: int, rng: np.random.Generator) -> dict[str, 
     return drawn
 
 
+def _size(system: SuperBlock) -> int:
+    return system.dimension**2 * system.dtype.itemsize
+
+
+def _materials(laws: dict[str, Any]) -> dict[str, Any]:
+    """Return "interaction" of all ensembles, or "interactions" by name where they differ, in types that JSON has."""
+    found = {name: _described(law) for name, law in laws.items()}
+    first = next(iter(found.values()))
+    return {"interaction": first} if all(law == first for law in found.values()) else {"interactions": found}
+
+
+def _described(law: Any) -> Any:
+    """Return the parameters of an interaction, or how it shows itself where JSON cannot have them."""
+    if not dataclasses.is_dataclass(law) or isinstance(law, type):
+        return repr(law)
+    parameters = dataclasses.asdict(law)
+    try:
+        json.dumps(parameters)
+    except TypeError:
+        return repr(law)
+    return parameters
+
+
 def _member(
     system: SuperBlock, *, z: NDArray[np.complex128], kelvin: float, box: float, couplings: FloatArray,
     wavevector: ArrayLike | None,
@@ -232,18 +257,11 @@ def _member(
     even = parts["exact"].mean(axis=0)[:_NODES] - parts["uncoupled"]
     squares = couplings[:_NODES] ** 2
     nodes = even / squares[:, None, None]
-    parts["second"] = _at_zero(squares, nodes)
+    parts["second"] = at_zero(squares, nodes)
     width = float(z.imag.min()) * mbfast.units.HBAR
     rounding = _ROUNDING * expansion.range / width * np.abs(parts["uncoupled"]).max(axis=1, keepdims=True) / squares[0]
-    parts["second_error"] = np.abs(parts["second"] - _at_zero(squares[:-1], nodes[:-1])) + rounding
+    parts["second_error"] = np.abs(parts["second"] - at_zero(squares[:-1], nodes[:-1])) + rounding
     return parts
-
-
-def _at_zero(x: FloatArray, values: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Return the polynomial through values (n, ...) at x (n,) where x is zero."""
-    others = [np.delete(x, i) for i in range(x.size)]
-    weights = np.array([np.prod(other / (other - at)) for other, at in zip(others, x, strict=True)])
-    return np.asarray(np.einsum("i,i...->...", weights, values))
 
 
 def _isotropic(tensor: NDArray[np.complex128]) -> NDArray[np.complex128]:

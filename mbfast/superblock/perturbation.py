@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import units
-from mbfast._core.validate import FloatArray, one_number, plain_array, positive_number, require_bounded
-from mbfast.spectra.thermal import check_temperature, thermal_ratio
+from mbfast._core.validate import FloatArray, plain_array, positive_number, require_bounded
+from mbfast.spectra.thermal import check_kelvin, thermal_ratio
 from mbfast.superblock.coupled import CoupledBlocks, check_coupled_blocks
 from mbfast.superblock.response import waves
 
@@ -94,7 +94,7 @@ def first_order(
     """
     check_coupled_blocks(super_block)
     z = check_complex_frequencies(omega)
-    kelvin = float(check_temperature(one_number("temperature", temperature)))
+    kelvin = check_kelvin(temperature)
     box = positive_number("volume", volume, unit="m^3")
     factors = waves(super_block, wavevector)
     blocks = [
@@ -122,8 +122,8 @@ def check_complex_frequencies(omega: ArrayLike) -> NDArray[np.complex128]:
     if z.dtype.kind not in "iufc":
         raise TypeError(f"omega must consist of numbers, got dtype {z.dtype}")
     z = z.astype(np.complex128)
-    if z.ndim != 1:
-        raise ValueError(f"omega must have shape (k,), got {z.shape}")
+    if z.ndim != 1 or not z.size:
+        raise ValueError(f"omega must have shape (k,) with k of 1 or more, got {z.shape}")
     require_bounded("omega", np.abs(z))
     if not (z.imag > 0.0).all():
         raise ValueError(f"omega must have positive imaginary parts, got {z.imag.min():g}")

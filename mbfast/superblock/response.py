@@ -72,7 +72,6 @@ from mbfast._core import tiles
 from mbfast._core.validate import (
     FloatArray,
     float_array,
-    one_number,
     positive_number,
     require_bounded,
     require_choice,
@@ -82,7 +81,7 @@ from mbfast._core.validate import (
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.dispersion import KramersKronigPlan
 from mbfast.spectra.moduli import Moduli
-from mbfast.spectra.thermal import check_temperature, thermal_ratio
+from mbfast.spectra.thermal import check_kelvin, thermal_ratio
 from mbfast.superblock import routes
 from mbfast.superblock.lanczos import bounds
 from mbfast.superblock.lines import Shape, reactive, symmetrised
@@ -187,9 +186,11 @@ def susceptibility(
         Im chi~ of (2.11) and its one-sided transform, or Im chi and Re chi.
     relaxational : bool
         Whether the shifted populations of the isothermal response, -beta cov(T_mm)/V, are added to Re chi: of an exact
-        one, unreduced and at T > 0. It needs the weight of lines at zero frequency alone: recursions and
-        polynomials see it together with all lines nearer to zero than their width, of which a super block has many, as
-        its levels lie far closer than any width, and it takes D steps to tell them apart.
+        one, unreduced and at T > 0. They are added at every omega, without the factor 1/(1 - i omega tau) of
+        populations that follow in a time tau: only at omega = 0, and but for broadening, Re chi is the second
+        derivative of the free energy by the strain, per volume. They need the weight of lines at zero frequency alone:
+        recursions and polynomials see it together with all lines nearer to zero than their width, of which a super
+        block has many, as its levels lie far closer than any width, and it takes D steps to tell them apart.
     shape : {"gaussian", "lorentzian"}
         Of a line.
     steps : int, optional
@@ -247,7 +248,7 @@ def susceptibility(
     if frequencies.ndim != 1:
         raise ValueError(f"omega must have shape (k,), got {frequencies.shape}")
     require_bounded("omega", frequencies)
-    kelvin = float(check_temperature(one_number("temperature", temperature)))
+    kelvin = check_kelvin(temperature)
     box, width = positive_number("volume", volume, unit="m^3"), positive_number("broadening", broadening, unit="rad/s")
     require_choice("method", method, get_args(Method))
     require_choice("components", components, get_args(Components))
@@ -267,7 +268,7 @@ def susceptibility(
         )
     combinations, mixing = products(super_block.interaction.components, components)
     task = routes.Task(
-        super_block, kelvin, width, shape, tiles.check_threads(threads), combinations, waves(super_block, wavevector)
+        super_block, kelvin, tiles.check_threads(threads), combinations, waves(super_block, wavevector), width, shape
     )
     count = 0
     if route == "exact":

@@ -7,9 +7,10 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core.machine import available_memory
@@ -63,13 +64,13 @@ class Plan(NamedTuple):
 
 
 @dataclass
-class Task:
-    """What is asked of a super block, checked.
+class Question:
+    """Of which operators of a super block the response is asked, and at which temperature, checked.
 
     Attributes
     ----------
-    system, temperature, width, shape, threads
-        The super block, K, rad/s, of lines, and how many.
+    system, temperature, threads
+        The super block, K, and how many.
     combinations : ndarray, shape (rows, 6 or 3)
         Components that are added up in the operator of a row.
     waves : list of ndarray, shape (N,)
@@ -78,8 +79,6 @@ class Task:
 
     system: SuperBlock
     temperature: float
-    width: float
-    shape: Shape
     threads: int
     combinations: FloatArray
     waves: list[FloatArray]
@@ -109,10 +108,6 @@ class Task:
         """Return H for recursions."""
         return Operator.of(self.system, self.threads)
 
-    def lines(self, half: float) -> Lines:
-        """Return lines to be filled, between levels in an interval of half that width (J)."""
-        return Lines(len(self.combinations), 2.0 * half / units.HBAR, self.width)
-
     def require_memory(self, what: str, per_state: float, instead: Callable[[float], str]) -> None:
         """Raise a MemoryError if so many numbers for each state do not fit; `instead` says what would, of so many."""
         size = self.system.dimension * self.system.dtype.itemsize
@@ -124,6 +119,18 @@ class Task:
             )
 
 
+@dataclass
+class Task(Question):
+    """A question, and what lines look like: their width (rad/s) and shape."""
+
+    width: float
+    shape: Shape
+
+    def lines(self, half: float) -> Lines:
+        """Return lines to be filled, between levels in an interval of half that width (J)."""
+        return Lines(len(self.combinations), 2.0 * half / units.HBAR, self.width)
+
+
 def _applied(operator: BlockSum, psi: Vector, out: Vector | None = None, *, threads: int) -> Vector:
     states = psi if operator.is_real else psi.astype(np.complex128, copy=False)
     result = np.empty_like(states) if out is None else out
@@ -131,28 +138,33 @@ def _applied(operator: BlockSum, psi: Vector, out: Vector | None = None, *, thre
     return result
 
 
-def occupations(energies: FloatArray, temperature: float) -> FloatArray:
-    """Return the populations of levels that increase from zero; ground states share theirs."""
+def levels_of(hamiltonian: NDArray[Any]) -> tuple[FloatArray, NDArray[Any]]:
+    """Return all levels (D,) of a matrix, from the lowest, and their states as columns; the matrix is overwritten."""
+    from scipy.linalg import eigh  # noqa: PLC0415
+
+    energies, states = eigh(hamiltonian, overwrite_a=True, check_finite=False, driver="evd")
+    return energies - energies[0], states
+
+
+def occupations(energies: FloatArray, temperature: float) -> tuple[FloatArray, FloatArray]:
+    """Return E/(k_B T) of levels that increase from zero, and their populations; ground states share theirs."""
     ratio = thermal_ratio(energies / units.HBAR, np.array(temperature))
     ratio[energies <= SAME * energies[-1]] = 0.0  # the ground states
     populations: FloatArray = np.exp(-ratio)
     populations /= populations.sum()
-    return populations
+    return ratio, populations
 
 
 def exact(task: Task) -> Sample:
     """Return the lines between all levels that are populated and all others."""
-    from scipy.linalg import eigh  # noqa: PLC0415
-
     dimension = task.system.dimension
     task.require_memory(
         "method='exact'",
         5.0 * dimension,
         lambda free: f"{(free * dimension / 5.0) ** 0.5:.0f} states would fit, or take method='lanczos'",
     )
-    energies, states = eigh(task.system.dense(threads=task.threads), overwrite_a=True, check_finite=False, driver="evd")
-    energies -= energies[0]
-    populations = occupations(energies, task.temperature)
+    energies, states = levels_of(task.system.dense(threads=task.threads))
+    _, populations = occupations(energies, task.temperature)
     rows = np.flatnonzero(populations)  # of increasing levels: the first ones
     bras, lines = states[:, rows].conj().T, task.lines(0.5 * energies[-1])
     spread, mean = np.zeros(len(task.combinations)), np.zeros((len(task.combinations), len(task.waves)))
