@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 
 import naive
 import numpy as np
@@ -79,6 +80,18 @@ def test_in_peace_as_scipy_has_it():
     wanted = expm_multiply(made.hamiltonian() * (-1j * 5.0 * TIME / HBAR), psi.astype(complex), traceA=0.0)
     # of expm_multiply: rounding errors of double precision times the norm of the exponent
     assert np.linalg.norm(made.evolve(psi, 5.0 * TIME) - wanted) < 1e-10 * np.linalg.norm(psi)
+
+
+@pytest.mark.parametrize("exponent", [-1060, -565, 532])  # of numbers below normal ones, and of squares without number
+def test_states_of_any_norm(exponent):
+    made = wells(1, 2)
+    # of few digits, which numbers below normal ones have as well
+    psi, unit = np.array([1.0, -0.5 + 0.25j, 0.75j, 0.125]), 2.0**exponent
+    for options in ({}, {"wave": sine(made)}):
+        wanted = made.evolve(psi, 3 * TIME, rtol=1e-3, **options)
+        assert_allclose(made.evolve(psi * unit, 3 * TIME, rtol=1e-3, **options), wanted * unit, rtol=0, atol=0)
+    assert not made.evolve(np.zeros(4), TIME).any()
+    assert made.evolve(np.empty((4, 0)), TIME).shape == (4, 0)
 
 
 def test_long_times_go_in_pieces(monkeypatch):
@@ -255,6 +268,15 @@ def test_a_weak_wave_is_absorbed_as_the_golden_rule_says(make, temperature):
     assert abs(ratios[1]) < 0.3 * abs(ratios[0]) + 2e-4  # of the fourth order
 
 
+@pytest.mark.parametrize(("make", "far"), [(pulse, 0.0), (sine, 1e-60)])
+def test_levels_of_any_height_have_a_golden_rule(make, far):
+    # levels 1e10 J apart, of no physical block: a pulse does not reach them, and a sine's corners hardly do
+    made = one_block()
+    wave = make(made, 1e-3, wavevector=None)
+    high = SuperBlock(SILICA, GRID[:1], Block.two_level(0.0, 1e10, STRESS * DIRECTION))
+    assert 0.0 <= high.linear_absorption(wave, KELVIN) <= far * made.linear_absorption(wave, KELVIN)
+
+
 def test_a_long_pulse_is_absorbed_as_3_1_says():
     # in resonance with one block (3.1) times the integral of f^2 is the second order, but for what turns against it
     made = one_block(0.6)
@@ -389,6 +411,54 @@ def test_an_rtol_below_rounding_errors_is_refused(monkeypatch):
         made.evolve(states(1, 4), TIME, wave=sine(made, 1e-6), rtol=1e-12)
 
 
+def test_progress_is_counted():
+    made, psi = wells(1, 3), states(1, 8)
+    wave, times = sine(made), np.array([3.0, 6.0, 6.0, -1.0]) * TIME
+
+    def counted(call):
+        seen = []
+        call(lambda *counts: seen.append(counts))
+        assert seen == [(n, 100) for n in range(1, 101)]
+
+    for options in ({}, {"wave": wave}, {"wave": pulse(made, 0.0)}):
+        counted(lambda progress, more=options: made.evolve(psi, times, progress=progress, rtol=1e-2, **more))
+    counted(lambda progress: made.evolve(psi, 0.0, progress=progress))
+    counted(lambda progress: made.evolve(np.zeros(8), TIME, wave=wave, progress=progress))
+    for method, temperature in (("exact", KELVIN), ("ground", 0.0), ("typical", KELVIN)):
+        options = {"method": method, "rtol": 1e-2, "vectors": 2, "rng": np.random.default_rng(1)}
+        counted(lambda progress, t=temperature, more=options: made.absorption(wave, t, progress=progress, **more))
+
+    class StopError(Exception):
+        pass
+
+    def stop(done, _):
+        if done == 50:
+            raise StopError
+
+    # it is called on the way, and may end it
+    for options in ({}, {"wave": wave}):
+        with pytest.raises(StopError):
+            made.evolve(psi, 6 * TIME, progress=stop, rtol=1e-2, **options)
+
+
+def test_waves_of_too_many_steps_are_refused(monkeypatch):
+    made, psi = wells(1, 1), states(1, 2)
+    long = pulse(made, 1e-3, 1e10, duration=1e-3 / TIME, envelope="sine")
+    words = (
+        r"wave must take at most 1000000 steps, .* 0.001 s in 4.77e\+06 steps at least, as none is longer than 2.1e-10"
+    )
+    with pytest.raises(ValueError, match=words):
+        made.evolve(psi, 1e-3, wave=long, rtol=1e-2)
+    with pytest.raises(ValueError, match=words):
+        made.absorption(long, 0.0, rtol=1e-2)
+    # what counts is the time in the wave
+    assert np.isfinite(made.evolve(psi, 1e-9, start=-1e-9, wave=long, rtol=1e-2)).all()
+    monkeypatch.setattr(evolution, "_LONGEST", 3)
+    assert np.isfinite(made.evolve(psi, [4e-10, 2e-10], wave=long, rtol=1e-2)).all()
+    with pytest.raises(ValueError, match="wave must take at most 3 steps"):
+        made.evolve(psi, [4e-10, -1e-9], wave=long, rtol=1e-2)
+
+
 def test_waves_are_read_only_and_have_an_opposite():
     wave = StrainWave(1e-6 * np.diag([1.0, 2.0, 3.0]), 1.0, 2.0, envelope="sine", rise=0.5, wavevector=[1.0, 0, 0])
     with pytest.raises(ValueError, match="read-only"):
@@ -399,3 +469,19 @@ def test_waves_are_read_only_and_have_an_opposite():
         True
     ] * 4
     assert wave.corners == [0.0, 0.5, 1.5, 2.0]
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("driven", [False, True])
+def test_memory_is_what_is_reckoned_with(driven):
+    n = 14
+    made = mbfast.SuperBlock(SILICA, np.random.default_rng(1).normal(size=(n, 3)) * 2e-8, wells(2, 8).levels[:1] * n)
+    psi = states(1, made.dimension)
+    options = {"wave": sine(made, 2.0, duration=0.4, rise=0.1), "rtol": 1e-3} if driven else {}
+    made.evolve(psi, 1e-3 * TIME, threads=1, **options)  # tables that are kept
+    tracemalloc.start()
+    made.evolve(psi, np.array([0.1, 0.3]) * TIME, threads=1, **options)
+    most = tracemalloc.get_traced_memory()[1] / made.dimension
+    tracemalloc.stop()
+    # beside the states there are some small arrays
+    assert 0.8 < most / evolution.bytes_needed(1.0, 2, driven=driven) < 1.05

@@ -5,8 +5,10 @@ The energy, in the units of u of `mbfast.kernels.stress` or `mbfast.kernels.dipo
     H = Sum_s Delta_s spins_s/2 + Sum_{s<t} J_st spins_s spins_t,    J_st = u(moments_s, moments_t)/2,
 
 which is the energy (2.13) of the T_s: ordered pairs of moments, each half as large. What a flip costs follows from
-``local``, local_s = Sum_t J_st spins_t, which the functions `flip` of these modules keep up, and `lattice_flip` on a
-periodic lattice, from a table of couplings by offset: that of `mbfast.LatticeField.coupling_table`.
+``local``, local_s = Sum_{t != s} J_st spins_t, which the functions `flip` of these modules keep up, and `lattice_flip`
+on a periodic lattice, from a table of couplings by offset: that of `mbfast.LatticeField.coupling_table`. A spin's own
+images flip with it and do not count: where `lattice_energies` of all spins/2 filled ``local``, `lattice_coupling` of s
+and s times spins_s is to be taken off.
 
 Layout, float64 and C-contiguous: ``spins``, ``asymmetries``, ``local`` (n,); ``moments``, ``field`` (6, n) or (3, n);
 ``table`` (21, n1, n2, n3) or (6, n1, n2, n3). Nothing is checked.
@@ -80,36 +82,42 @@ _field_six, _field_three = _field_row(6), _field_row(3)
 _energies_six, _energies_three = _energies_row(6), _energies_row(3)
 
 
-@jit("void(int64, float64[::1], float64[:, :, :, ::1], float64[:, ::1])", fastmath=FAST)
-def lattice_field(s: int, moment: Any, table: Any, field: Any) -> None:
-    """Add to field that of a moment (6,) or (3,) at block s of a periodic lattice, and its own if the table has it."""
+@jit()
+def _find_rows(s: int, table: Any, rows: Any) -> None:
+    """Fill rows (n, 3): first offset in the table, first block and length of rows of blocks, as seen from block s."""
     n1, n2, n3 = table.shape[1], table.shape[2], table.shape[3]
     i, j, k = s // (n2 * n3), s // n3 % n2, s % n3
     for x in range(n1):
         for y in range(n2):
-            first, at = ((x - i) % n1 * n2 + (y - j) % n2) * n3, (x * n2 + y) * n3
-            if table.shape[0] == 21:
-                _field_six(first, at + k, n3 - k, moment, table, field)
-                _field_six(first + n3 - k, at, k, moment, table, field)
-            else:
-                _field_three(first, at + k, n3 - k, moment, table, field)
-                _field_three(first + n3 - k, at, k, moment, table, field)
+            first, at, row = ((x - i) % n1 * n2 + (y - j) % n2) * n3, (x * n2 + y) * n3, 2 * (x * n2 + y)
+            rows[row, 0], rows[row, 1], rows[row, 2] = first, at + k, n3 - k
+            rows[row + 1, 0], rows[row + 1, 1], rows[row + 1, 2] = first + n3 - k, at, k
+
+
+@jit("void(int64, float64[::1], float64[:, :, :, ::1], float64[:, ::1])", fastmath=FAST)
+def lattice_field(s: int, moment: Any, table: Any, field: Any) -> None:
+    """Add to field that of a moment (6,) or (3,) at block s of a periodic lattice, and its own if the table has it."""
+    rows = np.empty((2 * table.shape[1] * table.shape[2], 3), np.int64)
+    _find_rows(s, table, rows)
+    for row in rows:
+        first, at, count = row[0], row[1], row[2]
+        if table.shape[0] == 21:
+            _field_six(first, at, count, moment, table, field)
+        else:
+            _field_three(first, at, count, moment, table, field)
 
 
 @jit("void(int64, float64[::1], float64[:, :, :, ::1], float64[:, ::1], float64[::1])", fastmath=FAST)
 def lattice_energies(s: int, moment: Any, table: Any, moments: Any, out: Any) -> None:
     """Add to out (n,) the energies of the moments of a periodic lattice with one at block s, by its table."""
-    n1, n2, n3 = table.shape[1], table.shape[2], table.shape[3]
-    i, j, k = s // (n2 * n3), s // n3 % n2, s % n3
-    for x in range(n1):
-        for y in range(n2):
-            first, at = ((x - i) % n1 * n2 + (y - j) % n2) * n3, (x * n2 + y) * n3
-            if table.shape[0] == 21:
-                _energies_six(first, at + k, n3 - k, moment, table, moments, out)
-                _energies_six(first + n3 - k, at, k, moment, table, moments, out)
-            else:
-                _energies_three(first, at + k, n3 - k, moment, table, moments, out)
-                _energies_three(first + n3 - k, at, k, moment, table, moments, out)
+    rows = np.empty((2 * table.shape[1] * table.shape[2], 3), np.int64)
+    _find_rows(s, table, rows)
+    for row in rows:
+        first, at, count = row[0], row[1], row[2]
+        if table.shape[0] == 21:
+            _energies_six(first, at, count, moment, table, moments, out)
+        else:
+            _energies_three(first, at, count, moment, table, moments, out)
 
 
 @jit("float64(int64, float64[::1], float64[:, :, :, ::1], float64[:, ::1], float64[::1])", fastmath=FAST)

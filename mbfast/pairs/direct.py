@@ -189,11 +189,10 @@ class DirectField(PairField):
         tiles.run(add, cut(self._n, ROWS), threads=workers)
         return result
 
-    def _energy(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
+    def _energy(self, moments: Moments, workers: int, progress: tiles.Progress) -> float:
         """Return the energy; that of points with open boundaries computes each pair once."""
         if self.boundary == "periodic" or self._tensors is not None:
-            return super()._energy(moments, threads, progress)
-        workers = tiles.check_threads(threads)
+            return super()._energy(moments, workers, progress)
         kernels, coefficients = self.interaction.kernels, self.interaction.coefficients
 
         def below(tile: Tile, first: int, positions: FloatArray, sources: FloatArray) -> float:

@@ -149,19 +149,13 @@ class PairField(ABC):
             If moments have another shape, are not symmetric, not finite or above 1e150, out has another shape or
             layout, threads is below 1, or the field is beyond the range of doubles, as of blocks that all but coincide.
         """
-        return self.field_of(self.problem.moments(moments, threads), out, threads, progress)
+        workers = tiles.check_threads(threads)
+        return self.field_of(self.problem.moments(moments, workers), out, workers, progress)
 
     def field_of(
-        self,
-        moments: Moments,
-        out: FloatArray | None,
-        threads: int | None,
-        progress: tiles.Progress,
-        *,
-        held: bool = True,
+        self, moments: Moments, out: FloatArray | None, workers: int, progress: tiles.Progress, *, held: bool = True
     ) -> FloatArray:
         """Return the field of moments that are checked already, with or without that of a given mean stress."""
-        workers = tiles.check_threads(threads)
         result = check_out(out, moments.shape if self.problem.at is None else (self._targets, *moments.layout))
         if not self._n:
             result[...] = 0.0  # at points
@@ -218,21 +212,22 @@ class PairField(ABC):
             For the moments and threads that `__call__` refuses, if the energy is beyond the range of doubles, and if
             the field is one at points.
         """
-        return self.energy_of(self.problem.moments(moments, threads), threads, progress)
+        workers = tiles.check_threads(threads)
+        return self.energy_of(self.problem.moments(moments, workers), workers, progress)
 
     @np.errstate(all="ignore")
-    def energy_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
+    def energy_of(self, moments: Moments, workers: int, progress: tiles.Progress) -> float:
         """Return the energy of moments that are checked already."""
         self._refuse_points("energy is that of")
-        energy = self._energy(moments, threads, progress)
+        energy = self._energy(moments, workers, progress)
         if self.problem.held_field is not None:
             energy += moments.contract(np.broadcast_to(self.held_of(moments), moments.shape))
         if not math.isfinite(energy):
             raise ValueError("moments and blocks have an energy beyond the range of doubles (1.8e308)")
         return energy + 0.0  # no negative zero
 
-    def _energy(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> float:
-        return moments.contract(self.field_of(moments, None, threads, progress))
+    def _energy(self, moments: Moments, workers: int, progress: tiles.Progress) -> float:
+        return moments.contract(self.field_of(moments, None, workers, progress))
 
     def forces(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> FloatArray:
         """Force on each block at fixed moments, F_s = -dE/dx_s, E the energy.
@@ -253,12 +248,12 @@ class PairField(ABC):
             For the moments and threads that `__call__` refuses, if blocks are cubes, forces are beyond the range of
             doubles, or the field is one at points.
         """
-        return self.forces_of(self.problem.moments(moments, threads), threads, progress)
+        workers = tiles.check_threads(threads)
+        return self.forces_of(self.problem.moments(moments, workers), workers, progress)
 
     @np.errstate(all="ignore")
-    def forces_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> FloatArray:
+    def forces_of(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
         """Return the forces at moments that are checked already."""
-        workers = tiles.check_threads(threads)
         self._refuse_points("forces are those on")
         require_points(self.problem)
         forces = self._forces(moments, workers, progress) if self._n else np.empty((0, 3))
@@ -290,12 +285,12 @@ class PairField(ABC):
             For the moments and threads that `__call__` refuses, if the virial is beyond the range of doubles, and if
             the field is one at points.
         """
-        return self.virial_of(self.problem.moments(moments, threads), threads, progress)
+        workers = tiles.check_threads(threads)
+        return self.virial_of(self.problem.moments(moments, workers), workers, progress)
 
     @np.errstate(all="ignore")
-    def virial_of(self, moments: Moments, threads: int | None, progress: tiles.Progress) -> FloatArray:
+    def virial_of(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
         """Return the virial of moments that are checked already."""
-        workers = tiles.check_threads(threads)
         self._refuse_points("virial is that of")
         virial = self._virial(moments, workers, progress) if self._n else np.zeros((3, 3))
         if not np.isfinite(virial).all():
@@ -346,9 +341,8 @@ class PairField(ABC):
             moments = np.reshape(np.asarray(vector, dtype=np.float64), shape)
             if len(layout) > 1:
                 moments = 0.5 * (moments + np.swapaxes(moments, -1, -2))
-            return self.field_of(
-                self.problem.moments(moments, workers), None, workers, progress=False, held=False
-            ).ravel()
+            checked = self.problem.moments(moments, workers)
+            return self.field_of(checked, None, workers, progress=False, held=False).ravel()
 
         size = int(np.prod(shape))
         return LinearOperator((size, size), matvec=apply, rmatvec=apply, dtype=np.float64)

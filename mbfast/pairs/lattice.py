@@ -191,12 +191,12 @@ class LatticeField(PairField):
         """
         if self.boundary == "open" or not self._n:
             raise ValueError("coupling_table is that of a periodic lattice of one block at least")
-        components = self.interaction.components
+        components, workers = self.interaction.components, tiles.check_threads(threads)
         table = []
         for b in range(components):
             source = np.zeros((*self.lattice.shape, components))
             source[0, 0, 0, b] = 1.0
-            field = self.field_of(self.problem.moments(source), None, threads, progress=False, held=False)
+            field = self.field_of(self.problem.moments(source), None, workers, progress=False, held=False)
             table += [(a, b, field[..., a] / WEIGHTS[b]) for a in range(b + 1)]
         return np.ascontiguousarray([values for a, b, values in sorted(table, key=lambda entry: entry[:2])])
 

@@ -10,7 +10,6 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core import tiles
 from mbfast._core.validate import (
     SMALLEST,
     FloatArray,
@@ -166,9 +165,8 @@ class PairProblem:
         radius = self.images * abs(float(np.linalg.det(self.periods))) ** (1 / 3)
         return self.periods, np.ceil(radius * np.linalg.norm(np.linalg.inv(self.periods), axis=0)), radius
 
-    def moments(self, moments: ArrayLike, threads: int | None = 1) -> Moments:
+    def moments(self, moments: ArrayLike, workers: int = 1) -> Moments:
         """Return checked moments of these blocks."""
-        workers = tiles.check_threads(threads)
         return Moments(moments, self.geometry.leading, self.interaction.components, workers)
 
 

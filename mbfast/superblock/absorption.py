@@ -55,7 +55,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, one_number, require_choice, whole_number
 from mbfast.spectra.thermal import check_temperature
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
-from mbfast.superblock.evolution import Propagator, check_rtol, refuse_memory
+from mbfast.superblock.evolution import Passed, Propagator, check_rtol, hundredths, refuse_memory
 from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds, ground_states
 from mbfast.superblock.response import check_super_block, jackknife
 from mbfast.superblock.routes import occupations, typical_state
@@ -82,7 +82,7 @@ class Absorption:
     energy_error : float
         Its standard error from the scatter over random vectors (J); 0 where there are none.
     step_error : float
-        What the steps in time and rounding may have made wrong in it (J), at most.
+        What the steps in time and rounding may have made wrong in it (J), as estimated step by step.
     method : str
         Which of the methods it was.
     steps, vectors : int
@@ -108,6 +108,7 @@ def absorption(
     vectors: int = _VECTORS,
     rng: np.random.Generator | None = None,
     threads: int | None = None,
+    progress: tiles.Progress = False,
 ) -> Absorption:
     """Energy that a super block in equilibrium absorbs from a wave of any strength, by its evolution in time.
 
@@ -131,6 +132,8 @@ def absorption(
         Where their numbers come from; needed if there are any.
     threads : int, optional
         None: as many as this process may use, see `set_threads`. The result does not depend on it, to the last bit.
+    progress : bool or callable
+        Draw a bar (needs rich), or call ``progress(done, 100)`` after each hundredth of all passages through the wave.
 
     Returns
     -------
@@ -140,9 +143,11 @@ def absorption(
     ------
     TypeError
         If super_block is none, wave is no StrainWave, temperature or rtol is not one real number, vectors or threads is
-        no whole number; if rng is no Generator, or None where random vectors are needed.
+        no whole number; if rng is no Generator, or None where random vectors are needed; if progress is neither True
+        nor False nor a function.
     ValueError
-        If wave is not of the kind that the blocks interact by; temperature is negative; method is unknown, "ground"
+        If wave is not of the kind that the blocks interact by, or so long that it takes more than a million steps;
+        temperature is negative; method is unknown, "ground"
         above or "typical" at a temperature of zero; rtol is out of its range, or too small for so long a wave; vectors
         is below 2 or threads below 1; if there are more than 16 ground states at a temperature of zero.
     MemoryError
@@ -178,19 +183,20 @@ def absorption(
         route = "exact" if super_block.dimension <= _EXACT else "typical" if kelvin else "ground"
     if (route, kelvin > 0.0) in (("ground", True), ("typical", False)):
         raise ValueError(f"method must be {'typical' if kelvin else 'ground'} or exact at {kelvin:g} K, got {route}")
-    run = _Run(super_block, checked, tolerance, workers)
-    if route == "typical":
-        if rng is None:
-            raise TypeError("rng must be given for the random vectors of typical states, got None")
-        return run.typical(kelvin, vectors, rng)
-    return run.exact(kelvin) if route == "exact" else run.ground()
+    with hundredths(progress, "absorption") as passed:
+        run = _Run(super_block, checked, tolerance, workers, passed)
+        if route == "typical":
+            if rng is None:
+                raise TypeError("rng must be given for the random vectors of typical states, got None")
+            return run.typical(kelvin, vectors, rng)
+        return run.exact(kelvin) if route == "exact" else run.ground()
 
 
 class _Run:
     """What is asked, checked, and what all evolutions have in common."""
 
-    def __init__(self, system: SuperBlock, wave: StrainWave, rtol: float, threads: int) -> None:
-        self._system, self._wave, self._rtol, self._threads = system, wave, rtol, threads
+    def __init__(self, system: SuperBlock, wave: StrainWave, rtol: float, threads: int, passed: Passed) -> None:
+        self._system, self._wave, self._rtol, self._threads, self._passed = system, wave, rtol, threads, passed
         self._steps, self._step_error = 0, 0.0
 
     def exact(self, temperature: float) -> Absorption:
@@ -199,7 +205,7 @@ class _Run:
         energies, states = _levels(self._system, self._threads)
         populations = occupations(energies, temperature)
         chosen = populations > _POPULATED
-        energy = self._gained(states[:, chosen] * np.sqrt(populations[chosen]))
+        energy = self._gained(states[:, chosen] * np.sqrt(populations[chosen]), 1)
         return self._result(energy, "exact")
 
     def ground(self) -> Absorption:
@@ -207,7 +213,7 @@ class _Run:
         refuse_memory(self._system, "method='ground'", 1.0, 2)
         operator = Operator.of(self._system, self._threads)
         _, states = ground_states(operator, bounds(operator))
-        energy = sum(self._gained(state) for state in states) / len(states)
+        energy = sum(self._gained(state, len(states)) for state in states) / len(states)
         self._step_error /= len(states)
         return self._result(energy, "ground")
 
@@ -219,28 +225,29 @@ class _Run:
         gains, norms = np.zeros((vectors, 1)), np.zeros(vectors)
         for number in range(vectors):
             state, norms[number] = typical_state(operator, interval, temperature, rng)
-            gains[number] = self._gained(state)
+            gains[number] = self._gained(state, vectors)
         self._step_error /= float(norms.sum())
         mean, error = jackknife(gains, norms)
         return self._result(float(mean[0]), "typical", float(error[0]), vectors)
 
-    def _gained(self, states: Vector) -> float:
-        """Return what states (D,) or (D, k) gain together of <H>, on average in the wave and in its opposite."""
-        return 0.5 * sum(self._gained_in(wave, states) for wave in (self._wave, self._wave.opposite))
+    def _gained(self, states: Vector, of: int) -> float:
+        """Return what states (D,) or (D, k), one set of so many, gain together of <H>, on average over both waves."""
+        waves = self._wave, self._wave.opposite
+        return 0.5 * sum(self._gained_in(wave, states, lambda part: self._passed(0.5 * part / of)) for wave in waves)
 
-    def _gained_in(self, wave: StrainWave, states: Vector) -> float:
+    def _gained_in(self, wave: StrainWave, states: Vector, passed: Passed) -> float:
         """Return what states gain in a wave, from H less what each of them has before."""
         psi = np.ascontiguousarray(states, dtype=np.complex128).reshape(self._system.dimension, -1)
-        propagator = Propagator(self._system, wave, psi.reshape(-1), self._rtol, self._threads)
-        propagator.require_accuracy(float(np.ptp(wave.window)))
-        norm, operator = propagator.norm, propagator.operator
-        interval, product = propagator.interval, np.empty_like(psi)
+        propagator = Propagator(self._system, wave, self._rtol, self._threads)
+        operator, interval, product = propagator.operator, propagator.interval, np.empty_like(psi)
         operator.apply(psi, product)
         before = (psi.conj() * product).real.sum(axis=0) / (psi.conj() * psi).real.sum(axis=0)
-        after = propagator(psi.reshape(-1), *wave.window).reshape(psi.shape)
+        (after,) = propagator.through(psi.reshape(-1), np.array(wave.window), passed)
+        after = after.reshape(psi.shape)
         operator.apply(after, product)
         product -= after * before
         gained = operator.dot(after.reshape(-1), product.reshape(-1))
+        norm = propagator.norm
         off, change = propagator.error * norm, math.sqrt(operator.dot(product.reshape(-1), product.reshape(-1)))
         rounding = _ROUNDING * (abs(interval.center) + interval.half) * norm**2
         self._step_error += off * (change + interval.half * off) + 0.5 * rounding
@@ -323,7 +330,7 @@ def linear_absorption(
     cosine, sine = parts if len(parts) == 2 else (parts[0], np.zeros_like(parts[0]))
     gaps = energies[:, None] - energies  # (n, m)
     frequencies = gaps / units.HBAR
-    amplitudes = (cosine + 1j * sine) * wave.spectrum(frequencies - wave.omega)
-    amplitudes += (cosine - 1j * sine) * wave.spectrum(frequencies + wave.omega)
+    amplitudes = (cosine + 1j * sine) * checked._spectrum(frequencies - checked.omega)
+    amplitudes += (cosine - 1j * sine) * checked._spectrum(frequencies + checked.omega)
     probabilities = (amplitudes.conj() * amplitudes).real / units.HBAR**2
     return float((gaps * probabilities * populations).sum())

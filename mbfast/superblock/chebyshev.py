@@ -8,7 +8,7 @@ H. Fehske, Rev. Mod. Phys. 78, 275 (2006)).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.special import ive, jv
@@ -107,13 +107,17 @@ def thermal_state(operator: Operator, state: Vector, rate: float, interval: Boun
     return result
 
 
-def evolved(operator: Operator, state: Vector, time: float, interval: Bounds, tolerance: float) -> Vector:
+def evolved(
+    operator: Operator, state: Vector, time: float, interval: Bounds, tolerance: float,
+    passed: Callable[[float], object] = lambda _: None,
+) -> Vector:  # fmt: skip
     r"""Return exp(-i H t/hbar)|state>, complex, for a time t (s) of any sign.
 
     With H = c + a x and z = a t/hbar it is the phase exp(-i c t/hbar) times the sum of (2 - delta_n0) (-i)^n J_n(z)
     T_n(x) (H. Tal-Ezer and R. Kosloff, J. Chem. Phys. 81, 3967 (1984)). Terms are left out that are together below
     the tolerance times the norm of the state. Even ones have real coefficients and odd ones imaginary: both are summed
-    up apart, so that a real state of a real H needs but real vectors.
+    up apart, so that a real state of a real H needs but real vectors. After each term `passed` is called with its share
+    of the time (s).
     """
     z = abs(time) * interval.half / units.HBAR
     # beyond, J_n(z) is below 1e-17: it falls as the Airy function of (n - z) (2/z)^(1/3)
@@ -125,6 +129,7 @@ def evolved(operator: Operator, state: Vector, time: float, interval: Bounds, to
     parts = [np.zeros_like(state), np.zeros_like(state)]
     for order, t in enumerate(Chebyshev(operator, state, n, interval)):
         operator.step(1.0, parts[order % 2], -sizes[order] if order % 4 > 1 else sizes[order], t, 0.0, t)
+        passed(abs(time) / n)
     even, odd = parts
     result = even.astype(np.complex128, copy=False)
     result -= (1j if time >= 0.0 else -1j) * odd

@@ -147,6 +147,10 @@ class StrainWave(ReadOnly):
         """Return the envelope f at times (s), of their shape."""
         t = float_array("times", times)
         require_bounded("times", t)
+        return self._amplitude(t)
+
+    def _amplitude(self, t: FloatArray) -> FloatArray:
+        """Return f at times that follow from what was given, of any magnitude."""
         begin, end = self.window
         if self.envelope == "pulse":
             f = np.exp(-0.5 * (t / self.duration) ** 2)
@@ -160,6 +164,10 @@ class StrainWave(ReadOnly):
         """Return F, the integral of f(t) exp(i omega t) over all times (s), at frequencies (rad/s), of their shape."""
         w = float_array("omega", omega)
         require_bounded("omega", w)
+        return self._spectrum(w)
+
+    def _spectrum(self, w: FloatArray) -> NDArray[np.complex128]:
+        """Return F at frequencies that follow from what was given, such as those between levels, of any magnitude."""
         if self.envelope == "pulse":
             pulse = math.sqrt(2.0 * np.pi) * self.duration * np.exp(-0.5 * (w * self.duration) ** 2)
             return pulse.astype(np.complex128)
@@ -230,7 +238,7 @@ class Drive:
         """Return what multiplies C, and S, at a time (s)."""
         phase = self.wave.omega * t
         carrier = np.array([math.cos(phase), math.sin(phase)])[: len(self.sums)]
-        return 2.0 * float(self.wave.amplitude(t)) * carrier
+        return 2.0 * float(self.wave._amplitude(np.array(t))) * carrier
 
     def frozen(self, weights: FloatArray) -> tuple[Operator, Bounds]:
         """Return H with so much of C, and of S, and where its levels are."""

@@ -14,6 +14,7 @@ from mbfast._core.machine import available_memory
 from mbfast._core.speeds import speed
 from mbfast._core.validate import whole_number
 from mbfast.pairs.interactions import StressInteraction
+from mbfast.superblock import evolution, response, routes
 from mbfast.superblock.block import Block
 from mbfast.superblock.ensembles import gaussian_blocks
 from mbfast.superblock.hamiltonian import SuperBlock
@@ -23,13 +24,15 @@ from mbfast.superblock.lowest import vectors_needed
 from mbfast.superblock.orders import COUPLINGS
 
 _OPERATORS = 6  # of the isotropic moduli
-_STEPS, _THERMAL_STEPS, _RANDOM = 300, 150, 8  # what susceptibility takes by default where lines are narrow
+_STEPS, _THERMAL_STEPS = routes._LONGEST  # what susceptibility takes by default where lines are narrow
 _GROUND, _THERMAL = 400, 100  # products for bounds and ground state, or for a thermal state
 _LOWEST, _LOWEST_PRODUCTS = 10, 400  # levels, and products that they take or so
 _ORTHOGONAL = 20.0  # steps of a recursion that theirs, whose vectors are made orthogonal, is worth
 _LINES = 0.2  # s, one core of an Intel Xeon: lines of a sample, and their real parts, at any size
 _EVOLUTION = 1000  # products: half the spectrum's width times t/hbar
-_STATES, _THERMAL_STATES, _EVOLVED = 8.0, 8.0 + 0.5 * 166, 10.0  # vectors, of evolution complex ones
+_IN_A_WAVE = 100  # steps, each with exponentials of its parts
+_TERMS, _MORE_TERMS = 7.0, 0.5  # products of an exponential, and those of each block more: measured, good to a third
+_THERMAL_STATES = routes._VECTORS + 0.5 * (_THERMAL_STEPS + routes._BATCH)  # vectors
 _DENSE, _EXACT = 2.0, 5.0  # matrices of eigenvalues, and of the exact susceptibility
 _VECTORS_OF_LEVELS = 6.0  # the time of eigenvectors and six operators between them, over that of eigenvalues
 _COMPLEX = 3.0  # times as long as real
@@ -104,8 +107,8 @@ def predict(n_blocks: int, levels: int = 2) -> tuple[Prediction, ...]:
     -------
     tuple of Prediction
         For one product with H, 10 of the lowest levels, all levels, the isotropic susceptibility from all levels, at
-        T = 0 (300 steps) and at T > 0 (8 random vectors of 150 steps), evolution in time by 1000 products, and one
-        super block of `measure_orders` with its five couplings of both signs.
+        T = 0 (300 steps) and at T > 0 (8 random vectors of 150 steps), evolution of a state in peace by 1000 products,
+        and in a wave by 100 steps, and one super block of `measure_orders` with its five couplings of both signs.
 
     Raises
     ------
@@ -145,16 +148,18 @@ def predict(n_blocks: int, levels: int = 2) -> tuple[Prediction, ...]:
 
 
 def _memories(size: _Size) -> dict[str, float]:
-    """Return bytes by task, as the tasks refuse them; evolution has diagonals of the wave beside its vectors."""
+    """Return bytes by task, as the tasks refuse them."""
     matrix = size.states**2 * size.itemsize
+    peace, wave = (size.states * (8.0 + evolution.bytes_needed(1.0, 1, driven=driven)) for driven in (False, True))
     return {
         "H psi": size.vectors(2.0),
         f"{_LOWEST} lowest levels": size.vectors(vectors_needed(_LOWEST)),
         "all levels": size.states**2 * 8.0 + _DENSE * matrix,
         "susceptibility, all levels": _EXACT * matrix,
-        "susceptibility, T = 0": _STATES * size.states * size.itemsize,
+        "susceptibility, T = 0": routes._VECTORS * size.states * size.itemsize,
         "susceptibility, T > 0": _THERMAL_STATES * size.states * size.itemsize,
-        f"evolution, {_EVOLUTION} products": size.states * (32.0 + _EVOLVED * 16.0),
+        f"evolution, {_EVOLUTION} products": peace,
+        f"{_IN_A_WAVE} steps in a wave": wave,
         "orders of one super block": matrices_size(size.states, int(size.itemsize)),
     }
 
@@ -165,11 +170,12 @@ def _times(size: _Size, threads: int) -> dict[str, float]:
     call = _speed("call", threads)
     product = call + _speed(f"product-{kind}", threads) * size.work
     vector = _speed("step", threads) * size.states * size.itemsize
-    step, complex_step = product + vector, product * (2.0 if size.real else 1.0) + vector * 16.0 / size.itemsize
+    step, complex_step = product + vector, call + (product - call + vector) * 16.0 / size.itemsize
+    exponentials = 2 * sum(evolution._PARTS) * _IN_A_WAVE
     levels = _speed("levels", threads) * size.states**3 * (1.0 if size.real else _COMPLEX)
     overlaps = _OPERATORS * _THERMAL_STEPS**2 * size.states * (1.0 if size.real else _COMPLEX)
     recursions = _THERMAL + (1 + _OPERATORS) * _THERMAL_STEPS
-    thermal = _RANDOM * (recursions * step + _speed("overlaps", threads) * overlaps + _LINES)
+    thermal = response._VECTORS * (recursions * step + _speed("overlaps", threads) * overlaps + _LINES)
     exact = _VECTORS_OF_LEVELS * levels
     return {
         "H psi": product,
@@ -179,6 +185,7 @@ def _times(size: _Size, threads: int) -> dict[str, float]:
         "susceptibility, T = 0": (_OPERATORS * _STEPS + _GROUND) * step + _LINES,
         "susceptibility, T > 0": thermal,
         f"evolution, {_EVOLUTION} products": _EVOLUTION * complex_step,
+        f"{_IN_A_WAVE} steps in a wave": exponentials * (_TERMS + _MORE_TERMS * size.n) * complex_step,
         "orders of one super block": 2 * len(COUPLINGS) * exact,
     }
 
