@@ -69,10 +69,9 @@ def test_reproduce_writes_records_and_figures_that_are_the_same_to_the_byte(repr
     caption = (tmp_path / "new/figures/figure1.caption.txt").read_text(encoding="utf-8")
     assert caption.startswith("The Meissner-Berret ratio of 13 glasses: ")
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["claims.json", *FIGURES]
-    again = {kind: rendered(drawn["figure1"], kind) for kind in KINDS}
-    assert {kind: (tmp_path / f"new/figures/figure1.{kind}").read_bytes() for kind in KINDS} == again
     for name, figure in drawn.items():
-        assert (tmp_path / f"new/figures/{name}.png").read_bytes() == rendered(figure, "png")
+        for kind in KINDS if name == "figure1" else ("png",):
+            assert (tmp_path / f"new/figures/{name}.{kind}").read_bytes() == rendered(figure, kind)
 
 
 def test_reproduce_of_some_equations(invoke):
@@ -332,7 +331,7 @@ def test_figures_without_matplotlib_say_what_to_install(invoke, tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_read_or_written_is_one_line(tmp_path):
+def test_what_cannot_be_read_or_written_is_one_line(invoke, tmp_path):
     (tmp_path / "deep.toml").write_text("a = " + "[" * 3000, encoding="utf-8")
     (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
     for arguments, message in (
@@ -340,11 +339,8 @@ def test_what_cannot_be_read_or_written_is_one_line(tmp_path):
         (["pairsum", "loop.csv", "--glass", "a-SiO2"], "mbfast pairsum: "),
         (["plan", "--blocks", f"{10**20}x1x1"], "mbfast plan: shape must be of at most 2**62 blocks, got "),
     ):
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "mbfast", *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8",
-            check=False,
-        )  # fmt: skip
-        assert (done.returncode, done.stdout) == (2, "")
+        done = invoke(*arguments)
+        assert (done.exit_code, done.stdout) == (2, "")
         assert done.stderr.startswith(message)
         assert done.stderr.count("\n") == 1
 
@@ -475,10 +471,10 @@ def test_every_table_is_there_in_plain_text(invoke, arguments, columns, rows):
 
 
 def test_an_output_to_the_standard_output_is_alone_there():
-    command = f"{sys.executable} -P -m mbfast reproduce 3.6 --json /dev/stdout | cat"
+    command = f"{sys.executable} -P -m mbfast reproduce 'fig. 1' --json /dev/stdout | cat"
     done = subprocess.run(["bash", "-c", command], capture_output=True, encoding="utf-8", check=True)
-    assert [record["equation"] for record in json.loads(done.stdout)] == ["3.6"]
-    assert done.stderr.splitlines()[-1].startswith("1 claims: ")
+    assert [record["equation"] for record in json.loads(done.stdout)] == ["fig. 1"] * 4
+    assert done.stderr.splitlines()[-1].startswith("4 claims: ")
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")

@@ -33,20 +33,23 @@ def flow_of(longitudinal=-7e7, transverse=-3e7, kelvin=1.0, exponent=0.0, above=
     return mbfast.flow(spectrum, options.pop("material", SILICA), **options)
 
 
-def test_figure_shows_points_names_and_lines():
-    glasses = mbfast.load_glasses()
-    figure = meissner_berret_figure(glasses, exclude=EXCLUDED)
-    axes = figure.axes[0]
+@pytest.fixture(scope="module")
+def figure1():
+    return meissner_berret_figure(mbfast.load_glasses(), exclude=EXCLUDED)
+
+
+def test_figure_shows_points_names_and_lines(figure1):
+    axes = figure1.axes[0]
     theory, all13, only10, kept, left_out = axes.lines
     assert np.array_equal(theory.get_xdata(), theory.get_ydata())
     for line, slope, r, rounded in ((all13, 1.1027, "0.276", "0.260"), (only10, 1.0619, "0.745", "0.745")):
         assert line.get_ydata() / line.get_xdata() == pytest.approx(slope, abs=5e-5)
         assert line.get_label().endswith(f" = {r} (rounded: {rounded})")
-        assert f"slope {slope:.4f} ± " in caption_of(figure)
-        assert f"Pearson's r = {r}, and {rounded} of the ratios as the table rounds them" in caption_of(figure)
+        assert f"slope {slope:.4f} ± " in caption_of(figure1)
+        assert f"Pearson's r = {r}, and {rounded} of the ratios as the table rounds them" in caption_of(figure1)
     assert len(kept.get_xdata()) == 10
     names = {text.get_text(): text.xy for text in axes.texts}
-    assert list(names) == [glass.name for glass in glasses]
+    assert list(names) == [glass.name for glass in mbfast.load_glasses()]
     assert names["Zn-Glass"] == pytest.approx((0.70 / 0.38, 2.0))
     assert left_out.get_xdata() == pytest.approx([names[name][0] for name in EXCLUDED])
 
@@ -65,9 +68,8 @@ def test_glasses_whose_table_prints_no_ratios_have_one_r():
 
 
 @pytest.mark.compiled
-def test_figures_of_the_audit_show_what_is_computed():
-    glasses = mbfast.load_glasses()
-    figure = plotting.self_consistent_figure(glasses)
+def test_figures_of_the_audit_show_what_is_computed(reproduced):
+    figure = reproduced["self_consistent_ratio"]
     printed, _, derived, pole, total = figure.axes[0].lines[:5]
     np.testing.assert_allclose(total.get_ydata(), np.sqrt((8 + 2 * total.get_xdata() ** 2) / 5), rtol=1e-14)
     assert "total-strain: slope 1.048, r = 0.277, rms deviation 9.6 %" in caption_of(figure)
@@ -80,12 +82,12 @@ def test_figures_of_the_audit_show_what_is_computed():
     assert logarithm.get_ydata()[1] == np.log(4)
     assert coupling.get_ydata()[1] == mbfast.lattice_sum(mbfast.BlockLattice((4, 4, 4), 1.0), 6)
     assert len(phases) == 4
-    axes = plotting.second_order_figure().axes[0]
+    axes = reproduced["second_order"].axes[0]
     cubes = axes.lines[-2]  # as pairs alone, beside the logarithm
     many, few = (mbfast.lattice_sum(mbfast.BlockLattice((n, n, n), 1.0), 6) for n in (16, 2))
     assert cubes.get_ydata()[-1] / cubes.get_ydata()[0] == pytest.approx(many / few)
     assert cubes.get_label().startswith("cubes: ")
-    lengths = plotting.cutoff_figure(glasses).axes[0].lines
+    lengths = reproduced["cutoff_lengths"].axes[0].lines
     assert lengths[0].get_xdata()[0] == pytest.approx(0.5648, abs=1e-4)
     assert all(line.get_xdata()[0] < 1 for line in lengths[:4])
 
@@ -294,7 +296,7 @@ def test_names_stand_clear_of_a_crowd():
 
 
 def test_settings_of_the_user_are_left_and_have_no_influence():
-    glasses = mbfast.load_glasses()
+    glasses = mbfast.load_glasses()[:4]
     expected = rendered(meissner_berret_figure(glasses), "png")
     with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 50, "pdf.fonttype": 3}):
         before = dict(mpl.rcParams)
@@ -309,23 +311,22 @@ def test_a_file_is_the_same_whatever_was_rendered_before():
 
 
 def test_neither_pyplot_nor_the_audit_is_imported(run_python):
-    code = "import sys, mbfast; f = mbfast.plotting.meissner_berret_figure(mbfast.load_glasses())\n"
+    code = "import sys, mbfast; f = mbfast.plotting.meissner_berret_figure(mbfast.load_glasses()[:2])\n"
     code += "mbfast.plotting.style.rendered(f, 'svg')\n"
     code += "print(*({'matplotlib.pyplot', 'mbfast.audit'} & set(sys.modules)))"
     assert run_python(code) == "\n"
 
 
-def test_files_have_the_caption_and_their_fonts(tmp_path):
-    figure = meissner_berret_figure(mbfast.load_glasses())
+def test_files_have_the_caption_and_their_fonts(figure1, tmp_path):
     for kind in KINDS:
-        captions = save_figure(figure, tmp_path / "new" / f"ratios.{kind}")
+        captions = save_figure(figure1, tmp_path / "new" / f"ratios.{kind}")
         assert captions == tmp_path / "new" / "ratios.caption.txt"
-        assert captions.read_text(encoding="utf-8") == f"{caption_of(figure)}\n"
+        assert captions.read_text(encoding="utf-8") == f"{caption_of(figure1)}\n"
     png, pdf, svg = (tmp_path.joinpath("new", f"ratios.{kind}").read_bytes() for kind in KINDS)
     width = struct.unpack(">I", png[16:20])[0]
     assert width == pytest.approx(86 / 25.4 * 300, abs=1)
-    assert caption_of(figure).encode() in png
-    assert caption_of(figure).encode() in svg
+    assert caption_of(figure1).encode() in png
+    assert caption_of(figure1).encode() in svg
     assert b"/Subject" in pdf
     assert b"/FontFile2" in pdf  # TrueType
     assert b"<text" not in svg  # letters are outlines
