@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from mbfast import units
+from mbfast._core.extrapolation import at_zero
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.audit import _causes as causes
@@ -158,12 +159,12 @@ def _single_blocks() -> Claims:
 def _slope(system: SuperBlock) -> NDArray[np.complex128]:
     """Return the derivative of chi_t by the coupling at none, from the levels at eight of them."""
     steps, volume = 1e-3 * np.arange(1.0, 5.0), system.n_blocks * L_1**3
-    result = np.zeros(OMEGA.size, np.complex128)
-    for h in steps:
-        others = steps[steps != h] ** 2
-        odd = [exact_susceptibility(system, OMEGA, KELVIN, volume=volume, coupling=g * h)[1] for g in (1.0, -1.0)]
-        result += np.prod(others / (others - h * h)) * (odd[0] - odd[1]) / (2.0 * h)
-    return result
+
+    def odd(h: float) -> NDArray[np.complex128]:
+        plus, minus = (exact_susceptibility(system, OMEGA, KELVIN, volume=volume, coupling=g)[1] for g in (h, -h))
+        return np.asarray((plus - minus) / (2.0 * h))
+
+    return at_zero(steps**2, np.array([odd(h) for h in steps]))
 
 
 @claims_of("3.8")

@@ -268,5 +268,4 @@ def _isotropic(tensor: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Return the moduli (c, k) of tensors (k, 6, 6), or the mean of those of dipoles."""
     if tensor.shape[-1] != WEIGHTS.size:
         return np.asarray(np.einsum("kaa->k", tensor)[None] / tensor.shape[-1])
-    both = np.stack([isotropic_moduli(part) for part in (tensor.real, tensor.imag)])
-    return np.asarray(both[0] + 1j * both[1])
+    return np.stack(isotropic_moduli(tensor))
