@@ -445,6 +445,19 @@ def test_progress_and_memory(monkeypatch):
         disordered_response(SILICA, points((128, 128, 128)), mbfast.Moduli(-1e9, -1e9), solver="gmres")
 
 
+def test_the_size_of_a_strain_does_not_matter():
+    chi, strain = random_moduli(7, (2, 2, 2)), np.array([0.3, 0.1, 0, 0, 0, 0.2])
+    sizes = 2.0 ** np.array([0, -130, -535, -1000, 110])  # squares are no doubles, or no single precision
+    made = disordered_response(SILICA, points((2, 2, 2)), chi, applied=sizes[:, None] * strain)
+    assert_allclose(made.stress / sizes[:, None], np.tile(made.stress[0], (5, 1)), rtol=1e-12)
+    assert_allclose(made.error / sizes, made.error[0], rtol=1e-6)
+    assert_allclose(made.residual, made.residual[0], rtol=1e-6)
+    assert 0.0 < made.residual[0] <= made.rtol
+    least = disordered_response(SILICA, points((2, 2, 2)), chi, applied=[5e-324 * np.eye(6)[0]])  # of all doubles
+    whole = disordered_response(SILICA, points((2, 2, 2)), chi, applied=[np.eye(6)[0]])
+    assert_allclose(least.stress / 5e-324, whole.stress, rtol=1e-6)  # the stress is no normal double
+
+
 def test_tensors_want_a_basis():
     made = disordered_response(SILICA, points((1, 1, 2)), mbfast.Moduli(-1e9, -1e9), applied=[[1.0, 0, 0, 0, 0, 0]])
     with pytest.raises(ValueError, match="applied must be 6 independent strains"):

@@ -223,6 +223,9 @@ def disordered_response(
     workers = tiles.check_threads(threads)
     susceptibilities = Susceptibilities.of(chi, problem)
     strains = _strains(applied, problem.interaction.components)
+    # solved for magnitudes from 1/2 to 1, whose squares are doubles; powers of two: both changes are exact
+    exponents = np.frexp(np.abs(strains).max(axis=1))[1]
+    units, scaled = np.ldexp(1.0, exponents), np.ldexp(strains, -exponents[:, None])
     wave = Wave.of(wavevector, problem, strain)
     kind = np.dtype(complex if susceptibilities.is_complex or wave.is_complex else float)
     _afford(problem, kind, solver, susceptibilities.numbers)
@@ -234,14 +237,16 @@ def disordered_response(
     with tiles.counter(progress, math.prod(shape) * digits, "response") as advance, np.errstate(all="ignore"):
         for sample, local in susceptibilities.samples(self_field=bool(self_field)):
             system = _System(field, local, wave, kind, solver, rtol, workers)
-            for number, amplitude in enumerate(strains):
+            for number, amplitude in enumerate(scaled):
                 found = system.solve(amplitude, _decades(advance, digits))
                 place = (*sample, number)
                 stress[place], residual[place], spread[place] = found
             fields += system.fields
     # adjoint solutions are those of strains: what is left over, with two places of yz, times the largest there is
-    sizes = np.sqrt((strains**2) @ component_weights(strains.shape[1]))
-    error = math.sqrt(2.0) * residual * np.linalg.norm(strains, axis=1) * (spread / sizes).max(axis=-1, keepdims=True)
+    sizes = np.sqrt((scaled**2) @ component_weights(strains.shape[1]))
+    error = math.sqrt(2.0) * residual * np.linalg.norm(scaled, axis=1) * (spread / sizes).max(axis=-1, keepdims=True)
+    stress *= units[:, None]
+    error *= units
     return EffectiveResponse(strains, stress, residual, error, fields, strain, boundary, solver, rtol)
 
 
