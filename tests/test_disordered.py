@@ -458,6 +458,20 @@ def test_the_size_of_a_strain_does_not_matter():
     assert_allclose(least.stress / 5e-324, whole.stress, rtol=1e-6)  # the stress is no normal double
 
 
+@pytest.mark.compiled
+def test_a_wave_in_a_periodic_body_is_a_whole_number_of_periods():
+    chi, options = random_moduli(8, (2, 2, 2)), {"boundary": "periodic", "strain": "total", "rtol": 1e-10}
+    at_rest = disordered_response(SILICA, points((2, 2, 2)), chi, **options)
+    one = np.pi / SIDE  # along an axis of two blocks
+    moving = disordered_response(SILICA, points((2, 2, 2)), chi, wavevector=[one, 0, 0], **options)
+    for tiny in (1e-200, 1e-30, 1e-3):  # as rounding leaves it
+        made = disordered_response(SILICA, points((2, 2, 2)), chi, wavevector=[tiny, 0, -tiny], **options)
+        assert_allclose(made.stress, at_rest.stress, rtol=0, atol=1e-8 * largest(at_rest.stress))
+        made = disordered_response(SILICA, points((2, 2, 2)), chi, wavevector=[one + tiny, tiny, 0], **options)
+        assert_allclose(made.stress, moving.stress, rtol=0, atol=1e-8 * largest(moving.stress))
+    assert largest(moving.stress - at_rest.stress) > 0.01 * largest(at_rest.stress)
+
+
 def test_tensors_want_a_basis():
     made = disordered_response(SILICA, points((1, 1, 2)), mbfast.Moduli(-1e9, -1e9), applied=[[1.0, 0, 0, 0, 0, 0]])
     with pytest.raises(ValueError, match="applied must be 6 independent strains"):
@@ -476,6 +490,9 @@ def test_tensors_want_a_basis():
         ({"chi": mbfast.Moduli(np.nan, 0.0)}, "chi must be finite, with magnitudes up to 1e"),
         ({"interaction": DIPOLES}, r"chi must be tensors \(..., 3, 3\) for dipoles, got Moduli"),
         ({"boundary": "periodic", "wavevector": [1e8, 0, 0]}, "wavevector must be a wave that fits a periodic body"),
+        ({"boundary": "periodic", "wavevector": [1e26, 0, 0]}, "wavevector must have at most .* lost to rounding"),
+        ({"wavevector": [0, 0, -1e35]}, "wavevector must have at most .* lost to rounding"),
+        ({"boundary": "periodic", "wavevector": [(1e10 + 0.5) * np.pi / SIDE, 0, 0]}, "wave that fits a periodic body"),
         ({"strain": "total"}, "strain must be 'external' for points with an open boundary"),
         ({"applied": np.zeros((2, 6))}, "applied must not be zero, got zeros in row 0"),
         ({"applied": np.triu(np.ones((1, 3, 3)))}, "applied must be symmetric strains"),

@@ -174,10 +174,10 @@ def disordered_response(
         neither a flag nor a function.
     ValueError
         If lattice has no block; if chi has another shape, is not finite, above 1e35 in magnitude, or not symmetric; if
-        wavevector has not three finite numbers, or fits no period; if strain, boundary or solver is unknown; if strain
-        is "total" for points with an open boundary, which have no strain within; if applied has another shape, is not
-        finite, zero or not symmetric; if self_field is wanted of points; if rtol is outside its limits, or threads
-        below 1.
+        wavevector has not three finite numbers, fits no period, or is so large that phases are lost to rounding; if
+        strain, boundary or solver is unknown; if strain is "total" for points with an open boundary, which have no
+        strain within; if applied has another shape, is not finite, zero or not symmetric; if self_field is wanted of
+        points; if rtol is outside its limits, or threads below 1.
     ArithmeticError
         If chi makes an unstable sample, whose energy has no minimum, or if the solver does not converge. Of real chi <=
         0, as static responses are, a negative energy proves the first, where one of the vectors on the way has it: of
