@@ -107,10 +107,11 @@ class EffectiveResponse:
     def tensor(self) -> NDArray[Any]:
         """Effective chi (..., c, c), plain components without factors 2; a ValueError if `applied` is no basis."""
         components = self.applied.shape[1]
-        weighted = self.applied * component_weights(components)
+        unit = np.ldexp(1.0, np.frexp(np.abs(self.applied).max())[1])  # a power of two: the change is exact
+        weighted = self.applied / unit * component_weights(components)
         if len(weighted) != components or np.linalg.cond(weighted) > 1e8:
             raise ValueError(f"applied must be {components} independent strains for a tensor, got {self.applied.shape}")
-        return np.swapaxes(np.linalg.inv(weighted) @ self.stress, -1, -2)
+        return np.swapaxes(np.linalg.inv(weighted) @ (self.stress / unit), -1, -2)
 
     @property
     def moduli(self) -> Moduli:
