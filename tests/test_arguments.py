@@ -7,6 +7,8 @@ import pytest
 from materials import DIPOLES, SILICA
 
 import mbfast
+from mbfast.pairs.cubes import averaged_tensors
+from mbfast.renormalization.disordered import disordered_response
 
 OMEGA = np.geomspace(1e6, 1e10, 40)
 SAMPLES = -OMEGA * np.exp(-OMEGA / 1e9)
@@ -128,6 +130,27 @@ def test_whole_numbers_that_no_double_can_hold():
         mbfast.BlockLattice((1, 1, 1), 10**400)
     large = mbfast.pair_field(DIPOLES, POSITIONS, [[10**30, 0, 0], [0, 1, 0]])
     np.testing.assert_array_equal(large, mbfast.pair_field(DIPOLES, POSITIONS, [[1e30, 0, 0], [0, 1, 0]]))
+
+
+BEYOND = np.finfo(np.longdouble).max  # where a long double is no more than a double, above every limit all the same
+BEYOND_DOUBLES = {
+    "moments": lambda: mbfast.pair_field(SILICA, LATTICE, np.full((2, 1, 1, 6), BEYOND)),
+    "blocks": lambda: mbfast.pair_energy(DIPOLES, np.full((2, 3), BEYOND), MOMENTS),
+    "spacing": lambda: mbfast.BlockLattice((2, 1, 1), BEYOND),
+    "density": lambda: mbfast.StressInteraction(np.array(BEYOND, object), 5800.0, 3800.0),
+    "offsets": lambda: averaged_tensors(SILICA, np.full(3, BEYOND)),
+    "omega": lambda: mbfast.Spectrum(np.full(40, BEYOND), SAMPLES, SAMPLES, 1.0),
+    "tensor": lambda: mbfast.isotropic_moduli(np.full((3, 3, 3, 3), BEYOND, np.clongdouble)),
+    "chi": lambda: disordered_response(SILICA, LATTICE, np.full((6, 6), BEYOND, np.clongdouble)),
+    "stress": lambda: mbfast.Block([0.0, 1e-24], np.full((6, 2, 2), BEYOND, np.clongdouble)),
+}
+
+
+@pytest.mark.parametrize("name", BEYOND_DOUBLES)
+@pytest.mark.filterwarnings("error")
+def test_long_doubles_beyond_doubles(name):
+    with pytest.raises(ValueError, match=f"^{name} must be "):
+        BEYOND_DOUBLES[name]()
 
 
 CHOICES = {

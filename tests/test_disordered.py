@@ -445,6 +445,35 @@ def test_progress_and_memory(monkeypatch):
         disordered_response(SILICA, points((128, 128, 128)), mbfast.Moduli(-1e9, -1e9), solver="gmres")
 
 
+def test_the_size_of_a_strain_does_not_matter():
+    chi, strain = random_moduli(7, (2, 2, 2)), np.array([0.3, 0.1, 0, 0, 0, 0.2])
+    sizes = 2.0 ** np.array([0, -130, -535, -1000, 110])  # squares are no doubles, or no single precision
+    made = disordered_response(SILICA, points((2, 2, 2)), chi, applied=sizes[:, None] * strain)
+    assert_allclose(made.stress / sizes[:, None], np.tile(made.stress[0], (5, 1)), rtol=1e-12)
+    assert_allclose(made.error / sizes, made.error[0], rtol=1e-6)
+    assert_allclose(made.residual, made.residual[0], rtol=1e-6)
+    assert 0.0 < made.residual[0] <= made.rtol
+    small = disordered_response(SILICA, points((2, 2, 2)), chi, applied=2.0**-1040 * np.eye(6))  # without inverses
+    whole = disordered_response(SILICA, points((2, 2, 2)), chi, applied=np.eye(6))
+    assert_allclose(small.tensor, whole.tensor, rtol=0, atol=1e-8 * largest(whole.tensor))
+    least = disordered_response(SILICA, points((2, 2, 2)), chi, applied=[5e-324 * np.eye(6)[0]])  # of all doubles
+    assert_allclose(least.stress[0] / 5e-324, whole.stress[0], rtol=1e-6)  # the stress is no normal double
+
+
+@pytest.mark.compiled
+def test_a_wave_in_a_periodic_body_is_a_whole_number_of_periods():
+    chi, options = random_moduli(8, (2, 2, 2)), {"boundary": "periodic", "strain": "total", "rtol": 1e-10}
+    at_rest = disordered_response(SILICA, points((2, 2, 2)), chi, **options)
+    one = np.pi / SIDE  # along an axis of two blocks
+    moving = disordered_response(SILICA, points((2, 2, 2)), chi, wavevector=[one, 0, 0], **options)
+    for tiny in (1e-200, 1e-30, 1e-3):  # as rounding leaves it
+        made = disordered_response(SILICA, points((2, 2, 2)), chi, wavevector=[tiny, 0, -tiny], **options)
+        assert_allclose(made.stress, at_rest.stress, rtol=0, atol=1e-8 * largest(at_rest.stress))
+        made = disordered_response(SILICA, points((2, 2, 2)), chi, wavevector=[one + tiny, tiny, 0], **options)
+        assert_allclose(made.stress, moving.stress, rtol=0, atol=1e-8 * largest(moving.stress))
+    assert largest(moving.stress - at_rest.stress) > 0.01 * largest(at_rest.stress)
+
+
 def test_tensors_want_a_basis():
     made = disordered_response(SILICA, points((1, 1, 2)), mbfast.Moduli(-1e9, -1e9), applied=[[1.0, 0, 0, 0, 0, 0]])
     with pytest.raises(ValueError, match="applied must be 6 independent strains"):
@@ -463,6 +492,9 @@ def test_tensors_want_a_basis():
         ({"chi": mbfast.Moduli(np.nan, 0.0)}, "chi must be finite, with magnitudes up to 1e"),
         ({"interaction": DIPOLES}, r"chi must be tensors \(..., 3, 3\) for dipoles, got Moduli"),
         ({"boundary": "periodic", "wavevector": [1e8, 0, 0]}, "wavevector must be a wave that fits a periodic body"),
+        ({"boundary": "periodic", "wavevector": [1e26, 0, 0]}, "wavevector must have at most .* lost to rounding"),
+        ({"wavevector": [0, 0, -1e35]}, "wavevector must have at most .* lost to rounding"),
+        ({"boundary": "periodic", "wavevector": [(1e10 + 0.5) * np.pi / SIDE, 0, 0]}, "wave that fits a periodic body"),
         ({"strain": "total"}, "strain must be 'external' for points with an open boundary"),
         ({"applied": np.zeros((2, 6))}, "applied must not be zero, got zeros in row 0"),
         ({"applied": np.triu(np.ones((1, 3, 3)))}, "applied must be symmetric strains"),

@@ -378,3 +378,35 @@ def test_results_are_saved_and_loaded(tmp_path):
     (tmp_path / "result.npz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"result\.npz: not a NumPy archive"):
         mbfast.PairResult.load(tmp_path / "result.npz")
+
+
+@dataclass(frozen=True)
+class Unbounded(TensorInteraction):
+    """Parts, and a field of the mean moment, that may leave the range of doubles with what they are multiplied by."""
+
+    prefactor: float = 1.0
+    size: float = 1.0
+    uniform: float = 0.0
+    form: str = "corrected"
+    alpha: float = 0.5
+
+    @property
+    def coefficients(self):
+        return self.size, 0.0, self.size
+
+    def uniform_field(self, _condition):
+        return self.uniform, 0.0
+
+
+@pytest.mark.parametrize(
+    ("interaction", "spacing", "moment"),
+    [(Unbounded(1.0, 1.0, 1e200), 1.0, 1e150), (Unbounded(1e300, 1e-300, 0.0), 1e-5, 1.0)],
+    ids=["held body", "prefactor"],
+)
+@pytest.mark.parametrize("shape", [(2, 2, 2), (7, 2, 2)])
+def test_no_field_of_a_lattice_leaves_the_range_of_doubles_unnoticed(interaction, spacing, moment, shape):
+    moments = np.zeros((*shape, 6))
+    moments[..., 0] = moment
+    field = mbfast.LatticeField(interaction, mbfast.BlockLattice(shape, spacing), boundary="periodic")
+    with pytest.raises(ValueError, match="beyond the range of doubles"):
+        field(moments)

@@ -188,8 +188,12 @@ def test_figures_name_material_temperature_and_cutoff(reproduced):
         ({"longitudinal": -3e-3, "transverse": -2e9}, "a-SiO2"),
         ({"exponent": -0.3, "above": "power", "n0": 1.5, "stop": 3e-8}, "nodes up to 10¹⁵ rad/s, in the printed form"),
         ({"longitudinal": -7.1e7, "transverse": -7e7, "linear": True, "stop": 2e-8}, "a-SiO2"),
+        ({"longitudinal": -1e7, "transverse": 0.0, "form": "derived", "stop": 2e-8}, "a-SiO2"),
     ],
-    ids=["linear", "own material", "other form", "diverges", "one step", "no step", "unlike", "power laws", "alike"],
+    ids=[
+        *("linear", "own material", "other form", "diverges", "one step", "no step", "unlike", "power laws", "alike"),
+        "none",
+    ],
 )  # fmt: skip
 def test_figures_of_any_flow_can_be_read(options, told):
     figures = plotting.flow_figures(flow_of(**options))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core.validate import LARGEST, plain_array, real_array
+from mbfast._core.validate import LARGEST, as_doubles, plain_array, real_array
 from mbfast._core.voigt import PLACES
 
 ROUNDING = 1e-12  # of what a caller has computed, relative to the largest element
@@ -23,7 +23,7 @@ def stress_matrices(stress: ArrayLike, d: int, *, levels_first: bool) -> NDArray
     if given.shape not in shapes:
         wanted = f"{', '.join(map(str, shapes[:-1]))} or {shapes[-1]}"
         raise ValueError(f"stress must have shape {wanted}, got {given.shape}")
-    matrices = given.astype(np.complex128)
+    matrices = as_doubles(given, np.complex128)
     largest = np.abs(matrices).max(initial=0.0)
     if not largest <= LARGEST:
         raise ValueError(
@@ -42,4 +42,5 @@ def stress_matrices(stress: ArrayLike, d: int, *, levels_first: bool) -> NDArray
     adjoint = matrices.conj().swapaxes(1, 2)
     if np.abs(matrices - adjoint).max(initial=0.0) > tolerance:
         raise ValueError(f"stress must be Hermitian in its {levels} two axes")
-    return 0.5 * (matrices + adjoint)
+    hermitian: NDArray[Any] = 0.5 * (matrices + adjoint)
+    return hermitian

@@ -52,6 +52,12 @@ def _refuse_what_is_lost(name: str, value: object) -> None:
             raise TypeError(f"{name} must be plain numbers in SI units, got {kind} in {str(unit) or '1'}: convert it")
 
 
+@np.errstate(over="ignore")  # a long double beyond the doubles is infinite, which the checks refuse by its name
+def as_doubles(array: ArrayLike, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Return an array of numbers as doubles, or as another such type: itself if it consists of them."""
+    return np.asarray(array, dtype=dtype)
+
+
 def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """Return `value` as an array of whatever real type and layout it has; a TypeError if it has none."""
     array = plain_array(name, value)
@@ -63,22 +69,22 @@ def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
         among = f" with {kind} among its elements" if kind else ""
         raise TypeError(f"{name} must consist of real numbers, got dtype {array.dtype}{among}")
     try:
-        return array.astype(np.float64)
+        return as_doubles(array)
     except OverflowError:
         raise ValueError(f"{name} must consist of numbers that doubles can hold, got larger whole numbers") from None
 
 
 def float_array(name: str, value: ArrayLike) -> FloatArray:
     """Return `value` as a C-contiguous float64 array; a TypeError if it does not consist of real numbers."""
-    return np.asarray(real_array(name, value), dtype=np.float64, order="C")
+    return np.asarray(as_doubles(real_array(name, value)), order="C")
 
 
 def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """Return `value` as float64, or as complex128 if it is complex; a TypeError if it does not consist of numbers."""
     array = plain_array(name, value)
     if array.dtype.kind == "c":
-        return array.astype(np.complex128, copy=False)
-    return real_array(name, array).astype(np.float64, copy=False)
+        return as_doubles(array, np.complex128)
+    return as_doubles(real_array(name, array))
 
 
 def one_number(name: str, value: ArrayLike, require: Callable[..., None] | None = None, **wanted: str) -> float:

@@ -33,7 +33,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, real_array
+from mbfast._core.validate import FloatArray, as_doubles, real_array
 from mbfast._core.voigt import NAMES
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs.derivatives import FOURTH, INDICES, SIXTH, Derivatives
@@ -101,7 +101,7 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
     d = real_array("offsets", offsets)
     if d.ndim == 0 or d.shape[-1] != 3:
         raise ValueError(f"offsets must have shape (..., 3), got {d.shape}")
-    d = np.asarray(d, dtype=np.float64)
+    d = as_doubles(d)
     good = (np.abs(d) <= _FARTHEST) & (d == np.rint(d))
     if not good.all():
         raise ValueError(f"offsets must be whole numbers up to {_FARTHEST:g}, got {d[~good][0]:g}")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, check_out
+from mbfast._core.validate import FloatArray, as_doubles, check_out
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.interactions import Interaction
@@ -338,7 +338,7 @@ class PairField(ABC):
         shape = (*self.problem.geometry.leading, *layout)
 
         def apply(vector: FloatArray) -> FloatArray:
-            moments = np.reshape(np.asarray(vector, dtype=np.float64), shape)
+            moments = np.reshape(as_doubles(vector), shape)
             if len(layout) > 1:
                 moments = 0.5 * (moments + np.swapaxes(moments, -1, -2))
             checked = self.problem.moments(moments, workers)

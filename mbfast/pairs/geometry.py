@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core.validate import LARGEST, FloatArray, positive_number, real_array, require_flag
+from mbfast._core.validate import LARGEST, FloatArray, as_doubles, positive_number, real_array, require_flag
 
 ROWS = 1 << 16  # rows looked at together, so that checks need little memory
 Tile: TypeAlias = tuple[int, int]
@@ -120,7 +120,7 @@ class Cloud:
         self.leading = (len(array),)
         ends: list[list[float]] = [[], []]
         for start in range(0, self.n_blocks, ROWS):
-            piece = np.asarray(array[start : start + ROWS], dtype=np.float64)
+            piece = as_doubles(array[start : start + ROWS])
             low, high = np.minimum.reduce(piece).tolist(), np.maximum.reduce(piece).tolist()
             if not (all(x >= -LARGEST for x in low) and all(x <= LARGEST for x in high)):  # which a NaN is not
                 row, column = np.argwhere(~(abs(piece) <= LARGEST))[0]

@@ -300,8 +300,10 @@ class LatticeField(PairField):
         # derivatives of r and sums over a block's images are below 1e4, at distances of a spacing or more
         if self.problem.held_field is not None:
             return False
-        most = 1e4 * self._n**2 * sum(map(abs, self.interaction.parts))
-        return most * abs(self.interaction.prefactor) / self.lattice.spacing**3 * moments.unit < 1e290
+        unit = abs(self.interaction.prefactor) / self.lattice.spacing**3
+        most = 1e4 * self._n**2 * (sum(map(abs, self.interaction.parts)) + float(np.abs(self._uniform).sum()))
+        # each factor of theirs, too
+        return all(value < 1e290 for value in (unit, most, unit * moments.unit, most * (unit * moments.unit)))
 
     def _at_zero(self) -> FloatArray:
         """Return the matrix of the uniform field, of moments whose components off the diagonal come twice."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
-from mbfast._core.validate import FloatArray, real_array
+from mbfast._core.validate import FloatArray, as_doubles, real_array
 from mbfast._core.voigt import FULL, WEIGHTS, six
 from mbfast.pairs.geometry import ROWS
 
@@ -43,14 +43,14 @@ class Moments:
 
     def _largest(self, start: int) -> float:
         """Return the largest magnitude of a piece of the moments; not a number if that may not be, as of asymmetry."""
-        piece = np.asarray(self._rows[start : start + ROWS], dtype=np.float64)
+        piece = as_doubles(self._rows[start : start + ROWS])
         if piece.ndim == 3 and _asymmetric(piece, self._rows.dtype)[0].any():
             return math.nan
         return max(float(np.maximum.reduce(piece, axis=None)), -float(np.minimum.reduce(piece, axis=None)))
 
     def _refuse(self, start: int) -> None:
         """Raise a ValueError that says what is wrong with a piece."""
-        piece = np.asarray(self._rows[start : start + ROWS], dtype=np.float64)
+        piece = as_doubles(self._rows[start : start + ROWS])
         large = ~(np.abs(piece) <= _LARGEST_MOMENT)
         if large.any():
             row = start + int(np.argwhere(large)[0, 0])

@@ -121,9 +121,16 @@ def log_axis(axis: Axis) -> None:
     axes = axis.axes
     horizontal = axis is axes.xaxis
     values = [np.asarray(line.get_xdata() if horizontal else line.get_ydata(), dtype=float) for line in axes.lines]
-    if not any((of_line > 0.0).any() for of_line in values):
+    positive = np.concatenate([of_line[of_line > 0.0] for of_line in values] or [np.empty(0)])
+    if not positive.size:
         return
-    axes.set(**{"xscale" if horizontal else "yscale": "log"})
+    scale, limits = ("xscale", "xlim") if horizontal else ("yscale", "ylim")
+    around = positive.min() / 1.2, positive.max() * 1.2
+    if positive.min() == positive.max():
+        axes.set(**{limits: around})
+    axes.set(**{scale: "log"})
+    if not min(axis.get_view_interval()) > 0.0:  # as some data are zero
+        axes.set(**{limits: around})
     low, high = sorted(axis.get_view_interval())
     major, minor = _ticks(float(low), float(high))
     plain = _short(major)

@@ -107,10 +107,11 @@ class EffectiveResponse:
     def tensor(self) -> NDArray[Any]:
         """Effective chi (..., c, c), plain components without factors 2; a ValueError if `applied` is no basis."""
         components = self.applied.shape[1]
-        weighted = self.applied * component_weights(components)
+        unit = np.ldexp(1.0, np.frexp(np.abs(self.applied).max())[1])  # a power of two: the change is exact
+        weighted = self.applied / unit * component_weights(components)
         if len(weighted) != components or np.linalg.cond(weighted) > 1e8:
             raise ValueError(f"applied must be {components} independent strains for a tensor, got {self.applied.shape}")
-        return np.swapaxes(np.linalg.inv(weighted) @ self.stress, -1, -2)
+        return np.swapaxes(np.linalg.inv(weighted) @ (self.stress / unit), -1, -2)
 
     @property
     def moduli(self) -> Moduli:
@@ -174,10 +175,10 @@ def disordered_response(
         neither a flag nor a function.
     ValueError
         If lattice has no block; if chi has another shape, is not finite, above 1e35 in magnitude, or not symmetric; if
-        wavevector has not three finite numbers, or fits no period; if strain, boundary or solver is unknown; if strain
-        is "total" for points with an open boundary, which have no strain within; if applied has another shape, is not
-        finite, zero or not symmetric; if self_field is wanted of points; if rtol is outside its limits, or threads
-        below 1.
+        wavevector has not three finite numbers, fits no period, or is so large that phases are lost to rounding; if
+        strain, boundary or solver is unknown; if strain is "total" for points with an open boundary, which have no
+        strain within; if applied has another shape, is not finite, zero or not symmetric; if self_field is wanted of
+        points; if rtol is outside its limits, or threads below 1.
     ArithmeticError
         If chi makes an unstable sample, whose energy has no minimum, or if the solver does not converge. Of real chi <=
         0, as static responses are, a negative energy proves the first, where one of the vectors on the way has it: of
@@ -223,6 +224,9 @@ def disordered_response(
     workers = tiles.check_threads(threads)
     susceptibilities = Susceptibilities.of(chi, problem)
     strains = _strains(applied, problem.interaction.components)
+    # solved for magnitudes from 1/2 to 1, whose squares are doubles; powers of two: both changes are exact
+    exponents = np.frexp(np.abs(strains).max(axis=1))[1]
+    units, scaled = np.ldexp(1.0, exponents), np.ldexp(strains, -exponents[:, None])
     wave = Wave.of(wavevector, problem, strain)
     kind = np.dtype(complex if susceptibilities.is_complex or wave.is_complex else float)
     _afford(problem, kind, solver, susceptibilities.numbers)
@@ -234,14 +238,16 @@ def disordered_response(
     with tiles.counter(progress, math.prod(shape) * digits, "response") as advance, np.errstate(all="ignore"):
         for sample, local in susceptibilities.samples(self_field=bool(self_field)):
             system = _System(field, local, wave, kind, solver, rtol, workers)
-            for number, amplitude in enumerate(strains):
+            for number, amplitude in enumerate(scaled):
                 found = system.solve(amplitude, _decades(advance, digits))
                 place = (*sample, number)
                 stress[place], residual[place], spread[place] = found
             fields += system.fields
     # adjoint solutions are those of strains: what is left over, with two places of yz, times the largest there is
-    sizes = np.sqrt((strains**2) @ component_weights(strains.shape[1]))
-    error = math.sqrt(2.0) * residual * np.linalg.norm(strains, axis=1) * (spread / sizes).max(axis=-1, keepdims=True)
+    sizes = np.sqrt((scaled**2) @ component_weights(strains.shape[1]))
+    error = math.sqrt(2.0) * residual * np.linalg.norm(scaled, axis=1) * (spread / sizes).max(axis=-1, keepdims=True)
+    stress *= units[:, None]
+    error *= units
     return EffectiveResponse(strains, stress, residual, error, fields, strain, boundary, solver, rtol)
 
 

@@ -15,6 +15,9 @@ from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import PairProblem
 from mbfast.renormalization.local_response import own_strain
 
+_PHASE = 1e-3  # what rounding may add to a phase
+_MOST_PERIODS = _PHASE / (2.0 * math.pi * float(np.finfo(np.float64).eps))
+
 
 @dataclass(frozen=True)
 class Wave:
@@ -37,10 +40,19 @@ class Wave:
         if k.shape != (3,):
             raise ValueError(f"wavevector must have shape (3,), got {k.shape}")
         require_bounded("wavevector", k)
-        periods, periodic = k * lattice.spacing * np.array(lattice.shape) / (2.0 * math.pi), problem.every_image
-        if periodic and np.abs(periods - np.rint(periods)).max() > 1e-9 * max(1.0, np.abs(periods).max()):
-            wanted = "a wave that fits a periodic body, whole numbers of 2 pi over its sides"
-            raise ValueError(f"wavevector must be {wanted}, got {periods.tolist()} of them")
+        to_periods, periodic = lattice.spacing * np.array(lattice.shape) / (2.0 * math.pi), problem.every_image
+        periods = k * to_periods
+        if np.abs(periods).max() > _MOST_PERIODS:
+            raise ValueError(
+                f"wavevector must have at most {_MOST_PERIODS:.2g} periods along each side of the lattice, beyond "
+                f"which its phases are lost to rounding, got {periods.tolist()}"
+            )
+        if periodic:
+            whole = np.rint(periods)
+            if np.abs(periods - whole).max() > min(1e-9 * max(1.0, np.abs(periods).max()), _PHASE):
+                wanted = "a wave that fits a periodic body, whole numbers of 2 pi over its sides"
+                raise ValueError(f"wavevector must be {wanted}, got {periods.tolist()} of them")
+            k = whole / to_periods  # the rest is rounding, which is no wave where the whole number is 0
         moving = bool(k.any())
         turns = [np.exp(1j * k[a] * lattice.spacing * np.arange(n)) for a, n in enumerate(lattice.shape)]
         px, py, pz = turns if moving else [np.ones(n) for n in lattice.shape]
