@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import warnings
 
 import naive
 import numpy as np
@@ -258,6 +259,15 @@ def test_memory_is_that_of_the_largest_member(monkeypatch):
     monkeypatch.setattr(kubo, "available_memory", lambda: 16 * 8 * 14.0)  # one of them
     with pytest.raises(MemoryError, match="all levels of 2 super blocks at once of 4 states"):
         measured(made, threads=2)
+
+
+def test_what_does_not_respond_has_no_relative_errors():
+    silent = SuperBlock(SILICA, GRID[:2], Block.two_level(ENERGY, ENERGY, np.zeros(6)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = measured([silent] * 2)
+        found = [result.errors(1), result.mean_errors(1), result.share("second"), result.share("hartree", "real")]
+    assert all(np.isnan(x).all() for each in found for x in each)
 
 
 def test_a_damaged_archive_is_refused(tmp_path):
