@@ -329,3 +329,16 @@ def test_isotropic_blocks_are_two_level_blocks_with_isotropic_stresses():
     for one, other in zip(made, ensembles.two_level_blocks(3, stress, ENERGY, 0.1 * ENERGY, rng=rng), strict=True):
         assert np.array_equal(one.energies, other.energies)
         assert np.array_equal(one.stress, other.stress)
+
+
+def test_levels_far_below_the_frequency():
+    energy, stress, z = 1e-300, np.array([0, 0, 0, 0, 0, 1e-20]), 1e9 + 1e8j
+    made = SuperBlock(SILICA, GRID[:1], Block.two_level(energy, energy, stress))
+    gap, element = 2**0.5 * energy, 1e-20 / 8**0.5
+    tensor = np.zeros((1, 6, 6), complex)
+    tensor[0, 5, 5] = 2 * (element / HBAR / z) ** 2 * gap / VOLUME
+    assert_allclose(exact_susceptibility(made, [z], 0.0, volume=VOLUME), moduli(tensor), rtol=1e-12)
+    near = [[0, 0, 0], [1e-65, 0, 0]]
+    huge = SuperBlock(mbfast.DipoleInteraction(1e-35), near, Block.two_level(0.0, 1.0, [0, 0, 1e35]))
+    with pytest.raises(ValueError, match="levels, coupling and omega make numbers beyond the range of doubles"):
+        exact_susceptibility(huge, [1j], 0.0, volume=VOLUME, coupling=1e35)
