@@ -314,6 +314,11 @@ def test_what_draws_no_ensemble_is_refused(monkeypatch):
             run({"a": pairs}, couplings=couplings)
     with pytest.raises(ValueError, match="members must be at least 2, got 1"):
         run({"a": pairs}, members=1)
+    with pytest.raises(ValueError, match=r"block_volume must be at most 5e\+34 m\^3 of each of 2 blocks, got 1e\+35"):
+        run({"a": pairs}, block_volume=1e35)
+    strong = one_after_the_other([SuperBlock(SILICA, GRID[:2], Block.two_level(ENERGY, ENERGY, np.ones(6)))] * 2)
+    with pytest.raises(ValueError, match=r"ensembles must draw blocks that .* with up to 1e\+35 Pa, got .* of the lev"):
+        run({"a": strong})
     monkeypatch.setattr(kubo, "available_memory", lambda: 16 * 8 * 14.0)
     with pytest.raises(
         MemoryError, match=r"all levels of 2 super blocks at once of 4 states needs 3.58e-06 GB, .* 3 st"
