@@ -257,7 +257,7 @@ def _member(
     for tensor in first:
         if not (np.abs(tensor) <= LARGEST).all():
             raise ValueError(
-                f"ensembles must draw blocks that respond, to first order in their coupling, with up to {LARGEST:g} Pa, "
+                f"ensembles must draw blocks that respond, to first order in the coupling, with up to {LARGEST:g} Pa, "
                 f"got {np.abs(tensor).max():g}: stresses of the levels are too large"
             )
     parts: dict[str, NDArray[Any]] = {name: _isotropic(tensor) for name, tensor in first._asdict().items()}
