@@ -70,7 +70,7 @@ def second_order(
         If omega is not one-dimensional, finite and above the real axis, temperature or volume not positive, or
         wavevector has not three finite numbers.
     ArithmeticError
-        If the estimate of rounding errors, ten or some hundred times too large, is above 1e-4 of the largest
+        If the estimate of rounding errors, ten to some hundred times too large, is above 1e-4 of the largest
         contribution: where lines are far narrower than the range of levels, or k_B T is far below it and a block has
         two ground states.
     MemoryError
@@ -183,7 +183,7 @@ class _Clusters:
         gaps[:, range(gaps.shape[1]), range(gaps.shape[1])] = np.inf  # no line
         energies = np.minimum(np.abs(self._z - gaps.reshape(len(gaps), -1, 1)).min(axis=(1, 2)), 1.0)
         scale = energies / np.where(sizes > 0.0, sizes, 1.0)
-        free, change = self._response(alone, operators), self._sensitivity(alone, operators)
+        free, change = self._response(alone, operators), self._sensitivity(alone, operators, _NODES[-1] * energies)
         result = np.zeros_like(free)
         for weight, x in zip(_WEIGHTS, _NODES, strict=True):
             g = x * scale[:, None, None]
@@ -206,15 +206,17 @@ class _Clusters:
                 "omega, or temperature and splittings of ground states, are too small beside the levels"
             )
 
-    def _sensitivity(self, hamiltonian: NDArray[Any], operators: NDArray[Any]) -> FloatArray:
-        """Return how much responses (n,) change, at most, for each change of levels, which rounding errors make."""
+    def _sensitivity(self, hamiltonian: NDArray[Any], operators: NDArray[Any], couplings: FloatArray) -> FloatArray:
+        """Return how much responses (n,) change for each change of levels, couplings (n,) mixing near ones."""
         levels, elements, populations = self._elements(hamiltonian, operators)
         moved = 2.0 * self._beta * populations * (populations @ (1.0 - np.eye(levels.shape[1])))
         own = np.einsum("nwrii->nwri", elements).real  # which mixtures of two states have between them
-        mixed = 0.25 * (own[..., :, None] - own[..., None, :]) ** 2
+        gaps, coupled = levels[:, :, None] - levels[:, None, :], couplings[:, None, None]
+        angles = coupled / np.maximum(np.abs(gaps), coupled)
+        mixed = (0.5 * (own[..., :, None] - own[..., None, :]) * angles[:, None, None]) ** 2
         squares = np.abs(elements) ** 2
         lines, both = (np.einsum("cr,nwrij->ncij", np.abs(self.mixing), x) for x in (squares, squares + mixed))
-        poles = 1.0 / np.abs(self._z - (levels[:, :, None] - levels[:, None, :])[..., None])
+        poles = 1.0 / np.abs(self._z - gaps[..., None])
         changes = (moved[:, None, :] + moved[:, :, None]) * (1.0 - np.eye(levels.shape[1]))
         differences = np.abs(populations[:, None, :] - populations[:, :, None])
         total = np.einsum("ncij,nij,nijk->nck", lines, differences, poles**2, optimize=True)
