@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import warnings
 
 import naive
 import numpy as np
@@ -260,6 +261,15 @@ def test_memory_is_that_of_the_largest_member(monkeypatch):
         measured(made, threads=2)
 
 
+def test_what_does_not_respond_has_no_relative_errors():
+    silent = SuperBlock(SILICA, GRID[:2], Block.two_level(ENERGY, ENERGY, np.zeros(6)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = measured([silent] * 2)
+        found = [result.errors(1), result.mean_errors(1), result.share("second"), result.share("hartree", "real")]
+    assert all(np.isnan(x).all() for each in found for x in each)
+
+
 def test_a_damaged_archive_is_refused(tmp_path):
     result = measured([wells(1, 1)] * 2)
     result.save(tmp_path / "fine.npz")
@@ -304,6 +314,11 @@ def test_what_draws_no_ensemble_is_refused(monkeypatch):
             run({"a": pairs}, couplings=couplings)
     with pytest.raises(ValueError, match="members must be at least 2, got 1"):
         run({"a": pairs}, members=1)
+    with pytest.raises(ValueError, match=r"block_volume must be at most 5e\+34 m\^3 of each of 2 blocks, got 1e\+35"):
+        run({"a": pairs}, block_volume=1e35)
+    strong = one_after_the_other([SuperBlock(SILICA, GRID[:2], Block.two_level(ENERGY, ENERGY, np.ones(6)))] * 2)
+    with pytest.raises(ValueError, match=r"ensembles must draw blocks that .* with up to 1e\+35 Pa, got .* of the lev"):
+        run({"a": strong})
     monkeypatch.setattr(kubo, "available_memory", lambda: 16 * 8 * 14.0)
     with pytest.raises(
         MemoryError, match=r"all levels of 2 super blocks at once of 4 states needs 3.58e-06 GB, .* 3 st"
@@ -319,3 +334,16 @@ def test_isotropic_blocks_are_two_level_blocks_with_isotropic_stresses():
     for one, other in zip(made, ensembles.two_level_blocks(3, stress, ENERGY, 0.1 * ENERGY, rng=rng), strict=True):
         assert np.array_equal(one.energies, other.energies)
         assert np.array_equal(one.stress, other.stress)
+
+
+def test_levels_far_below_the_frequency():
+    energy, stress, z = 1e-300, np.array([0, 0, 0, 0, 0, 1e-20]), 1e9 + 1e8j
+    made = SuperBlock(SILICA, GRID[:1], Block.two_level(energy, energy, stress))
+    gap, element = 2**0.5 * energy, 1e-20 / 8**0.5
+    tensor = np.zeros((1, 6, 6), complex)
+    tensor[0, 5, 5] = 2 * (element / HBAR / z) ** 2 * gap / VOLUME
+    assert_allclose(exact_susceptibility(made, [z], 0.0, volume=VOLUME), moduli(tensor), rtol=1e-12)
+    near = [[0, 0, 0], [1e-65, 0, 0]]
+    huge = SuperBlock(mbfast.DipoleInteraction(1e-35), near, Block.two_level(0.0, 1.0, [0, 0, 1e35]))
+    with pytest.raises(ValueError, match="levels, coupling and omega make numbers beyond the range of doubles"):
+        exact_susceptibility(huge, [1j], 0.0, volume=VOLUME, coupling=1e35)

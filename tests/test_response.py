@@ -429,6 +429,8 @@ def test_arguments_that_do_not_go_together():
         susceptibility(made, OMEGA, 1.0, method="lanczos", **OPTIONS)
     with pytest.raises(ValueError, match="omega must have positive imaginary parts"):
         first_order(made, OMEGA, 1.0, volume=VOLUME)
+    with pytest.raises(ValueError, match="omega must have positive imaginary parts, from 1e-35 rad/s, got 1e-300"):
+        first_order(made, [1e-300j], 1.0, volume=VOLUME)
     narrow = {"volume": VOLUME, "broadening": 1e-7 * SCALE}
     with pytest.raises(ValueError, match=r"broadening must be wider, or steps given: it needs \d+ polynomials, above"):
         susceptibility(made, OMEGA, 0.0, method="chebyshev", **narrow)

@@ -651,6 +651,15 @@ def test_levels_of_nothing_are_zero():
     assert made.energies(3).tolist() == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("energy", [1e-170, 1e-270, 1e35])
+def test_levels_whose_squares_are_no_doubles(monkeypatch, energy):
+    monkeypatch.setattr(hamiltonian, "_DENSE", 8)
+    made = SuperBlock(SILICA, 5e-9 * np.arange(18.0).reshape(6, 3), Block.two_level(energy, energy, np.zeros(6)))
+    assert_allclose(made.energies(1), made.energies()[:1], rtol=1e-11)
+    levels = SuperBlock(SILICA, 5e-9 * np.arange(18.0).reshape(6, 3), Block([energy, energy], np.zeros((6, 2, 2))))
+    assert_allclose(levels.energies(1), [6 * energy], rtol=1e-11)
+
+
 def test_energies_beyond_doubles_are_refused():
     weak, far = mbfast.DipoleInteraction(1e-35), [[0, 0, 0], [1e-36, 0, 0], [1e-75, 0, 0]]
     with pytest.raises(ValueError, match="beyond the range of doubles"):

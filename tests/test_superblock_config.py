@@ -102,6 +102,11 @@ def test_the_command_writes_arrays_and_figures(write, tmp_path):
     assert (tmp_path / "new/out.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
+def test_one_frequency_above_zero(write):
+    text = SMALL.replace("frequencies = 3", "frequencies = 1\nomega_min = 1e10")
+    assert read_super_block_config(write(text)).omega.tolist() == [1e10 + 1e10j]
+
+
 def test_the_command_leaves_threads_to_super_blocks(tmp_path, monkeypatch):
     for name, given in (("OPENBLAS_NUM_THREADS", None), ("MKL_NUM_THREADS", "3")):
         monkeypatch.setenv(name, given or "")
@@ -179,6 +184,10 @@ def test_figures_show_what_was_measured(write):
         (
             SMALL.replace("= 3\n[", "= 0\n["),
             "line 12: response.frequencies: frequencies must be from 1 to 16384, got 0",
+        ),
+        (
+            SMALL.replace("= 3\n[", "= 1\n["),
+            "line 12: response.frequencies: frequencies must be at least 2, or omega_min positive, got 1 at 0",
         ),
         (
             SMALL.replace("[sampling]", "temperature = -1\n[sampling]"),

@@ -82,7 +82,8 @@ def read_super_block_config(path: str | os.PathLike[str]) -> SuperBlockConfig:
           ``n_levels``, at least 2, ``spread``: J, and ``ensemble``: "GOE" or "GUE"); ``size`` (J) and ``x`` (0) of
           their stresses; ``shapes``, a list of lattices such as "2x2x2", one ensemble each (2x1x1, 2x2x1, 2x2x2);
           ``spacing`` (5e-9 m). See `mbfast.superblock.ensembles`.
-        - response: ``omega_max`` and ``broadening`` (rad/s); ``omega_min`` (0), ``frequencies`` (16, evenly spaced);
+        - response: ``omega_max`` and ``broadening`` (rad/s); ``omega_min`` (0), ``frequencies`` (16, evenly spaced;
+          at least 2, or ``omega_min`` positive);
           ``temperature`` (0.1 K); ``wavevector`` (three numbers, 1/m; 0).
         - sampling: ``members`` of each ensemble (100), ``seed`` (1), ``couplings`` (factors of the interaction, at
           least three; 1/16, 1/8, 1/4, 1/2, 1).
@@ -144,6 +145,8 @@ def _frequencies(given: Mapping[str, Any]) -> NDArray[np.complex128]:
         raise ValueError(f"omega_max must be above omega_min, {low:g} rad/s, and at most 1e30 rad/s, got {high:g}")
     if not 1 <= given["frequencies"] <= _MOST:
         raise ValueError(f"frequencies must be from 1 to {_MOST}, got {given['frequencies']}")
+    if low == 0.0 and given["frequencies"] == 1:
+        raise ValueError("frequencies must be at least 2, or omega_min positive, got 1 at 0: nothing is absorbed there")
     width = positive_number("broadening", given["broadening"], unit="rad/s")
     if given["temperature"] < 0.0:
         raise ValueError(f"temperature must not be negative, got {given['temperature']:g} K")

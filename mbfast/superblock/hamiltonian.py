@@ -288,7 +288,7 @@ class SuperBlock(CoupledBlocks):
         recursion from fixed vectors, to 1e-12 of half the spectrum's width at worst, and mostly to rounding errors. A
         level is there as often as there are states that have it: the recursion starts again in what is orthogonal to
         the states that are found, until nothing there is lower by more than 1e-11. Of levels that lie far from zero,
-        beside their width, both are 7e-15 of the largest magnitude.
+        beside their width, both are 7e-15 of the largest magnitude. Levels below 1e-280 J are as good as zero.
         """
         workers = tiles.check_threads(threads)
         count = self.dimension if k is None else whole_number("k", k)

@@ -19,6 +19,7 @@ from mbfast.superblock.sums import BlockSum
 if TYPE_CHECKING:
     from mbfast.superblock.hamiltonian import SuperBlock
 
+_FAR = 1e-4  # of hbar z: with gaps below that as the unit, powers of z might be no doubles
 _MATRICES = 14.0  # of D x D that one diagonalisation has at a time
 
 
@@ -56,7 +57,7 @@ def exact_susceptibility(
         real ones.
     ValueError
         If omega is not one-dimensional, finite and above the real axis, temperature is negative, volume not positive,
-        wavevector has not three finite numbers, or coupling is not finite.
+        wavevector has not three finite numbers, coupling is not finite, or the result is beyond the range of doubles.
     MemoryError
         If the matrices do not fit into memory; the message has the numbers.
 
@@ -126,12 +127,12 @@ class Expansion:
                 f"{free / 1e9:.3g} GB are available: {fitting:.0f} states would fit"
             )
 
-    @np.errstate(under="ignore", over="ignore")  # of occupations, and far from all lines
+    @np.errstate(all="ignore")  # of occupations, and far from all lines; what is not finite is refused
     def at(self, g: float, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Return the susceptibility (c, k) with a factor of the couplings, at complex frequencies (k,)."""
         energies, columns = levels_of(self._alone + g * self._coupling)
         gaps, weights = self._lines(energies, np.ascontiguousarray(columns))
-        scale = float(gaps.max(initial=0.0)) or 1.0
+        scale = max(float(gaps.max(initial=0.0)), _FAR * units.HBAR * float(np.abs(z).max()))
         squares, result = (gaps / scale) ** 2, np.empty((len(weights), z.size), np.complex128)
         weights *= 2.0 * gaps / scale
         for number, u in enumerate((z * (units.HBAR / scale)) ** 2):
@@ -141,7 +142,10 @@ class Expansion:
             result[:, number].imag = -u.imag * np.einsum("cn,n->c", weights, shared)
             real *= shared
             result[:, number].real = np.einsum("cn,n->c", weights, real)
-        return result * (self._question.unit / self._volume * (self._question.unit / scale))
+        result *= self._question.unit / self._volume * (self._question.unit / scale)
+        if not np.isfinite(result).all():
+            raise ValueError("levels, coupling and omega make numbers beyond the range of doubles (1.8e308)")
+        return result
 
     def _lines(self, energies: FloatArray, states: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
         """Return the gaps (n,) of pairs of levels, and what they weigh (c, n): p_m - p_n times |<n|A|m>|^2."""

@@ -8,6 +8,7 @@ Appl. 113, 7 (1989)). The weights of the quadrature are the residues of the cont
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -27,6 +28,7 @@ Vector: TypeAlias = NDArray[Any]
 """A state, float64 or complex128, shape (D,)."""
 
 _ENDED = 1e-13  # of the largest coefficient: the vectors span all that the first one reaches
+_ZERO = 1e-280  # J, of all levels: 1e-12 of what is above has an inverse
 _SAME = 1e-10  # of the spectrum's width: levels that rounding errors do not tell apart
 _FEW_TILES = 16  # in which threads would not help
 _CONVERGED = 1e-12  # residual of a ground state, of the spectrum's width
@@ -182,7 +184,7 @@ def bounds(operator: Operator) -> Bounds:
     start = starting_vector(np.random.default_rng(1), operator)
     image = np.empty_like(start)
     operator.apply(start, image)
-    unit = (operator.dot(image, image) / operator.dot(start, start)) ** 0.5 or units.HBAR  # all levels zero
+    unit = _size(operator, start, image)
     recursion = Lanczos(operator, start, min(_LONGEST, operator.dimension), unit)
     for _ in recursion:
         if len(recursion) and len(recursion) % 20 == 0:
@@ -193,6 +195,16 @@ def bounds(operator: Operator) -> Bounds:
     # what is left out below stays so small that exp(-beta H/2) keeps its digits
     margin = residual + 1e-4 * (high - low) + 1e-12 * unit
     return Bounds(0.5 * (low + high), 0.5 * (high - low) + margin)
+
+
+def _size(operator: Operator, start: Vector, image: Vector) -> float:
+    """Return |image|/|start| (J), which is what levels are of the order of; image is changed."""
+    largest = float(np.abs(image).max())
+    if largest < _ZERO:
+        return units.HBAR
+    factor = 2.0 ** -min(math.frexp(largest)[1], 1000)  # squares of what is far from 1 are no doubles
+    image *= factor
+    return float((operator.dot(image, image) / operator.dot(start, start)) ** 0.5 / factor)
 
 
 def ground_states(operator: Operator, interval: Bounds) -> tuple[float, Vector]:

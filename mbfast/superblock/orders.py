@@ -56,7 +56,7 @@ import mbfast
 from mbfast._core import tiles
 from mbfast._core.extrapolation import at_zero
 from mbfast._core.tiles import Progress
-from mbfast._core.validate import FloatArray, float_array, positive_number, require_positive, whole_number
+from mbfast._core.validate import LARGEST, FloatArray, float_array, positive_number, require_positive, whole_number
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.moduli import isotropic_moduli
 from mbfast.spectra.thermal import check_kelvin
@@ -124,7 +124,7 @@ def measure_orders(
         components; if omega is not one-dimensional, finite and above the real axis; if temperature is negative,
         block_volume not positive, members below 2, couplings are not at least three positive increasing numbers up to
         1e6, wavevector has not three finite numbers, or threads is below 1; at a temperature of zero if a block has two
-        ground states.
+        ground states; if what responds is beyond 1e35 Pa, or super blocks are beyond 1e35 m^3.
     MemoryError
         If the matrices do not fit into memory; the message has the numbers.
 
@@ -156,6 +156,9 @@ def measure_orders(
     drawn = _draw(ensembles, count, check_generator(rng))
     for group in drawn.values():
         Expansion.require_memory(max(group, key=_size), min(workers, count * len(drawn)))
+        if box * group[0].n_blocks > LARGEST:
+            n = group[0].n_blocks
+            raise ValueError(f"block_volume must be at most {LARGEST / n:g} m^3 of each of {n} blocks, got {box:g}")
     systems = [system for group in drawn.values() for system in group]
     waves(systems[0], wavevector)  # refuses what is no wave vector
     work = functools.partial(_member, z=z, kelvin=kelvin, box=box, couplings=g, wavevector=wavevector)
@@ -251,6 +254,12 @@ def _member(
     """Return what is measured of one super block, by name."""
     volume = box * system.n_blocks
     first = first_order(system, z, kelvin, volume=volume, wavevector=wavevector)
+    for tensor in first:
+        if not (np.abs(tensor) <= LARGEST).all():
+            raise ValueError(
+                f"ensembles must draw blocks that respond, to first order in the coupling, with up to {LARGEST:g} Pa, "
+                f"got {np.abs(tensor).max():g}: stresses of the levels are too large"
+            )
     parts: dict[str, NDArray[Any]] = {name: _isotropic(tensor) for name, tensor in first._asdict().items()}
     expansion = Expansion.of(system, kelvin, wavevector, volume)
     parts["exact"] = np.stack([[expansion.at(sign * g, z) for g in couplings] for sign in (1.0, -1.0)])

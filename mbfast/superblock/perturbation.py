@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import units
-from mbfast._core.validate import FloatArray, plain_array, positive_number, require_bounded
+from mbfast._core.validate import SMALLEST, FloatArray, plain_array, positive_number, require_bounded
 from mbfast.spectra.thermal import check_kelvin, thermal_ratio
 from mbfast.superblock.coupled import CoupledBlocks, check_coupled_blocks
 from mbfast.superblock.response import waves
@@ -125,8 +125,8 @@ def check_complex_frequencies(omega: ArrayLike) -> NDArray[np.complex128]:
     if z.ndim != 1 or not z.size:
         raise ValueError(f"omega must have shape (k,) with k of 1 or more, got {z.shape}")
     require_bounded("omega", np.abs(z))
-    if not (z.imag > 0.0).all():
-        raise ValueError(f"omega must have positive imaginary parts, got {z.imag.min():g}")
+    if not (z.imag >= SMALLEST).all():
+        raise ValueError(f"omega must have positive imaginary parts, from {SMALLEST:g} rad/s, got {z.imag.min():g}")
     return z
 
 

@@ -121,7 +121,7 @@ class Orders:
         -------
         Average
             Shape (s, n, c): the root mean square of the remainder over members, both signs and frequencies, divided by
-            that of order 0.
+            that of order 0; nan where blocks do not respond.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class Orders:
         Average
             Shape (s, n, c): the root mean square over frequencies of the mean remainder at +g, divided by that of the
             mean of order 0. Where it is no larger than its standard error it is noise of the ensemble. Order 1 is such
-            noise where directions are random, and taking it away does not change the mean.
+            noise where directions are random, and taking it away does not change the mean. nan where nothing responds.
 
         Raises
         ------
@@ -197,7 +197,8 @@ class Orders:
         -------
         Average
             Shape (s, c): the factor a that makes a times the mean of order 0 closest to the mean of the coefficient
-            over the frequencies, by least squares; negative where the coupling takes absorption away.
+            over the frequencies, by least squares; negative where the coupling takes absorption away;
+            nan where nothing is absorbed.
 
         Raises
         ------
