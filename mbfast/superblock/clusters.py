@@ -60,7 +60,7 @@ def second_order(
     -------
     ndarray, shape (2, k)
         Of longitudinal and transverse strain, in Pa, averaged over rotations and over k and -k; of dipoles (1, k), the
-        mean. To some 1e-8 of the largest contribution of a pair or triple, with rounding errors up to 1e-5 of it.
+        mean. To some 1e-6 of the largest contribution of a pair or triple, with rounding errors up to 1e-5 of it.
 
     Raises
     ------
