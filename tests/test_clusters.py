@@ -16,6 +16,8 @@ from mbfast.superblock.coupled import CoupledBlocks
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.superblock.perturbation import first_order
 
+pytestmark = pytest.mark.compiled  # its kernels have tests without the JIT of their own
+
 ENERGY, SIDE = 1e-24, 5e-9
 OMEGA = np.linspace(0.0, 3e10, 3) + 1e10j
 

@@ -14,6 +14,8 @@ from mbfast.renormalization.disordered import _System, disordered_response
 from mbfast.renormalization.local_response import Susceptibilities
 from mbfast.renormalization.waves import Wave
 
+pytestmark = pytest.mark.compiled  # its kernels have tests without the JIT of their own
+
 ALONG, ACROSS = SILICA.density * SILICA.c_l**2, SILICA.density * SILICA.c_t**2
 SIDE = 5e-9
 

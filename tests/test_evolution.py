@@ -19,6 +19,8 @@ from mbfast.superblock.absorption import absorption
 from mbfast.superblock.drive import StrainWave
 from mbfast.units import HBAR, K_B
 
+pytestmark = pytest.mark.compiled  # its kernels have tests without the JIT of their own
+
 TIME = 1.0 / SCALE
 DIRECTION = np.array([0.3, -0.5, 0.2, 0.4, -0.1, 0.6])
 AMPLITUDE = ENERGY / STRESS  # of a strain that shifts levels as far as they are apart

@@ -20,6 +20,8 @@ from mbfast.superblock.orders import measure_orders
 from mbfast.superblock.perturbation import first_order
 from mbfast.superblock.remainders import Orders
 
+pytestmark = pytest.mark.compiled  # its kernels have tests without the JIT of their own
+
 Z = SCALE * np.array([0.3 + 0.5j, 1.5 + 0.8j])
 
 

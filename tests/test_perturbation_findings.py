@@ -15,6 +15,8 @@ from mbfast.superblock.clusters import second_order
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.units import HBAR, K_B
 
+pytestmark = pytest.mark.compiled  # its kernels have tests without the JIT of their own
+
 ENERGY, SIDE = 1e-24, 5e-9
 SHEAR = np.array([0, 0, 0, 0, 0, 2e-20])
 PAIR = np.array([[0.0, 0, 0], [0, 0, SIDE]])

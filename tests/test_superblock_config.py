@@ -20,6 +20,8 @@ from mbfast.superblock import ensembles
 from mbfast.superblock.orders import COUPLINGS, measure_orders
 from mbfast.superblock.remainders import Orders
 
+pytestmark = pytest.mark.compiled  # its kernels have tests without the JIT of their own
+
 MATERIAL = '[material]\nglass = "a-SiO2"\n'
 WELLS = '[blocks]\nkind = "two-level"\nsize = 5e-20\nmax_splitting = 1e-23\nmin_tunnelling = 1e-24\n'
 GAUSSIAN = '[blocks]\nkind = "gaussian"\nsize = 2e-20\nspread = 1e-24\nn_levels = '

@@ -15,6 +15,8 @@ from mbfast.superblock.hamiltonian import SuperBlock
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.superblock.sums import BlockSum
 
+pytestmark = pytest.mark.compiled  # its kernels have tests without the JIT of their own
+
 
 @pytest.fixture(autouse=True)
 def known_speeds(monkeypatch):

@@ -17,6 +17,8 @@ from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.renormalization.terms import DerivedTerms, TotalStrainTerms
 
+pytestmark = pytest.mark.compiled  # its kernels have tests without the JIT of their own
+
 MODULI = np.array([SILICA.density * SILICA.c_l**2, SILICA.density * SILICA.c_t**2])
 NODES = np.geomspace(1e5, 1e15, 128)
 PLACE = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])  # of components ij among six
