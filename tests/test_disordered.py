@@ -368,6 +368,26 @@ def test_unstable_samples_are_named():
         disordered_response(SILICA, cubes((3, 3, 3)), 3.0 * soft[..., None, None] * MEDIUM, self_field=True)
 
 
+@pytest.mark.parametrize("times", [1.2, 3.0, 300.0])
+@pytest.mark.parametrize(
+    ("lattice", "threshold", "options"),
+    [
+        (cubes((2, 2, 2)), 1.0, {"boundary": "periodic", "self_field": True}),  # where shear waves lose their modulus
+        (cubes((3, 2, 4)), 2.4872, {}),
+        (points((3, 2, 4)), 1.1483, {}),
+        (points((2, 2, 2)), 0.8189, {"boundary": "periodic"}),
+    ],
+    ids=["cubes, periodic", "cubes, open", "points, open", "points, periodic"],
+)
+def test_equal_blocks_beyond_their_threshold_are_named(lattice, threshold, options, times):
+    """Whose unstable modes a uniform strain does not reach: thresholds are those of dense matrices, chi_l = 2 chi_t."""
+    chi = mbfast.Moduli(*(-threshold * SILICA.density * SILICA.c_t**2 * np.array([2.0, 1.0])))
+    stable = disordered_response(SILICA, lattice, mbfast.Moduli(0.97 * chi[0], 0.97 * chi[1]), **options)
+    assert np.isfinite(stable.tensor).all()
+    with pytest.raises(ArithmeticError, match="chi makes an unstable sample"):
+        disordered_response(SILICA, lattice, mbfast.Moduli(times * chi[0], times * chi[1]), **options)
+
+
 @pytest.mark.parametrize("component", [0, 3])
 def test_moduli_and_tensors_near_a_pole_of_a_cube_by_itself(component):
     """Where 1 - own chi is near zero for xx - yy or for yz, on the way around the pole that complex chi has."""

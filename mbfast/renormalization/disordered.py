@@ -66,6 +66,7 @@ _SOLVERS: dict[str, tuple[dict[str, int], int]] = {
     "lgmres": ({"inner_m": 12, "outer_k": 3, "maxiter": 13}, 34),
 }
 _PASS = 1e-4  # what is left of a residual after a pass in single precision
+_PROBES = 12  # fields
 _PASSES = 12
 _NEGATIVE = 1e-5  # of an energy's parts: a sum below that is no rounding error of single precision
 
@@ -181,9 +182,10 @@ def disordered_response(
         points; if rtol is outside its limits, or threads below 1.
     ArithmeticError
         If chi makes an unstable sample, whose energy has no minimum, or if the solver does not converge. Of real chi <=
-        0, as static responses are, a negative energy proves the first, where one of the vectors on the way has it: of
-        random samples a percent beyond the threshold. Of equal blocks, whose modes a strain may not reach, and of
-        complex chi, that nothing is raised is no proof of stability.
+        0, as static responses are, a negative energy proves the first, where one of the vectors on the way has it, or
+        one of a dozen that are made from a random one before: of random samples a percent beyond the threshold, of
+        equal blocks, whose modes a strain may not reach, a fifth beyond it at most. Closer to it, of complex chi, and
+        of points per total strain, that nothing is raised is no proof of stability.
     MemoryError
         If what the solver keeps does not fit; the message has the numbers.
 
@@ -238,6 +240,7 @@ def disordered_response(
     with tiles.counter(progress, math.prod(shape) * digits, "response") as advance, np.errstate(all="ignore"):
         for sample, local in susceptibilities.samples(self_field=bool(self_field)):
             system = _System(field, local, wave, kind, solver, rtol, workers)
+            system.probe()
             for number, amplitude in enumerate(scaled):
                 found = system.solve(amplitude, _decades(advance, digits))
                 place = (*sample, number)
@@ -350,6 +353,18 @@ class _System:
             wave.of_amplitude(mean, result, added=True)
         result += strains
         return result.ravel()
+
+    def probe(self) -> None:
+        """Look for strains of negative energy among those that grow fastest from what the blocks make of them."""
+        if not self._local.energetic or self._wave.matrix is not None:
+            return
+        strains = np.random.default_rng(0).standard_normal(math.prod(self._shape))  # reach modes that a wave does not
+        largest = 0.0
+        for _ in range(_PROBES):
+            made = strains - self.product(strains)  # by the blocks
+            largest = max(largest, float(np.linalg.norm(made) / np.linalg.norm(strains)))
+            strains = made + largest * strains  # what is made against strains, which is harmless, does not grow
+            strains /= np.abs(strains).max()
 
     def _dot(self, one: NDArray[Any], other: NDArray[Any]) -> float:
         return float(np.einsum("xyzc,xyzc,c->", one, other, self._weights, dtype=np.float64))
