@@ -14,7 +14,7 @@ from mbfast._core.machine import available_memory
 from mbfast._core.speeds import speed
 from mbfast._core.validate import whole_number
 from mbfast.pairs.interactions import StressInteraction
-from mbfast.superblock import evolution, response, routes
+from mbfast.superblock import evolution, hamiltonian, response, routes
 from mbfast.superblock.block import Block
 from mbfast.superblock.ensembles import gaussian_blocks
 from mbfast.superblock.hamiltonian import SuperBlock
@@ -33,7 +33,6 @@ _EVOLUTION = 1000  # products: half the spectrum's width times t/hbar
 _IN_A_WAVE = 100  # steps, each with exponentials of its parts
 _TERMS, _MORE_TERMS = 7.0, 0.5  # products of an exponential, and those of each block more: measured, good to a third
 _THERMAL_STATES = routes._VECTORS + 0.5 * (_THERMAL_STEPS + routes._BATCH)  # vectors
-_DENSE, _EXACT = 2.0, 5.0  # matrices of eigenvalues, and of the exact susceptibility
 _VECTORS_OF_LEVELS = 6.0  # the time of eigenvectors and six operators between them, over that of eigenvalues
 _COMPLEX = 3.0  # times as long as real
 
@@ -154,8 +153,8 @@ def _memories(size: _Size) -> dict[str, float]:
     return {
         "H psi": size.vectors(2.0),
         f"{_LOWEST} lowest levels": size.vectors(vectors_needed(_LOWEST)),
-        "all levels": size.states**2 * 8.0 + _DENSE * matrix,
-        "susceptibility, all levels": _EXACT * matrix,
+        "all levels": size.states**2 * 8.0 + hamiltonian._MATRICES * matrix,
+        "susceptibility, all levels": routes._MATRICES * matrix,
         "susceptibility, T = 0": routes._VECTORS * size.states * size.itemsize,
         "susceptibility, T > 0": _THERMAL_STATES * size.states * size.itemsize,
         f"evolution, {_EVOLUTION} products": peace,

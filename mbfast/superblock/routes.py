@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _DEGREE = {"gaussian": 5.26, "lorentzian": 13.9}  # of polynomials, times half width/width: 1e-6 is left out
 _LONGEST = (300, 150)  # steps of Lanczos at T = 0, and of thermal states
 _ELEMENTS = 1 << 21  # of the matrices of an operator between some levels and others
+_MATRICES = 5.0  # of D x D, of all levels, their states and an operator between them
 _VECTORS = 8.0  # of a recursion from one state, with the diagonals of H and of an operator
 _MOST = 100_000  # polynomials that are made unasked
 _BATCH = 16  # vectors of a recursion that are multiplied at a time with those that are kept
@@ -160,8 +161,8 @@ def exact(task: Task) -> Sample:
     dimension = task.system.dimension
     task.require_memory(
         "method='exact'",
-        5.0 * dimension,
-        lambda free: f"{(free * dimension / 5.0) ** 0.5:.0f} states would fit, or take method='lanczos'",
+        _MATRICES * dimension,
+        lambda free: f"{(free * dimension / _MATRICES) ** 0.5:.0f} states would fit, or take method='lanczos'",
     )
     energies, states = levels_of(task.system.dense(threads=task.threads))
     _, populations = occupations(energies, task.temperature)
