@@ -122,6 +122,14 @@ def whole_number(name: str, value: object) -> int:
     raise TypeError(f"{name} must be a whole number, got {value!r}")
 
 
+def count_from(least: int, name: str, value: object) -> int:
+    """Return `value` as a Python int: the errors of `whole_number`, and a ValueError below the least one."""
+    number = whole_number(name, value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
 def require_flag(name: str, value: object) -> None:
     """Raise a TypeError if `value` is not True or False."""
     if not isinstance(value, bool | np.bool_):

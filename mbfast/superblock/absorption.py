@@ -52,7 +52,7 @@ import numpy as np
 
 from mbfast import units
 from mbfast._core import tiles
-from mbfast._core.validate import require_choice, whole_number
+from mbfast._core.validate import count_from, require_choice
 from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
 from mbfast.superblock.evolution import Passed, Propagator, check_rtol, hundredths, refuse_memory
@@ -174,8 +174,7 @@ def absorption(
     kelvin = check_kelvin(temperature)
     require_choice("method", method, get_args(Method))
     tolerance, workers = check_rtol(rtol), tiles.check_threads(threads)
-    if whole_number("vectors", vectors) < 2:
-        raise ValueError(f"vectors must be at least 2, got {vectors}")
+    count_from(2, "vectors", vectors)
     if not isinstance(rng, np.random.Generator | None):
         raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r:.80}")
     route = method

@@ -56,7 +56,7 @@ import mbfast
 from mbfast._core import tiles
 from mbfast._core.extrapolation import at_zero
 from mbfast._core.tiles import Progress
-from mbfast._core.validate import LARGEST, FloatArray, float_array, positive_number, require_positive, whole_number
+from mbfast._core.validate import LARGEST, FloatArray, count_from, float_array, positive_number, require_positive
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.moduli import isotropic_moduli
 from mbfast.spectra.thermal import check_kelvin
@@ -181,10 +181,7 @@ def measure_orders(
 
 def check_members(members: object) -> int:
     """Return a number of members, or raise a TypeError or a ValueError."""
-    count = whole_number("members", members)
-    if count < 2:
-        raise ValueError(f"members must be at least 2, got {count}")
-    return count
+    return count_from(2, "members", members)
 
 
 def check_couplings(couplings: ArrayLike) -> FloatArray:

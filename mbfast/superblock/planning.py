@@ -12,7 +12,7 @@ import numpy as np
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
 from mbfast._core.speeds import speed
-from mbfast._core.validate import whole_number
+from mbfast._core.validate import count_from
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.superblock import evolution, hamiltonian, response, routes
 from mbfast.superblock.block import Block
@@ -128,11 +128,7 @@ def predict(n_blocks: int, levels: int = 2) -> tuple[Prediction, ...]:
     >>> product.task, product.memory == 2**20 * 24
     ('H psi', True)
     """
-    number, d = whole_number("n_blocks", n_blocks), whole_number("levels", levels)
-    if number < 1:
-        raise ValueError(f"n_blocks must be at least 1, got {number}")
-    if d < 2:
-        raise ValueError(f"levels must be at least 2, got {d}")
+    number, d = count_from(1, "n_blocks", n_blocks), count_from(2, "levels", levels)
     if number > 62 or d**number > 2**62:
         raise ValueError(f"n_blocks must make at most 2**62 states, got {number} blocks of {d} levels")
     free, threads = available_memory(), tiles.default_threads()[0]

@@ -71,12 +71,12 @@ from mbfast import units
 from mbfast._core import tiles
 from mbfast._core.validate import (
     FloatArray,
+    count_from,
     float_array,
     positive_number,
     require_bounded,
     require_choice,
     require_flag,
-    whole_number,
 )
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.dispersion import KramersKronigPlan
@@ -256,8 +256,7 @@ def susceptibility(
     require_flag("reduced", reduced)
     require_flag("relaxational", relaxational)
     for name, count in (("steps", 2 if steps is None else steps), ("vectors", vectors)):
-        if whole_number(name, count) < 2:
-            raise ValueError(f"{name} must be at least 2, got {count}")
+        count_from(2, name, count)
     if not isinstance(rng, np.random.Generator | None):
         raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r:.80}")
     route = method if method != "auto" else "exact" if super_block.dimension <= _EXACT else "lanczos"
