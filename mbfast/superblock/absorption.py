@@ -55,6 +55,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import count_from, require_choice
 from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
+from mbfast.superblock.ensembles import check_generator
 from mbfast.superblock.evolution import Passed, Propagator, check_rtol, hundredths, refuse_memory
 from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds, ground_states
 from mbfast.superblock.response import check_super_block, jackknife
@@ -175,8 +176,8 @@ def absorption(
     require_choice("method", method, get_args(Method))
     tolerance, workers = check_rtol(rtol), tiles.check_threads(threads)
     count_from(2, "vectors", vectors)
-    if not isinstance(rng, np.random.Generator | None):
-        raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r:.80}")
+    if rng is not None:
+        check_generator(rng)
     route = method
     if route == "auto":
         route = "exact" if super_block.dimension <= _EXACT else "typical" if kelvin else "ground"

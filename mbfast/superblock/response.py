@@ -83,6 +83,7 @@ from mbfast.spectra.dispersion import KramersKronigPlan
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.thermal import check_kelvin, thermal_ratio
 from mbfast.superblock import routes
+from mbfast.superblock.ensembles import check_generator
 from mbfast.superblock.lanczos import bounds
 from mbfast.superblock.lines import Shape, reactive, symmetrised
 
@@ -257,8 +258,8 @@ def susceptibility(
     require_flag("relaxational", relaxational)
     for name, count in (("steps", 2 if steps is None else steps), ("vectors", vectors)):
         count_from(2, name, count)
-    if not isinstance(rng, np.random.Generator | None):
-        raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r:.80}")
+    if rng is not None:
+        check_generator(rng)
     route = method if method != "auto" else "exact" if super_block.dimension <= _EXACT else "lanczos"
     if relaxational and (reduced or kelvin == 0.0 or route != "exact"):
         raise ValueError(
