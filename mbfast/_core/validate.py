@@ -87,6 +87,15 @@ def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
     return as_doubles(real_array(name, array))
 
 
+def wave_vector(wavevector: ArrayLike | None) -> FloatArray:
+    """Return k (3,), zero for None, or raise a TypeError or a ValueError that names the argument `wavevector`."""
+    k = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
+    if k.shape != (3,):
+        raise ValueError(f"wavevector must have shape (3,), got {k.shape}")
+    require_bounded("wavevector", k)
+    return k
+
+
 def one_number(name: str, value: ArrayLike, require: Callable[..., None] | None = None, **wanted: str) -> float:
     """Return `value` as a Python float; a TypeError if it is not one real number, and the errors of `require`."""
     array = float_array(name, value)

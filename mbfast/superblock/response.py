@@ -77,6 +77,7 @@ from mbfast._core.validate import (
     require_bounded,
     require_choice,
     require_flag,
+    wave_vector,
 )
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.dispersion import KramersKronigPlan
@@ -335,10 +336,7 @@ def products(rank: int, components: Components) -> tuple[FloatArray, FloatArray]
 
 def waves(super_block: CoupledBlocks, wavevector: ArrayLike | None) -> list[FloatArray]:
     """Return the cosine of k.x_s of the blocks (N,), and the sine if k is not zero."""
-    k = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
-    if k.shape != (3,):
-        raise ValueError(f"wavevector must have shape (3,), got {k.shape}")
-    require_bounded("wavevector", k)
+    k = wave_vector(wavevector)
     phases = super_block.positions @ k
     return [np.cos(phases), np.sin(phases)] if k.any() else [np.ones(super_block.n_blocks)]
 
