@@ -5,12 +5,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Callable
 
 from mbfast._core import jit
 from mbfast._core.archive import write_files
 from mbfast._core.numba_private import processor
 from mbfast._core.simd import CHOICE
+
+
+def shortest(function: Callable[[], object], repeats: int) -> float:
+    """Return the shortest time of some calls, after one that compiles."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
 
 
 def speed(name: str, threads: int, measure: Callable[[], float]) -> float:

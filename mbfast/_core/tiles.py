@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeAlias, TypeVar
 
 from mbfast._core.machine import usable_cores
-from mbfast._core.validate import whole_number
+from mbfast._core.validate import count_from
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,10 +31,7 @@ def check_threads(threads: int | None) -> int:
     """Return the number of threads to use; None means `default_threads`."""
     if threads is None:
         return default_threads()[0]
-    number = whole_number("threads", threads)
-    if number < 1:
-        raise ValueError(f"threads must be at least 1, got {number}")
-    return number
+    return count_from(1, "threads", threads)
 
 
 def set_threads(threads: int | None) -> None:

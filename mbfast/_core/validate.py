@@ -87,6 +87,15 @@ def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
     return as_doubles(real_array(name, array))
 
 
+def wave_vector(wavevector: ArrayLike | None) -> FloatArray:
+    """Return k (3,), zero for None, or raise a TypeError or a ValueError that names the argument `wavevector`."""
+    k = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
+    if k.shape != (3,):
+        raise ValueError(f"wavevector must have shape (3,), got {k.shape}")
+    require_bounded("wavevector", k)
+    return k
+
+
 def one_number(name: str, value: ArrayLike, require: Callable[..., None] | None = None, **wanted: str) -> float:
     """Return `value` as a Python float; a TypeError if it is not one real number, and the errors of `require`."""
     array = float_array(name, value)
@@ -120,6 +129,14 @@ def whole_number(name: str, value: object) -> int:
     except TypeError:
         pass
     raise TypeError(f"{name} must be a whole number, got {value!r}")
+
+
+def count_from(least: int, name: str, value: object) -> int:
+    """Return `value` as a Python int: the errors of `whole_number`, and a ValueError below the least one."""
+    number = whole_number(name, value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
 
 
 def require_flag(name: str, value: object) -> None:

@@ -16,8 +16,11 @@ from mbfast.cli.output import Plain, Quiet, echo, figure_files, rendered, show
 from mbfast.glasses import medium
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
+    from mbfast.files.config import Config
     from mbfast.pairs.interactions import Interaction
 
 
@@ -47,11 +50,8 @@ def flow(
 
     set_threads(threads)
     wanted = read_flow_config(config)
-    images = figure_files(wanted.figures, ("spectra", "ratio", "shares"))
-    check_writable(wanted.data, *images)
     inputs = [config] + ([config.parent / name] if (name := wanted.values["spectrum"]["file"]) else [])
-    if behind_links(wanted.data) in map(behind_links, inputs):
-        raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
+    images = _checked_figures(wanted, ("spectra", "ratio", "shares"), inputs)
     result = wanted.run()
     outputs: dict[Path, Content] = {wanted.data: result.save}
     if images:
@@ -107,10 +107,7 @@ def superblock(
 
     set_threads(threads)
     wanted = read_super_block_config(config)
-    images = figure_files(wanted.figures, ("errors", "blocks"))
-    check_writable(wanted.data, *images)
-    if behind_links(wanted.data) == behind_links(config):
-        raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
+    images = _checked_figures(wanted, ("errors", "blocks"), [config])
     result = wanted.run(progress=not quiet)
     outputs: dict[Path, Content] = {wanted.data: result.save}
     if images:
@@ -203,6 +200,15 @@ def pairsum(
     made = f"by {result.method} (rtol {result.rtol:g}, error of the field {result.error:.1e})"
     line = f"{data.n_blocks} blocks, {boundary}: {result.energy:.6e} J {made}, {seconds:.2f} s, written to {target}"
     echo(line, [target])
+
+
+def _checked_figures(wanted: Config, names: Iterable[str], inputs: Iterable[Path]) -> dict[Path, str]:
+    """Return `figure_files` of these names, once it is known that all outputs can be written and none is an input."""
+    images = figure_files(wanted.figures, names)
+    check_writable(wanted.data, *images)
+    if behind_links(wanted.data) in map(behind_links, inputs):
+        raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
+    return images
 
 
 def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction, dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core.tiles import Progress
-from mbfast._core.validate import positive_number
+from mbfast._core.validate import positive_number, wave_vector
 from mbfast.files.config import MATERIAL, Config, Source, check_kind, read_material, read_sections
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
@@ -22,7 +22,6 @@ from mbfast.superblock.block import Block
 from mbfast.superblock.hamiltonian import SuperBlock
 from mbfast.superblock.orders import COUPLINGS, Draw, check_couplings, check_members, measure_orders
 from mbfast.superblock.remainders import Orders
-from mbfast.superblock.response import waves
 
 # far above what diagonalisation and a file can take
 _MOST_BITS = 14  # the logarithm of the number of states
@@ -133,7 +132,8 @@ def read_super_block_config(path: str | os.PathLike[str]) -> SuperBlockConfig:
             raise ValueError(f"seed must not be negative, got {sampling['seed']}")
         draws = _draws(material, values["blocks"])
         for draw in draws.values():  # what it refuses, such as a parameter of the blocks, it refuses now
-            waves(draw(rng=np.random.default_rng(0)), values["response"]["wavevector"])
+            draw(rng=np.random.default_rng(0))
+        wave_vector(values["response"]["wavevector"])
     return SuperBlockConfig(source.path, source.text, values, draws, omega)
 
 

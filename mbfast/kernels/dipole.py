@@ -146,8 +146,8 @@ def flip(s: int, spins: Any, positions: Any, moments: Any, local: Any) -> float:
 def coupling(s: int, t: int, positions: Any, moments: Any) -> float:
     """J_st = u(moments_s, moments_t)/2 of two blocks: see `mbfast.kernels.spins`."""
     dx, dy, dz = positions[0, s] - positions[0, t], positions[1, s] - positions[1, t], positions[2, s] - positions[2, t]
-    hx, hy, hz = pair_field(dx, dy, dz, moments[0, t], moments[1, t], moments[2, t])
-    return float(0.5 * (moments[0, s] * hx + moments[1, s] * hy + moments[2, s] * hz))
+    px, py, pz = moments[0, s], moments[1, s], moments[2, s]
+    return 0.5 * float(pair_energy(dx, dy, dz, px, py, pz, moments[0, t], moments[1, t], moments[2, t]))
 
 
 def _contracted(

@@ -268,13 +268,13 @@ def flip(
 def coupling(s: int, t: int, positions: Any, moments: Any, c0: float, c1: float, c2: float) -> float:
     """J_st = u(moments_s, moments_t)/2 of two blocks: see `mbfast.kernels.spins`."""
     dx, dy, dz = positions[0, s] - positions[0, t], positions[1, s] - positions[1, t], positions[2, s] - positions[2, t]
-    field = pair_field(
-        dx, dy, dz, moments[0, t], moments[1, t], moments[2, t], moments[3, t], moments[4, t], moments[5, t], c0, c1, c2
-    )
-    total = 0.0
-    for a in range(6):
-        total += (0.5 if a < 3 else 1.0) * moments[a, s] * field[a]
-    return total
+    energy = pair_energy(
+        dx, dy, dz,
+        moments[0, s], moments[1, s], moments[2, s], moments[3, s], moments[4, s], moments[5, s],
+        moments[0, t], moments[1, t], moments[2, t], moments[3, t], moments[4, t], moments[5, t],
+        c0, c1, c2,
+    )  # fmt: skip
+    return 0.5 * float(energy)
 
 
 def _contracted(

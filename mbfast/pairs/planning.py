@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.speeds import speed
+from mbfast._core.speeds import shortest, speed
 from mbfast._core.validate import require_choice
 from mbfast.pairs.direct import DirectField
 from mbfast.pairs.ewald import EwaldField
@@ -175,12 +174,9 @@ def _measured(method: str, components: str) -> float:
     n = {"direct": 4096, "ewald": 20_000}.get(method, 0)
     problem = PairProblem.of(material, rng.random((n, 3)) if n else BlockLattice(shape, 1.0))
     moments = problem.moments(rng.random((*((n,) if n else shape), material.components)))
-    times, workers = [], tiles.default_threads()[0]
-    for _ in range(3):  # the first compiles
-        start = time.perf_counter()
-        METHODS[method].of(problem).field_of(moments, None, workers, progress=False)
-        times.append(time.perf_counter() - start)
-    return min(times[1:]) / METHODS[method].estimate(problem).seconds
+    made, workers = METHODS[method], tiles.default_threads()[0]
+    seconds = shortest(lambda: made.of(problem).field_of(moments, None, workers, progress=False), 2)
+    return seconds / made.estimate(problem).seconds
 
 
 def measure() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core.validate import FloatArray, float_array, require_bounded
+from mbfast._core.validate import FloatArray, wave_vector
 from mbfast._core.voigt import six
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import PairProblem
@@ -36,10 +36,7 @@ class Wave:
         """Check a wave vector (1/m, None: 0) and which strain is meant; a ValueError says what is wrong with it."""
         lattice, interaction = problem.lattice, problem.interaction
         assert lattice is not None
-        k = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
-        if k.shape != (3,):
-            raise ValueError(f"wavevector must have shape (3,), got {k.shape}")
-        require_bounded("wavevector", k)
+        k = wave_vector(wavevector)
         to_periods, periodic = lattice.spacing * np.array(lattice.shape) / (2.0 * math.pi), problem.every_image
         periods = k * to_periods
         if np.abs(periods).max() > _MOST_PERIODS:

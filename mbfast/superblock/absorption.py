@@ -44,6 +44,7 @@ A weak pulse loses what the golden rule says; a strong one saturates the levels.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -52,9 +53,10 @@ import numpy as np
 
 from mbfast import units
 from mbfast._core import tiles
-from mbfast._core.validate import require_choice, whole_number
+from mbfast._core.validate import count_from, require_choice
 from mbfast.spectra.thermal import check_kelvin
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
+from mbfast.superblock.ensembles import check_generator
 from mbfast.superblock.evolution import Passed, Propagator, check_rtol, hundredths, refuse_memory
 from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds, ground_states
 from mbfast.superblock.response import check_super_block, jackknife
@@ -174,10 +176,9 @@ def absorption(
     kelvin = check_kelvin(temperature)
     require_choice("method", method, get_args(Method))
     tolerance, workers = check_rtol(rtol), tiles.check_threads(threads)
-    if whole_number("vectors", vectors) < 2:
-        raise ValueError(f"vectors must be at least 2, got {vectors}")
-    if not isinstance(rng, np.random.Generator | None):
-        raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r:.80}")
+    count_from(2, "vectors", vectors)
+    if rng is not None:
+        check_generator(rng)
     route = method
     if route == "auto":
         route = "exact" if super_block.dimension <= _EXACT else "typical" if kelvin else "ground"
@@ -199,6 +200,15 @@ class _Run:
         self._system, self._wave, self._rtol, self._threads, self._passed = system, wave, rtol, threads, passed
         self._steps, self._step_error = 0, 0.0
 
+    @functools.cached_property
+    def _operator(self) -> Operator:
+        return Operator.of(self._system, self._threads)
+
+    @functools.cached_property
+    def _interval(self) -> Bounds:
+        """Where the levels are, found once for all states and both waves."""
+        return bounds(self._operator)
+
     def exact(self, temperature: float) -> Absorption:
         """Return the energy on average over all levels that are populated."""
         refuse_memory(self._system, "method='exact'", 1.5 * self._system.dimension, 0)
@@ -211,8 +221,7 @@ class _Run:
     def ground(self) -> Absorption:
         """Return the energy on average over the ground states."""
         refuse_memory(self._system, "method='ground'", 1.0, 2)
-        operator = Operator.of(self._system, self._threads)
-        _, states = ground_states(operator, bounds(operator))
+        _, states = ground_states(self._operator, self._interval)
         energy = sum(self._gained(state, len(states)) for state in states) / len(states)
         self._step_error /= len(states)
         return self._result(energy, "ground")
@@ -220,11 +229,9 @@ class _Run:
     def typical(self, temperature: float, vectors: int, rng: np.random.Generator) -> Absorption:
         """Return the energy on average over typical states."""
         refuse_memory(self._system, "method='typical'", 1.0, 2)
-        operator = Operator.of(self._system, self._threads)
-        interval = bounds(operator)
         gains, norms = np.zeros((vectors, 1)), np.zeros(vectors)
         for number in range(vectors):
-            state, norms[number] = typical_state(operator, interval, temperature, rng)
+            state, norms[number] = typical_state(self._operator, self._interval, temperature, rng)
             gains[number] = self._gained(state, vectors)
         self._step_error /= float(norms.sum())
         mean, error = jackknife(gains, norms)
@@ -238,8 +245,8 @@ class _Run:
     def _gained_in(self, wave: StrainWave, states: Vector, passed: Passed) -> float:
         """Return what states gain in a wave, from H less what each of them has before."""
         psi = np.ascontiguousarray(states, dtype=np.complex128).reshape(self._system.dimension, -1)
-        propagator = Propagator(self._system, wave, self._rtol, self._threads)
-        operator, interval, product = propagator.operator, propagator.interval, np.empty_like(psi)
+        operator, interval, product = self._operator, self._interval, np.empty_like(psi)
+        propagator = Propagator(self._system, wave, self._rtol, self._threads, interval)
         operator.apply(psi, product)
         before = (psi.conj() * product).real.sum(axis=0) / (psi.conj() * psi).real.sum(axis=0)
         (after,) = propagator.through(psi.reshape(-1), np.array(wave.window), passed)

@@ -17,7 +17,7 @@ from mbfast import units
 from mbfast._core.validate import FloatArray
 from mbfast.superblock.lanczos import Bounds, Operator, Vector
 
-OUTSIDE = "there are levels outside of the interval that was found: polynomials diverge"
+_OUTSIDE = "there are levels outside of the interval that was found: polynomials diverge"
 
 
 class Chebyshev:
@@ -64,7 +64,7 @@ class Chebyshev:
 
     def _levels(self, n: int) -> FloatArray:
         if max(map(abs, self._moments)) > 1.01 * self._moments[0]:
-            raise ArithmeticError(OUTSIDE)
+            raise ArithmeticError(_OUTSIDE)
         x: FloatArray = np.cos(np.pi * (np.arange(n) + 0.5) / n)
         return self._interval.center + self._interval.half * x
 
@@ -135,5 +135,5 @@ def evolved(
     result -= (1j if time >= 0.0 else -1j) * odd
     result *= np.exp(-1j * (interval.center * time / units.HBAR))
     if not abs(operator.dot(result, result) / operator.dot(state, state) - 1.0) < 1e-6 + 3.0 * tolerance:
-        raise ArithmeticError(OUTSIDE)
+        raise ArithmeticError(_OUTSIDE)
     return result

@@ -178,16 +178,17 @@ class _Clusters:
                 _placed(left[:, i], a, dims) @ _placed(right[:, i], b, dims) for i in range(left.shape[1])
             )
         sizes = np.abs(coupled).sum(axis=-1).max(axis=-1)
-        levels = np.linalg.eigvalsh(alone)
-        gaps = levels[:, :, None] - levels[:, None]
+        uncoupled = self._elements(alone, operators)
+        gaps = uncoupled[0][:, :, None] - uncoupled[0][:, None]
         gaps[:, range(gaps.shape[1]), range(gaps.shape[1])] = np.inf  # no line
         energies = np.minimum(np.abs(self._z - gaps.reshape(len(gaps), -1, 1)).min(axis=(1, 2)), 1.0)
         scale = energies / np.where(sizes > 0.0, sizes, 1.0)
-        free, change = self._response(alone, operators), self._sensitivity(alone, operators, _NODES[-1] * energies)
+        free, change = self._response(*uncoupled), self._sensitivity(*uncoupled, _NODES[-1] * energies)
+        del uncoupled  # as large as the operators
         result = np.zeros_like(free)
         for weight, x in zip(_WEIGHTS, _NODES, strict=True):
             g = x * scale[:, None, None]
-            both = [self._response(alone + sign * g * coupled, operators) for sign in (1.0, -1.0)]
+            both = [self._response(*self._elements(alone + sign * g * coupled, operators)) for sign in (1.0, -1.0)]
             result += weight / x**2 * (0.5 * (both[0] + both[1]) - free)
         squares = (sizes / energies) ** 2
         result *= squares[:, None, None]
@@ -206,9 +207,10 @@ class _Clusters:
                 "omega, or temperature and splittings of ground states, are too small beside the levels"
             )
 
-    def _sensitivity(self, hamiltonian: NDArray[Any], operators: NDArray[Any], couplings: FloatArray) -> FloatArray:
+    def _sensitivity(
+        self, levels: FloatArray, elements: NDArray[Any], populations: FloatArray, couplings: FloatArray
+    ) -> FloatArray:
         """Return how much responses (n,) change for each change of levels, couplings (n,) mixing near ones."""
-        levels, elements, populations = self._elements(hamiltonian, operators)
         moved = 2.0 * self._beta * populations * (populations @ (1.0 - np.eye(levels.shape[1])))
         own = np.einsum("nwrii->nwri", elements).real  # which mixtures of two states have between them
         gaps, coupled = levels[:, :, None] - levels[:, None, :], couplings[:, None, None]
@@ -223,9 +225,8 @@ class _Clusters:
         total += np.einsum("ncij,nij,nijk->nck", both, changes, poles, optimize=True)
         return np.asarray(total.max(axis=(1, 2)))
 
-    def _response(self, hamiltonian: NDArray[Any], operators: NDArray[Any]) -> NDArray[np.complex128]:
-        """Return the responses (n, c, k) of clusters (n, D, D), operators being (n, waves, rows, D, D)."""
-        levels, elements, populations = self._elements(hamiltonian, operators)
+    def _response(self, levels: FloatArray, elements: NDArray[Any], populations: FloatArray) -> NDArray[np.complex128]:
+        """Return the responses (n, c, k) of clusters, of what `_elements` has of them."""
         squares = np.einsum("cr,nwrij->ncij", self.mixing, elements.real**2 + elements.imag**2)
         squares *= (populations[:, None, :] - populations[:, :, None])[:, None]  # from j to i
         gaps = levels[:, :, None] - levels[:, None, :]
@@ -236,7 +237,7 @@ class _Clusters:
     def _elements(
         self, hamiltonian: NDArray[Any], operators: NDArray[Any]
     ) -> tuple[FloatArray, NDArray[Any], FloatArray]:
-        """Return levels (n, D), elements of operators between them, and populations (n, D)."""
+        """Return levels (n, D) of clusters (n, D, D), elements of operators (n, waves, rows, D, D), and populations."""
         levels, states = np.linalg.eigh(hamiltonian)
         populations = np.exp(-self._beta * (levels - levels[:, :1]))
         populations /= populations.sum(axis=1, keepdims=True)

@@ -18,6 +18,7 @@ from mbfast._core.validate import (
     positive_number,
     require_bounded,
     require_choice,
+    wave_vector,
 )
 from mbfast._core.voigt import WEIGHTS
 from mbfast.superblock.couplings import check_strain
@@ -104,16 +105,13 @@ class StrainWave(ReadOnly):
         amplitude = given.copy() if given.shape == (3,) else check_strain(given).copy()
         frequency, span = bounded_number("omega", omega), positive_number("duration", duration, unit="s")
         ramp = bounded_number("rise", rise)
-        k = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
+        k = wave_vector(wavevector)
         require_choice("envelope", envelope, get_args(Envelope))
         if frequency < 0.0:
             raise ValueError(f"omega must not be negative, got {frequency:g} rad/s: turn the wavevector")
         if not 0.0 <= ramp <= (0.5 * span if envelope == "sine" else 0.0):
             wanted = f"from 0 to half the duration, {0.5 * span:g} s" if envelope == "sine" else "0 for a pulse"
             raise ValueError(f"rise must be {wanted}, got {ramp:g}")
-        if k.shape != (3,):
-            raise ValueError(f"wavevector must have shape (3,), got {k.shape}")
-        require_bounded("wavevector", k)
         values = {
             "strain": amplitude, "omega": frequency, "duration": span, "envelope": envelope, "rise": ramp,
             "wavevector": k.copy(),

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, bounded_number, float_array, positive_number, require_choice, whole_number
+from mbfast._core.validate import FloatArray, bounded_number, count_from, float_array, positive_number, require_choice
 from mbfast.superblock.block import Block
 
 Ensemble = Literal["GOE", "GUE"]
@@ -47,7 +47,7 @@ def isotropic_stress(n: int, size: float, x: float = 0.0, *, rng: np.random.Gene
     >>> ensembles.isotropic_stress(4, 1e-19, rng=np.random.default_rng(1)).shape
     (4, 6)
     """
-    number, generator = _count("n", n), check_generator(rng)
+    number, generator = count_from(0, "n", n), check_generator(rng)
     t, ratio = positive_number("size", size, unit="J"), bounded_number("x", x)
     if ratio < -2.0 / 3.0:
         raise ValueError(f"x must be at least -2/3, got {ratio:g}")
@@ -99,7 +99,7 @@ def two_level_blocks(
     >>> len(blocks), bool(max(np.ptp(block.energies) for block in blocks) < 1e-23)
     (8, True)
     """
-    number, generator = _count("n", n), check_generator(rng)
+    number, generator = count_from(0, "n", n), check_generator(rng)
     most = positive_number("max_splitting", max_splitting, unit="J")
     least = positive_number("min_tunnelling", min_tunnelling, unit="J")
     if least > 0.99 * most:  # there is next to nothing to draw from
@@ -194,7 +194,7 @@ def gaussian_blocks(
     >>> ensembles.gaussian_blocks(2, 4, 1e-24, 1e-19, ensemble="GUE", rng=np.random.default_rng(1))
     [<Block: 4 levels, stress, complex128>, <Block: 4 levels, stress, complex128>]
     """
-    number, d, generator = _count("n", n), _count("n_levels", n_levels, 1), check_generator(rng)
+    number, d, generator = count_from(0, "n", n), count_from(1, "n_levels", n_levels), check_generator(rng)
     width = positive_number("spread", spread, unit="J")
     require_choice("ensemble", ensemble, get_args(Ensemble))
     parts = 1 if ensemble == "GOE" else 2
@@ -207,13 +207,6 @@ def gaussian_blocks(
         matrices = (matrices + matrices.conj().swapaxes(1, 2)) / math.sqrt(2.0)
         blocks.append(Block(np.linalg.eigvalsh(matrices[6]), matrices[:6]))
     return blocks
-
-
-def _count(name: str, value: int, least: int = 0) -> int:
-    number = whole_number(name, value)
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
-    return number
 
 
 def check_generator(rng: object) -> np.random.Generator:

@@ -54,7 +54,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, bounded_number, float_array, one_number, require_bounded
 from mbfast.superblock.chebyshev import evolved
 from mbfast.superblock.drive import Drive, StrainWave, check_wave
-from mbfast.superblock.lanczos import Operator, Vector, bounds
+from mbfast.superblock.lanczos import Bounds, Operator, Vector, bounds
 from mbfast.superblock.response import check_super_block
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Propagator:
     rtol : float
         Checked.
     threads : int
+    interval : Bounds, optional
+        Where the levels of H are, if that is known.
 
     Attributes
     ----------
@@ -106,9 +108,11 @@ class Propagator:
         Steps in the wave so far.
     """
 
-    def __init__(self, system: SuperBlock, wave: StrainWave | None, rtol: float, threads: int) -> None:
+    def __init__(
+        self, system: SuperBlock, wave: StrainWave | None, rtol: float, threads: int, interval: Bounds | None = None
+    ) -> None:
         self.operator = Operator.of(system, threads)
-        self.interval = bounds(self.operator)
+        self.interval = bounds(self.operator) if interval is None else interval
         self.norm, self.error, self.steps = 0.0, 0.0, 0
         self._rtol, self._left_out, self._longest = rtol, _SHARE * rtol, math.inf
         self._in_wave: Passed = lambda _: None

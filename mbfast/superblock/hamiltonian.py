@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 _DENSE = 512  # states up to which a few levels are those of the whole matrix
+_MATRICES = 2.0  # of D x D while that of H is made
 
 
 class SuperBlock(CoupledBlocks):
@@ -253,7 +254,7 @@ class SuperBlock(CoupledBlocks):
         MemoryError
             If it does not fit into memory; the message has the numbers.
         """
-        self._refuse_memory("the whole matrix", 2.0, power=2)
+        self._refuse_memory("the whole matrix", _MATRICES, power=2)
         return self.apply(np.eye(self.dimension, dtype=self.dtype), threads=threads)
 
     def energies(self, k: int | None = None, *, threads: int | None = None) -> FloatArray:

@@ -56,7 +56,15 @@ import mbfast
 from mbfast._core import tiles
 from mbfast._core.extrapolation import at_zero
 from mbfast._core.tiles import Progress
-from mbfast._core.validate import LARGEST, FloatArray, float_array, positive_number, require_positive, whole_number
+from mbfast._core.validate import (
+    LARGEST,
+    FloatArray,
+    count_from,
+    float_array,
+    positive_number,
+    require_positive,
+    wave_vector,
+)
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.moduli import isotropic_moduli
 from mbfast.spectra.thermal import check_kelvin
@@ -64,7 +72,6 @@ from mbfast.superblock.ensembles import check_generator
 from mbfast.superblock.kubo import Expansion
 from mbfast.superblock.perturbation import check_complex_frequencies, first_order
 from mbfast.superblock.remainders import PARTS, Orders
-from mbfast.superblock.response import waves
 
 if TYPE_CHECKING:
     from mbfast.superblock.hamiltonian import SuperBlock
@@ -160,15 +167,14 @@ def measure_orders(
             n = group[0].n_blocks
             raise ValueError(f"block_volume must be at most {LARGEST / n:g} m^3 of each of {n} blocks, got {box:g}")
     systems = [system for group in drawn.values() for system in group]
-    waves(systems[0], wavevector)  # refuses what is no wave vector
-    work = functools.partial(_member, z=z, kelvin=kelvin, box=box, couplings=g, wavevector=wavevector)
+    k = wave_vector(wavevector)
+    work = functools.partial(_member, z=z, kelvin=kelvin, box=box, couplings=g, wavevector=k)
     with tiles.counter(progress, len(systems), "super blocks") as advance:
         found = tiles.run(work, systems, threads=workers, advance=advance)
     shape = (len(drawn), count)
     arrays = {name: np.stack([parts[name] for parts in found]) for name in ("exact", *PARTS)}
-    wave = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
     inputs = {
-        "version": mbfast.__version__, "block_volume": box, "members": count, "wavevector": wave.tolist(),
+        "version": mbfast.__version__, "block_volume": box, "members": count, "wavevector": k.tolist(),
         **_materials({name: group[0].interaction for name, group in drawn.items()}),
         "super_blocks": {name: repr(group[0]) for name, group in drawn.items()},
     }  # fmt: skip
@@ -181,10 +187,7 @@ def measure_orders(
 
 def check_members(members: object) -> int:
     """Return a number of members, or raise a TypeError or a ValueError."""
-    count = whole_number("members", members)
-    if count < 2:
-        raise ValueError(f"members must be at least 2, got {count}")
-    return count
+    return count_from(2, "members", members)
 
 
 def check_couplings(couplings: ArrayLike) -> FloatArray:
@@ -249,7 +252,7 @@ def _described(law: Any) -> Any:
 
 def _member(
     system: SuperBlock, *, z: NDArray[np.complex128], kelvin: float, box: float, couplings: FloatArray,
-    wavevector: ArrayLike | None,
+    wavevector: FloatArray,
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Return what is measured of one super block, by name."""
     volume = box * system.n_blocks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,10 +10,10 @@ import numpy as np
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.speeds import speed
-from mbfast._core.validate import whole_number
+from mbfast._core.speeds import shortest, speed
+from mbfast._core.validate import count_from
 from mbfast.pairs.interactions import StressInteraction
-from mbfast.superblock import evolution, response, routes
+from mbfast.superblock import evolution, hamiltonian, response, routes
 from mbfast.superblock.block import Block
 from mbfast.superblock.ensembles import gaussian_blocks
 from mbfast.superblock.hamiltonian import SuperBlock
@@ -33,9 +32,9 @@ _EVOLUTION = 1000  # products: half the spectrum's width times t/hbar
 _IN_A_WAVE = 100  # steps, each with exponentials of its parts
 _TERMS, _MORE_TERMS = 7.0, 0.5  # products of an exponential, and those of each block more: measured, good to a third
 _THERMAL_STATES = routes._VECTORS + 0.5 * (_THERMAL_STEPS + routes._BATCH)  # vectors
-_DENSE, _EXACT = 2.0, 5.0  # matrices of eigenvalues, and of the exact susceptibility
 _VECTORS_OF_LEVELS = 6.0  # the time of eigenvectors and six operators between them, over that of eigenvalues
 _COMPLEX = 3.0  # times as long as real
+_REPEATS = 3  # of what is measured, of which the shortest counts
 
 
 @dataclass(frozen=True)
@@ -129,11 +128,7 @@ def predict(n_blocks: int, levels: int = 2) -> tuple[Prediction, ...]:
     >>> product.task, product.memory == 2**20 * 24
     ('H psi', True)
     """
-    number, d = whole_number("n_blocks", n_blocks), whole_number("levels", levels)
-    if number < 1:
-        raise ValueError(f"n_blocks must be at least 1, got {number}")
-    if d < 2:
-        raise ValueError(f"levels must be at least 2, got {d}")
+    number, d = count_from(1, "n_blocks", n_blocks), count_from(2, "levels", levels)
     if number > 62 or d**number > 2**62:
         raise ValueError(f"n_blocks must make at most 2**62 states, got {number} blocks of {d} levels")
     free, threads = available_memory(), tiles.default_threads()[0]
@@ -154,8 +149,8 @@ def _memories(size: _Size) -> dict[str, float]:
     return {
         "H psi": size.vectors(2.0),
         f"{_LOWEST} lowest levels": size.vectors(vectors_needed(_LOWEST)),
-        "all levels": size.states**2 * 8.0 + _DENSE * matrix,
-        "susceptibility, all levels": _EXACT * matrix,
+        "all levels": size.states**2 * 8.0 + hamiltonian._MATRICES * matrix,
+        "susceptibility, all levels": routes._MATRICES * matrix,
         "susceptibility, T = 0": routes._VECTORS * size.states * size.itemsize,
         "susceptibility, T > 0": _THERMAL_STATES * size.states * size.itemsize,
         f"evolution, {_EVOLUTION} products": peace,
@@ -202,16 +197,6 @@ def measure() -> None:
         _speed(name, tiles.default_threads()[0])
 
 
-def _best(function: Callable[[], object], repeats: int = 3) -> float:
-    """Return the shortest time of some calls, after one that compiles."""
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
-
-
 def _product(size: _Size, threads: int) -> float:
     """Return the time of a product with H over its work."""
     rng = np.random.default_rng(0)
@@ -222,7 +207,7 @@ def _product(size: _Size, threads: int) -> float:
     made = SuperBlock(StressInteraction(1.0, 2.0, 1.0), rng.random((size.n, 3)), levels)
     state = rng.normal(size=made.dimension).astype(made.dtype)
     out = np.empty_like(state)
-    return _best(lambda: made.apply(state, out=out, threads=threads)) / size.work
+    return shortest(lambda: made.apply(state, out=out, threads=threads), _REPEATS) / size.work
 
 
 def _step(threads: int) -> float:
@@ -234,7 +219,7 @@ def _step(threads: int) -> float:
         operator.dot(states[0], states[1])
         operator.step(0.5, states[0], 0.25, states[1], 0.25, states[2])
 
-    return _best(once) / float(states[0].nbytes)
+    return shortest(once, _REPEATS) / float(states[0].nbytes)
 
 
 def _call(threads: int) -> float:
@@ -242,7 +227,7 @@ def _call(threads: int) -> float:
     block = Block.two_level(1.0, 1.0, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     made, steps = SuperBlock(StressInteraction(1.0, 2.0, 1.0), np.diag([1.0, 2.0, 3.0]), block), 6
     operator = Operator(lambda psi, out: made.apply(psi, out=out, threads=threads), 8, made.dtype, threads)
-    return _best(lambda: list(Lanczos(operator, np.arange(1.0, 9.0), steps, 1.0)), 20) / steps
+    return shortest(lambda: list(Lanczos(operator, np.arange(1.0, 9.0), steps, 1.0)), 20) / steps
 
 
 def _levels(_: int) -> float:
@@ -251,13 +236,13 @@ def _levels(_: int) -> float:
 
     n = 512
     matrix = np.random.default_rng(0).normal(size=(n, n))
-    return _best(lambda: eigvalsh(matrix + matrix.T, check_finite=False)) / n**3
+    return shortest(lambda: eigvalsh(matrix + matrix.T, check_finite=False), _REPEATS) / n**3
 
 
 def _overlaps(_: int) -> float:
     """Return the time of products of states in single precision, over their number and size."""
     bras, kets = (np.ones((n, 1 << 15), np.float32) for n in (128, 16))
-    return _best(lambda: bras @ kets.T) / (bras.size * len(kets))
+    return shortest(lambda: bras @ kets.T, _REPEATS) / (bras.size * len(kets))
 
 
 _MEASURED: dict[str, Callable[[int], float]] = {

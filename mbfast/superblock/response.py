@@ -71,18 +71,20 @@ from mbfast import units
 from mbfast._core import tiles
 from mbfast._core.validate import (
     FloatArray,
+    count_from,
     float_array,
     positive_number,
     require_bounded,
     require_choice,
     require_flag,
-    whole_number,
+    wave_vector,
 )
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.dispersion import KramersKronigPlan
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.thermal import check_kelvin, thermal_ratio
 from mbfast.superblock import routes
+from mbfast.superblock.ensembles import check_generator
 from mbfast.superblock.lanczos import bounds
 from mbfast.superblock.lines import Shape, reactive, symmetrised
 
@@ -256,10 +258,9 @@ def susceptibility(
     require_flag("reduced", reduced)
     require_flag("relaxational", relaxational)
     for name, count in (("steps", 2 if steps is None else steps), ("vectors", vectors)):
-        if whole_number(name, count) < 2:
-            raise ValueError(f"{name} must be at least 2, got {count}")
-    if not isinstance(rng, np.random.Generator | None):
-        raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r:.80}")
+        count_from(2, name, count)
+    if rng is not None:
+        check_generator(rng)
     route = method if method != "auto" else "exact" if super_block.dimension <= _EXACT else "lanczos"
     if relaxational and (reduced or kelvin == 0.0 or route != "exact"):
         raise ValueError(
@@ -335,10 +336,7 @@ def products(rank: int, components: Components) -> tuple[FloatArray, FloatArray]
 
 def waves(super_block: CoupledBlocks, wavevector: ArrayLike | None) -> list[FloatArray]:
     """Return the cosine of k.x_s of the blocks (N,), and the sine if k is not zero."""
-    k = np.zeros(3) if wavevector is None else float_array("wavevector", wavevector)
-    if k.shape != (3,):
-        raise ValueError(f"wavevector must have shape (3,), got {k.shape}")
-    require_bounded("wavevector", k)
+    k = wave_vector(wavevector)
     phases = super_block.positions @ k
     return [np.cos(phases), np.sin(phases)] if k.any() else [np.ones(super_block.n_blocks)]
 

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 _DEGREE = {"gaussian": 5.26, "lorentzian": 13.9}  # of polynomials, times half width/width: 1e-6 is left out
 _LONGEST = (300, 150)  # steps of Lanczos at T = 0, and of thermal states
 _ELEMENTS = 1 << 21  # of the matrices of an operator between some levels and others
+_MATRICES = 5.0  # of D x D, of all levels, their states and an operator between them
 _VECTORS = 8.0  # of a recursion from one state, with the diagonals of H and of an operator
 _MOST = 100_000  # polynomials that are made unasked
 _BATCH = 16  # vectors of a recursion that are multiplied at a time with those that are kept
-SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
+_SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
 _SMALLEST = 1e-24  # part of a random vector's norm that is left at low temperatures
 _PART = 0.8  # of the steps, with which the whole is compared
 
@@ -149,7 +150,7 @@ def levels_of(hamiltonian: NDArray[Any]) -> tuple[FloatArray, NDArray[Any]]:
 def occupations(energies: FloatArray, temperature: float) -> tuple[FloatArray, FloatArray]:
     """Return E/(k_B T) of levels that increase from zero, and their populations; ground states share theirs."""
     ratio = thermal_ratio(energies / units.HBAR, np.array(temperature))
-    ratio[energies <= SAME * energies[-1]] = 0.0  # the ground states
+    ratio[energies <= _SAME * energies[-1]] = 0.0  # the ground states
     populations: FloatArray = np.exp(-ratio)
     populations /= populations.sum()
     return ratio, populations
@@ -160,8 +161,8 @@ def exact(task: Task) -> Sample:
     dimension = task.system.dimension
     task.require_memory(
         "method='exact'",
-        5.0 * dimension,
-        lambda free: f"{(free * dimension / 5.0) ** 0.5:.0f} states would fit, or take method='lanczos'",
+        _MATRICES * dimension,
+        lambda free: f"{(free * dimension / _MATRICES) ** 0.5:.0f} states would fit, or take method='lanczos'",
     )
     energies, states = levels_of(task.system.dense(threads=task.threads))
     _, populations = occupations(energies, task.temperature)
@@ -175,7 +176,7 @@ def exact(task: Task) -> Sample:
             elements = bras @ operator(np.ascontiguousarray(states[:, chosen]))
             gaps = energies[chosen] - energies[rows, None]
             products = populations[rows, None] * (elements * elements.conj()).real
-            spread[row] += products[np.abs(gaps) <= SAME * energies[-1]].sum()
+            spread[row] += products[np.abs(gaps) <= _SAME * energies[-1]].sum()
             mean[row, number % len(task.waves)] += (
                 populations[chosen][: max(rows.size - first, 0)] @ np.diagonal(elements, -first).real
             )
