@@ -8,6 +8,7 @@ import numpy as np
 
 from mbfast._core.validate import FloatArray
 from mbfast.renormalization.terms import Integrals
+from mbfast.spectra.dispersion import everywhere
 from mbfast.spectra.grid import FrequencyGrid
 from mbfast.spectra.tails import ROUNDING
 
@@ -52,8 +53,7 @@ class Companion:
             self._counted[jumps, end] = False
             self._real[jumps, end] = self._real[jumps, inner]  # as `fill_jumps` does
         rough, largest = grid.remainder(samples), np.abs(samples).max(axis=1)
-        everywhere = rough @ np.diff(np.log(grid.nodes)) + member.transform.rounding * largest
-        self._real_doubt = _ROUGH * _around(rough) + everywhere[:, None]
+        self._real_doubt = _ROUGH * _around(rough) + everywhere(grid, rough, largest)[:, None]
         if self._coupled:
             with_change = member.products(f + self._follow(f))
             self._better = self._products + np.stack(with_change) - np.stack([integrals.tt, integrals.lt])
