@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import POLARIZATIONS, WEIGHTS
+from mbfast._core.voigt import FULL, POLARIZATIONS, six
 from mbfast.audit import _causes as causes
 from mbfast.audit._claims import Claim, Claims, claims_of
-from mbfast.audit._common import SILICA
+from mbfast.audit._common import L_1, SILICA
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.pairs.lattice import LatticeField
@@ -50,12 +50,12 @@ RECORDED = tuple(
 
 
 def _cubes(n0: int) -> BlockLattice:
-    return BlockLattice((n0, n0, n0), 5e-9, averaged=True)
+    return BlockLattice((n0, n0, n0), L_1, averaged=True)
 
 
 def _wave(n0: int) -> FloatArray:
     """One wavelength along z."""
-    return np.array([0.0, 0.0, 2.0 * math.pi / (n0 * _cubes(n0).spacing)])
+    return np.array([0.0, 0.0, 2.0 * math.pi / (n0 * L_1)])
 
 
 def row(n0: int, samples: int, strain: Strain) -> Row:
@@ -79,15 +79,15 @@ def row(n0: int, samples: int, strain: Strain) -> Row:
 @cache
 def first_order(n0: int) -> tuple[float, float]:
     """Return the same of equal blocks per external strain, to first order in Lambda: (3.7) as derived, of cubes."""
-    phases = np.exp(1j * _wave(n0)[2] * _cubes(n0).spacing * np.arange(n0))
+    phases = np.exp(1j * _wave(n0)[2] * L_1 * np.arange(n0))
     field = LatticeField(_INTERACTION, _cubes(n0))
-    tensor = isotropic_tensor(*_MODULI).reshape(9, 9)[np.ix_([0, 4, 8, 5, 2, 1], [0, 4, 8, 5, 2, 1])]
+    tensor = isotropic_tensor(*_MODULI)
     found = []
     for strain, modulus in zip(_STRAINS, _MODULI, strict=True):
-        stress, total = tensor @ (WEIGHTS * strain), 0.0
+        stress, total = six(np.einsum("ijkl,kl->ij", tensor, strain[FULL])), 0.0
         for wave in (phases.real, phases.imag):
             moments = np.ascontiguousarray(np.broadcast_to(wave[:, None] * stress, (n0, n0, n0, 6)))
-            total += 2.0 * _cubes(n0).spacing ** 3 * field.energy(moments)
+            total += 2.0 * L_1**3 * field.energy(moments)
         found.append(-total / n0**3 / modulus)
     return float(found[0]), float(found[1])
 

@@ -37,6 +37,7 @@ SPLITTING = 1e-24  # J
 KELVIN = 0.5 * SPLITTING / units.K_B
 OMEGA = (np.linspace(0.25, 1.75, 4) + 0.5j) * SPLITTING / units.HBAR
 _MATERIAL = StressInteraction.of(SILICA)
+_DIFFERENT = (0.5, 1.0, -1.6, 2.3)  # asymmetries of four blocks, as in `_square`
 _SIZE = math.sqrt(8.0 * math.pi * SILICA.modulus_t * L_1**3 * SPLITTING)
 
 
@@ -86,10 +87,10 @@ def directions(n: int, rng: np.random.Generator) -> FloatArray:
     return np.asarray(half + half.swapaxes(1, 2))
 
 
-def blocks(signs: FloatArray, stresses: FloatArray, size: float = _SIZE) -> list[Block]:
+def blocks(signs: FloatArray, stresses: FloatArray) -> list[Block]:
     """Return two-level blocks with M = 0.8, D = 0.6 and a sign, and a stress."""
     pairs = zip(signs, stresses, strict=True)
-    return [Block.two_level(0.6 * SPLITTING * sign, 0.8 * SPLITTING, size * stress) for sign, stress in pairs]
+    return [Block.two_level(0.6 * SPLITTING * sign, 0.8 * SPLITTING, _SIZE * stress) for sign, stress in pairs]
 
 
 def super_blocks(shape: Shape, members: int) -> Iterator[CoupledBlocks]:
@@ -141,14 +142,14 @@ def _power(system: SuperBlock) -> float:
 def _perturbed_levels() -> Claims:
     quantity = "power of the interaction in what (3.2) leaves out of the levels"
     note = "all levels of four two-level blocks"
-    yield Claim("eq3.2", f"{quantity}, blocks that differ", "2", _power(_square((0.5, 1.0, -1.6, 2.3))), note)
+    yield Claim("eq3.2", f"{quantity}, blocks that differ", "2", _power(_square(_DIFFERENT)), note)
     note = "of equal blocks the denominators are zero: a quantum of one goes to another to first order"
     yield Claim("eq3.2.equal", f"{quantity}, equal blocks", "2", _power(_square((1.0,) * 4)), note, causes.DEGENERATE)
 
 
 @claims_of("3.4")
 def _single_blocks() -> Claims:
-    system = _square((0.5, 1.0, -1.6, 2.3))
+    system = _square(_DIFFERENT)
     whole = exact_susceptibility(system, OMEGA, KELVIN, volume=4 * L_1**3, coupling=0.0)[1]
     single = [SuperBlock(_MATERIAL, np.zeros((1, 3)), block) for block in system.levels]
     alone = sum(exact_susceptibility(one, OMEGA, KELVIN, volume=4 * L_1**3)[1] for one in single)
@@ -169,13 +170,13 @@ def _slope(system: SuperBlock) -> NDArray[np.complex128]:
 
 @claims_of("3.8")
 def _orders() -> Claims:
-    system = _square((0.5, 1.0, -1.6, 2.3))
+    system = _square(_DIFFERENT)
     first = first_order(system, OMEGA, KELVIN, volume=4 * L_1**3)
     both = moduli(first.random_phase) + moduli(first.hartree)
     note = "random phases, (3.7) as derived, and blocks in the mean stresses of their neighbours"
     quantity = "dχ/dg by all levels from two parts of first order"
     yield Claim("eq3.8.first", quantity, None, deviation(both, _slope(system)), note)
-    signed = [_square(tuple(np.array(signs) * [0.5, 1.0, 1.6, 2.3])) for signs in itertools.product((1, -1), repeat=4)]
+    signed = [_square(tuple(np.abs(_DIFFERENT) * signs)) for signs in itertools.product((1, -1), repeat=4)]
     parts = np.array([moduli(first_order(one, OMEGA, KELVIN, volume=4 * L_1**3).hartree) for one in signed])
     off = np.abs(parts.mean(axis=0)).max() / np.abs(parts).max()
     quantity = "the mean over all signs of the part by mean stresses, from zero"

@@ -33,7 +33,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core.validate import FloatArray, as_doubles, real_array
+from mbfast._core.validate import FloatArray, float_array
 from mbfast._core.voigt import NAMES
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs.derivatives import FOURTH, INDICES, SIXTH, Derivatives
@@ -98,10 +98,9 @@ def averaged_tensors(interaction: Interaction, offsets: ArrayLike) -> FloatArray
     -0.00111
     """
     matrix = composition(check_interaction(interaction))
-    d = real_array("offsets", offsets)
+    d = float_array("offsets", offsets)
     if d.ndim == 0 or d.shape[-1] != 3:
         raise ValueError(f"offsets must have shape (..., 3), got {d.shape}")
-    d = as_doubles(d)
     good = (np.abs(d) <= _FARTHEST) & (d == np.rint(d))
     if not good.all():
         raise ValueError(f"offsets must be whole numbers up to {_FARTHEST:g}, got {d[~good][0]:g}")

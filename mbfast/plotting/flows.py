@@ -147,15 +147,20 @@ def _ratio(runs: Sequence[Flow]) -> Figure:
     return figure
 
 
+def _node(run: Flow, omega: float) -> int:
+    """Return which node is next to a frequency."""
+    return int(np.argmin(np.abs(np.log(run.omega / omega))))
+
+
 def _relative_ratio(run: Flow, omega: float) -> FloatArray:
     """Return the ratio over c_l/c_t at the node next to a frequency, by scale."""
-    node = np.argmin(np.abs(np.log(run.omega / omega)))
-    return np.asarray(run.ratio[:, node] * run.inputs["interaction"]["c_t"] / run.inputs["interaction"]["c_l"])
+    material = run.inputs["interaction"]
+    return np.asarray(run.ratio[:, _node(run, omega)] * material["c_t"] / material["c_l"])
 
 
 def _shares(run: Flow, at: float) -> Figure:
     figure, axes = new_axes(80.0)
-    node = int(np.argmin(np.abs(np.log(run.omega / at))))
+    node = _node(run, at)
     metres, length = axis_unit(run.scales, "m")
     for number, (label, term) in enumerate(zip(("(3.5)", "(3.6)", "(3.7)"), run.shares, strict=True)):
         for values, name, style in zip(term, "lt", LINES[:2], strict=True):

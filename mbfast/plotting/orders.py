@@ -115,13 +115,10 @@ def _points(
     """Draw points with bars along x or y: of one colour and marker by order, full or open by component."""
     order, component = look
     along_y, along_x = (None, bar) if along == "x" else (bar, None)
-    drawn = axes.errorbar(x, y, along_y, along_x, fmt=MARKERS[order], color=COLOURS[1 + order], capsize=1.5)
-    drawn.set_label(label)
-    drawn.lines[0].set_fillstyle("none" if component else "full")
-    for cap in drawn.lines[1]:
-        cap.set_markeredgewidth(0.7)
-    for bars in drawn.lines[2]:
-        bars.set_linewidth(0.7)
+    axes.errorbar(
+        x, y, along_y, along_x, fmt=MARKERS[order], color=COLOURS[1 + order], elinewidth=0.7, capthick=0.7,
+        fillstyle="none" if component else "full", label=label,
+    )  # fmt: skip
 
 
 def _conditions(result: Orders) -> tuple[str, str]:

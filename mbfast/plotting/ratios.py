@@ -143,11 +143,11 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
     figure, axes = new_axes(95.0, WIDE)
     c, poles = np.linspace(low, high, 400), []
     for number, (form, label, alpha) in enumerate(_SOLUTIONS):
-        colour = COLOURS[(1, 2, 3, 4, 5)[number]]
+        colour = COLOURS[1 + number]
         pole = np.inf if alpha is None else (1.0 - alpha) ** -0.5
         below = np.append(c[c < pole], [] if pole > high else pole * (1.0 - 1e-6))
         values = np.asarray(self_consistent_ratio(below, 1.0, form=form))
-        axes.plot(below, values, LINES[(1, 3, 0, 2, 4)[number]], color=colour, label=f"{form}: {label}")
+        axes.plot(below, values, LINES[(1, 3, 0, 2)[number]], color=colour, label=f"{form}: {label}")
         if pole < high:
             axes.axvline(pole, color=colour, linewidth=0.5)
             poles.append(f"of {form} at c_l/c_t = {pole:.3f}, the thin line")

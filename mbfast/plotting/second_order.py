@@ -44,12 +44,12 @@ def second_order_figure() -> Figure:
     for number, (kind, found) in enumerate(measured.RECORDED.items()):
         n = [math.prod(row.shape) for row in found]
         values, bars = [-row.share for row in found], [row.error for row in found]
-        drawn = axes.errorbar(n, values, bars, fmt=MARKERS[number], color=COLOURS[1 + number], capsize=1.5)
-        drawn.set_label(f"{kind}: pairs and triples")
+        colour, label = COLOURS[1 + number], f"{kind}: pairs and triples"
+        axes.errorbar(n, values, bars, fmt=MARKERS[number], color=colour, label=label)
         pairs = [factor * measured.sixth(shape) for shape in _LONGER[kind]]
         label = rf"{kind}: {factor:.2f} $\Sigma(L/x)^6$"
-        style = {"linestyle": LINES[(0, 2, 3)[number]], "color": COLOURS[1 + number], "label": label}
-        axes.plot([math.prod(shape) for shape in _LONGER[kind]], pairs, **style)
+        line = LINES[(0, 2, 3)[number]]
+        axes.plot([math.prod(shape) for shape in _LONGER[kind]], pairs, linestyle=line, color=colour, label=label)
     first, sides = measured.RECORDED["cubes"][0], np.linspace(1.0, 16.0, 400)
     steps = -first.share * np.log(sides) / math.log(2.0)
     axes.plot(sides**3, steps, linestyle=LINES[1], color=COLOURS[0], label=r"cubes: $\propto\ln N_0$")

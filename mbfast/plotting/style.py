@@ -59,6 +59,7 @@ STYLE: dict[str, Any] = {
     "legend.columnspacing": 1.2,
     "lines.linewidth": 1.1,
     "lines.markersize": 3.5,
+    "errorbar.capsize": 1.5,
     "axes.linewidth": 0.6,
     "figure.constrained_layout.w_pad": 0.02,
     "figure.constrained_layout.h_pad": 0.02,

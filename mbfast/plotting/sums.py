@@ -131,6 +131,6 @@ def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: floa
         magnitude. Others: where the terms as printed are equal, for N0 = 2, at three temperatures: L_c³ grows with T
         as the integral of (3.5) does, ω + 2k_BT/ħ, and at most 2ω_c. Vertical lines: what is printed, and the
         smallest blocks."""
-    math = rf"$\omega$ = {power(omega)}, $\omega_c$ = {power(omega_c)} rad/s, $-$Im $\tilde\chi_a$ = 10⁻³ $\rho c_a^2$"
-    finish(figure, caption, conditions=math, columns=2)
+    drawn = rf"$\omega$ = {power(omega)}, $\omega_c$ = {power(omega_c)} rad/s, $-$Im $\tilde\chi_a$ = 10⁻³ $\rho c_a^2$"
+    finish(figure, caption, conditions=drawn, columns=2)
     return figure

@@ -52,7 +52,7 @@ from mbfast.pairs.geometry import ROWS, BlockLattice, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.lattice import LatticeField
 from mbfast.pairs.problem import Boundary, PairProblem
-from mbfast.renormalization.local_response import LocalResponse, Susceptibilities, component_weights
+from mbfast.renormalization.local_response import LocalResponse, Susceptibilities
 from mbfast.renormalization.waves import Wave
 from mbfast.spectra.moduli import Moduli, moduli_of_six
 
@@ -109,7 +109,7 @@ class EffectiveResponse:
         """Effective chi (..., c, c), plain components without factors 2; a ValueError if `applied` is no basis."""
         components = self.applied.shape[1]
         unit = np.ldexp(1.0, np.frexp(np.abs(self.applied).max())[1])  # a power of two: the change is exact
-        weighted = self.applied / unit * component_weights(components)
+        weighted = self.applied / unit * WEIGHTS[:components]
         if len(weighted) != components or np.linalg.cond(weighted) > 1e8:
             raise ValueError(f"applied must be {components} independent strains for a tensor, got {self.applied.shape}")
         return np.swapaxes(np.linalg.inv(weighted) @ (self.stress / unit), -1, -2)
@@ -247,7 +247,7 @@ def disordered_response(
                 stress[place], residual[place], spread[place] = found
             fields += system.fields
     # adjoint solutions are those of strains: what is left over, with two places of yz, times the largest there is
-    sizes = np.sqrt((scaled**2) @ component_weights(strains.shape[1]))
+    sizes = np.sqrt((scaled**2) @ WEIGHTS[: strains.shape[1]])
     error = math.sqrt(2.0) * residual * np.linalg.norm(scaled, axis=1) * (spread / sizes).max(axis=-1, keepdims=True)
     stress *= units[:, None]
     error *= units
@@ -257,7 +257,7 @@ def disordered_response(
 def _strains(applied: ArrayLike | None, components: int) -> FloatArray:
     """Return checked strains (m, components), or those that make the whole tensor."""
     if applied is None:
-        return np.diag(1.0 / component_weights(components))
+        return np.diag(1.0 / WEIGHTS[:components])
     array = float_array("applied", applied)
     if components == 6 and array.ndim == 3 and array.shape[1:] == (3, 3):
         if np.abs(array - array.swapaxes(1, 2)).max(initial=0.0) > 1e-13 * np.abs(array).max(initial=0.0):
@@ -316,7 +316,7 @@ class _System:
         self._shape = (*field.lattice.shape, field.interaction.components)
         self._moments = np.empty(self._shape)
         self._pieces = cut(field.lattice.n_blocks, ROWS)
-        self._weights = component_weights(self._shape[-1])
+        self._weights = WEIGHTS[: self._shape[-1]]
         self._single = np.dtype(np.complex64 if kind.kind == "c" else np.float32)
 
     def _answer(self, strains: NDArray[Any], out: NDArray[Any]) -> None:

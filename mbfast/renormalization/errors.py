@@ -8,6 +8,7 @@ import numpy as np
 
 from mbfast._core.validate import FloatArray
 from mbfast.renormalization.terms import Integrals
+from mbfast.spectra.dispersion import everywhere
 from mbfast.spectra.grid import FrequencyGrid
 from mbfast.spectra.tails import ROUNDING
 
@@ -30,7 +31,7 @@ class Companion:
     keeps its sign and grows as the flow makes it grow. `doubt` bounds what it misses at kinks, and rounding errors.
     """
 
-    def __init__(self, member: Member, *, linear: bool) -> None:
+    def __init__(self, member: Member, integrals: Integrals, *, linear: bool) -> None:
         self._member, self._linear = member, linear
         self._change, self._doubts = np.zeros(member.samples.shape), np.zeros((2, 4, *member.samples.shape[1:]))
         grid = member.convolution.grid
@@ -38,9 +39,11 @@ class Companion:
         self._counted = np.ones(member.samples.shape, dtype=bool)  # nodes where no spectrum jumps
         self._real, self._real_doubt, self._products, self._product_doubt = np.zeros((4, *member.samples.shape))
         self._rounding = np.zeros(2)  # of the sums of terms
-        self._better, self._first, self._coupled = self._products, True, False
+        self._better, self._coupled = self._products, False
+        self.measure(member.samples, integrals)
+        self._measure_products(integrals)
 
-    def measure(self, f: FloatArray, integrals: Integrals, size: float) -> None:
+    def measure(self, f: FloatArray, integrals: Integrals) -> None:
         """Take the errors of the integrals of spectra f; those of the convolutions remain as they are at first."""
         member, grid = self._member, self._member.transform.grid
         samples, change = (member.terms.real_samples(part, member.thermal) for part in (f, self._change))
@@ -50,33 +53,25 @@ class Companion:
             self._counted[jumps, end] = False
             self._real[jumps, end] = self._real[jumps, inner]  # as `fill_jumps` does
         rough, largest = grid.remainder(samples), np.abs(samples).max(axis=1)
-        everywhere = rough @ np.diff(np.log(grid.nodes)) + member.transform.rounding * largest
-        self._real_doubt = _ROUGH * _around(rough) + everywhere[:, None]
-        if self._first:
-            self._measure_products(f, integrals, size)
-        elif self._coupled:
+        self._real_doubt = _ROUGH * _around(rough) + everywhere(grid, rough, largest)[:, None]
+        if self._coupled:
             with_change = member.products(f + self._follow(f))
             self._better = self._products + np.stack(with_change) - np.stack([integrals.tt, integrals.lt])
 
-    def _measure_products(self, f: FloatArray, integrals: Integrals, size: float) -> None:
+    def _measure_products(self, integrals: Integrals) -> None:
         """Take the errors of tt and lt: relative ones of the spectra if these do for a bound, else those computed."""
-        member, whole = self._member, np.abs([integrals.tt, integrals.lt])
+        member, f, whole = self._member, self._member.samples, np.abs([integrals.tt, integrals.lt])
         of_l, of_t = _relative(member.convolution.grid, f)
         bound = np.array([[2.0 * of_t], [of_l + of_t if member.terms.mixed else 2.0 * of_t]]) * whole
-        real, zero = np.zeros_like(f), np.zeros_like(whole[0])
-        of_bound = np.abs(self._effect(f, size, real, (bound[0], zero)))
-        of_bound += np.abs(self._effect(f, size, real, (zero, bound[1])))
-        of_real = np.abs(self._effect(f, size, self._real, (zero, zero)))
+        size, zero = float(member.scales[0]), np.zeros_like(whole[0])
+        of_bound = member.terms.uncertainty(member.omega, size, f, [zero, zero, *bound])
+        of_real = np.abs(sum(member.terms.increments(member.omega, size, Integrals(f, self._real, zero, zero))))
         if (of_bound.max(axis=1) <= _SMALL * of_real.max(axis=1)).all():
             self._product_doubt = bound
         else:
             parts = member.product_corrections(f)
             self._products, self._product_doubt = (np.stack(part) for part in zip(*parts, strict=True))
         self._better = self._products
-
-    def _effect(self, f: FloatArray, size: float, real: FloatArray, pair: tuple[FloatArray, FloatArray]) -> FloatArray:
-        increments = self._member.terms.increments(self._member.omega, size, Integrals(f, real, *pair))
-        return np.asarray(np.sum([np.broadcast_to(part, f.shape) for part in increments], axis=0))
 
     def _follow(self, f: FloatArray) -> FloatArray:
         """Return the change, where it is not so large that it would turn a sign."""
@@ -108,7 +103,6 @@ class Companion:
             )
         self._doubts = self._doubts + total[:, 2:]
         self._rounding += ROUNDING * np.abs(f).max(axis=1)
-        self._first = False
 
     @property
     def _doubt(self) -> FloatArray:

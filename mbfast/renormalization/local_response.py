@@ -23,11 +23,6 @@ _SINGULAR = 1e-12  # least singular value of 1 - own chi: an answer by a smaller
 _ROUNDING = 1e-10  # of a block's largest eigenvalue: a positive one below that is zero
 
 
-def component_weights(components: int) -> FloatArray:
-    """Return how often each component stands in a moment."""
-    return WEIGHTS if components == len(WEIGHTS) else np.ones(components)
-
-
 @dataclass(frozen=True)
 class Susceptibilities:
     """Checked chi of all blocks: two moduli (..., n1, n2, n3), or tensors (..., n1, n2, n3, c, c)."""
@@ -92,8 +87,8 @@ def _or_infinity(size: float) -> float:
 
 def own_strain(interaction: Interaction) -> FloatArray:
     """Return the matrix (c, c) of what a cube's moment by volume makes of strain in it, on average, 2 h."""
-    weights = component_weights(interaction.components)
-    return 2.0 * interaction.prefactor * averaged_tensors(interaction, [0, 0, 0]) * weights
+    weights = WEIGHTS[: interaction.components]
+    return np.asarray(2.0 * interaction.prefactor * averaged_tensors(interaction, [0, 0, 0]) * weights)
 
 
 @dataclass(frozen=True)
@@ -165,7 +160,7 @@ class OfTensors(LocalResponse):
     @classmethod
     def of(cls, given: NDArray[Any], own: FloatArray) -> Self:
         """Return those of tensors, and of a cube's own strain (c, c), which may be zero."""
-        weights, tensors = component_weights(len(own)), given
+        weights, tensors = WEIGHTS[: len(own)], given
         negative = given.dtype.kind == "f" and not _are_positive(given, weights).any()
         if own.any():
             # in the basis in which contractions have no weights
@@ -185,7 +180,7 @@ class OfTensors(LocalResponse):
 
     def answer(self, strains: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
         """As in every `LocalResponse`."""
-        weights = component_weights(strains.shape[1]) / self.unit
+        weights = WEIGHTS[: strains.shape[1]] / self.unit
         result: NDArray[Any] = np.einsum("nab,nb->na", self.tensors[start:stop], weights * strains)
         return result
 

@@ -117,13 +117,13 @@ def run_member(member: Member, *, linear: bool, ends: bool) -> Run:
     f, omega, moduli = member.samples, member.omega, member.terms.moduli
     spectra, kept, total = [f], [], np.zeros((3, *f.shape))
     status: Status = "done"
-    integrals, companion, reached = member.integrals(f), Companion(member, linear=linear), 0
-    companion.measure(f, integrals, float(member.scales[0]))
+    integrals, reached = member.integrals(f), 0
+    companion = Companion(member, integrals, linear=linear)
     for size, step in zip(member.scales[:-1], member.steps(), strict=True):
         if not linear:
             if reached:
                 integrals = member.integrals(f)
-                companion.measure(f, integrals, float(size))
+                companion.measure(f, integrals)
             if (-integrals.real >= moduli).any():
                 status = "diverged"
                 break

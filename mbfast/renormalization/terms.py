@@ -142,8 +142,8 @@ class Terms(ABC):
         """Return what errors of Re chi_l, Re chi_t, tt and lt do to the sum of the increments, (2, ..., m)."""
         total = np.zeros_like(chi)
         for number, error in enumerate(errors):  # the increments are linear in each
-            alone = [np.zeros((*chi.shape[1:-1], 1))] * 4
-            alone[number] = np.broadcast_to(error, alone[0].shape)
+            alone = [np.zeros(chi.shape[1:])] * 4
+            alone[number] = np.broadcast_to(error, chi.shape[1:])
             real = np.stack(alone[:2])
             total = total + np.abs(sum(self.increments(omega, size, Integrals(chi, real, *alone[2:]))))
         return total

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core.validate import FloatArray, wave_vector
-from mbfast._core.voigt import six
+from mbfast._core.voigt import FULL, six
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import PairProblem
 from mbfast.renormalization.local_response import own_strain
@@ -89,8 +89,7 @@ def wave_strain(interaction: Interaction, direction: FloatArray) -> FloatArray:
         if size == 3:
             columns.append(harmonic * direction * (direction @ unit))
             continue
-        moment = unit[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
-        force = moment @ direction
+        force = unit[FULL] @ direction
         both = np.outer(direction, force)
         field = harmonic * 0.5 * (both + both.T) - biharmonic * (direction @ force) * np.outer(direction, direction)
         columns.append(six(field))

@@ -292,9 +292,7 @@ class KramersKronigPlan:
         missed = np.minimum(1500.0 * np.divide(effect, size, out=np.zeros_like(size), where=size > 0.0), 16.0)
         errors = _SAFETY * effect * (1.0 + missed)
         rough = grid.roughness(samples)
-        positive = np.where(grid.nodes > 0.0, grid.nodes, grid.nodes[1] * np.exp(-_FIRST))
-        errors += _ROUGH * rough.max(axis=1) + rough @ np.diff(np.log(positive))
-        errors += self.rounding * size
+        errors += _ROUGH * rough.max(axis=1) + everywhere(grid, rough, size)
         low, high = self._tails(samples)
         for end, tail, margin in (
             (grid.low, low, low.exponent + (0.0 if self._at_zero and not self._odd else 2.0 - self._odd)),
@@ -306,13 +304,6 @@ class KramersKronigPlan:
             there = unsure > 0.0
             errors[there] += unsure[there] * (1.0 + margin[there] ** -2.0)
         return np.asarray(errors).reshape(shape)[()]
-
-    @property
-    def rounding(self) -> float:
-        """Rounding errors of the transform, relative to the largest sample."""
-        nodes = self.grid.nodes
-        first = np.log(nodes[0]) if nodes[0] > 0.0 else np.log(nodes[1]) - _FIRST
-        return float(2.0 * ROUNDING * max(self.grid.lebesgue, 8.0) * (1.0 - first))
 
     @np.errstate(under="ignore")  # whatever the caller has set
     def correction(
@@ -448,3 +439,10 @@ class KramersKronigPlan:
                 there = tail.amplitude != 0.0
                 static = np.divide(tail.amplitude, tail.exponent, out=np.zeros_like(tail.amplitude), where=there)
                 out[:, targets == 0.0] += static[:, None]
+
+
+def everywhere(grid: FrequencyGrid, rough: FloatArray, largest: FloatArray) -> FloatArray:
+    """Return what may be wrong with transforms at any frequency (rows,): by rough cells (rows, n - 1), and rounding."""
+    logs = np.log(np.where(grid.nodes > 0.0, grid.nodes, grid.nodes[1] * np.exp(-_FIRST)))
+    rounding = 2.0 * ROUNDING * max(grid.lebesgue, 8.0) * (1.0 - logs[0])
+    return np.asarray(rough @ np.diff(logs) + rounding * largest)

@@ -19,6 +19,7 @@ from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency,
 
 LineShape: TypeAlias = Literal["gaussian", "lorentzian", "histogram"]
 
+_ROWS, _COLUMNS = np.triu_indices(6)  # of the 21 components
 _DEGENERATE = 1e-12  # of the highest energy: levels closer than that are one
 
 
@@ -183,6 +184,7 @@ def susceptibility_from_levels(
     return _shaped(np.moveaxis(results.reshape(*kelvin.shape, *results.shape[1:]), -2, -1))
 
 
+@np.errstate(under="ignore")  # as above
 def static_susceptibility(
     energies: ArrayLike,
     stress: ArrayLike,
@@ -239,13 +241,11 @@ def static_susceptibility(
     kelvin = check_temperature(temperature)
     validate.require_choice("components", components, ("isotropic", "tensor"))
     validate.require_flag("relaxational", relaxational)
-    rows, columns = np.triu_indices(6)
     gaps = np.where(_same(w), np.inf, units.HBAR * (w[:, None] - w))
     results = np.zeros((*kelvin.shape, 21))
     for place in np.ndindex(kelvin.shape):
         p = _populations(w, kelvin[place])
-        weights = (p[:, None] - p) / gaps
-        results[place] = [np.sum(weights * (re[a] * re[b] + im[a] * im[b])) for a, b in zip(rows, columns, strict=True)]
+        results[place] = _products((p[:, None] - p) / gaps, re, im)
     strengths = _strengths(w, re, im, kelvin, "tensor").reshape(results.shape) if relaxational else 0.0
     results = (results - strengths) / box
     if components == "isotropic":
@@ -257,17 +257,22 @@ def _shaped(results: FloatArray) -> Moduli | FloatArray:
     """Return the moduli of two invariants (..., 2), or the matrix of 21 components (..., 21)."""
     if results.shape[-1] == 2:
         return moduli_of_invariants(results[..., 0], results[..., 1])
-    rows, columns = np.triu_indices(6)
     tensor = np.empty((*results.shape[:-1], 6, 6))
-    tensor[..., rows, columns] = tensor[..., columns, rows] = results
+    tensor[..., _ROWS, _COLUMNS] = tensor[..., _COLUMNS, _ROWS] = results
     return tensor
 
 
 def _invariants(components: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return C_iikk and C_ijij of 21 components."""
-    rows, columns = np.triu_indices(6)
-    trace = np.where((rows < 3) & (columns < 3), np.where(rows == columns, 1.0, 2.0), 0.0)
-    return components @ trace, components @ np.where(rows == columns, WEIGHTS[rows], 0.0)
+    diagonal = _ROWS == _COLUMNS
+    trace = np.where((_ROWS < 3) & (_COLUMNS < 3), np.where(diagonal, 1.0, 2.0), 0.0)
+    return components @ trace, components @ np.where(diagonal, WEIGHTS[_ROWS], 0.0)
+
+
+def _products(weights: FloatArray, re: FloatArray, im: FloatArray) -> FloatArray:
+    """Return sums over levels m and n of weights (n, n) times T_ij T_kl between them, (21,)."""
+    pairs = zip(_ROWS, _COLUMNS, strict=True)
+    return np.array([np.sum(weights * (re[a] * re[b] + im[a] * im[b])) for a, b in pairs])
 
 
 def _populations(w: FloatArray, kelvin: FloatArray) -> FloatArray:
@@ -285,16 +290,14 @@ def _strengths(w: FloatArray, re: FloatArray, im: FloatArray, kelvin: FloatArray
     """Return the covariances of the shifts of levels over k_B T (J), (temperatures, 2 or 21)."""
     if w.size > 1 and w[1] <= _DEGENERATE * w[-1] and (kelvin == 0.0).any():
         raise ValueError("temperature must be positive where populations relax, got 0: a block has two ground states")
-    rows, columns = np.triu_indices(6)
     found = np.zeros((kelvin.size, 21))
-    inside = np.where(_same(w), re, 0.0), np.where(_same(w), im, 0.0)
+    real, imaginary = (np.where(_same(w), part, 0.0) for part in (re, im))
     for each, result in zip(kelvin.ravel(), found, strict=True):
         if each > 0.0:
             p = _populations(w, np.asarray(each))
             mean = np.einsum("amm,m->a", re, p)
-            real, imaginary = inside[0] - mean[:, None, None] * np.eye(w.size), inside[1]
-            products = np.einsum("m,amn,bmn->ab", p, real, real) + np.einsum("m,amn,bmn->ab", p, imaginary, imaginary)
-            result[:] = products[rows, columns] / (units.K_B * each)
+            shifted = real - mean[:, None, None] * np.eye(w.size)
+            result[:] = _products(p[:, None], shifted, imaginary) / (units.K_B * each)
     return np.stack(_invariants(found), axis=-1) if components == "isotropic" else found
 
 

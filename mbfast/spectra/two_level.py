@@ -14,7 +14,7 @@ from mbfast._core import validate
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import POLARIZATIONS, Polarization
 from mbfast.spectra.relaxation import FACTORS, Convention, relaxed
-from mbfast.spectra.thermal import check_temperature, inverse_thermal_frequency
+from mbfast.spectra.thermal import check_kelvin, check_temperature, inverse_thermal_frequency
 
 Basis: TypeAlias = Literal["energy", "local"]
 
@@ -351,7 +351,7 @@ class TwoLevelSystem:
         """
         frequencies = validate.float_array("omega", omega)
         validate.require_bounded("omega", frequencies)
-        rate = float(inverse_thermal_frequency(check_temperature(validate.one_number("temperature", temperature))))
+        rate = float(inverse_thermal_frequency(np.asarray(check_kelvin(temperature))))
         amplitude = validate.bounded_number("strain", strain)
         width = validate.positive_number("broadening", broadening, unit="rad/s")
         energies, states = np.linalg.eigh(self.hamiltonian(basis))
