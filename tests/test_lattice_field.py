@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import mbfast
 from mbfast.pairs import lattice as lattice_field
+from mbfast.pairs import pencils
 from mbfast.pairs._kernels import lattice as kernels
 from mbfast.pairs._kernels import transforms
 
@@ -101,8 +102,8 @@ def stress_matrix(functions, g, f):  # what it calls is written into compiled co
 def test_the_functions_make_the_tensor(interaction):
     """The basis functions are derivatives of r and of -1/r; what the matrix makes of them is the tensor."""
     lattice = mbfast.BlockLattice((3, 3, 4), 1.0)
-    derivatives = lattice_field.offset_derivatives(lattice, np.zeros((1, 3)), 2, range(3, 4))[:, 1, 2, 0]
-    f = lattice_field._composed(interaction.components, derivatives)
+    derivatives = pencils.offset_derivatives(lattice, np.zeros((1, 3)), 2, range(3, 4))[:, 1, 2, 0]
+    f = pencils.composed(interaction.components, derivatives)
     tensor = interaction.tensor([1.0, 2.0, 3.0]) / interaction.prefactor
     if interaction is DIPOLES:
         assert_allclose(f, tensor[[0, 1, 1, 0, 0], [0, 1, 2, 2, 1]], rtol=1e-14, atol=0)
@@ -121,7 +122,7 @@ def test_the_functions_make_the_tensor(interaction):
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 8, 12, 25, 30, 60, 64, 90, 125, 128])
 def test_transforms(n):
     """Against the definition, in whatever order frequencies come; and back."""
-    axis = lattice_field._Axis(n)
+    axis = pencils._Axis(n)
     _, passes, factors = axis.tables
     rng = np.random.default_rng(n)
     x = rng.normal(size=(axis.m, 2, 5))
@@ -137,7 +138,7 @@ def test_transforms(n):
 
 
 def test_lengths_are_products_of_small_primes():
-    assert [lattice_field._Axis(n).m for n in (0, 1, 7, 11, 13, 97, 127, 128)] == [1, 1, 8, 12, 15, 100, 128, 128]
+    assert [pencils._Axis(n).m for n in (0, 1, 7, 11, 13, 97, 127, 128)] == [1, 1, 8, 12, 15, 100, 128, 128]
 
 
 def test_fields_are_linear_and_reciprocal():

@@ -23,6 +23,7 @@ from numpy.testing import assert_allclose
 
 import mbfast
 from mbfast.pairs import lattice as lattice_field
+from mbfast.pairs import pencils
 from mbfast.pairs.cubes import INDICES, averaged_derivatives
 from mbfast.pairs.periodic import image_sums
 
@@ -205,7 +206,7 @@ def test_products_at_wave_vectors_are_the_sums_over_offsets(interaction, shape, 
         options = {"boundary": "periodic", "macroscopic": condition}
         field = mbfast.LatticeField(interaction, lattice, **options)(moments)
         with monkeypatch.context() as patch:
-            patch.setattr(lattice_field, "_is_circular", lambda _: False)
+            patch.setattr(pencils, "is_circular", lambda _: False)
             expected = mbfast.LatticeField(interaction, lattice, **options)(moments)
         assert largest(field - expected) <= 1e-13 * largest(expected)
 
@@ -264,8 +265,8 @@ def test_packets_of_waves_by_ewald_sums(rtol):
 def test_planes_of_chains_are_worked_on_together(boundary, monkeypatch):
     """One call for a plane of one block took 0.5 ms."""
     calls = []
-    of = lattice_field._composed
-    monkeypatch.setattr(lattice_field, "_composed", lambda *given: calls.append(1) or of(*given))
+    of = pencils.composed
+    monkeypatch.setattr(pencils, "composed", lambda *given: calls.append(1) or of(*given))
     mbfast.LatticeField(DIPOLES, mbfast.BlockLattice((1, 500, 1), 1.0), boundary=boundary)
     assert len(calls) == 1
 

@@ -185,9 +185,7 @@ class PairField(ABC):
 
     def _own(self, moments: Moments) -> FloatArray:
         """Return the field of each cube at itself."""
-        own = averaged_tensors(self.interaction, [0, 0, 0]) * WEIGHTS[: self.interaction.components]
-        # no matrix product by BLAS: its bits depend on the number of threads
-        field = np.einsum("ab,bs->as", self.problem.scale * moments.unit * own, moments.components(0, self._n))
+        field = own_field(self.problem, moments.unit, moments.components(0, self._n))
         return as_rows(field, moments.width).reshape(moments.shape)
 
     def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> float:
@@ -381,6 +379,16 @@ def require_points(problem: PairProblem) -> None:
         raise ValueError(
             "blocks must be points for forces, got averaged=True: cubes fill their lattice and cannot move"
         )
+
+
+def own_field(problem: PairProblem, unit: float, components: FloatArray) -> FloatArray:
+    """Return the field (components, n) of each cube at itself, of moments by component and in a unit."""
+    own = averaged_tensors(problem.interaction, [0, 0, 0]) * WEIGHTS[: problem.interaction.components]
+    field = np.zeros(components.shape)
+    # one product after the other: bits of matrix products depend on threads, and on which blocks come together
+    for a, b in np.argwhere(own):
+        field[a] += (problem.scale * unit * own[a, b]) * components[b]
+    return field
 
 
 def nbytes_of(*items: Any) -> int:

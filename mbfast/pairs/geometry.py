@@ -99,6 +99,17 @@ class BlockLattice:
         blocks = np.arange(*(tile or (0, self.n_blocks)))
         return np.array(np.unravel_index(blocks, self.shape), dtype=np.float64)
 
+    def pieces(self) -> Iterator[tuple[slice, slice]]:
+        """Yield ranges along the first two axes: boxes of some `ROWS` blocks, or of one line, in the blocks' order."""
+        first, second, third = self.shape
+        if second * third < ROWS:
+            for start, stop in cut(first, ROWS // max(1, second * third)):
+                yield slice(start, stop), slice(0, second)
+            return
+        for i in range(first):
+            for start, stop in cut(second, max(1, ROWS // third)):
+                yield slice(i, i + 1), slice(start, stop)
+
     def sample(self) -> FloatArray:
         """Return positions (few, 3) that stand for all in cost models, in units of `unit`."""
         return _evenly(self.n_blocks, np.array(self.shape, dtype=np.float64))

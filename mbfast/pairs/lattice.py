@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import scipy.fft
 
 from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
-from mbfast._core.voigt import NAMES, WEIGHTS, six
-from mbfast.pairs._kernels import lattice as kernels
-from mbfast.pairs._kernels import periodic as periodic_kernels
-from mbfast.pairs.cubes import offset_derivatives
-from mbfast.pairs.derivatives import INDICES, odd_along
+from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.moments import Moments, as_rows, isotropic
-from mbfast.pairs.periodic import ImageModes, contact, image_sums
+from mbfast.pairs.moments import Moments, total_of
+from mbfast.pairs.pencils import Pencils, aligned, is_circular, transform_length
+from mbfast.pairs.periodic import image_sums
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
-_LANES = 96  # of a transform along z
 _TILES = 4  # of each of the three steps for a thread
-_OFFSETS = 4096  # of a tile of the kernel's planes
 _PLANE = 10e-6  # seconds, beside those of its blocks, for a plane of the kernel
 # numbers in a field up to which threads cost more than they do: without and with all images, unpadded
 _SMALL = {False: 90_000, True: 300_000}
@@ -124,7 +117,7 @@ class LatticeField(PairField):
         if lattice is None or not lattice.n_blocks:
             return Cost(0.0, SPARE)
         padded = math.prod(map(transform_length, lattice.shape))
-        circular = _is_circular(problem)
+        circular = is_circular(problem)
         every = lattice.n_blocks if problem.every_image and not circular else 0
         seconds, held = _SECONDS[components, circular]
         seconds = seconds * padded * math.log2(max(padded, 2)) + _PLANE * max(lattice.shape) + 1e-6 * every
@@ -133,41 +126,16 @@ class LatticeField(PairField):
 
     def _set_up(self, workers: int) -> None:
         assert self.problem.lattice is not None  # nothing else is taken
-        lattice, components = self.problem.lattice, self.interaction.components
-        self.lattice, self.nbytes = lattice, 0
+        self.lattice, self.nbytes = self.problem.lattice, 0
         self._afford(self.estimate(self.problem))
         if self.problem.every_image:
             self.rtol = EXACT
         if self._derivatives:  # which have transforms of their own
             return
-        # The shortest axis is the one padded most, the longest one is cut into the planes that threads share. Among
-        # equals, blocks along the last one and then along the first one are next to each other in memory.
-        order = sorted(range(3), key=lambda axis: lattice.shape[axis])
-        self._order = [*sorted(order[:2], key=lambda axis: (lattice.shape[axis], -axis)), order[2]]
-        self._axes = tuple(_Axis(lattice.shape[axis]) for axis in self._order)
-        x, y, z = self._axes
-        self._circular = _is_circular(self.problem)
-        harmonic, biharmonic = self.interaction.parts
-        self._factors = np.array([harmonic, 0.5 * biharmonic])
-        blocks = max(1, math.ceil(x.n / (_LANES // components)))
-        self._width = math.ceil(x.n / blocks)
-        row = 2 * components * self._width
-        # of the components where x, y is turned to -x, -y
-        of_x, of_y = np.where(_ODD_COMPONENTS[components], -1.0, 1.0)[:, self._order[:2]].T
-        self._uniform = np.zeros(2)
-        if self.problem.every_image:
-            held = self.interaction.uniform_field(self.problem.condition)
-            self._uniform = np.add(held, contact(self.interaction.parts))
-        if self._circular:
-            self._shape = (z.n // 2 + 1, blocks, math.ceil(y.n / 2), 2 * row)
-            self._signs = np.array([of_x * of_x, of_x])
-            self._kernel = self._circular_kernel(workers)
-        else:
-            self._shape = (z.m, blocks, y.n, row)
-            self._signs = np.array([of_x * of_x, of_x * of_y, of_x, of_y])  # what is transformed has both signs turned
-            self._kernel = self._transformed_kernel(workers)
+        self._pencils = Pencils(self.problem)
+        self._kernel = self._circular_kernel(workers) if self._pencils.circular else self._transformed_kernel(workers)
         self._spare: list[FloatArray] = []
-        self.nbytes = self._kernel.nbytes + 8 * math.prod(self._shape)
+        self.nbytes = self._kernel.nbytes + 8 * math.prod(self._pencils.shape)
 
     def coupling_table(self, *, threads: int | None = None) -> FloatArray:
         """Couplings of a periodic lattice by offset, for `mbfast.kernels.spins`.
@@ -202,193 +170,60 @@ class LatticeField(PairField):
 
     def _circular_kernel(self, workers: int) -> FloatArray:
         """Basis functions at the wave vectors of the lattice, (nz/2 + 1, tiles of y, nx/2 + 1, functions, 8)."""
-        x, y, z = self._axes
-        components = self.interaction.components
-        odd = _ODD_FUNCTIONS[components][:, self._order]
-        modes = ImageModes(self.lattice, (self._order[2], *self._order[:2]))
-        kernel = _aligned((z.n // 2 + 1, math.ceil(y.n / 8), x.n // 2 + 1, len(odd), 8))
-        frequencies = np.argsort(y.places)
-        back = frequencies > y.n // 2
-        # without a factor i for each of two axes
-        signs = np.where(odd.any(axis=1, keepdims=True) & ~(odd[:, 1:2] & back), -1.0, 1.0)
-        frequencies[back] = y.n - frequencies[back]
+        kernel, fill = aligned(self._pencils.kernel_shape), self._pencils.circular_planes()
 
         def planes(some: Tile) -> None:
-            functions = _composed(components, modes(range(*some)))
-            for tile in range(kernel.shape[1]):
-                lanes = slice(8 * tile, 8 * tile + 8)
-                found = functions[..., frequencies[lanes]] * signs[:, None, None, lanes]
-                kernel[slice(*some), tile, :, :, : found.shape[-1]] = found.transpose(1, 2, 0, 3)
+            fill(some, kernel[slice(*some)])
 
-        tiles.run(planes, cut(len(kernel), math.ceil(_OFFSETS / (x.n * y.n))), threads=workers)
+        tiles.run(planes, cut(len(kernel), self._pencils.step), threads=workers)
         return kernel
 
     def _transformed_kernel(self, workers: int) -> FloatArray:
         """Transform of the basis functions, (mz, tiles of y, mx, functions, 8)."""
-        x, y, z = self._axes
-        odd = np.ascontiguousarray(_ODD_FUNCTIONS[self.interaction.components][:, self._order].T, dtype=np.int64)
-        kernel = _aligned((z.m, math.ceil(y.m / 8), x.m, odd.shape[1], 8))
-        shifts, backwards = self.problem.shifts, [1 + axis for axis in reversed(self._order)]
+        kernel, z, along = aligned(self._pencils.kernel_shape), self._pencils.axes[2], 1 + self._pencils.order[2]
         sums = image_sums(self.lattice) if self.problem.every_image and self._n else None
 
         def planes(some: Tile) -> None:
-            if sums is None:
-                derivatives = offset_derivatives(self.lattice, shifts, self._order[2], range(*some))
-            else:
-                derivatives = sums.take(range(*some), 1 + self._order[2])
-            samples = _composed(self.interaction.components, derivatives).transpose(0, *backwards)
-            for k, plane in zip(range(*some), np.ascontiguousarray(samples.swapaxes(0, 1)), strict=True):
-                kernels.kernel_plane(plane, odd, y.m, x.m, *y.halved_tables, *x.halved_tables, kernel[k])
+            of = self._pencils.derivatives(some) if sums is None else sums.take(range(*some), along)
+            self._pencils.offset_planes(of, kernel[slice(*some)])
 
         def lines(tile: int) -> None:
-            step = kernel[0, 0, 0].size
-            for start in range(tile * x.m * step, (tile + 1) * x.m * step, step):
-                kernels.kernel_lines(flat, start, kernel[0].size, z.m, odd[2], *z.halved_tables)
+            self._pencils.kernel_lines(tile, kernel)
 
-        flat = kernel.reshape(-1)
         if self._n:
-            tiles.run(planes, cut(z.n, math.ceil(_OFFSETS / (x.n * y.n))), threads=workers)
+            tiles.run(planes, cut(z.n, self._pencils.step), threads=workers)
             tiles.run(lines, range(kernel.shape[1]), threads=workers)
         return kernel
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
-        x, y, z = self._axes
-        steps = moments.width * np.array([math.prod(self.lattice.shape[axis + 1 :]) for axis in range(3)])
-        axes = np.ascontiguousarray(np.array([self.lattice.shape, steps])[:, self._order])
-        unit = self.interaction.prefactor / self.lattice.spacing**3
-        source, target = np.ascontiguousarray(moments.rows()).reshape(-1), out.reshape(-1)
+        pencils, sides = self._pencils, self.lattice.shape
+        source, target = np.ascontiguousarray(moments.rows()), out
         try:
             field = self._spare.pop()
         except IndexError:
-            field = _aligned(self._shape)
-        engine: Any
-        others: tuple[Any, ...]
-        if self._circular:
-            engine, times, tables = periodic_kernels, 0.5, z.circular_tables
-            others = self._at_zero(), self._width, y.n, *x.circular_tables, *y.circular_tables[1:]
-        else:  # two for each axis along which the kernel goes to both sides; means of two along y and x
-            engine, times, tables = kernels, 2.0, z.tables
-            others = self.interaction.components, self._width, y.m, x.m, *y.tables, *x.tables
-        scale = times / (x.m * y.m * z.m) * unit * moments.unit
+            field = aligned(pencils.shape)
 
         def spread(tile: Tile) -> None:
-            engine.spread(*tile, source, axes, moments.width, 1.0 / moments.unit, self._width, *tables, field)
+            pencils.spread(tile, source, sides, moments.width, moments.unit, field)
 
         def planes(tile: Tile) -> None:
-            engine.planes(*tile, field, self._kernel, self._factors, self._signs, *others)
+            pencils.planes(tile, field, self._kernel)
 
         def collect(tile: Tile) -> None:
-            engine.collect(*tile, field, axes, moments.width, scale, self._width, *tables, target)
+            pencils.collect(tile, field, sides, moments.width, moments.unit, target)
 
         # before `out`, which may be the moments, is filled
-        uniform = self.problem.every_image and not self._circular
-        total = moments.rows().sum(axis=0) if uniform else np.empty(0)
-        small = out.size <= _SMALL[self._circular]
+        boxes = source.reshape(*sides, moments.width)
+        total = total_of(boxes[box] for box in self.lattice.pieces()) if pencils.adds_uniform else None
+        small = out.size <= _SMALL[pencils.circular]
         share = 1 if small else _TILES * workers
-        lengths = {spread: self._shape[2], planes: self._shape[0], collect: self._shape[2]}
+        lengths = {spread: pencils.shape[2], planes: pencils.shape[0], collect: pencils.shape[2]}
         parts = [(work, cut(n, math.ceil(n / share))) for work, n in lengths.items()]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
             tiles.run_steps(parts, threads=1 if small else workers, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform
-        if uniform:
-            mean = unit / self._n * (six(total) if total.ndim == 2 else total)
-            out.reshape(self._n, -1)[:] += as_rows(
-                isotropic(self._uniform[0], self._uniform[1], mean[None]).T, moments.width
-            )
+        if total is not None:
+            out.reshape(self._n, -1)[:] += pencils.uniform_row(total)
 
     def _is_bounded(self, moments: Moments) -> bool:
-        # derivatives of r and sums over a block's images are below 1e4, at distances of a spacing or more
-        if self.problem.held_field is not None:
-            return False
-        unit = abs(self.interaction.prefactor) / self.lattice.spacing**3
-        most = 1e4 * self._n**2 * (sum(map(abs, self.interaction.parts)) + float(np.abs(self._uniform).sum()))
-        # each factor of theirs, too
-        return all(value < 1e290 for value in (unit, most, unit * moments.unit, most * (unit * moments.unit)))
-
-    def _at_zero(self) -> FloatArray:
-        """Return the matrix of the uniform field, of moments whose components off the diagonal come twice."""
-        equal, trace = self._uniform
-        matrix = np.diag(np.where(np.arange(self.interaction.components) < 3, equal, 0.5 * equal))
-        matrix[:3, :3] += trace
-        return matrix
-
-
-def _composed(components: int, derivatives: FloatArray) -> FloatArray:
-    """Return the functions that an interaction is made of, (14 or 5, ...), from the fourth derivatives of r (15, ...).
-
-    With F these and G = -F_..kk/2 those of -1/r, which has no trace, the functions are for stress G_xx, G_yy; F_yyzz,
-    F_xxzz, F_xxyy; then F_xx.., F_yy.., F_zz.. of yz, of xz, of xy; and for dipoles G_xx, G_yy, G_yz, G_xz, G_xy. The
-    others follow.
-    """
-    of = dict(zip(INDICES, derivatives, strict=True))
-    second, fourth = _FUNCTIONS[components]
-    g = [-0.5 * sum(of["".join(sorted(axes + pair))] for pair in ("xx", "yy", "zz")) for axes in second]
-    return np.stack([*g, *(of[axes] for axes in fourth)])
-
-
-# Of what the tensors of six and of three components are made: some of G, and some of F.
-_FOURTH = ("yyzz", "xxzz", "xxyy", "xxyz", "yyyz", "yzzz", "xxxz", "xyyz", "xzzz", "xxxy", "xyyy", "xyzz")
-_FUNCTIONS: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    6: (("xx", "yy"), _FOURTH),
-    3: (("xx", "yy", "yz", "xz", "xy"), ()),
-}
-# Along which axes components and functions are odd.
-_ODD_COMPONENTS = {6: odd_along(NAMES), 3: odd_along("xyz")}
-_ODD_FUNCTIONS = {components: odd_along(second + fourth) for components, (second, fourth) in _FUNCTIONS.items()}
-
-
-def _aligned(shape: tuple[int, ...]) -> FloatArray:
-    """Return an array of zeros that starts a cache line: vectors that cross lines cost a quarter of the speed."""
-    array = np.zeros(math.prod(shape) + 8)
-    start = -array.ctypes.data % 64 // 8
-    return array[start : start + math.prod(shape)].reshape(shape)
-
-
-class _Axis:
-    """An axis of n blocks: the length m of its transforms and what `kernels` wants to know of them."""
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self.m = transform_length(n)
-        angles = -0.5 * math.pi / self.m * np.arange(n)
-        turn = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-        radices = _radices(self.m)
-        radices += [1] * (len(radices) % 2)
-        passes, factors, size = [], np.empty(0), self.m
-        for radix in radices:
-            steps = np.outer(np.arange(size // radix), np.arange(1, radix)).ravel() * (2.0 * math.pi / size)
-            passes.append((radix, size, factors.size))
-            factors = np.append(factors, np.stack([np.cos(steps), -np.sin(steps)], axis=-1))
-            size //= radix
-        # of a frequency, its digits reversed
-        self.places = np.zeros(1, dtype=np.int64)
-        for radix in reversed(radices):
-            self.places = (np.arange(radix) * self.places.size + self.places[:, None]).ravel()
-        pairs = [(r, r_, n, t, t_) for (r, n, t), (r_, _, t_) in zip(passes[::2], passes[1::2], strict=True)]
-        tables = np.array(pairs, dtype=np.uint64).reshape(-1, 5), factors
-        self.tables = turn, *tables
-        self.circular_tables = self.places, *tables
-        # of a function that is continued to both sides, half of what is at zero
-        self.halved_tables = np.concatenate([0.5 * turn[:1], turn[1:]]), *tables
-
-
-def _is_circular(problem: PairProblem) -> bool:
-    """Whether all images are summed on a lattice that needs no padding: products at its own wave vectors, then."""
-    return problem.every_image and all(transform_length(n) == n for n in problem.geometry.leading)
-
-
-def transform_length(n: int) -> int:
-    """Return the length of the transforms along an axis of n blocks: the next product of 2, 3 and 5."""
-    if n > 1 << 40:  # more than any memory holds, and may be than SciPy knows the next of
-        return n
-    length: int = scipy.fft.next_fast_len(max(n, 1), real=True)
-    return length
-
-
-def _radices(m: int) -> list[int]:
-    radices = []
-    for radix in (4, 2, 3, 5):
-        while m % radix == 0:
-            radices.append(radix)
-            m //= radix
-    return radices
+        return self._pencils.is_bounded(moments.unit)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,35 +35,14 @@ class Moments:
         layout = array.shape[len(leading) :]
         self.layout, self.width = layout, math.prod(layout)
         self._rows = array if len(leading) == 1 else array.reshape(n, *layout)
-        sizes = tiles.run(self._largest, range(0, n, ROWS), threads=workers)
+        sizes = tiles.run(lambda start: largest_of(self._piece(start)), range(0, n, ROWS), threads=workers)
         for number, size in enumerate(sizes):
-            if not size <= _LARGEST_MOMENT:  # which a NaN is not
-                self._refuse(number * ROWS)
-        largest = max(sizes, default=0.0)
-        # a power of two: the change is exact; its inverse is a double
-        self.unit = 2.0 ** max(math.frexp(largest)[1], -1000) if largest > 0.0 else 1.0
+            if math.isnan(size):
+                refuse(self._piece(number * ROWS), number * ROWS)
+        self.unit = unit_of(max(sizes, default=0.0))
 
-    def _largest(self, start: int) -> float:
-        """Return the largest magnitude of a piece of the moments; not a number if that may not be, as of asymmetry."""
-        piece = as_doubles(self._rows[start : start + ROWS])
-        if piece.ndim == 3 and _asymmetric(piece, self._rows.dtype)[0].any():
-            return math.nan
-        return max(float(np.maximum.reduce(piece, axis=None)), -float(np.minimum.reduce(piece, axis=None)))
-
-    def _refuse(self, start: int) -> None:
-        """Raise a ValueError that says what is wrong with a piece."""
-        piece = as_doubles(self._rows[start : start + ROWS])
-        large = ~(np.abs(piece) <= _LARGEST_MOMENT)
-        if large.any():
-            row = start + int(np.argwhere(large)[0, 0])
-            limit = f"finite, at most {_LARGEST_MOMENT:g}"
-            raise ValueError(f"moments must be {limit}, got {self._rows[row].tolist()} for block {row}")
-        wrong, difference = _asymmetric(piece, self._rows.dtype)
-        row = int(np.argmax(wrong))
-        raise ValueError(
-            f"stress moments must be symmetric, got {piece[row].tolist()} for block {start + row}: "
-            f"T and its transpose differ by {difference[row]:g}"
-        )
+    def _piece(self, start: int) -> NDArray[Any]:
+        return self._rows[start : start + ROWS]
 
     def components(self, start: int, stop: int) -> FloatArray:
         """Moments of the blocks [start, stop), shape (components, stop - start), C-contiguous."""
@@ -89,6 +70,42 @@ class Moments:
         weights = WEIGHTS if self._rows.shape[1:] == WEIGHTS.shape else np.array(1.0)
         pieces = (slice(start, start + ROWS) for start in range(0, len(rows), ROWS))
         return math.fsum(float(np.sum(weights * rows[p] * self._rows[p])) for p in pieces)
+
+
+def largest_of(piece: NDArray[Any]) -> float:
+    """Return the largest magnitude of some moments; not a number if that may not be, as of asymmetry."""
+    doubles = as_doubles(piece)
+    if doubles.ndim == 3 and _asymmetric(doubles, piece.dtype)[0].any():
+        return math.nan
+    largest = max(float(np.maximum.reduce(doubles, axis=None)), -float(np.minimum.reduce(doubles, axis=None)))
+    return largest if largest <= _LARGEST_MOMENT else math.nan
+
+
+def refuse(piece: NDArray[Any], start: int) -> NoReturn:
+    """Raise a ValueError that says what is wrong with some moments, the first of which is that of block `start`."""
+    doubles = as_doubles(piece)
+    large = ~(np.abs(doubles) <= _LARGEST_MOMENT)
+    if large.any():
+        row = int(np.argwhere(large)[0, 0])
+        limit = f"finite, at most {_LARGEST_MOMENT:g}"
+        raise ValueError(f"moments must be {limit}, got {piece[row].tolist()} for block {start + row}")
+    wrong, difference = _asymmetric(doubles, piece.dtype)
+    row = int(np.argmax(wrong))
+    raise ValueError(
+        f"stress moments must be symmetric, got {doubles[row].tolist()} for block {start + row}: "
+        f"T and its transpose differ by {difference[row]:g}"
+    )
+
+
+def unit_of(largest: float) -> float:
+    """Return the unit of moments up to a largest magnitude: a power of two, as the change is exact then."""
+    # its inverse is a double
+    return 2.0 ** max(math.frexp(largest)[1], -1000) if largest > 0.0 else 1.0
+
+
+def total_of(pieces: Iterable[FloatArray]) -> FloatArray:
+    """Return the sum of all moments (..., columns), piece after piece: those of `BlockLattice.pieces`."""
+    return functools.reduce(np.add, (piece.reshape(-1, piece.shape[-1]).sum(axis=0) for piece in pieces))
 
 
 @np.errstate(invalid="ignore")  # of infinities
