@@ -10,6 +10,8 @@ from . import renormalization as renormalization
 from . import spectra as spectra
 from . import superblock as superblock
 from . import units as units
+from ._core.checkpoint import Checkpoint as Checkpoint
+from ._core.jobs import run_each as run_each
 from ._core.tiles import set_threads as set_threads
 from .cutoffs import cutoff_length as cutoff_length
 from .cutoffs import dipole_cutoff_length as dipole_cutoff_length
