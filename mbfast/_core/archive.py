@@ -34,14 +34,14 @@ def check_writable(*files: Path | None) -> None:
             raise ValueError(f"{file}: cannot be written, it is not writable")
         if _is_open_end(file):
             continue
-        with _naming_output(file):
+        with naming_output(file):
             base = next(parent for parent in target.parents if parent.exists())
             if not base.is_dir():
                 raise ValueError(f"{file}: cannot be written, {base} is no folder")
             for part in target.relative_to(base).parts:
                 with suppress(FileNotFoundError):
                     (base / part).lstat()  # refuses a name that is too long
-            probe = _partial(base / target.name)
+            probe = hidden_name(base / target.name)
             probe.open("wb").close()
             probe.unlink()
 
@@ -52,15 +52,15 @@ def write_files(outputs: Mapping[Path, Content]) -> None:
     These are written to, not replaced. Errors name the file. Regular files have hidden names until all are complete.
     """
     targets = {file: behind_links(file) for file in outputs if not _is_open_end(file)}
-    unfinished = {file: _partial(target) for file, target in targets.items()}
+    unfinished = {file: hidden_name(target) for file, target in targets.items()}
     try:
         for file, partial in unfinished.items():
-            with _naming_output(file):
+            with naming_output(file):
                 partial.parent.mkdir(parents=True, exist_ok=True)
                 with partial.open("wb") as stream:
                     _write(stream, outputs[file])
         for file, partial in unfinished.items():
-            with _naming_output(file):
+            with naming_output(file):
                 partial.replace(targets[file])
     finally:
         for partial in unfinished.values():
@@ -68,7 +68,7 @@ def write_files(outputs: Mapping[Path, Content]) -> None:
                 partial.unlink(missing_ok=True)
     for file in [file for file in outputs if file not in targets]:
         # the standard output through a copy of descriptor 1, so that its position and append mode hold
-        with _naming_output(file), open(os.dup(1) if is_standard_output(file) else file, "wb") as stream:  # noqa: PTH123
+        with naming_output(file), open(os.dup(1) if is_standard_output(file) else file, "wb") as stream:  # noqa: PTH123
             _write(stream, outputs[file])
 
 
@@ -90,12 +90,13 @@ def _is_open_end(file: Path) -> bool:
     return (file.exists() and not file.is_file()) or is_standard_output(file)
 
 
-def _partial(target: Path) -> Path:
+def hidden_name(target: Path) -> Path:
+    """Return a new name, in the folder of a file, for what is not complete."""
     return target.with_name(f"{_HIDDEN}{os.getpid()}.{next(_number)}")
 
 
 @contextmanager
-def _naming_output(file: Path) -> Iterator[None]:
+def naming_output(file: Path) -> Iterator[None]:
     """Make errors of the system, such as that of a full disk, name the file that was to be written."""
     try:
         yield

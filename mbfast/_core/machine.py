@@ -5,8 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import os
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from mbfast._core.validate import count_from
 
 _CGROUP, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
@@ -55,6 +59,36 @@ def available_memory() -> float:
     It is the least that the system, the control groups, the limit of the address space and Slurm leave.
     """
     return max(0.0, min(_free(), _left_by_groups(), _left_of_address_space(), _left_by_slurm()))
+
+
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+_UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([kmgt]?i?)b?\s*", re.IGNORECASE | re.ASCII)
+
+
+def memory_size(name: str, value: object) -> int:
+    """Return bytes, of a whole number of them or a text such as "3GB", "2.5 GiB"; errors name the argument."""
+    if isinstance(value, str):
+        found = _SIZE.fullmatch(value)
+        if found is None or found[2].lower() not in _UNITS:
+            raise ValueError(f'{name} must be a number of bytes, or a text such as "3GB" or "3 GiB", got {value!r:.60}')
+        value = int(float(found[1]) * _UNITS[found[2].lower()]) if len(found[1]) < 30 else 1 << 90
+    size = count_from(1, name, value)
+    if size >= 1 << 62:
+        raise ValueError(f"{name} must be less than 2**62 bytes, got {size:g}")
+    return size
+
+
+def resident_memory() -> float:
+    """Return the bytes of this process that are in memory; the most there were, where no more is known."""
+    now = _own_pages(1)
+    if now:
+        return now
+    try:
+        import resource  # noqa: PLC0415
+    except ImportError:
+        return 3e8
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)
 
 
 def _free() -> float:

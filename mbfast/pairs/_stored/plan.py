@@ -1,0 +1,171 @@
+"""How a lattice field is cut so that each task fits into memory, and what it takes on disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mbfast.pairs.geometry import Tile, cut
+from mbfast.pairs.pencils import EIGHT, Pencils
+
+_TASKS = 8  # of each pass, at least, where there is so much to cut: bars move, and little is lost when it is killed
+_PER_OFFSET = {False: 56.0, True: 100.0}  # doubles for a point of a plane of the kernel, of points and of cubes
+_PER_MODE = 64.0  # doubles for a wave vector of one sign along each axis
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ranges that the tasks are about.
+
+    Attributes
+    ----------
+    parts : list of tuple
+        Ranges of blocks of x and of lines, those of the passes "spread" and "collect".
+    planes : list of tuple
+        Ranges of planes kz, those of the pass "planes".
+    offsets, tiles : list of tuple
+        Ranges of planes and of tiles of y, of the passes that make an open kernel.
+    arena, beside : int
+        Bytes of the arrays of the largest task, and of all else that its threads take.
+    """
+
+    parts: list[tuple[int, int, int, int]]
+    planes: list[Tile]
+    offsets: list[Tile]
+    tiles: list[Tile]
+    arena: int
+    beside: int
+
+    def described(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, described: dict[str, Any]) -> Plan:
+        """Undo `described`."""
+        lists = {name: [tuple(item) for item in described[name]] for name in ("parts", "planes", "offsets", "tiles")}
+        return cls(**lists, arena=described["arena"], beside=described["beside"])
+
+
+class Sizes:
+    """Bytes of the arrays of tasks."""
+
+    def __init__(self, pencils: Pencils, threads: int) -> None:
+        self.pencils, self.threads = pencils, threads
+        self.x, self.y, self.z = pencils.axes
+        self.k, self.blocks, self.lines, self.row = pencils.shape
+        self.columns = (9 if pencils.components == 6 else 3) * (1 + pencils.problem.self_field)
+        self.tile = 8 * math.prod(pencils.kernel_shape[2:])  # of one plane of the kernel
+        self.kernel_plane = pencils.kernel_shape[1] * self.tile
+        self.plane = 8 * self.blocks * self.lines * self.row
+
+    @property
+    def piece(self) -> int:
+        """Return those of the moments that are looked at together, at least."""
+        i, j = next(self.pencils.lattice.pieces())
+        return 8 * self.columns * (i.stop - i.start) * (j.stop - j.start) * self.pencils.lattice.shape[2]
+
+    def pencil(self, blocks: int, lines: int) -> int:
+        """Return those of "spread" and "collect": what comes or goes, and its transform."""
+        width, rows = min(blocks * self.pencils.width, self.x.n), min(lines * self.pencils.per_line, self.y.n)
+        return 8 * (self.k * blocks * lines * self.row + self.columns * width * rows * self.z.n)
+
+    def some_planes(self, planes: int, blocks: int, lines: int, tiles: int) -> int:
+        """Return those of "planes": with the kernel, and chunks on their way."""
+        chunk = 8 * planes * blocks * lines * self.row
+        kernel_chunk = 0 if self.pencils.circular else planes * tiles * self.tile
+        return planes * (self.plane + self.kernel_plane) + self.threads * max(chunk, kernel_chunk)
+
+    def part(self, planes: int, blocks: int, lines: int) -> int:
+        """Return those of tasks about a part, "planes" among them with so many planes, at least."""
+        return max(self.pencil(blocks, lines), self.some_planes(planes, blocks, lines, 1))
+
+    def kernel_part(self, tiles: int, blocks: int, lines: int) -> int:
+        """Return those of tasks about so many tiles, at least."""
+        some = self.some_planes(1, blocks, lines, tiles), self.offsets(self.pencils.step, tiles)
+        return max(*some, self.kernel_lines(tiles))
+
+    def offsets(self, planes: int, tiles: int) -> int:
+        """Return those of "offsets"."""
+        return planes * self.kernel_plane + self.threads * planes * tiles * self.tile
+
+    def kernel_lines(self, tiles: int) -> int:
+        """Return those of "lines"."""
+        return self.z.m * tiles * self.tile
+
+    @property
+    def beside(self) -> int:
+        """Those that kernels and their threads take themselves."""
+        x, y, z, c = self.x, self.y, self.z, self.pencils.components
+        lines = max(z.m, z.n) * self.row
+        step, functions = self.pencils.step, self.pencils.kernel_shape[3]
+        if self.pencils.circular:
+            planes = x.n * 16 * c + c * c * EIGHT
+            making = _PER_MODE * step * (x.n // 2 + 1) * (y.n // 2 + 1)
+        else:
+            row_y, row_x = 4 * c * self.pencils.width, 32 * c
+            planes = self.pencils.kernel_shape[1] * x.n * row_x + x.n * row_x + 21 * EIGHT * x.m
+            planes += max(y.m * row_y, x.m * row_x)
+            making = _PER_OFFSET[self.pencils.lattice.averaged] * step * x.n * y.n
+            making = max(making + 2 * 8 * functions * max(y.m, x.m), 2 * 8 * functions * z.m)
+        return int(8 * self.threads * max(lines, planes, making))
+
+
+def planned(pencils: Pencils, budget: float, threads: int) -> Plan | int:
+    """Return the plan within a number of bytes; if there is none, how many are needed."""
+    sizes = Sizes(pencils, threads)
+    room, open_kernel = budget - sizes.beside, not pencils.circular
+    step, tiles_of_y = pencils.step, pencils.kernel_shape[1]
+    first = step if pencils.circular else 1  # planes of a field that are the fewest at once
+    least = max(sizes.piece, sizes.part(first, 1, 1), open_kernel * max(sizes.offsets(step, 1), sizes.kernel_lines(1)))
+    if least > room:
+        return least + sizes.beside
+    lines, blocks = sizes.lines, sizes.blocks
+    # parts are cut along the axis that comes first in memory: what is read and written is then in long runs
+    if pencils.order[0] < pencils.order[1]:
+        lines = _largest(lambda n: sizes.part(first, 1, n), lines, room)
+        whole = lines == sizes.lines
+        blocks = _largest(lambda n: sizes.part(first, n, lines), _share(blocks), room) if whole else 1
+    else:
+        blocks = _largest(lambda n: sizes.part(first, n, 1), blocks, room)
+        whole = blocks == sizes.blocks
+        lines = _largest(lambda n: sizes.part(first, blocks, n), _share(lines), room) if whole else 1
+    blocks, lines = _balanced(sizes.blocks, blocks), _balanced(sizes.lines, lines)
+    tiles, offsets = tiles_of_y, step
+    if open_kernel:
+        tiles = _largest(lambda n: sizes.kernel_part(n, blocks, lines), _share(tiles), room)
+        tiles = _balanced(tiles_of_y, tiles)
+        offsets *= _largest(lambda n: sizes.offsets(n * step, tiles), _share(math.ceil(sizes.z.n / step)), room)
+    most = _share(math.ceil(sizes.k / first))
+    planes = first * _largest(lambda n: sizes.some_planes(n * first, blocks, lines, tiles), most, room)
+    arena = max(sizes.piece, sizes.some_planes(planes, blocks, lines, tiles), sizes.pencil(blocks, lines))
+    if open_kernel:
+        arena = max(arena, sizes.offsets(offsets, tiles), sizes.kernel_lines(tiles))
+    return Plan(
+        parts=[(*b, *n) for b in cut(sizes.blocks, blocks) for n in cut(sizes.lines, lines)],
+        planes=cut(sizes.k, planes),
+        offsets=cut(sizes.z.n, offsets) if open_kernel else [],
+        tiles=cut(tiles_of_y, tiles) if open_kernel else [],
+        arena=arena,
+        beside=sizes.beside,
+    )
+
+
+def _largest(needed: Callable[[int], float], most: int, room: float) -> int:
+    """Return the largest number up to `most` that needs no more than there is room, or 1."""
+    low, high = 1, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if needed(middle) <= room else (low, middle - 1)
+    return low
+
+
+def _share(n: int) -> int:
+    return math.ceil(n / _TASKS)
+
+
+def _balanced(n: int, size: int) -> int:
+    """Return the size of as many pieces of n, which are nearly alike."""
+    return math.ceil(n / math.ceil(n / size))
