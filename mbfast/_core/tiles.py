@@ -162,6 +162,12 @@ def run_steps(
     return [[found[number] for number in range(len(found))] for found in results]
 
 
+def check_progress(progress: Progress) -> None:
+    """Raise a TypeError if progress is neither a flag nor a function."""
+    if not isinstance(progress, bool) and not callable(progress):
+        raise TypeError(f"progress must be True, False or a function, got {progress!r}")
+
+
 @contextlib.contextmanager
 def counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[], object]]:
     """Yield a function to be called after each of `total` tiles."""
@@ -169,8 +175,7 @@ def counter(progress: Progress, total: int, label: str) -> Iterator[Callable[[],
     if callable(progress):
         yield lambda: progress(next(done), total)
         return
-    if not isinstance(progress, bool):
-        raise TypeError(f"progress must be True, False or a function, got {progress!r}")
+    check_progress(progress)
     if not progress or importlib.util.find_spec("rich") is None:
         yield lambda: None
         return

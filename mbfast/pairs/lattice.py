@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, total_of
 from mbfast.pairs.pencils import Pencils, aligned, is_circular, transform_length
-from mbfast.pairs.periodic import image_sums
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
 _TILES = 4  # of each of the three steps for a thread
@@ -180,12 +180,15 @@ class LatticeField(PairField):
 
     def _transformed_kernel(self, workers: int) -> FloatArray:
         """Transform of the basis functions, (mz, tiles of y, mx, functions, 8)."""
-        kernel, z, along = aligned(self._pencils.kernel_shape), self._pencils.axes[2], 1 + self._pencils.order[2]
-        sums = image_sums(self.lattice) if self.problem.every_image and self._n else None
+        kernel, z = aligned(self._pencils.kernel_shape), self._pencils.axes[2]
+        of: Callable[[Tile], FloatArray] = self._pencils.derivatives
+        if self.problem.every_image and self._n:
+            sums = self._pencils.image_sums()
+            every = np.concatenate(tiles.run(sums.lines, sums.pieces, threads=workers), axis=1)
+            of = lambda some: sums.planes(every[..., slice(*some)])  # noqa: E731
 
         def planes(some: Tile) -> None:
-            of = self._pencils.derivatives(some) if sums is None else sums.take(range(*some), along)
-            self._pencils.offset_planes(of, kernel[slice(*some)])
+            self._pencils.offset_planes(of(some), kernel[slice(*some)])
 
         def lines(tile: int) -> None:
             self._pencils.kernel_lines(tile, kernel)

@@ -23,7 +23,7 @@ from mbfast.pairs.cubes import offset_derivatives
 from mbfast.pairs.derivatives import INDICES, odd_along
 from mbfast.pairs.geometry import Tile
 from mbfast.pairs.moments import as_rows, isotropic
-from mbfast.pairs.periodic import ImageModes, contact
+from mbfast.pairs.periodic import ImageModes, ImageSums, contact
 from mbfast.pairs.problem import PairProblem
 
 EIGHT = 8  # places of y that are the lanes of a tile of the kernel
@@ -191,15 +191,19 @@ class Pencils:
         return np.ascontiguousarray(_ODD_FUNCTIONS[self.components][:, self.order].T, dtype=np.int64)
 
     def derivatives(self, some: Tile) -> FloatArray:
-        """Return the fourth derivatives of r of explicit images, or of an open lattice, at some offsets along z."""
-        return offset_derivatives(self.lattice, self.problem.shifts, self.order[2], range(*some))
+        """Return derivatives of r, of explicit images or open, (15, nx, ny, nz) at some offsets along z."""
+        derivatives = offset_derivatives(self.lattice, self.problem.shifts, self.order[2], range(*some))
+        return derivatives.transpose(0, *(1 + axis for axis in self.order))
+
+    def image_sums(self) -> ImageSums:
+        """Return what makes the derivatives of all images, where they are not a product at wave vectors."""
+        return ImageSums(self.lattice, self.order)
 
     def offset_planes(self, derivatives: FloatArray, kernel: FloatArray) -> None:
-        """Transform planes of a padded kernel along y and x: at offsets along z as yet."""
+        """Transform planes of a padded kernel, of derivatives (15, nx, ny, nz), along y and x."""
         x, y, _ = self.axes
-        backwards = [1 + axis for axis in reversed(self.order)]
-        samples = composed(self.components, derivatives).transpose(0, *backwards)
-        for plane, out in zip(np.ascontiguousarray(samples.swapaxes(0, 1)), kernel, strict=True):
+        samples = composed(self.components, derivatives).transpose(3, 0, 2, 1)
+        for plane, out in zip(np.ascontiguousarray(samples), kernel, strict=True):
             kernels.kernel_plane(plane, self._odd, y.m, x.m, *y.halved_tables, *x.halved_tables, out)
 
     def kernel_lines(self, tile: int, kernel: FloatArray) -> None:

@@ -22,11 +22,12 @@ from mbfast.pairs._ewald.profile import IntArray, Profile, derivative, polynomia
 from mbfast.pairs._kernels import periodic as kernels
 from mbfast.pairs.cubes import averaged_derivatives
 from mbfast.pairs.derivatives import FOURTH, SIXTH, Derivatives, powers_of_d
-from mbfast.pairs.geometry import BlockLattice
+from mbfast.pairs.geometry import BlockLattice, cut
 
 _RADIUS, _BANDWIDTH = 6.0, 44.0  # spacings; the split's errors, as `_ewald.plan` has them, are 1e-13
 _BAND = _BANDWIDTH / _RADIUS
 _REACH = _RADIUS * (1.0 + 0.5 / _BANDWIDTH)
+_TOGETHER = 4096  # offsets of a plane whose sums are made together
 _POINTS = 10  # of Gauss's rule for half a cube's side: exact to rounding for waves of the split's band
 
 
@@ -41,15 +42,51 @@ def image_sums(lattice: BlockLattice) -> FloatArray:
 
     They are those at the offsets (i, j, k) from a block, in spacings; at (0, 0, 0) of its own images alone.
     """
-    result = np.empty((15, *lattice.shape))
-    for function, octant in enumerate(ImageModes(lattice)(range(lattice.shape[0] // 2 + 1))):
-        modes = octant
-        for axis in (0, 1):  # modes of both signs; transforms of real numbers want one along the last axis
-            back = np.arange((lattice.shape[axis] - 1) // 2, 0, -1)
-            signs = -1.0 if FOURTH.odd[function, axis] else 1.0
-            modes = np.concatenate([modes, signs * modes.take(back, axis)], axis)
-        result[function] = scipy.fft.irfftn(modes, lattice.shape)
-    return result
+    sums = ImageSums(lattice, (0, 1, 2))
+    lines = np.concatenate([sums.lines(some) for some in sums.pieces], axis=1)
+    return np.concatenate([sums.planes(lines[..., start:stop]) for start, stop in cut(lattice.shape[2], sums.step)], 3)
+
+
+class ImageSums:
+    """What `image_sums` returns, made in pieces: first along the last two axes, in an order of the axes, then along x.
+
+    Attributes
+    ----------
+    pieces : list of range
+        Wave vectors along x whose `lines` are made together.
+    step : int
+        Offsets along z whose `planes` are made together.
+    """
+
+    def __init__(self, lattice: BlockLattice, order: Sequence[int]) -> None:
+        self._sides = [lattice.shape[axis] for axis in order]
+        self._odd = FOURTH.odd[:, order]
+        self._modes = ImageModes(lattice, order)
+        x, y, z = self._sides
+        self.pieces = [range(*some) for some in cut(x // 2 + 1, math.ceil(_TOGETHER / max(1, y * z)))]
+        self.step = math.ceil(_TOGETHER / max(1, x * y))
+
+    def lines(self, some: range) -> FloatArray:
+        """Return transforms of some modes along y and z, (15, modes, ny, nz)."""
+        modes = self._modes(some)
+        result = np.empty((*modes.shape[:2], *self._sides[1:]))
+        for function, values in enumerate(modes):
+            result[function] = self._back(self._back(values, function, 1), function, 2)
+        return result
+
+    def planes(self, lines: FloatArray) -> FloatArray:
+        """Return the sums at some offsets along z, (15, nx, ny, offsets), of all lines there."""
+        result = np.empty((len(lines), self._sides[0], *lines.shape[2:]))
+        for function, values in enumerate(lines):
+            sums = self._back(values, function, 0)
+            # of an odd axis i sin is wanted, and -sin is what there is: for both
+            result[function] = -sums if self._odd[function].any() else sums
+        return result
+
+    def _back(self, values: FloatArray, function: int, axis: int) -> FloatArray:
+        odd = self._odd[function, axis]
+        result: FloatArray = scipy.fft.irfft(1j * values if odd else values, self._sides[axis], axis)
+        return result
 
 
 class ImageModes:

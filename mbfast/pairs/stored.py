@@ -9,65 +9,121 @@ import os
 import shutil
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
-from mbfast._core.archive import behind_links, path_of
+from mbfast._core.archive import path_of
 from mbfast._core.checkpoint import Checkpoint
 from mbfast._core.machine import memory_size, resident_memory
-from mbfast._core.validate import FloatArray
 from mbfast.pairs._stored.chunks import MISSING, fresh
-from mbfast.pairs._stored.ends import Source, Target, overlap, source_of, target_of
-from mbfast.pairs._stored.plan import Plan, planned
+from mbfast.pairs._stored.ends import Source, Target, refuse_same_place, source_of, target_of
+from mbfast.pairs._stored.plan import Plan, Sizes, planned
 from mbfast.pairs._stored.tasks import Arena, FieldTasks, KernelTasks, MomentTasks
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.lattice import LatticeField
 from mbfast.pairs.moments import LAYOUTS, total_of, unit_of
-from mbfast.pairs.pencils import Pencils
+from mbfast.pairs.pencils import Pencils, is_circular
 from mbfast.pairs.problem import EXACT, ROUNDING, Boundary, ImageShape, Macroscopic, PairProblem
 
-_SPARE = 48_000_000  # bytes, for what no array is
+Place: TypeAlias = str | os.PathLike[str]
+_SPARE = 48_000_000  # bytes, for what is no array of a task
 _FILE = "checkpoint.sqlite"
 
 
 class StoredLatticeField:
-    """x."""
+    r"""Fields on a lattice that is larger than memory: those of `LatticeField`, to the last bit, by way of a folder.
+
+    Parameters
+    ----------
+    interaction, lattice, boundary, images, image_shape, macroscopic, self_field
+        As in `LatticeField`.
+    folder : str or path-like
+        Where the kernel is kept, and what a field is made of while it is computed: a new or an empty folder, or one of
+        the same field, whose kernel is then used. It is best on a local disk.
+    memory : int or str
+        What the process may have in memory at any time: bytes, or a text such as "3GB" or "3 GiB". What Python, numba
+        and your own arrays have of it when the field is set up is counted; files that the system caches are not.
+    threads : int, optional
+        As in `pair_field`, of the set-up and of each field: each takes some memory.
+    progress : bool or callable
+        As in `pair_field`, for the set-up.
+
+    Attributes
+    ----------
+    interaction, lattice, boundary, problem, rtol
+        As in `LatticeField`.
+    folder : Path
+    memory : int
+        As given, in bytes.
+    needed : int
+        What of it is needed (bytes), with what was in use before; zarr needs somewhat more.
+    on_disk : int
+        Bytes in the folder while a field is computed, at most; those of the kernel stay.
+
+    Raises
+    ------
+    OSError
+        If the disk has no room for the kernel, or the folder cannot be written.
+    TypeError, ValueError
+        For the arguments that `LatticeField` refuses; if memory is no number of bytes, or too little: the message says
+        how much is needed; if folder is no path, has other files, another problem, or a plan for more memory.
+
+    Notes
+    -----
+    Three passes make a field. Lines along z of a part of the moments are transformed; a range of planes is transformed
+    along y and x, multiplied by the kernel and transformed back; lines of a part are transformed back. Between the
+    passes all is in files, one for each part and range, so that each pass reads and writes whole files, each once:
+    twice 96 bytes a block for stress with open boundaries, 48 for dipoles, half of that if periodic, more where sides
+    are no products of 2, 3 and 5. The moments are read twice, first to check them; nothing is written before.
+
+    The kernel of an open lattice, or of explicit images, has 112 bytes a block for stress and 40 for dipoles. It is
+    written twice by the set-up, read by each field, and stays in the folder. If periodic with all images, on sides that
+    are products of 2, 3 and 5, it is computed plane by plane where it is needed, and nothing is kept.
+
+    What was finished when a process was killed is used by the next call with the same arguments, but for the last
+    pass, which is done again. Files are known by their checksums: what is damaged is computed again.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np, tempfile
+    >>> from mbfast.pairs.stored import StoredLatticeField
+    >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
+    >>> lattice = mbfast.BlockLattice((16, 16, 16), 5e-9)
+    >>> moments = 1e-19 * np.random.default_rng(1).normal(size=(16, 16, 16, 6))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     field = StoredLatticeField(silica, lattice, folder, memory="8 GB")
+    ...     stored = field(moments, np.empty_like(moments))
+    >>> np.array_equal(stored, mbfast.LatticeField(silica, lattice)(moments))
+    True
+    """
 
     def __init__(
-        self, interaction: Interaction, lattice: BlockLattice, folder: str | os.PathLike[str], *, memory: int | str,
+        self, interaction: Interaction, lattice: BlockLattice, folder: Place, *, memory: int | str,
         boundary: Boundary = "open", images: int | None = None, image_shape: ImageShape = "cubic",
         macroscopic: Macroscopic | None = None, self_field: bool = False, threads: int | None = None,
         progress: tiles.Progress = False,
     ) -> None:  # fmt: skip
         if not isinstance(lattice, BlockLattice):
             raise TypeError(f"lattice must be a BlockLattice, got {type(lattice).__name__}")
-        self.problem = PairProblem.of(
-            interaction, lattice, boundary=boundary, images=images, image_shape=image_shape, macroscopic=macroscopic,
-            self_field=self_field,
-        )  # fmt: skip
-        self.interaction, self.lattice, self.boundary = interaction, lattice, boundary
+        options: dict[str, Any] = {"boundary": boundary, "images": images, "image_shape": image_shape}
+        options |= {"macroscopic": macroscopic, "self_field": self_field}
+        self.problem = PairProblem.of(interaction, lattice, **options)
+        self.interaction, self.lattice, self.boundary = self.problem.interaction, lattice, self.problem.boundary
         self.rtol = EXACT if self.problem.every_image else ROUNDING
-        self._threads = tiles.check_threads(threads)
-        self.memory = memory_size("memory", memory)
+        self._threads, self.memory = tiles.check_threads(threads), memory_size("memory", memory)
         self.folder = path_of("folder", folder)
-        if not lattice.n_blocks:
-            return
-        pencils = Pencils(self.problem)
-        before = _resident(self.problem)
-        self._make_folder()
-        with self._checkpoint() as checkpoint:
-            plan = self._plan(checkpoint, pencils, before)
-            self.nbytes = plan.arena
-            arena = Arena(plan.arena)
-            given = pencils, plan, self.folder / "kernel", self._threads, arena
-            self._kernel = KernelTasks(*given)
-            self._field = FieldTasks(self._kernel, pencils, plan, self.folder / "field", self._threads, arena)
-            self._needed = before + _SPARE + plan.arena + plan.beside
-            self._set_up(checkpoint, progress)
+        self.needed = self.on_disk = 0
+        tiles.check_progress(progress)
+        if lattice.n_blocks:
+            self._make_folder()
+            before = _resident(self.problem)
+            with self._checkpoint() as checkpoint:
+                self._plan(checkpoint, before)
+                self._set_up(checkpoint, progress)
 
     def _make_folder(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
@@ -77,72 +133,115 @@ class StoredLatticeField:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def _checkpoint(self) -> Checkpoint:
-        names = {"geometry": "lattice", "every_image": ""}
-        inputs = {names.get(field.name, field.name): getattr(self.problem, field.name) for field in fields(self.problem)}
+        inputs = {field.name: getattr(self.problem, field.name) for field in fields(self.problem)}
+        inputs["lattice"] = inputs.pop("geometry")
         return Checkpoint(self.folder / _FILE, inputs, kind="lattice field")
 
-    def _plan(self, checkpoint: Checkpoint, pencils: Pencils, before: float) -> Plan:
-        """Return the plan that the folder has, or make one, for so many bytes that are in use before."""
-        budget = self.memory - before - _SPARE
-        kept = checkpoint.get("plan")
-        if kept is not None:
-            plan = Plan.of(json.loads(str(kept["plan"])))
-            needed = plan.arena + plan.beside
-            if needed <= budget:
-                return plan
-            what = f"{self.folder} was made for more: take another folder, or remove it"
-        else:
-            made = planned(pencils, budget, self._threads)
-            if isinstance(made, Plan):
-                checkpoint.put("plan", plan=json.dumps(made.described()))
-                return made
-            needed, what = made, f"{before / 1e6:.0f} MB are in use before any block"
-        least = (needed + before + _SPARE) / 1e9
-        raise ValueError(f"memory must be at least {least:.3g} GB, got {self.memory / 1e9:.3g} GB; {what}")
+    def _plan(self, checkpoint: Checkpoint, before: float) -> None:
+        """Take the plan that the folder has, or make one; `before` are the bytes that are in use."""
+        pencils, kept = Pencils(self.problem), checkpoint.get("plan")
+        room, beside = self.memory - before - _SPARE, Sizes(pencils, self._threads).beside
+        made = planned(pencils, room, self._threads) if kept is None else Plan.of(json.loads(str(kept["plan"])))
+        arena = made.arena(pencils, self._threads) if isinstance(made, Plan) else made - beside
+        self.needed = int(before + _SPARE + beside + arena)
+        if self.needed > self.memory:
+            why = f"{before / 1e9:.3g} GB are in use before any block"
+            if kept is not None:
+                why += f"; {self.folder} was made for more: with another folder less may do"
+            raise ValueError(f"memory must be at least {_gb(self.needed)}, got {_gb(self.memory)}; {why}")
+        assert isinstance(made, Plan)
+        if kept is None:
+            checkpoint.put("plan", plan=json.dumps(made.described()))
+            for name in ("kernel", "field"):  # of another plan, which was damaged
+                checkpoint.put(name, identity="")
+        room_for = Arena(arena)
+        self._kernel = KernelTasks(pencils, made, self.folder / "kernel", self._threads, room_for)
+        self._field = FieldTasks(self._kernel, pencils, made, self.folder / "field", self._threads, room_for)
+        # while a task writes, what it has read is still there
+        self._bytes = {"field": 8 * math.prod(pencils.shape) * (1.0 + 1.0 / len(made.planes)), "kernel": 0.0}
+        if made.tiles:
+            self._bytes["kernel"] = 8 * math.prod(pencils.kernel_shape) * (1.0 + 1.0 / len(made.tiles))
+        if made.modes:
+            x, y, z = (axis.n for axis in pencils.axes)
+            self._bytes["kernel"] += 8 * 15 * (x // 2 + 1) * y * z
+        self.on_disk = int(sum(self._bytes.values()))
 
     def _set_up(self, checkpoint: Checkpoint, progress: tiles.Progress) -> None:
         """Have the kernel made, as far as it is not there."""
         kernel, arrays = self._kernel, checkpoint.get("kernel")
-        if arrays is None:
+        if arrays is None or not kernel.chunks.keys() <= arrays.keys():
             fresh(kernel.folder)
-        for name in kernel.passes if arrays is not None else []:
-            kernel.chunks[name].checksums[:] = arrays[name]
-        todo = [(name, n) for name in kernel.passes for n in range(kernel.passes[name]) if not kernel.is_done(name, n)]
-        if todo:
-            parts = len(kernel.plan.tiles)
-            self._afford_disk({self.folder: 8 * math.prod(kernel.pencils.kernel_shape) * (1 + 1 / parts)})
+        else:
+            for name, chunks in kernel.chunks.items():
+                chunks.checksums[:] = arrays[name]
+        final = list(kernel.passes)[-1:]
+        done = all(kernel.is_done(name, n) for name in final for n in range(kernel.passes[name]))
+        passes = {} if done else kernel.passes
+        if not done:
+            self._afford_disk([(kernel.folder, self._bytes["kernel"])])
 
         def keep() -> None:
             checkpoint.put("kernel", **{name: chunks.checksums for name, chunks in kernel.chunks.items()})
 
-        with tiles.counter(progress, len(todo), "kernel") as advance:
-            for task in todo:
-                kernel.ensure(*task, keep)
-                advance()
+        with tiles.counter(progress, sum(passes.values()), "kernel") as advance:
+            for name, count in passes.items():
+                for number in range(count):
+                    if not kernel.is_done(name, number):
+                        kernel.ensure(name, number, keep)
+                    advance()
 
-    def __call__(self, moments: ArrayLike, out: Any, *, progress: tiles.Progress = False) -> Any:
-        """x."""
+    def __call__(self, moments: ArrayLike | Place, out: Any, *, progress: tiles.Progress = False) -> Any:
+        """Field at each block of all others, and its own with `self_field`, as of `LatticeField`.
+
+        Parameters
+        ----------
+        moments : array_like, zarr.Array or path
+            As in `pair_field`; in an array, a memory map, a file .npy, or a zarr array.
+        out : ndarray, zarr.Array or path
+            Where the field goes: a float64 array of the shape of the moments, in memory, mapped or of zarr; or the path
+            of a file .npy, or of a zarr array of version 3 in shards, if its name ends with .zarr. What has a path is
+            written whole or not at all, and can be where the moments are; an array that is given is not complete after
+            an error.
+        progress : bool or callable
+            As in `pair_field`; a tile is a task here.
+
+        Returns
+        -------
+        ndarray, zarr.Array or Path
+            `out`: dimensionless for stress, V/m for dipoles.
+
+        Raises
+        ------
+        ImportError
+            If zarr is wanted and not installed.
+        OSError
+            If files cannot be read or written, or a disk has less room than is needed.
+        TypeError
+            If moments are not real numbers, or out is neither a float64 array nor a path.
+        ValueError
+            If moments have another shape, are not symmetric, not finite or above 1e150; out has another shape, cannot
+            be written, shares memory or a file with moments, or is in the folder; memory does not suffice for chunks of
+            zarr; another run uses the folder; or the field is beyond the range of doubles.
+        """
+        tiles.check_progress(progress)
         source = source_of(moments)
-        layouts = LAYOUTS[self.interaction.components]
-        wanted = [self.lattice.shape + layout for layout in layouts]
+        wanted = [self.lattice.shape + layout for layout in LAYOUTS[self.interaction.components]]
         if source.shape not in wanted:
             raise ValueError(f"moments must have shape {' or '.join(map(str, wanted))}, got {source.shape}")
-        if overlap(moments, out):
-            raise ValueError("out must not share memory with moments, which a field that was interrupted begins with")
-        if not self.lattice.n_blocks:
-            return target_of(out, source.shape, self.lattice.shape).finish()
-        target = target_of(out, source.shape, self._field.box(0)[1])
-        needed = self._needed + source.held + target.held
-        if needed > self.memory:
-            what = f"{needed / 1e9:.3g} GB with these moments and out, got {self.memory / 1e9:.3g} GB"
-            raise ValueError(f"memory must be at least {what}")
+        refuse_same_place(moments, out, self.folder)
+        sides = self._field.sides if self.lattice.n_blocks else self.lattice.shape
+        target = target_of(out, source.shape, sides)
+        needed = self.needed + source.held + target.held
+        if needed > self.memory and self.lattice.n_blocks:
+            raise ValueError(f"memory must be at least {_gb(needed)} for such moments and out, got {_gb(self.memory)}")
         try:
-            with self._checkpoint() as checkpoint, np.errstate(all="ignore"):
-                self._run(checkpoint, source, target, progress)
+            if self.lattice.n_blocks:
+                with self._checkpoint() as checkpoint, np.errstate(all="ignore"):
+                    self._run(checkpoint, source, target, progress)
+            return target.finish()
         except BaseException:
             target.drop()
             raise
-        return target.finish()
 
     def _run(self, checkpoint: Checkpoint, source: Source, target: Target, progress: tiles.Progress) -> None:
         field = self._field
@@ -158,6 +257,7 @@ class StoredLatticeField:
             field.total = total_of(total[None] for total in totals) if field.pencils.adds_uniform else None
             identity = np.array([source.dtype.str, str(source.shape), str(checksums)])
             self._begin(checkpoint, identity)
+            self._afford_disk([(field.folder, self._bytes["field"]), target.space])
 
             def keep() -> None:
                 made = {name: chunks.checksums for name, chunks in field.chunks.items()}
@@ -168,10 +268,10 @@ class StoredLatticeField:
                     if name not in field.chunks or not field.is_done(name, number):
                         field.ensure(name, number, keep)
                     advance()
-        checkpoint.put("field", identity=[])
+        checkpoint.put("field", identity="")
         fresh(field.folder)
 
-    def _begin(self, checkpoint: Checkpoint, identity: Any) -> None:
+    def _begin(self, checkpoint: Checkpoint, identity: NDArray[Any]) -> None:
         """Go on with a field that was begun, or begin one."""
         arrays = checkpoint.get("field")
         same = arrays is not None and np.array_equal(arrays["identity"], identity)
@@ -180,20 +280,33 @@ class StoredLatticeField:
         if not same:
             fresh(self._field.folder)
 
-    def _afford_disk(self, needed: dict[Path, float]) -> None:
-        """Raise an OSError if a disk has less room than is needed in these folders."""
-        for folder, nbytes in needed.items():
-            there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    def _afford_disk(self, wanted: list[tuple[Path, float]]) -> None:
+        """Raise an OSError if a disk has less room than what is to come to these folders, all on it together."""
+        disks: dict[int, float] = {}
+        for folder, nbytes in wanted:
+            there = sum(file.stat().st_size for file in folder.glob("*")) if folder.is_relative_to(self.folder) else 0
+            disk = folder.stat().st_dev
+            disks[disk] = disks.get(disk, 0.0) + max(0.0, nbytes - there)
             free = shutil.disk_usage(folder).free
-            if nbytes - there > free:
-                what = f"{(nbytes - there) / 1e9:.3g} GB are needed, {free / 1e9:.3g} GB are free"
+            if disks[disk] > free:
+                what = f"{_gb(disks[disk])} are needed, {_gb(free)} are free"
                 raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {what}", str(folder))
+
+    def __repr__(self) -> str:
+        blocks = " x ".join(map(str, self.lattice.shape))
+        memory = f"{_gb(self.needed)} of {_gb(self.memory)} in memory, {_gb(self.on_disk)} in {self.folder}"
+        return f"<{type(self).__name__}: {self.interaction!r}, {blocks} blocks, {self.boundary}, {memory}>"
+
+
+def _gb(nbytes: float) -> str:
+    return f"{nbytes / 1e9:.4g} GB"
 
 
 def _resident(problem: PairProblem) -> float:
     """Return the bytes of this process once all is loaded and compiled that a field takes."""
-    small = BlockLattice((2, 2, 2), problem.geometry.unit, averaged=problem.geometry.averaged)
-    options: dict[str, Any] = {"boundary": problem.boundary, "images": problem.images and 1}
-    made = LatticeField(problem.interaction, small, **options, threads=1)
-    made(np.zeros((2, 2, 2, problem.interaction.components)), threads=1)
+    side = 2 if is_circular(problem) or not problem.every_image else 7  # padded, if not circular
+    small = BlockLattice((side,) * 3, problem.geometry.unit, averaged=problem.geometry.averaged)
+    images = problem.images and 1
+    made = LatticeField(problem.interaction, small, boundary=problem.boundary, images=images, threads=1)
+    made(np.zeros((*small.shape, problem.interaction.components)), threads=1)
     return resident_memory()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mbfast._core.archive import hidden_name, naming_output
 from mbfast._core.validate import FloatArray
-from mbfast.pairs._stored.ends import fill
+from mbfast.pairs._stored.ends import bytes_of, fill
 
 MISSING = -1  # in place of the checksum of a chunk that is not there
 
@@ -47,7 +47,7 @@ class Chunks:
         """Write a chunk, C-contiguous, whole or not at all."""
         file = self._file(place)
         partial = hidden_name(file)
-        view = memoryview(chunk.reshape(-1).view(np.uint8))
+        view = bytes_of(chunk)
         try:
             with naming_output(self._folder):
                 with partial.open("wb") as stream:
@@ -69,7 +69,7 @@ class Chunks:
                 longer = bool(stream.read(1))
         except OSError:
             return False
-        return not longer and zlib.crc32(memoryview(out.reshape(-1).view(np.uint8))) == self.checksums[place]
+        return not longer and zlib.crc32(bytes_of(out)) == self.checksums[place]
 
     def wanted(self, row: int | slice, column: int | slice) -> list[tuple[int, int]]:
         """Return the places of those in a row or a column that are missing."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core.archive import behind_links, check_writable, hidden_name, naming, naming_output
-from mbfast._core.validate import FloatArray, as_doubles, real_array
+from mbfast._core.validate import FloatArray, real_array
 
 Box: TypeAlias = tuple[slice, slice, slice]
 """Ranges of blocks along the three axes of a lattice."""
@@ -38,9 +38,10 @@ class Source(Protocol):
 
 
 class Target(Protocol):
-    """A field: what of memory it takes to write it (bytes)."""
+    """A field: what it takes to write it, of memory (bytes) and of a disk."""
 
     held: float
+    space: tuple[Path, float]  # a folder, and how many bytes come to it
 
     def write(self, box: Box, field: FloatArray) -> None:
         """Take the field of a box."""
@@ -92,10 +93,24 @@ def target_of(out: object, shape: tuple[int, ...], parts: tuple[int, ...]) -> Ta
     return _Array(out)
 
 
-def overlap(moments: object, out: object) -> bool:
-    """Whether two arrays may share memory."""
+def refuse_same_place(moments: object, out: object, folder: Path) -> None:
+    """Raise a ValueError if out is within a folder, or is where the moments are and is not replaced at the end."""
+    ours, theirs = _file_of(out), _file_of(moments)
+    if ours is not None and ours.is_relative_to(behind_links(folder)):
+        raise ValueError(f"out must be outside of folder, got {ours}")
     arrays = isinstance(moments, np.ndarray) and isinstance(out, np.ndarray)
-    return arrays and np.may_share_memory(moments, out)  # type: ignore[arg-type]
+    shared = arrays and np.may_share_memory(moments, out)
+    if shared or (ours is not None and ours == theirs and not isinstance(out, str | os.PathLike)):
+        raise ValueError("out must not be where the moments are, which a field that was interrupted begins with again")
+
+
+def _file_of(place: object) -> Path | None:
+    """Return the file of a path, of a memory map or of a zarr array, if it is known."""
+    if isinstance(place, np.memmap):
+        place = place.filename
+    elif _is_zarr_array(place):
+        place = getattr(getattr(place, "store", None), "root", None)
+    return behind_links(Path(place)) if isinstance(place, str | os.PathLike) else None
 
 
 def _real(moments: object) -> NDArray[Any]:
@@ -111,6 +126,7 @@ class _Array:
     def __init__(self, array: NDArray[Any]) -> None:
         self._array, self.shape, self.dtype = array, array.shape, array.dtype
         self._map = _mapping(array)
+        self.space = Path(), 0.0
 
     def read(self, box: Box, out: NDArray[Any]) -> None:
         """As `Source`."""
@@ -141,7 +157,7 @@ class _Array:
         """Leave the array as it is: it is the caller's."""
 
 
-_DROP = getattr(sys.modules["mmap"], "MADV_DONTNEED", None)
+_DROP: Any = getattr(sys.modules["mmap"], "MADV_DONTNEED", None)  # systems differ
 
 
 def _mapping(array: NDArray[Any]) -> mmap | None:
@@ -217,14 +233,24 @@ class _NpySource:
                 fill(stream, out[inner], self._path)
 
 
+def bytes_of(array: NDArray[Any]) -> memoryview:
+    """Return the bytes of a C-contiguous array."""
+    return array.reshape(-1).view(np.uint8).data
+
+
 def fill(stream: Any, array: NDArray[Any], path: Path) -> None:
     """Fill a C-contiguous array with what a file has next; an OSError if it ends."""
-    view = memoryview(array.reshape(-1).view(np.uint8))
+    view = bytes_of(array)
     while view:
         count = stream.readinto(view)
         if not count:
             raise OSError(f"{path}: the file ends before its array")
         view = view[count:]
+
+
+def _nearest(path: Path) -> Path:
+    """Return the folder that a file comes to, or what there is of it."""
+    return next(folder for folder in behind_links(path).parents if folder.exists())
 
 
 class _NpyTarget:
@@ -236,6 +262,7 @@ class _NpyTarget:
         self._path, self._shape = path, shape
         self._partial: Path | None = None
         self._offset = 0
+        self.space = _nearest(path), 8.0 * math.prod(shape)
 
     def _open(self) -> BinaryIO:
         if self._partial is not None:
@@ -256,7 +283,7 @@ class _NpyTarget:
         with naming_output(self._path), self._open() as stream:
             for place, inner in _runs(self._shape, box):
                 stream.seek(self._offset + 8 * place)
-                stream.write(memoryview(field[inner].reshape(-1).view(np.uint8)))
+                stream.write(bytes_of(field[inner]))
 
     def finish(self) -> object:
         """As `Target`."""
@@ -313,6 +340,7 @@ class _ZarrArray:
         # one that is read is there as bytes, as numbers and in place, several at a time; one written is encoded, too
         self.held = 4.0 * max(_PIECE, chunk) + 3.0 * shard * (array.shards is not None)
         self.planes = chunks[0] if chunks else 1
+        self.space = Path(), 0.0
 
     def _cut(self, box: Box, sizes: tuple[int, ...]) -> Iterator[tuple[Box, Box]]:
         """Yield boxes of some whole chunks, and where they are in their box."""
@@ -327,7 +355,9 @@ class _ZarrArray:
             starts = range(some.start // size[axis] * size[axis], some.stop, size[axis])
             axes.append([slice(max(at, some.start), min(at + size[axis], some.stop)) for at in starts])
         for a, b, c in itertools.product(*axes):
-            first, second, third = (slice(s.start - o.start, s.stop - o.start) for s, o in zip((a, b, c), box, strict=True))
+            first, second, third = (
+                slice(s.start - o.start, s.stop - o.start) for s, o in zip((a, b, c), box, strict=True)
+            )
             yield (a, b, c), (first, second, third)
 
     def read(self, box: Box, out: NDArray[Any]) -> None:
@@ -356,11 +386,13 @@ class _NewZarr:
 
     def __init__(self, path: Path, shape: tuple[int, ...], parts: tuple[int, ...]) -> None:
         _zarr()
-        self._path, self._shape, self._made = path, shape, None
+        self._path, self._shape = path, shape
+        self._made: _ZarrArray | None = None
         if path.exists() and not _is_zarr(path) and any(path.iterdir() if path.is_dir() else [path]):
             raise ValueError(f"out must be a zarr array or a new folder, got {path}")
         check_writable(path.with_name(path.name + ".probe"))
         self.held = 6.0 * _SHARD
+        self.space = _nearest(path), 8.0 * math.prod(shape)
         numbers = math.prod(shape[3:])
         # axes that are cut are cut alike here, so that no shard belongs to two boxes
         self._chunks, self._shards = _grid(shape, parts, numbers)

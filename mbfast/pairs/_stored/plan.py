@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mbfast.pairs.geometry import Tile, cut
 from mbfast.pairs.pencils import EIGHT, Pencils
 
 _TASKS = 8  # of each pass, at least, where there is so much to cut: bars move, and little is lost when it is killed
 _PER_OFFSET = {False: 56.0, True: 100.0}  # doubles for a point of a plane of the kernel, of points and of cubes
+_DERIVATIVES = 15
 _PER_MODE = 64.0  # doubles for a wave vector of one sign along each axis
 
 
@@ -26,17 +27,18 @@ class Plan:
     planes : list of tuple
         Ranges of planes kz, those of the pass "planes".
     offsets, tiles : list of tuple
-        Ranges of planes and of tiles of y, of the passes that make an open kernel.
-    arena, beside : int
-        Bytes of the arrays of the largest task, and of all else that its threads take.
+        Ranges of planes and of tiles of y, of the passes that make a padded kernel.
+    modes : list of tuple
+        Ranges of wave vectors along x, of the pass before these where all images are summed.
     """
+
+    _RANGES: ClassVar = ("parts", "planes", "offsets", "tiles", "modes")
 
     parts: list[tuple[int, int, int, int]]
     planes: list[Tile]
     offsets: list[Tile]
     tiles: list[Tile]
-    arena: int
-    beside: int
+    modes: list[Tile]
 
     def described(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -45,8 +47,20 @@ class Plan:
     @classmethod
     def of(cls, described: dict[str, Any]) -> Plan:
         """Undo `described`."""
-        lists = {name: [tuple(item) for item in described[name]] for name in ("parts", "planes", "offsets", "tiles")}
-        return cls(**lists, arena=described["arena"], beside=described["beside"])
+        return cls(**{name: [tuple(item) for item in described[name]] for name in cls._RANGES})
+
+    def arena(self, pencils: Pencils, threads: int) -> int:
+        """Return the bytes of the arrays of the largest task, with so many threads."""
+        sizes = Sizes(pencils, threads)
+        planes, offsets, tiles, modes = (
+            max((b - a for a, b in some), default=0) for some in (self.planes, self.offsets, self.tiles, self.modes)
+        )
+        blocks, lines = max(b - a for a, b, _, _ in self.parts), max(b - a for _, _, a, b in self.parts)
+        some = sizes.piece, sizes.pencil(blocks, lines), sizes.some_planes(planes, blocks, lines, tiles)
+        if pencils.circular:
+            return max(some)
+        of_kernel = sizes.offsets(offsets, tiles, modes), sizes.kernel_lines(tiles), sizes.modes(modes, offsets)
+        return max(*some, *of_kernel)
 
 
 class Sizes:
@@ -60,6 +74,11 @@ class Sizes:
         self.tile = 8 * math.prod(pencils.kernel_shape[2:])  # of one plane of the kernel
         self.kernel_plane = pencils.kernel_shape[1] * self.tile
         self.plane = 8 * self.blocks * self.lines * self.row
+
+    @property
+    def together(self) -> int:
+        """How many modes are made together, if any are."""
+        return len(self.pencils.image_sums().pieces[0]) if self.pencils.adds_uniform else 0
 
     @property
     def piece(self) -> int:
@@ -84,12 +103,20 @@ class Sizes:
 
     def kernel_part(self, tiles: int, blocks: int, lines: int) -> int:
         """Return those of tasks about so many tiles, at least."""
-        some = self.some_planes(1, blocks, lines, tiles), self.offsets(self.pencils.step, tiles)
-        return max(*some, self.kernel_lines(tiles))
+        some = self.some_planes(1, blocks, lines, tiles), self.offsets(self.pencils.step, tiles, self.together)
+        return max(*some, self.kernel_lines(tiles), self.modes(self.together, self.pencils.step))
 
-    def offsets(self, planes: int, tiles: int) -> int:
+    def offsets(self, planes: int, tiles: int, modes: int = 1) -> int:
         """Return those of "offsets"."""
-        return planes * self.kernel_plane + self.threads * planes * tiles * self.tile
+        chunk, lines = planes * tiles * self.tile, 0
+        if self.pencils.adds_uniform:
+            of_mode = 8 * _DERIVATIVES * self.y.n * planes
+            chunk, lines = max(chunk, modes * of_mode), (self.x.n // 2 + 1) * of_mode
+        return planes * self.kernel_plane + lines + self.threads * chunk
+
+    def modes(self, modes: int, planes: int) -> int:
+        """Return those of "modes"."""
+        return 8 * _DERIVATIVES * modes * self.y.n * (self.z.n + self.threads * planes)
 
     def kernel_lines(self, tiles: int) -> int:
         """Return those of "lines"."""
@@ -109,6 +136,10 @@ class Sizes:
             planes = self.pencils.kernel_shape[1] * x.n * row_x + x.n * row_x + 21 * EIGHT * x.m
             planes += max(y.m * row_y, x.m * row_x)
             making = _PER_OFFSET[self.pencils.lattice.averaged] * step * x.n * y.n
+            if self.pencils.adds_uniform:
+                sums = self.pencils.image_sums()
+                plane = len(sums.pieces[0]) * self.y.n * self.z.n  # with what SciPy's transforms take
+                making = max(_PER_MODE * plane / 4 + 25 * plane, 60.0 * sums.step * x.n * y.n)
             making = max(making + 2 * 8 * functions * max(y.m, x.m), 2 * 8 * functions * z.m)
         return int(8 * self.threads * max(lines, planes, making))
 
@@ -119,7 +150,9 @@ def planned(pencils: Pencils, budget: float, threads: int) -> Plan | int:
     room, open_kernel = budget - sizes.beside, not pencils.circular
     step, tiles_of_y = pencils.step, pencils.kernel_shape[1]
     first = step if pencils.circular else 1  # planes of a field that are the fewest at once
-    least = max(sizes.piece, sizes.part(first, 1, 1), open_kernel * max(sizes.offsets(step, 1), sizes.kernel_lines(1)))
+    least = max(sizes.piece, sizes.part(first, 1, 1))
+    if open_kernel:
+        least = max(least, sizes.kernel_part(1, 1, 1))
     if least > room:
         return least + sizes.beside
     lines, blocks = sizes.lines, sizes.blocks
@@ -133,23 +166,27 @@ def planned(pencils: Pencils, budget: float, threads: int) -> Plan | int:
         whole = blocks == sizes.blocks
         lines = _largest(lambda n: sizes.part(first, blocks, n), _share(lines), room) if whole else 1
     blocks, lines = _balanced(sizes.blocks, blocks), _balanced(sizes.lines, lines)
-    tiles, offsets = tiles_of_y, step
+    tiles, offsets, modes = tiles_of_y, step, sizes.together
     if open_kernel:
         tiles = _largest(lambda n: sizes.kernel_part(n, blocks, lines), _share(tiles), room)
         tiles = _balanced(tiles_of_y, tiles)
-        offsets *= _largest(lambda n: sizes.offsets(n * step, tiles), _share(math.ceil(sizes.z.n / step)), room)
+        most = _share(math.ceil(sizes.z.n / step))
+        offsets *= _largest(
+            lambda n: max(sizes.offsets(n * step, tiles, modes), sizes.modes(modes, n * step)), most, room
+        )
+    if modes:
+        most = _share(math.ceil((sizes.x.n // 2 + 1) / modes))
+        modes *= _largest(
+            lambda n: max(sizes.offsets(offsets, tiles, n * modes), sizes.modes(n * modes, offsets)), most, room
+        )
     most = _share(math.ceil(sizes.k / first))
     planes = first * _largest(lambda n: sizes.some_planes(n * first, blocks, lines, tiles), most, room)
-    arena = max(sizes.piece, sizes.some_planes(planes, blocks, lines, tiles), sizes.pencil(blocks, lines))
-    if open_kernel:
-        arena = max(arena, sizes.offsets(offsets, tiles), sizes.kernel_lines(tiles))
     return Plan(
         parts=[(*b, *n) for b in cut(sizes.blocks, blocks) for n in cut(sizes.lines, lines)],
         planes=cut(sizes.k, planes),
         offsets=cut(sizes.z.n, offsets) if open_kernel else [],
         tiles=cut(tiles_of_y, tiles) if open_kernel else [],
-        arena=arena,
-        beside=sizes.beside,
+        modes=cut(sizes.x.n // 2 + 1, modes) if modes else [],
     )
 
 

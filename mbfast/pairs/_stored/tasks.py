@@ -12,7 +12,7 @@ import queue
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray, as_doubles
 from mbfast._core.voigt import six
 from mbfast.pairs._stored.chunks import MISSING, Chunks, DamagedError
-from mbfast.pairs._stored.ends import Box, Source, Target
+from mbfast.pairs._stored.ends import Box, Source, Target, bytes_of
 from mbfast.pairs._stored.plan import Plan
 from mbfast.pairs.fields import own_field
 from mbfast.pairs.geometry import ROWS, Tile, cut
@@ -76,17 +76,18 @@ class Tasks:
     """
 
     passes: dict[str, int]
-    by_row: dict[str, bool]  # whether a task makes a row
-    needed: dict[str, str]  # the pass whose chunks a pass is the last to read
+    by_row: ClassVar[dict[str, bool]]  # whether a task makes a row
+    needed: ClassVar[dict[str, str]]  # the pass whose chunks a pass is the last to read
 
     def __init__(self, pencils: Pencils, plan: Plan, folder: Path, threads: int, arena: Arena) -> None:
         self.pencils, self.plan, self.threads, self.arena = pencils, plan, threads, arena
         self.folder = folder
         self.chunks: dict[str, Chunks] = {}
 
-    def run_task(self, name: str, number: int) -> None:
-        """Do a task; a DamagedError if it finds chunks missing or damaged."""
+    def run_task(self, name: str, number: int) -> NDArray[np.int64] | None:
+        """Do a task and return the checksums of its chunks; a DamagedError if it finds chunks missing or damaged."""
         getattr(self, f"_{name}")(number)
+        return self.chunks[name].checksums[self.place(name, number)] if name in self.chunks else None
 
     def place(self, name: str, number: int) -> tuple[int | slice, int | slice]:
         """Return which chunks a task makes."""
@@ -108,7 +109,7 @@ class Tasks:
                     raise OSError(f"{self.folder}: chunks are damaged again and again") from None
                 again -= 1
                 self.mend(error, keep)
-        if name in self.needed:  # what it has read last
+        if self.needed.get(name) in self.chunks:  # what it has read last
             self.chunks[self.needed[name]].remove(*self.place(name, number))
 
     def mend(self, error: DamagedError, keep: Callable[[], object]) -> None:
@@ -177,34 +178,61 @@ class Tasks:
 
 
 class KernelTasks(Tasks):
-    """The kernel of an open lattice, or of explicit images: planes at offsets along z, then lines along z."""
+    """The kernel of a padded lattice: planes at offsets along z, then lines along z.
 
-    by_row = {"offsets": True, "lines": False}
-    needed = {"lines": "offsets"}
+    Where all images are summed, the offsets come from wave vectors along x, whose lines are made first.
+    """
+
+    by_row: ClassVar = {"modes": False, "offsets": True, "lines": False}
+    needed: ClassVar = {"lines": "offsets", "offsets": "modes"}
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        offsets, planes, parts = (len(some) for some in (self.plan.offsets, self.plan.planes, self.plan.tiles))
-        self.passes = {"offsets": offsets, "lines": parts} if parts else {}
-        if parts:
-            self.chunks["offsets"] = Chunks(self.folder, "offsets", (offsets, parts))
-            self.chunks["lines"] = Chunks(self.folder, "lines", (planes, parts))
+        planes, offsets, parts, modes = (
+            len(some) for some in (self.plan.planes, self.plan.offsets, self.plan.tiles, self.plan.modes)
+        )
+        shapes = {"modes": (offsets, modes), "offsets": (offsets, parts), "lines": (planes, parts)}
+        shapes = {name: shape for name, shape in shapes.items() if min(shape)}
+        self.passes = {name: shape[self.by_row[name] is False] for name, shape in shapes.items()}
+        self.chunks = {name: Chunks(self.folder, name, shape) for name, shape in shapes.items()}
 
-    def _buffers(self, planes: int) -> tuple[int, ...]:
-        tiles_of = max(b - a for a, b in self.plan.tiles)
-        return (planes * tiles_of * math.prod(self.pencils.kernel_shape[2:]),)
+    def _modes(self, number: int) -> None:
+        first, last = self.plan.modes[number]
+        sums, sides = self.pencils.image_sums(), [axis.n for axis in self.pencils.axes]
+        most = max(b - a for a, b in self.plan.offsets)
+        lines, *buffers = self.arena.take(
+            (15, last - first, *sides[1:]), *[(15 * (last - first) * sides[1] * most,)] * self.threads
+        )
+
+        def some_lines(some: range) -> None:
+            lines[:, some.start - first : some.stop - first] = sums.lines(some)
+
+        self._run(some_lines, [some for some in sums.pieces if first <= some.start < last])
+        parts = {(a, number): lines[..., slice(*some)] for a, some in enumerate(self.plan.offsets)}
+        self._scatter(self.chunks["modes"], parts, buffers)
 
     def _offsets(self, number: int) -> None:
         first, last = self.plan.offsets[number]
-        shape = (last - first, *self.pencils.kernel_shape[1:])
-        kernel, *buffers = self.arena.take(shape, *[self._buffers(last - first)] * self.threads)
+        n, pencils = last - first, self.pencils
+        buffer = n * max(b - a for a, b in self.plan.tiles) * math.prod(pencils.kernel_shape[2:])
+        of_modes: tuple[int, ...] = (0,)
+        derivatives = pencils.derivatives
+        if self.plan.modes:
+            x, y, _ = pencils.axes
+            of_modes = (15, x.n // 2 + 1, y.n, n)
+            buffer = max(buffer, 15 * max(b - a for a, b in self.plan.modes) * y.n * n)
+        kernel, lines, *buffers = self.arena.take((n, *pencils.kernel_shape[1:]), of_modes, *[(buffer,)] * self.threads)
+        if self.plan.modes:
+            some_lines = {(number, i): lines[:, slice(*some)] for i, some in enumerate(self.plan.modes)}
+            self._gather(self.chunks["modes"], some_lines, buffers)
+            sums = pencils.image_sums()
+            derivatives = lambda some: sums.planes(lines[..., some[0] - first : some[1] - first])  # noqa: E731
         kernel[:, -1] = 0.0  # where a tile is not full
 
         def planes(some: Tile) -> None:
-            derivatives = self.pencils.derivatives((first + some[0], first + some[1]))
-            self.pencils.offset_planes(derivatives, kernel[slice(*some)])
+            pencils.offset_planes(derivatives((first + some[0], first + some[1])), kernel[slice(*some)])
 
-        self._run(planes, cut(last - first, self.pencils.step))
+        self._run(planes, cut(n, pencils.step))
         parts = {(number, s): kernel[:, slice(*part)] for s, part in enumerate(self.plan.tiles)}
         self._scatter(self.chunks["offsets"], parts, buffers)
 
@@ -226,8 +254,8 @@ class KernelTasks(Tasks):
 class FieldTasks(Tasks):
     """A field of moments that were checked: spread to planes, multiplied by the kernel, and collected."""
 
-    by_row = {"spread": False, "planes": True}
-    needed = {"planes": "spread"}
+    by_row: ClassVar = {"spread": False, "planes": True}
+    needed: ClassVar = {"planes": "spread"}
 
     def __init__(self, kernel: KernelTasks, *given: Any) -> None:
         super().__init__(*given)
@@ -259,6 +287,11 @@ class FieldTasks(Tasks):
         }
         sides = tuple(ranges[axis].stop - ranges[axis].start for axis in range(3))
         return (ranges[0], ranges[1], ranges[2]), (sides[0], sides[1], sides[2])
+
+    @property
+    def sides(self) -> tuple[int, int, int]:
+        """The largest sides of parts: those of the first one."""
+        return self.box(0)[1]
 
     def _shape_of(self, number: int) -> tuple[int, ...]:
         b0, b1, l0, l1 = self.plan.parts[number]
@@ -295,13 +328,11 @@ class FieldTasks(Tasks):
         shape = (n, *self.pencils.shape[1:])
         chunk = n * max(math.prod(self._shape_of(p)[1:]) for p in range(len(self.plan.parts)))
         if self.plan.tiles:
-            chunk = max(chunk, *self.kernel._buffers(n))
+            chunk = max(chunk, n * max(b - a for a, b in self.plan.tiles) * math.prod(self.pencils.kernel_shape[2:]))
         field, kernel, *buffers = self.arena.take(
             shape, (n, *self.pencils.kernel_shape[1:]), *[(chunk,)] * self.threads
         )
-        parts = {
-            (number, p): field[:, b0:b1, l0:l1] for p, (b0, b1, l0, l1) in enumerate(self.plan.parts)
-        }
+        parts = {(number, p): field[:, b0:b1, l0:l1] for p, (b0, b1, l0, l1) in enumerate(self.plan.parts)}
         self._gather(self.chunks["spread"], parts, buffers)
         if self.plan.tiles:
             self.kernel.read(number, kernel, buffers)
@@ -351,9 +382,7 @@ class FieldTasks(Tasks):
         if not finite.all():
             places = np.argwhere(~finite)[0] + [some.start for some in box]
             block = int(np.ravel_multi_index(tuple(places), self.pencils.lattice.shape))
-            raise ValueError(
-                f"moments and blocks make a field beyond the range of doubles (1.8e308) at block {block}"
-            )
+            raise ValueError(f"moments and blocks make a field beyond the range of doubles (1.8e308) at block {block}")
 
 
 class MomentTasks:
@@ -383,12 +412,14 @@ class MomentTasks:
         self._source.read((i, j, slice(0, self._sides[2])), moments)
 
         def look(piece: tuple[slice, slice]) -> tuple[float, int, FloatArray]:
-            (i0, i1), (j0, j1) = ((some.start - at.start, some.stop - at.start) for some, at in zip(piece, (i, j), strict=True))
+            (i0, i1), (j0, j1) = (
+                (some.start - at.start, some.stop - at.start) for some, at in zip(piece, (i, j), strict=True)
+            )
             rows = moments[i0:i1, j0:j1].reshape(-1, *layout)
             largest = largest_of(rows)
             if math.isnan(largest):
                 refuse(rows, (piece[0].start * self._sides[1] + piece[1].start) * self._sides[2])
             total = as_doubles(rows).reshape(len(rows), -1).sum(axis=0)
-            return largest, zlib.crc32(memoryview(rows.reshape(-1).view(np.uint8))), total
+            return largest, zlib.crc32(bytes_of(rows)), total
 
         return tiles.run(look, pieces, threads=self._threads)
