@@ -32,6 +32,7 @@ from .pairs.interactions import DipoleInteraction as DipoleInteraction
 from .pairs.interactions import StressInteraction as StressInteraction
 from .pairs.lattice import LatticeField as LatticeField
 from .pairs.results import PairResult as PairResult
+from .pairs.stored import StoredLatticeField as StoredLatticeField
 from .pairs.sums import pair_energy as pair_energy
 from .pairs.sums import pair_field as pair_field
 from .pairs.sums import pair_forces as pair_forces

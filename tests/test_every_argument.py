@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import tempfile
 
 import numpy as np
 import pytest
@@ -41,6 +42,8 @@ SYSTEM = mbfast.TwoLevelSystem(1e-24, 1e-24, 1e-19, 1e-19)
 CONVOLUTION = mbfast.ConvolutionPlan(OMEGA)
 DISPERSION = mbfast.KramersKronigPlan(OMEGA)
 FIELD = mbfast.DirectField(DIPOLES, POINTS)
+FOLDER = tempfile.TemporaryDirectory()
+STORED = {"interaction": DIPOLES, "lattice": LATTICE, "folder": FOLDER.name, "memory": "1 TB"}
 FLOW = mbfast.flow(SPECTRUM, SILICA, stop=5e-9)
 RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
 BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
@@ -167,6 +170,7 @@ CALLS = {
     "DirectField": (mbfast.DirectField, {"interaction": DIPOLES, "blocks": POINTS}),
     "EwaldField": (mbfast.EwaldField, {"interaction": DIPOLES, "blocks": POINTS}),
     "LatticeField": (mbfast.LatticeField, {"interaction": DIPOLES, "lattice": LATTICE}),
+    "StoredLatticeField": (mbfast.StoredLatticeField, STORED),
     "FrequencyGrid": (mbfast.FrequencyGrid, NODES),
     "KramersKronigPlan": (mbfast.KramersKronigPlan, NODES),
     "Spectrum": (mbfast.Spectrum, {**NODES, "longitudinal": ABSORPTION, "transverse": ABSORPTION}),
@@ -183,6 +187,10 @@ CALLS = {
     "Interaction.tensor": (DIPOLES.tensor, {"r": POINTS[1]}),
     "Interaction.tensor_change": (DIPOLES.tensor_change, {"r": POINTS[1], "dr": 1e-3 * POINTS[1]}),
     "PairField.__call__": (FIELD, {"moments": MOMENTS}),
+    "StoredLatticeField.__call__": (
+        mbfast.StoredLatticeField(**STORED),
+        {"moments": np.full((2, 1, 1, 3), 1e-30), "out": np.empty((2, 1, 1, 3))},
+    ),
     "PairField.energy": (FIELD.energy, {"moments": MOMENTS}),
     "PairField.forces": (FIELD.forces, {"moments": MOMENTS}),
     "PairField.virial": (FIELD.virial, {"moments": MOMENTS}),
@@ -319,6 +327,7 @@ WRONG = {
     "f": SAMPLES,
     "figure": [None, WORDS, 5, OBJECT],
     "file": PATH,
+    "folder": [None, 5, OBJECT, b"folder"],
     "form": CHOICE,
     "g": unless_none(SAMPLES),
     "gamma_l": FINITE,
@@ -344,6 +353,7 @@ WRONG = {
     "macroscopic": CHOICE,
     "measured": POSITIVE,
     "members": [*COUNT, 1, None],
+    "memory": [0, -1, 1.5, None, np.nan, True, OBJECT, WORDS, "3 XB", "", [5], 1, "1 kB", 1 << 70],
     "method": CHOICE,
     "modulus": POSITIVE,
     "moment_change": CHOICE,
@@ -420,6 +430,7 @@ WRONG = {
     "isotropic_tensor(longitudinal)": FINITE,
     "isotropic_tensor(transverse)": FINITE,
     **{key: [*FINITE, -np.inf] for key in WITHOUT_GRID},
+    "StoredLatticeField.__call__(out)": [*OUT, None, "field.txt", np.zeros((2, 1, 1, 6))],
     "vectors": [*COUNT, 1, None],
     "volume": ONE_POSITIVE,
     "wave": [WORDS, 5, StrainWave, OBJECT, DRIVEN["wave"].window, StrainWave(np.zeros(6), 1.0, 1.0)],

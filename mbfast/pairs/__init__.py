@@ -6,6 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     [
         *("angular", "averages", "cubes", "direct", "ewald", "fields", "geometry", "interactions", "lattice"),
-        *("planning", "problem", "results", "sums"),
+        *("planning", "problem", "results", "stored", "sums"),
     ],
 )

@@ -19,7 +19,8 @@ from mbfast._core.archive import path_of
 from mbfast._core.checkpoint import Checkpoint
 from mbfast._core.machine import memory_size, resident_memory
 from mbfast.pairs._stored.chunks import MISSING, fresh
-from mbfast.pairs._stored.ends import Source, Target, refuse_same_place, source_of, target_of
+from mbfast.pairs._stored.ends import Source, Target
+from mbfast.pairs._stored.places import refuse_same_place, source_of, target_of
 from mbfast.pairs._stored.plan import Plan, Sizes, planned
 from mbfast.pairs._stored.tasks import Arena, FieldTasks, KernelTasks, MomentTasks
 from mbfast.pairs.geometry import BlockLattice
@@ -119,44 +120,51 @@ class StoredLatticeField:
         self.needed = self.on_disk = 0
         tiles.check_progress(progress)
         if lattice.n_blocks:
-            self._make_folder()
+            self._check_folder()
             before = _resident(self.problem)
+            if not (self.folder / _FILE).exists():
+                self._plan(None, before)  # before anything is written
+                self.folder.mkdir(parents=True, exist_ok=True)
             with self._checkpoint() as checkpoint:
-                self._plan(checkpoint, before)
+                plan = self._plan(checkpoint, before)
+                self._make(plan)
                 self._set_up(checkpoint, progress)
 
-    def _make_folder(self) -> None:
+    def _check_folder(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"folder must be a folder, {self.folder} is a file")
         if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / _FILE).exists():
             raise ValueError(f"folder must be new, empty, or one of a stored field, got {self.folder}")
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     def _checkpoint(self) -> Checkpoint:
         inputs = {field.name: getattr(self.problem, field.name) for field in fields(self.problem)}
         inputs["lattice"] = inputs.pop("geometry")
         return Checkpoint(self.folder / _FILE, inputs, kind="lattice field")
 
-    def _plan(self, checkpoint: Checkpoint, before: float) -> None:
-        """Take the plan that the folder has, or make one; `before` are the bytes that are in use."""
-        pencils, kept = Pencils(self.problem), checkpoint.get("plan")
+    def _plan(self, checkpoint: Checkpoint | None, before: float) -> Plan:
+        """Return the plan that the folder has, or make one; `before` are the bytes that are in use."""
+        pencils, kept = Pencils(self.problem), None if checkpoint is None else checkpoint.get("plan")
         room, beside = self.memory - before - _SPARE, Sizes(pencils, self._threads).beside
         made = planned(pencils, room, self._threads) if kept is None else Plan.of(json.loads(str(kept["plan"])))
         arena = made.arena(pencils, self._threads) if isinstance(made, Plan) else made - beside
         self.needed = int(before + _SPARE + beside + arena)
-        if self.needed > self.memory:
-            why = f"{before / 1e9:.3g} GB are in use before any block"
+        if not isinstance(made, Plan) or self.needed > self.memory:
+            why = f"{_gb(before)} are in use before any block"
             if kept is not None:
                 why += f"; {self.folder} was made for more: with another folder less may do"
             raise ValueError(f"memory must be at least {_gb(self.needed)}, got {_gb(self.memory)}; {why}")
-        assert isinstance(made, Plan)
-        if kept is None:
+        if checkpoint is not None and kept is None:
             checkpoint.put("plan", plan=json.dumps(made.described()))
             for name in ("kernel", "field"):  # of another plan, which was damaged
                 checkpoint.put(name, identity="")
-        room_for = Arena(arena)
-        self._kernel = KernelTasks(pencils, made, self.folder / "kernel", self._threads, room_for)
-        self._field = FieldTasks(self._kernel, pencils, made, self.folder / "field", self._threads, room_for)
+        return made
+
+    def _make(self, made: Plan) -> None:
+        """Make the tasks of a plan."""
+        pencils = Pencils(self.problem)
+        arena = Arena(made.arena(pencils, self._threads))
+        self._kernel = KernelTasks(pencils, made, self.folder / "kernel", self._threads, arena)
+        self._field = FieldTasks(self._kernel, pencils, made, self.folder / "field", self._threads, arena)
         # while a task writes, what it has read is still there
         self._bytes = {"field": 8 * math.prod(pencils.shape) * (1.0 + 1.0 / len(made.planes)), "kernel": 0.0}
         if made.tiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -75,16 +76,16 @@ class Sizes:
         self.kernel_plane = pencils.kernel_shape[1] * self.tile
         self.plane = 8 * self.blocks * self.lines * self.row
 
-    @property
+    @functools.cached_property
     def together(self) -> int:
         """How many modes are made together, if any are."""
         return len(self.pencils.image_sums().pieces[0]) if self.pencils.adds_uniform else 0
 
-    @property
+    @functools.cached_property
     def piece(self) -> int:
         """Return those of the moments that are looked at together, at least."""
         i, j = next(self.pencils.lattice.pieces())
-        return 8 * self.columns * (i.stop - i.start) * (j.stop - j.start) * self.pencils.lattice.shape[2]
+        return int(8 * self.columns * (i.stop - i.start) * (j.stop - j.start) * self.pencils.lattice.shape[2])
 
     def pencil(self, blocks: int, lines: int) -> int:
         """Return those of "spread" and "collect": what comes or goes, and its transform."""
@@ -158,8 +159,9 @@ def planned(pencils: Pencils, budget: float, threads: int) -> Plan | int:
     lines, blocks = sizes.lines, sizes.blocks
     # parts are cut along the axis that comes first in memory: what is read and written is then in long runs
     if pencils.order[0] < pencils.order[1]:
-        lines = _largest(lambda n: sizes.part(first, 1, n), lines, room)
-        whole = lines == sizes.lines
+        most = math.ceil(lines / math.ceil(_TASKS / blocks))
+        lines = _largest(lambda n: sizes.part(first, 1, n), most, room)
+        whole = lines == most
         blocks = _largest(lambda n: sizes.part(first, n, lines), _share(blocks), room) if whole else 1
     else:
         blocks = _largest(lambda n: sizes.part(first, n, 1), blocks, room)
