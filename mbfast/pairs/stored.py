@@ -40,7 +40,7 @@ class StoredLatticeField:
 
     Parameters
     ----------
-    interaction, lattice, boundary, images, image_shape, macroscopic, self_field
+    interaction, lattice
         As in `LatticeField`.
     folder : str or path-like
         Where the kernel is kept, and what a field is made of while it is computed: a new or an empty folder, or one of
@@ -48,6 +48,8 @@ class StoredLatticeField:
     memory : int or str
         What the process may have in memory at any time: bytes, or a text such as "3GB" or "3 GiB". What Python, numba
         and your own arrays have of it when the field is set up is counted; files that the system caches are not.
+    boundary, images, image_shape, macroscopic, self_field
+        As in `LatticeField`.
     threads : int, optional
         As in `pair_field`, of the set-up and of each field: each takes some memory.
     progress : bool or callable
