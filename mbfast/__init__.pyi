@@ -10,6 +10,7 @@ from . import renormalization as renormalization
 from . import spectra as spectra
 from . import superblock as superblock
 from . import units as units
+from ._core.tiles import limit_threads as limit_threads
 from ._core.tiles import set_threads as set_threads
 from .cutoffs import cutoff_length as cutoff_length
 from .cutoffs import dipole_cutoff_length as dipole_cutoff_length

@@ -81,6 +81,7 @@ CALLS = {
     "isotropic_tensor": (mbfast.isotropic_tensor, {"longitudinal": 1.0, "transverse": 1.0}),
     "kramers_kronig": (mbfast.kramers_kronig, {**NODES, "imag": ABSORPTION}),
     "lattice_sum": (mbfast.lattice_sum, {"blocks": LATTICE, "power": 6.0}),
+    "limit_threads": (mbfast.limit_threads, {"threads": 1}),
     "load_glasses": (mbfast.load_glasses, {}),
     "meissner_berret_ratio": (mbfast.meissner_berret_ratio, COUPLINGS),
     "pair_energy": (mbfast.pair_energy, SUM),
