@@ -9,6 +9,7 @@ from . import plotting as plotting
 from . import renormalization as renormalization
 from . import spectra as spectra
 from . import superblock as superblock
+from . import testing as testing
 from . import units as units
 from ._core.tiles import limit_threads as limit_threads
 from ._core.tiles import set_threads as set_threads
