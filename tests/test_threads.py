@@ -299,7 +299,7 @@ def test_calls_at_the_same_time_share_the_cores(four_cores):
 @pytest.mark.parametrize(("told", "left"), [((), 4), ((1,), 3), ((2, 1), 1), ((9,), 1), ((0,), 2), ((0, 1), 1)])
 def test_shares(monkeypatch, four_cores, told, left):
     """What runs were told to take is theirs, and the others have equal parts of the rest, of at least one thread."""
-    monkeypatch.setattr(tiles, "_running", {object(): 0, **{object(): number for number in told}})
+    monkeypatch.setattr(tiles, "_running", dict(enumerate((0, *told))))
     assert tiles._share(tiles.check_threads(None)) == left
     assert tiles._share(3) == 3
 

@@ -29,7 +29,7 @@ _NUMBER = re.compile("0*[1-9][0-9]{0,8}")  # of threads, as text
 _set: list[tuple[str, int]] = []  # the limit of set_threads and its name, if there is one
 _limit: ContextVar[int | None] = ContextVar("limit_threads", default=None)
 _in_tiles: ContextVar[bool] = ContextVar("in_tiles", default=False)  # whether this thread works on a tile
-_running: dict[object, int] = {}  # runs under way: the threads that each was told to take, 0 where it shares
+_running: dict[int, int] = {}  # by the thread that began a run: the threads it was told to take, 0 where it shares
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_running.clear)  # threads that a fork leaves behind run nothing
@@ -135,9 +135,9 @@ def default_threads() -> tuple[int, str]:
     """
     if _in_tiles.get():
         return 1, "a tile of another call"
-    given = dict(_set) or _of_environment()
-    limits = {"usable cores": usable_cores(), **given}
-    if not {"set_threads", _OWN_LIMIT} & given.keys() and _in_task_of_dask():
+    limits = {"usable cores": usable_cores()}
+    limits |= dict(_set) or _of_environment()
+    if "distributed.worker" in sys.modules and not {"set_threads", _OWN_LIMIT} & limits.keys() and _in_task_of_dask():
         limits["task of Dask"] = 1
     within = _limit.get()
     if within is not None:
@@ -148,11 +148,8 @@ def default_threads() -> tuple[int, str]:
 
 def _in_task_of_dask() -> bool:
     """Whether this thread runs a task for a worker of Dask, which has as many threads for tasks as it has cores."""
-    worker = sys.modules.get("distributed.worker")
-    if worker is None:
-        return False
     try:
-        worker.get_worker()
+        sys.modules["distributed.worker"].get_worker()
     except ValueError:
         return False
     return True
@@ -187,12 +184,12 @@ def run_steps(
     most = min(threads, max((len(tiles) for _, tiles in steps), default=0))
     if _in_tiles.get():  # by the call that this one belongs to, its thread is counted
         return _run_steps(steps, threads, most, advance)
-    this, before = object(), _in_tiles.set(True)
-    _running[this] = 0 if most > 1 and isinstance(threads, Shared) else max(1, most)
+    caller, before = threading.get_ident(), _in_tiles.set(True)
+    _running[caller] = 0 if most > 1 and isinstance(threads, Shared) else max(1, most)
     try:
         return _run_steps(steps, threads, most, advance)
     finally:
-        _running.pop(this, None)
+        _running.pop(caller, None)
         _in_tiles.reset(before)
 
 
@@ -207,7 +204,7 @@ def _share(threads: int) -> int:
 def _run_steps(
     steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], threads: int, most: int, advance: Callable[[], object]
 ) -> list[list[R]]:
-    others = min(most, _share(threads)) - 1
+    others = min(most, _share(threads)) - 1 if most > 1 else 0
     results: list[dict[int, R]] = [{} for _ in steps]
     if others < 1:
         for found, (work, tiles) in zip(results, steps, strict=True):
