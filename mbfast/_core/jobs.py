@@ -88,9 +88,15 @@ def run(
         if cluster is None:
             tiles.run(lambda number: keep(number, work(todo[number])), list(todo), threads=threads, advance=advance)
         else:
-            for number, result in cluster.run(work, todo):
-                keep(number, result)
-                advance()
+            try:
+                for number, result in cluster.run(work, todo):
+                    keep(number, result)
+                    advance()
+            except ConnectionError as error:
+                safe = (
+                    "none is kept without a checkpoint" if checkpoint is None else f"they are kept in {checkpoint.path}"
+                )
+                raise ConnectionError(f"{error}; {len(found)} of {len(items)} parts are done, {safe}") from None
     return [found[number] for number in range(len(items))]
 
 

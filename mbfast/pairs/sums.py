@@ -314,13 +314,16 @@ def _prepared(
     workers = tiles.check_threads(threads)
     require_choice("method", method, _METHODS)
     checked = problem.moments(moments, workers)
-    if method == "auto":
+    if method == "auto" and jobs.elsewhere():  # on a cluster, which is there for what takes long
+        method = "direct"
+    elif method == "auto":
         method, problem, why = auto_method(problem)
         _log.info("auto takes %s: %s", method, why)
+    if method != "direct" and (checkpoint is not None or jobs.elsewhere()):
+        kind = "a cluster" if checkpoint is None else "checkpoint"
+        raise ValueError(f"{kind} is for method='direct', whose parts do not need each other, got {method!r}")
     kept: AbstractContextManager[None] = nullcontext()
     if checkpoint is not None:
-        if method != "direct":
-            raise ValueError(f"checkpoint is for method='direct', of parts that do not need each other, got {method!r}")
         inputs = {"interaction": interaction, "blocks": blocks, "moments": moments, **options}
         given = {name: value if isinstance(value, BlockLattice) else _plain(value) for name, value in inputs.items()}
         kept = jobs.kept(path_of("checkpoint", checkpoint), "pair sum", given)
