@@ -110,7 +110,7 @@ def connection(client: Client | str | None) -> Iterator[None]:
             with suppress(ValueError):
                 client = default_client()
         if client is None:
-            options = {"n_workers": usable_cores(), "threads_per_worker": 1, "dashboard_address": None}
+            options = {"n_workers": usable_cores(), "threads_per_worker": 1, "dashboard_address": ":0"}
             client = stack.enter_context(Client(stack.enter_context(LocalCluster(**options))))
         elif isinstance(client, str):
             try:
@@ -125,7 +125,7 @@ def _over_a_cluster(function: Callable[..., R]) -> Callable[..., R]:
     """Return the function with an argument `client`, whose cluster computes its parts."""
 
     @functools.wraps(function)
-    def over(*args: Any, client: Client | None = None, **options: Any) -> R:
+    def over(*args: Any, client: Client | str | None = None, **options: Any) -> R:
         with connection(client):
             return function(*args, **options)
 
@@ -136,9 +136,9 @@ def _over_a_cluster(function: Callable[..., R]) -> Callable[..., R]:
     *args, **options
         As of `mbfast.{function.__name__}`. Of methods "auto" is "direct", the one that clusters take; `threads` means
         nothing to the workers; `progress` counts the parts that have come back.
-    client : distributed.Client, optional
-        Of the cluster. None: that of this process, if there is one, or else of workers on this machine, one a core,
-        started for this call.
+    client : distributed.Client or str, optional
+        Of the cluster, or the address of its scheduler. None: that of this process, if there is one, or else of
+        workers on this machine, one a core, started for this call.
 
     Raises
     ------

@@ -21,14 +21,6 @@ def file(tmp_path):
     return tmp_path / "run.checkpoint"
 
 
-@pytest.fixture
-def small_parts(monkeypatch):
-    """Direct sums of few blocks in parts of one tile, and many tiles."""
-    monkeypatch.setattr("mbfast.pairs.direct._JOURNEY", 1.0)
-    monkeypatch.setattr("mbfast.pairs.direct.DirectField._tiles", lambda self: mbfast.pairs.geometry.cut(self._n, 16))
-    monkeypatch.setattr("mbfast.pairs.direct._SOURCES", 48)
-
-
 class Killed(Exception):  # noqa: N818  it is no error
     pass
 
@@ -51,7 +43,7 @@ SUMS = ("pair_field", "pair_energy", "pair_forces", "pair_virial")
 
 @pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipoles"])
 @pytest.mark.parametrize("name", SUMS)
-def test_direct_sums_go_on_to_the_same_bits(file, small_parts, interaction, name):
+def test_direct_sums_go_on_to_the_same_bits(file, many_parts, interaction, name):
     compute = getattr(mbfast, name)
     arguments = cloud(interaction)
     whole = compute(*arguments, method="direct", threads=1)
@@ -68,7 +60,7 @@ def test_direct_sums_go_on_to_the_same_bits(file, small_parts, interaction, name
         assert database.execute("SELECT count(*) FROM part").fetchone()[0] == len(seen) + 5
 
 
-def test_what_is_complete_is_not_computed_again(file, small_parts, monkeypatch):
+def test_what_is_complete_is_not_computed_again(file, many_parts, monkeypatch):
     arguments = cloud(DIPOLES)
     whole = mbfast.pair_field(*arguments, method="direct", checkpoint=file)
     monkeypatch.setattr("mbfast.pairs.direct._rows", lambda *_: pytest.fail("computed again"))
