@@ -84,6 +84,10 @@ def save_vtk(result: PairResult | BlockData, file: str | os.PathLike[str]) -> No
     file : path-like
         Ending in .vti (a lattice), .vtp or .vtu (other blocks). What was there is replaced; folders are made.
 
+    Returns
+    -------
+    None
+
     Raises
     ------
     ImportError
@@ -94,10 +98,6 @@ def save_vtk(result: PairResult | BlockData, file: str | os.PathLike[str]) -> No
         If `result` is none of these, or `file` no path.
     ValueError
         If `result` has no blocks or numbers that are not finite, or `file` has another ending.
-
-    Returns
-    -------
-    None
 
     Examples
     --------
@@ -158,7 +158,7 @@ def _dataset(fields: Fields) -> Any:
         into[array] = in_order(fields, values[:, _ORDER] if values.ndim == 2 and values.shape[1] == 6 else values)
         for number, component in enumerate(_COMPONENTS[values.shape[1]] if values.ndim == 2 else ()):
             into[array].VTKObject.SetComponentName(number, component)
-        units.append(f"{array}: {unit or '1'}")
+        units.append(f"{array}: {unit.replace('³', '^3') or '1'}")  # VTK has no other letters than ASCII
     data.field_data["units"] = units
     return data
 
@@ -182,6 +182,10 @@ def show_window(result: PairResult | BlockData, *, quantity: str | None = None, 
     result, quantity, component
         As of `mbfast.plotting.field_figure`.
 
+    Returns
+    -------
+    None
+
     Raises
     ------
     ImportError
@@ -191,10 +195,6 @@ def show_window(result: PairResult | BlockData, *, quantity: str | None = None, 
     TypeError, ValueError
         As `mbfast.plotting.field_figure` does.
 
-    Returns
-    -------
-    None
-
     Examples
     --------
     >>> from mbfast.viewing import read_fields, show_window
@@ -203,7 +203,7 @@ def show_window(result: PairResult | BlockData, *, quantity: str | None = None, 
     fields = Fields.of(result)
     scalar = fields.scalar(quantity, component)
     require_display()
-    plotter(fields, scalar).show()
+    open_window(fields, scalar)
 
 
 def require_display() -> None:
@@ -213,18 +213,38 @@ def require_display() -> None:
         raise OSError("a window needs a display, and the variable DISPLAY is not set")
 
 
+def open_window(fields: Fields, scalar: Scalar) -> None:
+    """Open a window and wait until it is closed; an OSError if DISPLAY names no display."""
+    window = plotter(fields, scalar)
+    if sys.platform.startswith("linux") and not (window.off_screen or "XOpenGL" in window.render_window.GetClassName()):
+        window.close()
+        raise OSError(f"a window needs a display, and {os.environ['DISPLAY']!r}, the variable DISPLAY, is none")
+    window.show()
+
+
 def plotter(fields: Fields, scalar: Scalar) -> pyvista.Plotter:
     """Return the contents of a window."""
     pv, data, scale = _pyvista(), _dataset(fields), scale_of(scalar.values, scalar.unit, signed=scalar.signed)
     colours = np.asarray(scale.norm(scale.of(scalar.values)))  # 0 ... 1: VTK has no scale that is linear around zero
     data["colours"] = in_order(fields, colours)
-    ticks = np.asarray(scale.norm(np.array(scale.ticks)))
+    ticks = np.array(scale.ticks)
+    # the letters of VTK have no powers of ten
+    labels = [f"{tick * scale.factor:.3g}".replace("e-0", "e-").replace("e+0", "e") for tick in ticks]
+    unit = f" ({scalar.unit})" if scalar.unit else ""
     looks: dict[str, Any] = {
         "scalars": "colours",
         "clim": (0.0, 1.0),
         "cmap": scale.colours,
-        "annotations": dict(zip(ticks.tolist(), scale.labels, strict=True)),
-        "scalar_bar_args": {"title": f"{scalar.words}{scale.unit}", "n_labels": 0},
+        "annotations": dict(zip(np.asarray(scale.norm(ticks)).tolist(), labels, strict=True)),
+        "scalar_bar_args": {
+            "title": "",
+            "n_labels": 0,
+            "vertical": True,
+            "position_x": 0.85,
+            "position_y": 0.2,
+            "height": 0.6,
+            "width": 0.1,
+        },
         "lighting": False,
     }
     window = pv.Plotter(title="mbfast")
@@ -235,6 +255,8 @@ def plotter(fields: Fields, scalar: Scalar) -> pyvista.Plotter:
     else:
         centre = fields.positions[scalar.largest] / NANOMETRE
         for normal in "xyz":
-            window.add_mesh_slice(data, normal=normal, origin=centre, normal_rotation=False, **looks)
-    window.show_bounds(xtitle="x (nm)", ytitle="y (nm)", ztitle="z (nm)")
+            window.add_mesh_slice(data, normal=normal, origin=centre, normal_rotation=False, factor=1.0, **looks)
+    window.show_bounds(bounds=data.bounds, xtitle="x (nm)", ytitle="y (nm)", ztitle="z (nm)", location="outer")
+    window.add_text(f"{scalar.words}{unit}", position="upper_edge", font_size=10)
+    window.camera.zoom(0.85)  # room for the labels
     return window

@@ -70,7 +70,7 @@ def view(
     written = "".join(f", written to {path}" for path in (target, vtk) if path is not None)
     echo(f"{_summary(fields, scalar)}{written}", [*images, *outputs])
     if window:
-        viewing.plotter(fields, scalar).show()
+        viewing.open_window(fields, scalar)
 
 
 def _cut(example: str, text: str, pattern: str, kind: type[float]) -> tuple[Any, ...]:
