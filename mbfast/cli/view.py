@@ -55,8 +55,8 @@ def view(
     if behind_links(file) in map(behind_links, (*images, *([vtk] if vtk else []))):
         raise ValueError(f"{file}: the output would replace the input")
     cuts: dict[str, Any] = {
-        "plane": None if plane is None else _cut("--plane z=3", plane, "[0-9]+", int),
-        "slab": None if slab is None else _cut("--slab z=1e-8:2e-8", slab, "[^:]+:[^:]+", float),
+        "plane": None if plane is None else _cut("--plane", "z=3", plane, "[0-9]+", int),
+        "slab": None if slab is None else _cut("--slab", "z=1e-8:2e-8", slab, "[^:]+:[^:]+", float),
     }
     result = viewing.read_fields(file)
     with naming(file):
@@ -67,13 +67,13 @@ def view(
         viewing.require_display()
     outputs: dict[Path, Content] = {} if vtk is None else {vtk: viewing.vtk_content(fields, vtk)}
     write_files(outputs | rendered(figures, images))
-    written = "".join(f", written to {path}" for path in (target, vtk) if path is not None)
-    echo(f"{_summary(fields, scalar)}{written}", [*images, *outputs])
+    written = " and ".join(str(path) for path in (target, vtk) if path is not None)
+    echo(f"{_summary(fields, scalar)}{', written to ' if written else ''}{written}", [*images, *outputs])
     if window:
         viewing.open_window(fields, scalar)
 
 
-def _cut(example: str, text: str, pattern: str, kind: type[float]) -> tuple[Any, ...]:
+def _cut(option: str, example: str, text: str, pattern: str, kind: type[float]) -> tuple[Any, ...]:
     """Return the axis and the numbers that an option gives, as ("z", 3)."""
     axis, _, rest = text.partition("=")
     try:
@@ -81,7 +81,7 @@ def _cut(example: str, text: str, pattern: str, kind: type[float]) -> tuple[Any,
             return (axis, *map(kind, rest.split(":")))
     except ValueError:
         pass
-    raise ValueError(f"{example.partition(' ')[0]}: {example} is an example, got {text!r}")
+    raise ValueError(f"{option}: an axis and its numbers are wanted, such as {example}, got {text!r}")
 
 
 def _summary(fields: Fields, scalar: Scalar) -> str:

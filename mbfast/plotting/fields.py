@@ -195,7 +195,10 @@ def _draw(figure: Figure, panels: list[_Panel], extent: FloatArray, scale: Scale
         axes.set_box_aspect(1.0 / _STRIP if is_thin else None)
         axes.set(xlabel=names[panel.sides[0]], ylabel=names[panel.sides[1]])
         for axis, room in ((axes.xaxis, 40.0), (axes.yaxis, height)):
-            axis.set_major_locator(MaxNLocator(min(max(int(room / 6.0), 1), 4), steps=[1, 2, 5, 10]))
+            low, high = axis.get_view_interval()
+            places = MaxNLocator(min(max(int(room / 6.0), 1), 4), steps=[1, 2, 5, 10]).tick_values(low, high)
+            ticks = [place for place in places if low <= place <= high]
+            axis.set_ticks(ticks if room > 7.0 else ticks[-1:])  # mm
     bar = figure.colorbar(ScalarMappable(scale.norm, scale.colours), ax=list(subplots), label=label, ticks=scale.ticks)
     bar.ax.set_yticklabels(scale.labels)
     bar.ax.minorticks_off()
