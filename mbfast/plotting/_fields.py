@@ -116,10 +116,9 @@ class Fields:
         if values.ndim == 1:
             if component is not None:
                 raise ValueError(f"component must be None for {quantity}, which has no components, got {component!r}")
-            moment = "T:h" if tensor else r"p \cdot h"
-            volume = " by volume" if quantity == "energy-density" else ""
-            label = f"energy{volume} ${moment}{'/L^3' if volume else ''}$"
-            return Scalar(values, label, f"energy{volume}", unit, signed=True)
+            if quantity == "energy-density":
+                return Scalar(values, "energy density", "energy by volume", unit, signed=True)
+            return Scalar(values, "energy $T:h$" if tensor else r"energy $p \cdot h$", "energy", unit, signed=True)
         name, letter, _ = _OF_FIELD.get(quantity, ("moments", "T" if tensor else "p", 1.0))
         component = "norm" if component is None else component
         require_choice("component", component, (*NAMES, "norm", "von-mises", "trace") if tensor else (*"xyz", "norm"))
