@@ -159,5 +159,6 @@ def test_a_lost_scheduler_is_told(many_parts, tmp_path):
             if done == 3:
                 cluster.close()
 
-        with pytest.raises(ConnectionError, match=r"is lost .*; \d+ of \d+ parts are done, they are kept in .*run.checkpoint"):
+        said = r"is lost .*; \d+ of \d+ parts are done, they are kept in .*run.checkpoint"
+        with pytest.raises(ConnectionError, match=said):
             distributed.pair_field(*cloud(SILICA, 300), client=client, progress=progress, checkpoint=file)
