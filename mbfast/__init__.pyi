@@ -11,6 +11,8 @@ from . import spectra as spectra
 from . import superblock as superblock
 from . import testing as testing
 from . import units as units
+from ._core.checkpoint import Checkpoint as Checkpoint
+from ._core.jobs import run_each as run_each
 from ._core.tiles import limit_threads as limit_threads
 from ._core.tiles import set_threads as set_threads
 from .cutoffs import cutoff_length as cutoff_length

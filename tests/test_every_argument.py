@@ -9,6 +9,7 @@ from materials import DIPOLES, SILICA
 from test_docstrings import CLASSES, FUNCTIONS, METHODS, parameters, sections
 
 import mbfast
+from mbfast import viewing
 from mbfast.files.blocks import read_blocks
 from mbfast.files.flow import read_flow_config
 from mbfast.files.superblock import read_super_block_config
@@ -223,6 +224,10 @@ CALLS = {
     "plotting.sums.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
     "plotting.flows.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
     "plotting.sums.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
+    "plotting.fields.field_figure": (mbfast.plotting.field_figure, {"result": RESULT}),
+    "viewing.read_fields": (viewing.read_fields, {"path": "blocks.npz"}),
+    "viewing.save_vtk": (viewing.save_vtk, {"result": RESULT, "file": "blocks.vtp"}),
+    "viewing.show_window": (viewing.show_window, {"result": RESULT}),
     "plotting.style.save_figure": (
         mbfast.plotting.save_figure,
         {"figure": mbfast.plotting.meissner_berret_figure(GLASSES), "file": "figure.png"},
@@ -304,6 +309,7 @@ WRONG = {
     "cell": [WORDS, OBJECT, 5.0, [1.0, 2.0], [1.0, 1.0, 0.0], [1.0, 1.0, np.nan], np.zeros((3, 3)), 1j],
     "chi": [*UNREAL, np.nan, np.inf, None, 5.0, np.zeros((3, 3)), np.triu(np.ones((6, 6))), mbfast.Moduli(np.nan, 0.0)],
     "coherent": FLAG,
+    "component": CHOICE,
     "components": CHOICE,
     "convention": CHOICE,
     "coupling": [*FINITE, -1.0],
@@ -361,8 +367,10 @@ WRONG = {
     "path": PATH,
     "permittivity": POSITIVE,
     "polarization": [*CHOICE[:-1], None, [1.0, 2.0], np.nan],
+    "plane": [WORDS, 5, OBJECT, [], ("z",), ("w", 0), ("z", 0)],  # which are no lattice
     "power": NUMBER,
     "predicted": POSITIVE,
+    "quantity": CHOICE,
     "progress": ["yes", 5, None, OBJECT],
     "psi": [WORDS, OBJECT, {"a": 1}, RAGGED, None, [True] * 4, ["1.0"] * 4, [1.0, 2.0], 5.0],
     "r": VECTORS,
@@ -379,6 +387,7 @@ WRONG = {
     "first": CHOICE,
     "s": [-1, 2, 1.5, "1", [1], np.nan, True, None, OBJECT],
     "self_field": FLAG,
+    "slab": [WORDS, 5, OBJECT, [], ("z", 0.0), ("w", 0.0, 1.0), ("z", 1.0, 2.0), ("z", np.nan, 1.0), ("z", "a", "b")],
     "shape": [WORDS, 5.5, (1, 2), (1, 2, -1), (1, 2, 1.5), None, OBJECT, (1, 2, True)],
     "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], [True], np.array(3), OBJECT],
     "size": ONE_POSITIVE,
@@ -426,6 +435,7 @@ WRONG = {
     "wave": [WORDS, 5, StrainWave, OBJECT, DRIVEN["wave"].window, StrainWave(np.zeros(6), 1.0, 1.0)],
     "waves": ONE_POSITIVE,
     "wavevector": DIRECTION,
+    "viewing.save_vtk(file)": [*PATH, "blocks", "blocks.vti", "blocks.png"],
     "plotting.style.save_figure(file)": [*PATH, "figure", "figure.gif", "figure.png.txt"],
     "x": FINITE,
     "y": FINITE,
@@ -480,7 +490,7 @@ def test_what_is_wrong_is_refused_by_name(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("name", [name for name in CALLS if not name.startswith(("plotting", "files"))])
+@pytest.mark.parametrize("name", [name for name in CALLS if not name.startswith(("plotting", "files", "viewing"))])
 def test_what_is_right_is_taken(name):
     function, arguments = CALLS[name]
     if arguments or not parameters(ARGUMENTS[name, next(key for other, key in ARGUMENTS if other == name)]):

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core import tiles
+from mbfast._core import jobs, tiles
 from mbfast._core.validate import FloatArray, real_array
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs._kernels import averaged
@@ -23,6 +23,7 @@ from mbfast.pairs.problem import Boundary, ImageShape, PairProblem
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
 _PAIR = {6: 3.3e-9, 3: 1.6e-9}  # seconds a pair, on one core of an EPYC of the third generation
 _CUBES = 11.0  # times that, between cubes
+_JOURNEY = 6e7  # pairs that are computed together in another process, or kept together: some 0.2 s
 
 
 class DirectField(PairField):
@@ -100,7 +101,8 @@ class DirectField(PairField):
         target = out.reshape(self._targets, moments.width)
         piece_of = self._points if self._tensors is None else self._cubes
         work = partial(piece_of, moments, self._scale * moments.unit)
-        if len(self._pieces) == len(self._sources) == 1 and progress is False:  # without what few blocks would wait for
+        few = len(self._pieces) == len(self._sources) == 1
+        if few and progress is False and not jobs.elsewhere():  # without what few blocks would wait for
             target[:] = as_rows(work(self._sources[0])(self._pieces[0]), moments.width)
             return
         # sources are read until the end, and out may be the moments
@@ -115,6 +117,13 @@ class DirectField(PairField):
         progress: tiles.Progress, label: str,
     ) -> None:  # fmt: skip
         """Add to rows (targets, w) what a piece of the sources makes, by components, at each tile of the targets."""
+        if jobs.elsewhere():
+            parts = self._parts([self._pieces] * len(self._sources))
+            some = partial(_rows, work, rows.shape[1])
+            found = jobs.run(some, parts, threads=workers, progress=progress, label=label)
+            for (_, targets), part in zip(parts, found, strict=True):
+                rows[targets[0][0] : targets[-1][1]] += part
+            return
 
         def add(tile: Tile, of_piece: Callable[[Tile], FloatArray]) -> None:
             rows[slice(*tile)] += as_rows(of_piece(tile), rows.shape[1])
@@ -193,17 +202,50 @@ class DirectField(PairField):
         """Return the energy; that of points with open boundaries computes each pair once."""
         if self.boundary == "periodic" or self._tensors is not None:
             return super()._energy(moments, workers, progress)
-        kernels, coefficients = self.interaction.kernels, self.interaction.coefficients
-
-        def below(tile: Tile, first: int, positions: FloatArray, sources: FloatArray) -> float:
-            own = moments.components(*tile)
-            return float(kernels.energy(*tile, self._reduced(tile), own, first, positions, sources, *coefficients))
-
+        pieces = [[tile for tile in self._pieces if tile[0] < piece[1] - 1] for piece in self._sources]
+        work = partial(self._below, moments)
         parts: list[float] = []
-        work = [([tile for tile in self._pieces if tile[0] < piece[1] - 1], piece) for piece in self._sources]
-        with tiles.counter(progress, sum(len(targets) for targets, _ in work), "energy") as advance:
-            for targets, piece in work:
-                sources = moments.components(*piece)
-                sums = partial(below, first=piece[0], positions=self._reduced(piece), sources=sources)
-                parts += tiles.run(sums, targets, threads=workers, advance=advance)
+        if jobs.elsewhere():
+            sums = jobs.run(
+                partial(_sums, work), self._parts(pieces), threads=workers, progress=progress, label="energy"
+            )
+            parts = np.concatenate(sums).tolist()
+        else:
+            with tiles.counter(progress, sum(map(len, pieces)), "energy") as advance:
+                for piece, targets in zip(self._sources, pieces, strict=True):
+                    parts += tiles.run(work(piece), targets, threads=workers, advance=advance)
         return 2.0 * math.fsum(parts) * (self._scale * moments.unit) * moments.unit
+
+    def _below(self, moments: Moments, piece: Tile) -> Callable[[Tile], float]:
+        """Return what gives the energy of a tile of targets with the sources of a piece that come before them."""
+        kernels, coefficients = self.interaction.kernels, self.interaction.coefficients
+        positions, sources = self._reduced(piece), moments.components(*piece)
+
+        def at(tile: Tile) -> float:
+            own = moments.components(*tile)
+            return float(kernels.energy(*tile, self._reduced(tile), own, piece[0], positions, sources, *coefficients))
+
+        return at
+
+    def _parts(self, pieces: list[list[Tile]]) -> list[tuple[Tile, list[Tile]]]:
+        """Cut the tiles of each piece of the sources into ranges that are worth a journey to another process."""
+        parts = []
+        for piece, targets in zip(self._sources, pieces, strict=True):
+            pairs = max(1, self._pieces[0][1] * (piece[1] - piece[0]) * len(self._shifts))
+            some = math.ceil(_JOURNEY / (pairs if self._tensors is None else _CUBES * pairs))
+            parts += [(piece, targets[first : first + some]) for first in range(0, len(targets), some)]
+        return parts
+
+
+def _rows(
+    work: Callable[[Tile], Callable[[Tile], FloatArray]], width: int, part: tuple[Tile, list[Tile]]
+) -> FloatArray:
+    """Return the rows that a piece of the sources makes at neighbouring tiles of targets."""
+    of_piece, targets = work(part[0]), part[1]
+    return np.concatenate([as_rows(of_piece(tile), width) for tile in targets])
+
+
+def _sums(work: Callable[[Tile], Callable[[Tile], float]], part: tuple[Tile, list[Tile]]) -> FloatArray:
+    """Return the energies of tiles of targets with a piece of the sources."""
+    of_piece, targets = work(part[0]), part[1]
+    return np.array([of_piece(tile) for tile in targets])

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, get_args
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from mbfast._core import tiles
+from mbfast._core import jobs, tiles
+from mbfast._core.archive import path_of
 from mbfast._core.validate import FloatArray, require_choice
 from mbfast.pairs.fields import PairField, require_points
 from mbfast.pairs.geometry import BlockLattice
@@ -27,7 +32,7 @@ def pair_field(
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
     at: ArrayLike | None = None, self_field: bool = False, threads: int | None = None,
-    progress: tiles.Progress = False,
+    progress: tiles.Progress = False, checkpoint: str | os.PathLike[str] | None = None,
 ) -> FloatArray:  # fmt: skip
     r"""Field of all other blocks at each block, h_s = sum over s' != s of Lambda(x_s - x_s') : T_s', or at points.
 
@@ -73,6 +78,10 @@ def pair_field(
     progress : bool or callable
         Draw a bar, if rich is installed, or call it, from the threads that work, with the numbers of tiles done and
         in all. "ewald" counts as one tile.
+    checkpoint : str or path-like, optional
+        A file that keeps the finished parts of a direct sum, some 0.2 s each: the same call goes on with it after the
+        process was killed, to the same bits. It is refused for other arguments, see `Checkpoint`; remove it when the
+        result is safe.
 
     Returns
     -------
@@ -117,11 +126,12 @@ def pair_field(
     >>> print(f"{field[0, 0, 1, 2]:.3e}")  # h_zz at its neighbour along z
     3.206e-06
     """
-    summed, checked, workers = _prepared(
-        interaction, blocks, moments, method, threads, boundary=boundary, cell=cell, images=images,
+    summed, checked, workers, kept = _prepared(
+        interaction, blocks, moments, method, threads, checkpoint, boundary=boundary, cell=cell, images=images,
         image_shape=image_shape, macroscopic=macroscopic, rtol=rtol, at=at, self_field=self_field,
     )  # fmt: skip
-    return summed.field_of(checked, None, workers, progress)
+    with kept:
+        return summed.field_of(checked, None, workers, progress)
 
 
 def pair_energy(
@@ -129,13 +139,14 @@ def pair_energy(
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
     self_field: bool = False, threads: int | None = None, progress: tiles.Progress = False,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> float:  # fmt: skip
     """Energy of the interaction, the sum over ordered pairs (2.13): E = sum over s of T_s : h_s.
 
     Parameters
     ----------
     interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol
-    self_field, threads, progress
+    self_field, threads, progress, checkpoint
         As in `pair_field`. With open boundaries "direct" computes each pair once.
 
     Returns
@@ -158,11 +169,12 @@ def pair_energy(
     >>> print(f"{energy:.4g}")
     -1.6e-24
     """
-    summed, checked, workers = _prepared(
-        interaction, blocks, moments, method, threads, boundary=boundary, cell=cell, images=images,
+    summed, checked, workers, kept = _prepared(
+        interaction, blocks, moments, method, threads, checkpoint, boundary=boundary, cell=cell, images=images,
         image_shape=image_shape, macroscopic=macroscopic, rtol=rtol, self_field=self_field,
     )  # fmt: skip
-    return summed.energy_of(checked, workers, progress)
+    with kept:
+        return summed.energy_of(checked, workers, progress)
 
 
 def pair_sum(
@@ -170,13 +182,14 @@ def pair_sum(
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
     self_field: bool = False, threads: int | None = None, progress: tiles.Progress = False,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> PairResult:  # fmt: skip
     """Field, energies and energy at once, with what made them: method, rtol and estimated error.
 
     Parameters
     ----------
     interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol
-    self_field, threads, progress
+    self_field, threads, progress, checkpoint
         As in `pair_field`.
 
     Returns
@@ -196,11 +209,12 @@ def pair_sum(
     >>> print(f"{result.energy:.4g} J by {result.method}, {result.rtol:g}")
     -1.6e-24 J by direct, 1e-13
     """
-    summed, checked, workers = _prepared(
-        interaction, blocks, moments, method, threads, boundary=boundary, cell=cell, images=images,
+    summed, checked, workers, kept = _prepared(
+        interaction, blocks, moments, method, threads, checkpoint, boundary=boundary, cell=cell, images=images,
         image_shape=image_shape, macroscopic=macroscopic, rtol=rtol, self_field=self_field,
     )  # fmt: skip
-    return PairResult.of(summed, checked, summed.field_of(checked, None, workers, progress))
+    with kept:
+        return PairResult.of(summed, checked, summed.field_of(checked, None, workers, progress))
 
 
 def pair_forces(
@@ -208,12 +222,14 @@ def pair_forces(
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
     threads: int | None = None, progress: tiles.Progress = False,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> FloatArray:  # fmt: skip
     """Force on each block, a point, at fixed moments: F_s = -dE/dx_s, E being `pair_energy`, by (2.17) and (5.3).
 
     Parameters
     ----------
-    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol, threads, progress
+    interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol
+    threads, progress, checkpoint
         As in `pair_field`.
 
     Returns
@@ -236,11 +252,12 @@ def pair_forces(
     >>> print(f"{forces[0, 2]:.4g} {forces[1, 2]:.4g} N")
     9.6e-16 -9.6e-16 N
     """
-    summed, checked, workers = _prepared(
-        interaction, blocks, moments, method, threads, "forces", boundary=boundary, cell=cell, images=images,
-        image_shape=image_shape, macroscopic=macroscopic, rtol=rtol,
+    summed, checked, workers, kept = _prepared(
+        interaction, blocks, moments, method, threads, checkpoint, "forces", boundary=boundary, cell=cell,
+        images=images, image_shape=image_shape, macroscopic=macroscopic, rtol=rtol,
     )  # fmt: skip
-    return summed.forces_of(checked, workers, progress)
+    with kept:
+        return summed.forces_of(checked, workers, progress)
 
 
 def pair_virial(
@@ -248,13 +265,14 @@ def pair_virial(
     boundary: Boundary = "open", cell: ArrayLike | None = None, images: int | None = None,
     image_shape: ImageShape = "cubic", macroscopic: Macroscopic | None = None, rtol: float | None = None,
     self_field: bool = False, threads: int | None = None, progress: tiles.Progress = False,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> FloatArray:  # fmt: skip
     """Virial W_ij = dE/dg_ij: E being `pair_energy` at fixed moments, when all is displaced by u_i = g_ij x_j.
 
     Parameters
     ----------
     interaction, blocks, moments, method, boundary, cell, images, image_shape, macroscopic, rtol
-    self_field, threads, progress
+    self_field, threads, progress, checkpoint
         As in `pair_field`.
 
     Returns
@@ -277,17 +295,18 @@ def pair_virial(
     >>> print(f"{virial.trace():.4g} J")
     4.8e-24 J
     """
-    summed, checked, workers = _prepared(
-        interaction, blocks, moments, method, threads, "virial", boundary=boundary, cell=cell, images=images,
-        image_shape=image_shape, macroscopic=macroscopic, rtol=rtol, self_field=self_field,
+    summed, checked, workers, kept = _prepared(
+        interaction, blocks, moments, method, threads, checkpoint, "virial", boundary=boundary, cell=cell,
+        images=images, image_shape=image_shape, macroscopic=macroscopic, rtol=rtol, self_field=self_field,
     )  # fmt: skip
-    return summed.virial_of(checked, workers, progress)
+    with kept:
+        return summed.virial_of(checked, workers, progress)
 
 
 def _prepared(
     interaction: Interaction, blocks: BlockLattice | ArrayLike, moments: ArrayLike, method: Method, threads: int | None,
-    what: Literal["field", "forces", "virial"] = "field", **options: Any,
-) -> tuple[PairField, Moments, int]:  # fmt: skip
+    checkpoint: str | os.PathLike[str] | None, what: Literal["field", "forces", "virial"] = "field", **options: Any,
+) -> tuple[PairField, Moments, int, AbstractContextManager[None]]:  # fmt: skip
     """Check all arguments, those of `PairProblem.of` as they are given, and set the method up for what is wanted."""
     problem = PairProblem.of(interaction, blocks, **options)
     if what == "forces":
@@ -295,9 +314,24 @@ def _prepared(
     workers = tiles.check_threads(threads)
     require_choice("method", method, _METHODS)
     checked = problem.moments(moments, workers)
-    if method == "auto":
+    if method == "auto" and jobs.elsewhere():  # on a cluster, which is there for what takes long
+        method = "direct"
+    elif method == "auto":
         method, problem, why = auto_method(problem)
         _log.info("auto takes %s: %s", method, why)
+    if method != "direct" and (checkpoint is not None or jobs.elsewhere()):
+        kind = "a cluster" if checkpoint is None else "checkpoint"
+        raise ValueError(f"{kind} is for method='direct', whose parts do not need each other, got {method!r}")
+    kept: AbstractContextManager[None] = nullcontext()
+    if checkpoint is not None:
+        inputs = {"interaction": interaction, "blocks": blocks, "moments": moments, **options}
+        given = {name: value if isinstance(value, BlockLattice) else _plain(value) for name, value in inputs.items()}
+        kept = jobs.kept(path_of("checkpoint", checkpoint), "pair sum", given)
     summed = METHODS[method].of(problem, threads=workers, derivatives=what != "field")
     _log.info("pair sum by %r", summed)
-    return summed, checked, workers
+    return summed, checked, workers, kept
+
+
+def _plain(value: object) -> object:
+    """Return what is like an array as one, so that a checkpoint tells them apart by their numbers alone."""
+    return np.asarray(value) if hasattr(value, "__array__") or isinstance(value, Sequence) else value

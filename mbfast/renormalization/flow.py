@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast import __version__
-from mbfast._core import archive, tiles, validate
+from mbfast._core import archive, jobs, tiles, validate
 from mbfast._core.tiles import Progress
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import POLARIZATIONS
 from mbfast.pairs.interactions import StressInteraction
-from mbfast.renormalization.steps import prepare, run_member
+from mbfast.renormalization.steps import Member, Run, prepare, run_member
 from mbfast.renormalization.terms import RateForm, terms_of
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.spectrum import Spectrum
@@ -197,6 +197,7 @@ def flow(
     keep: Literal["all", "ends"] = "all",
     threads: int | None = None,
     progress: Progress = False,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Flow:
     r"""Renormalize the susceptibilities from blocks of side L_1 to a sample of side R: (4.1), step by step.
 
@@ -226,6 +227,9 @@ def flow(
         As in `absorption_rates`, one flow each.
     progress : bool or callable
         Draw a bar (needs rich), or call ``progress(flows done, flows in all)``.
+    checkpoint : str or path-like, optional
+        A file that keeps finished flows, so that the same call goes on with it after the process was killed, to the
+        same bits; see `Checkpoint`.
 
     Returns
     -------
@@ -294,13 +298,15 @@ def flow(
         raise ValueError(f"at least one flow is wanted, got arguments of shape {shape}")
     members = prepare(kind, spectrum, {name: np.broadcast_to(array, shape) for name, array in arrays.items()}, shape)
     workers = tiles.check_threads(threads)
-    with tiles.counter(progress, len(members), "flows") as advance:
-        run = partial(run_member, linear=bool(linear), ends=keep == "ends")
-        runs = tiles.run(run, members, threads=workers, advance=advance)
     inputs = {"version": __version__, "form": form, "linear": bool(linear), "keep": keep, "omega_c": None}
     inputs |= {name: array.tolist() for name, array in arrays.items()}
     inputs["spectrum"] = {**spectrum.options, "degree": int(spectrum.degree)}
     inputs["interaction"] = np.asarray(np.frompyfunc(asdict, 1, 1)(arrays["interaction"]), dtype=object).tolist()
+    work = partial(_arrays, members, linear=bool(linear), ends=keep == "ends")
+    samples = {name: getattr(spectrum, name) for name in ("omega", "longitudinal", "transverse", "temperature")}
+    with jobs.kept(checkpoint, "flow", {**inputs, **samples}):
+        found = jobs.run(work, range(len(members)), threads=workers, progress=progress, label="flows")
+    runs = [Run(**arrays) for arrays in found]
     longitudinal, transverse = (_padded([run.spectra[:, a] for run in runs], shape) for a in range(2))
     terms = (Moduli(*(_padded([run.terms[:, i, a] for run in runs], shape) for a in range(2))) for i in range(3))
     stretched = np.stack([member.omega for member in members]).reshape(*shape, -1)
@@ -316,6 +322,11 @@ def flow(
         error=Moduli(*np.array([run.error for run in runs]).T.reshape(2, *shape)),
         inputs=inputs,
     )
+
+
+def _arrays(members: list[Member], number: int, *, linear: bool, ends: bool) -> dict[str, Any]:
+    """Return what one of the flows has computed, by name."""
+    return run_member(members[number], linear=linear, ends=ends)._asdict()
 
 
 def _padded(parts: list[FloatArray], shape: tuple[int, ...]) -> FloatArray:

@@ -46,6 +46,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import mbfast
-from mbfast._core import tiles
+from mbfast._core import jobs, tiles
 from mbfast._core.extrapolation import at_zero
 from mbfast._core.tiles import Progress
 from mbfast._core.validate import (
@@ -87,7 +88,7 @@ _ROUNDING = 16 * 2.0**-52  # of a susceptibility, for each width hbar Im z in th
 def measure_orders(
     ensembles: Mapping[str, Draw], omega: ArrayLike, temperature: float, *, block_volume: float, members: int,
     rng: np.random.Generator, couplings: ArrayLike = COUPLINGS, wavevector: ArrayLike | None = None,
-    threads: int | None = None, progress: Progress = False,
+    threads: int | None = None, progress: Progress = False, checkpoint: str | os.PathLike[str] | None = None,
 ) -> Orders:  # fmt: skip
     """Measure how perturbation theory in the coupling fails over ensembles of super blocks, and its second order.
 
@@ -115,6 +116,9 @@ def measure_orders(
         which are in the way: set OPENBLAS_NUM_THREADS=1 before NumPy is imported, as ``mbfast superblock`` does.
     progress : bool or callable
         Draw a bar (needs rich), or call ``progress(super blocks done, super blocks in all)``.
+    checkpoint : str or path-like, optional
+        A file that keeps finished super blocks, so that the same call, with a generator in the same state, goes on with
+        it after the process was killed; see `Checkpoint`.
 
     Returns
     -------
@@ -168,9 +172,11 @@ def measure_orders(
             raise ValueError(f"block_volume must be at most {LARGEST / n:g} m^3 of each of {n} blocks, got {box:g}")
     systems = [system for group in drawn.values() for system in group]
     k = wave_vector(wavevector)
-    work = functools.partial(_member, z=z, kelvin=kelvin, box=box, couplings=g, wavevector=k)
-    with tiles.counter(progress, len(systems), "super blocks") as advance:
-        found = tiles.run(work, systems, threads=workers, advance=advance)
+    work = functools.partial(_member, systems, z=z, kelvin=kelvin, box=box, couplings=g, wavevector=k)
+    given = {"omega": z, "temperature": kelvin, "block_volume": box, "couplings": g, "wavevector": k}
+    given |= {"super blocks": [_contents(system) for system in systems] if checkpoint is not None else []}
+    with jobs.kept(checkpoint, "orders", given):
+        found = jobs.run(work, range(len(systems)), threads=workers, progress=progress, label="super blocks")
     shape = (len(drawn), count)
     arrays = {name: np.stack([parts[name] for parts in found]) for name in ("exact", *PARTS)}
     inputs = {
@@ -227,6 +233,12 @@ def _draw(ensembles: object, count: int, rng: np.random.Generator) -> dict[str, 
     return drawn
 
 
+def _contents(system: SuperBlock) -> NDArray[np.complex128]:
+    """Return all numbers that the levels and the response of a super block depend on."""
+    own = [part for s in range(system.n_blocks) for part in (system.block_hamiltonian(s), system.block_stress(s))]
+    return np.concatenate([np.ravel(part) for part in (system.couplings, *own)]).astype(np.complex128)
+
+
 def _size(system: SuperBlock) -> int:
     return system.dimension**2 * system.dtype.itemsize
 
@@ -251,10 +263,11 @@ def _described(law: Any) -> Any:
 
 
 def _member(
-    system: SuperBlock, *, z: NDArray[np.complex128], kelvin: float, box: float, couplings: FloatArray,
-    wavevector: FloatArray,
+    systems: list[SuperBlock], number: int, *, z: NDArray[np.complex128], kelvin: float, box: float,
+    couplings: FloatArray, wavevector: FloatArray,
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
-    """Return what is measured of one super block, by name."""
+    """Return what is measured of one of the super blocks, by name."""
+    system = systems[number]
     volume = box * system.n_blocks
     first = first_order(system, z, kelvin, volume=volume, wavevector=wavevector)
     for tensor in first:

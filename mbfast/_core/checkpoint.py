@@ -1,0 +1,283 @@
+"""Checkpoints: finished parts of a long calculation, in one file that outlives a killed process."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import mbfast
+from mbfast._core.archive import path_of
+
+_FORMAT = "mbfast checkpoint 1"
+_log = logging.getLogger("mbfast")
+
+command: ContextVar[Mapping[str, Any] | None] = ContextVar("command", default=None)
+"""What ``mbfast resume`` must run: arguments of the command line and the folder they belong to, if there are any."""
+
+
+class Checkpoint:
+    """Finished parts of a calculation, kept in a file, so that it can go on where it was killed.
+
+    Functions that take ``checkpoint=PATH`` make one themselves; this class is for loops of your own, such as a Monte
+    Carlo simulation.
+
+    Parameters
+    ----------
+    file : str or path-like
+        Where it is kept: an SQLite database, made if there is none.
+    inputs : mapping
+        All that the results depend on, by name: numbers, texts, arrays, dataclasses. Of arrays a digest is kept.
+    kind : str
+        What is calculated, for messages.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read or written.
+    TypeError
+        If `file` is no path, or `inputs` is no mapping of names.
+    ValueError
+        If the file is damaged, no checkpoint, in use by another process, of another kind or version of mbfast, or was
+        made with other inputs: the message names the first that differs.
+
+    Notes
+    -----
+    A part is written whole or not at all, whenever the process is killed. It carries a digest of 128 bits: a part that
+    was damaged is forgotten, with a warning of the logger ``mbfast``. On another processor a calculation goes on, with
+    a warning too, since its last bits may differ there. Parts may be read and written by several threads.
+
+    Examples
+    --------
+    A random walk whose state is kept after each step; the second call goes on where the first one ended:
+
+    >>> import json, mbfast, numpy as np, pathlib, tempfile
+    >>> def walk(file, steps):
+    ...     rng, place, done = np.random.default_rng(1), np.zeros(2), 0
+    ...     with mbfast.Checkpoint(file, {"seed": 1}, kind="walk") as kept:
+    ...         if (state := kept.get("state")) is not None:
+    ...             place, done = state["place"], int(state["done"])
+    ...             rng.bit_generator.state = json.loads(str(state["rng"]))
+    ...         for step in range(done, steps):
+    ...             place = place + rng.normal(size=2)
+    ...             kept.put("state", place=place, done=step + 1, rng=json.dumps(rng.bit_generator.state))
+    ...     return place
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     half = walk(pathlib.Path(folder, "one"), 5)
+    ...     whole, at_once = walk(pathlib.Path(folder, "one"), 10), walk(pathlib.Path(folder, "two"), 10)
+    >>> bool((whole == at_once).all())
+    True
+    """
+
+    def __init__(self, file: str | os.PathLike[str], inputs: Mapping[str, Any], *, kind: str = "calculation") -> None:
+        if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
+            raise TypeError(f"inputs must be a mapping of names to values, got {inputs!r:.80}")
+        self._path = path_of("file", file)
+        wanted = {name: described(value) for name, value in inputs.items()}
+        self._lock = threading.Lock()
+        if self._path.is_dir():
+            raise ValueError(f"{self._path}: a file is wanted for a checkpoint, this is a folder")
+        try:
+            self._database = sqlite3.connect(self._path, timeout=0.0, isolation_level=None, check_same_thread=False)
+        except sqlite3.OperationalError as error:
+            raise OSError(f"{self._path}: cannot be opened for a checkpoint ({error})") from None
+        try:
+            with _errors_of(self._path):
+                self._open(kind, wanted)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _open(self, kind: str, wanted: dict[str, Any]) -> None:
+        run = self._database.execute
+        run("PRAGMA locking_mode=EXCLUSIVE")
+        run("BEGIN EXCLUSIVE")  # an error if another process has the file; the lock stays until it is closed
+        if not run("SELECT name FROM sqlite_master").fetchall():
+            run("CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT, digest BLOB)")
+            run("CREATE TABLE part (name TEXT PRIMARY KEY, content BLOB, digest BLOB)")
+            new: dict[str, Any] = {
+                "format": _FORMAT,
+                "kind": kind,
+                "version": mbfast.__version__,
+                "processor": processor(),
+            }
+            new |= {"inputs": wanted, "command": command.get()}
+            texts = {name: json.dumps(value) for name, value in new.items()}
+            rows = [(name, text, _digest(name, text.encode())) for name, text in texts.items()]
+            self._database.executemany("INSERT INTO about VALUES (?, ?, ?)", rows)
+        run("COMMIT")
+        about = _about(self._database)
+        if about.get("format") != _FORMAT:
+            raise ValueError(
+                f"{self._path}: no checkpoint that this version reads, its format is {about.get('format')!r}"
+            )
+        for name, now in (("kind", kind), ("version", mbfast.__version__)):
+            if about[name] != now:
+                raise ValueError(f"{self._path}: a checkpoint of another {name}, {about[name]!r}, this is {now!r}")
+        before, inputs = about["inputs"], json.loads(json.dumps(wanted))
+        for name in {**before, **inputs}:
+            if before.get(name) != inputs.get(name):
+                was, this = (str(some.get(name, "not given")) for some in (before, inputs))
+                raise ValueError(
+                    f"{self._path}: a checkpoint of other inputs: {name} was {was:.200}, now it is {this:.200}"
+                )
+        if about["processor"] != processor():
+            _log.warning(
+                "%s was begun on %s, the last bits may differ on this processor", self._path, about["processor"]
+            )
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def put(self, name: str | int, /, **arrays: ArrayLike) -> None:
+        """Keep arrays as the part of a name, in place of what it was.
+
+        Parameters
+        ----------
+        name : str or int
+            Of the part.
+        **arrays : array_like
+            What is kept: arrays, numbers or texts, by names.
+
+        Raises
+        ------
+        OSError
+            If the disk is full, or the file cannot be written.
+        ValueError
+            If an array consists of objects, or the file was damaged.
+        """
+        stream = io.BytesIO()
+        np.savez(stream, allow_pickle=False, **{key: np.asarray(value) for key, value in arrays.items()})
+        content = stream.getvalue()
+        row = str(name), content, _digest(str(name), content)
+        with self._lock, _errors_of(self._path):
+            self._database.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?)", row)
+
+    def get(self, name: str | int, /) -> dict[str, NDArray[Any]] | None:
+        """Arrays of a part by their names.
+
+        Parameters
+        ----------
+        name : str or int
+            Of the part.
+
+        Returns
+        -------
+        dict or None
+            None if the part is not there or was damaged.
+
+        Raises
+        ------
+        ValueError
+            If the file was damaged.
+        """
+        with self._lock, _errors_of(self._path):
+            row = self._database.execute("SELECT content, digest FROM part WHERE name = ?", (str(name),)).fetchone()
+        if row is None:
+            return None
+        if not isinstance(row[0], bytes) or row[1] != _digest(str(name), row[0]):
+            _log.warning("%s: part %s was damaged, it is computed again", self._path, name)
+            return None
+        with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+
+    def __len__(self) -> int:
+        with self._lock, _errors_of(self._path):
+            return int(self._database.execute("SELECT count(*) FROM part").fetchone()[0])
+
+    def close(self) -> None:
+        """Let go of the file; parts are in it already."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the `command` that has made a checkpoint; an OSError or a ValueError if there is none."""
+    path = path_of("file", file)
+    path.open("rb").close()  # SQLite would make what is not there
+    with _errors_of(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        found = _about(database).get("command")
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
+    return found
+
+
+def _about(database: sqlite3.Connection) -> dict[str, Any]:
+    rows = database.execute("SELECT name, value, digest FROM about").fetchall()
+    if not rows or any(digest != _digest(name, value.encode()) for name, value, digest in rows):
+        raise sqlite3.DatabaseError("its description has another digest")
+    return {name: json.loads(value) for name, value, _ in rows}
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Say what has happened to the file in place of SQLite's words."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise ValueError(f"{path}: the checkpoint is in use by another run") from None
+        if name.startswith("SQLITE_NOTADB"):
+            raise ValueError(f"{path}: no checkpoint of mbfast") from None
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+            raise OSError(f"{path}: the checkpoint cannot be written ({error})") from None
+        raise ValueError(f"{path}: a damaged checkpoint, or none of mbfast ({error})") from None
+    except (TypeError, AttributeError, UnicodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: a damaged checkpoint ({error})") from None
+
+
+def described(value: object) -> Any:
+    """Return a value as JSON has it: arrays as digests with shape and type, objects by their fields."""
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if isinstance(value, np.generic):
+        return value.item() if not isinstance(value, np.complexfloating) else repr(value.item())
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            return [described(item) for item in value.ravel().tolist()]
+        plain = np.ascontiguousarray(value)
+        if plain.size <= 3:
+            return f"{plain.tolist()}"
+        return f"{plain.dtype.str} {plain.shape} {_digest('array', plain.reshape(-1).view(np.uint8)).hex()}"
+    if isinstance(value, Mapping):
+        return {str(key): described(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [described(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"type": type(value).__qualname__, **{name: described(item) for name, item in fields.items()}}
+    return repr(value)
+
+
+def _digest(name: str, content: Any) -> bytes:
+    digest = hashlib.blake2b(f"{len(name)} {name} ".encode(), digest_size=16)
+    digest.update(content)
+    return digest.digest()
+
+
+def processor() -> str:
+    """Return the name of the processor that kernels are compiled for."""
+    from llvmlite import binding  # noqa: PLC0415  with numba, which all that is worth keeping has imported
+
+    return str(binding.get_host_cpu_name())

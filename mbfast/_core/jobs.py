@@ -1,0 +1,157 @@
+"""Long calculations in parts that do not know each other: on threads, on a cluster, kept in a checkpoint, in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
+
+from mbfast._core import tiles
+from mbfast._core.checkpoint import Checkpoint
+
+T = TypeVar("T")
+
+
+class Cluster(Protocol):
+    """Where else parts are computed; the module distributed has the one there is."""
+
+    def run(self, work: Callable[[T], Any], items: Mapping[int, T]) -> Iterator[tuple[int, Any]]:
+        """Yield the number and the result of each item, as they come."""
+
+
+_cluster: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
+_checkpoint: ContextVar[Checkpoint | None] = ContextVar("checkpoint", default=None)
+
+
+@contextmanager
+def computed_on(cluster: Cluster) -> Iterator[None]:
+    """Have the parts of what is called within this block computed by a cluster."""
+    token = _cluster.set(cluster)
+    try:
+        yield
+    finally:
+        _cluster.reset(token)
+
+
+@contextmanager
+def kept(file: str | os.PathLike[str] | None, kind: str, inputs: Mapping[str, Any]) -> Iterator[None]:
+    """Have the parts of what is called within this block kept in a checkpoint, if a file is given."""
+    if file is None:
+        yield
+        return
+    with Checkpoint(file, inputs, kind=kind) as checkpoint:
+        token = _checkpoint.set(checkpoint)
+        try:
+            yield
+        finally:
+            _checkpoint.reset(token)
+
+
+@contextmanager
+def _here() -> Iterator[None]:
+    """Have what a part calls itself computed where it is, and kept nowhere: only the part is."""
+    on, into = _cluster.set(None), _checkpoint.set(None)
+    try:
+        yield
+    finally:
+        _cluster.reset(on)
+        _checkpoint.reset(into)
+
+
+def elsewhere() -> bool:
+    """Whether parts go to a cluster or a checkpoint, so that what they return must be all that they do."""
+    return _cluster.get() is not None or _checkpoint.get() is not None
+
+
+def run(
+    work: Callable[[T], Any], items: Sequence[T], *, threads: int, progress: tiles.Progress, label: str
+) -> list[Any]:
+    """Call `work` on every item and return the results in the order of the items, wherever they are computed.
+
+    On a cluster `work` and the items must be what pickle takes. With a checkpoint results must be numbers, arrays or
+    mappings of names to these.
+    """
+    cluster, checkpoint = _cluster.get(), _checkpoint.get()
+    found: dict[int, Any] = {}
+    if checkpoint is not None:
+        found = {n: _unpacked(part) for n in range(len(items)) if (part := checkpoint.get(f"{label} {n}")) is not None}
+    todo = {n: item for n, item in enumerate(items) if n not in found}
+
+    def keep(number: int, result: Any) -> None:
+        if checkpoint is not None:
+            checkpoint.put(f"{label} {number}", **(result if isinstance(result, Mapping) else {_ALONE: result}))
+        found[number] = result
+
+    with tiles.counter(progress, len(todo), label) as advance, _here():
+        if cluster is None:
+            tiles.run(lambda number: keep(number, work(todo[number])), list(todo), threads=threads, advance=advance)
+        else:
+            try:
+                for number, result in cluster.run(work, todo):
+                    keep(number, result)
+                    advance()
+            except ConnectionError as error:
+                safe = (
+                    "none is kept without a checkpoint" if checkpoint is None else f"they are kept in {checkpoint.path}"
+                )
+                raise ConnectionError(f"{error}; {len(found)} of {len(items)} parts are done, {safe}") from None
+    return [found[number] for number in range(len(items))]
+
+
+def run_each(
+    function: Callable[[T], Any], items: Iterable[T], *, threads: int | None = None, progress: tiles.Progress = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> list[Any]:  # fmt: skip
+    """Call a function on every item, such as the seed of a sample: on threads, and with a checkpoint if one is given.
+
+    `mbfast.distributed.run_each` does the same on a cluster.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an item and returns a number, an array, or a mapping of names to these. Its result depends on nothing
+        but the item. Calls of mbfast in it take one thread each.
+    items : iterable
+        Of any kind; with a checkpoint of numbers, texts, arrays and the like.
+    threads, progress, checkpoint
+        As in `pair_field`. With a checkpoint the same items must be given again; that the function is still the same is
+        known by its name alone.
+
+    Returns
+    -------
+    list
+        The results in the order of the items, whatever the number of threads.
+
+    Raises
+    ------
+    TypeError
+        If function is not callable, items are not iterable, or threads is no whole number.
+    ValueError
+        If threads is below 1, or the checkpoint is one of other items.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np
+    >>> def largest(seed):
+    ...     positions, dipoles = np.random.default_rng(seed).random((2, 50, 3))
+    ...     return np.abs(mbfast.pair_field(mbfast.DipoleInteraction(1.0), positions, dipoles)).max()
+    >>> len(mbfast.run_each(largest, range(4)))
+    4
+    """
+    if not callable(function):
+        raise TypeError(f"function must be callable, got {function!r:.80}")
+    if not isinstance(items, Iterable):
+        raise TypeError(f"items must be iterable, got {items!r:.80}")
+    workers, every = tiles.check_threads(threads), list(items)
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    with kept(checkpoint, "run_each", {"function": name, "items": every if checkpoint is not None else []}):
+        return run(function, every, threads=workers, progress=progress, label="items")
+
+
+_ALONE = "result"
+
+
+def _unpacked(part: dict[str, Any]) -> Any:
+    return part[_ALONE][()] if set(part) == {_ALONE} else part
