@@ -9,10 +9,13 @@ f -> f - ln N0 f^2 of the analytic function f = chi~/(rho c^2), which is known a
 
 What is measured is little more than the strengths at 1 mm. The cutoff shows itself only in how they change with
 frequency and temperature, by some per cent, and as a logarithm: it takes velocities known to 1e-7 to find it within a
-factor of 2 or 3, and C_l and C_t at 5 nm go with it. If samples follow the form "total-strain", which the Hamiltonian
-implies, the same measurement says nothing about the cutoff. That they follow either form is assumed, not shown; as is
-that sizes, density, velocities and N0 are known, and that relaxation is subtracted: at 0.1 K it would add 0.1 % to the
-lowest absorption. Of P and gamma only P gamma^2 enters.
+factor of 2 or 3, and C_l and C_t at 5 nm go with it. The covariance gives the error of each number; all three together
+lie in a needle so thin that its bend shows, which the sample follows and an ellipsoid does not.
+
+If samples follow the form "total-strain", which the Hamiltonian implies, the same measurement says nothing about the
+cutoff. That they follow either form is assumed, not shown; as is that sizes, density, velocities and N0 are known, and
+that relaxation is subtracted: at 0.1 K it would add 0.1 % to the lowest absorption. Of P and gamma only P gamma^2
+enters.
 """
 
 from __future__ import annotations
