@@ -60,6 +60,7 @@ def test_values_are_those_of_mbfast(name, layout):
     np.testing.assert_array_equal(field.detach().numpy(), mbfast.pair_field(*arrays, **options))
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", SYSTEMS)
 @LAYOUTS
 @pytest.mark.parametrize("function", [pair_energy, pair_field])
@@ -76,6 +77,7 @@ def test_derivatives_of_sums_over_all_images(name):
     assert torch.autograd.gradcheck(*differentiable(pair_field, name, "six"), **checked)
 
 
+@pytest.mark.compiled
 @LAYOUTS
 @pytest.mark.parametrize("name", ["open", "lattice"])
 @pytest.mark.parametrize("function", [pair_energy, pair_field])
@@ -131,6 +133,7 @@ def test_a_given_mean_stress_is_no_part_of_derivatives_of_fields():
         assert torch.autograd.gradcheck(call, (blocks, moments), eps=1e-6, atol=1e-6, rtol=1e-5, fast_mode=True)
 
 
+@pytest.mark.compiled
 def test_an_interaction_of_its_own_form():
     _, blocks, moments, _ = arguments("open", "full")
     call = lambda blocks, moments: pair_field(UNIT_JOFFRIN_LEVELUT, blocks, moments)  # noqa: E731
@@ -150,6 +153,7 @@ def test_mixed_second_derivatives_one_way_and_an_error_the_other_way():
         by_blocks.sum().backward()
 
 
+@pytest.mark.compiled
 def test_positions_found_by_an_optimizer():
     # a charge-free pair of dipoles, one fixed: the field at the other is made what it is at the distance 2
     places = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 1.5]], dtype=torch.float64, requires_grad=True)
@@ -200,6 +204,7 @@ def test_importing_the_adapter_does_not_import_torch(run_python):
     assert run_python(code).strip() == "False"
 
 
+@pytest.mark.compiled
 def test_the_code_of_the_guide():
     page = mbfast.guide.adapters.__doc__
     code = re.search(r"\nPyTorch\n-+\n.*?:\n\n((?:    .*\n|\n)+)", page, flags=re.DOTALL)[1]

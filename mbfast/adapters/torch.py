@@ -2,17 +2,6 @@
 
 They take float64 tensors on the CPU, and are differentiable by moments and by the positions of blocks. The module can
 be imported without PyTorch, of the extra torch, which its functions need.
-
->>> import torch
->>> import mbfast
->>> from mbfast.adapters.torch import pair_energy
->>> vacuum = mbfast.DipoleInteraction(permittivity=8.8541878128e-12)
->>> positions = torch.tensor([[0, 0, 0], [0, 0, 5e-9]], dtype=torch.float64, requires_grad=True)  # m
->>> dipoles = torch.tensor([[0, 0, 3.33564e-30]] * 2, dtype=torch.float64, requires_grad=True)  # C m
->>> energy = pair_energy(vacuum, positions, dipoles)
->>> energy.backward()
->>> print(f"{energy.item():.4g} J, force {-positions.grad[0, 2]:.4g} N, field {-dipoles.grad[0, 2]:.4g} V/m")
--1.6e-24 J, force 9.6e-16 N, field 4.797e+05 V/m
 """
 
 from __future__ import annotations
@@ -78,6 +67,19 @@ def pair_energy(
     -----
     The gradient by moments can be differentiated again, by moments and by positions; that by positions can not, and
     says so.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import mbfast
+    >>> from mbfast.adapters.torch import pair_energy
+    >>> vacuum = mbfast.DipoleInteraction(permittivity=8.8541878128e-12)
+    >>> positions = torch.tensor([[0, 0, 0], [0, 0, 5e-9]], dtype=torch.float64, requires_grad=True)  # m
+    >>> dipoles = torch.tensor([[0, 0, 3.33564e-30]] * 2, dtype=torch.float64, requires_grad=True)  # C m
+    >>> energy = pair_energy(vacuum, positions, dipoles)
+    >>> energy.backward()
+    >>> print(f"{energy.item():.4g} J, force {-positions.grad[0, 2]:.4g} N, field {-dipoles.grad[0, 2]:.4g} V/m")
+    -1.6e-24 J, force 9.6e-16 N, field 4.797e+05 V/m
     """
     summed, places, checked = _prepared(
         interaction, blocks, moments, method, threads, boundary=boundary, cell=cell, images=images,
