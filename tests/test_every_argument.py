@@ -47,6 +47,7 @@ RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
 BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
 SUPER = mbfast.SuperBlock(DIPOLES, POINTS, BLOCK)
 RNG = np.random.default_rng(1)
+KEPT = mbfast.Checkpoint(":memory:", {})
 RESPONSE = {
     "super_block": SUPER, "omega": OMEGA, "temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "lanczos",
     "rng": RNG, "vectors": 2,
@@ -67,6 +68,9 @@ CALLS = {
         {"spectrum": SPECTRUM, "interaction": SILICA, "block_size": 5e-9, "n0": 2.0},
     ),
     "angular_coefficients": (mbfast.angular_coefficients, {"form": "corrected", "polarization": "transverse"}),
+    "Checkpoint": (mbfast.Checkpoint, {"file": "run.checkpoint", "inputs": {}}),
+    "Checkpoint.get": (KEPT.get, {"part": 0}),
+    "Checkpoint.put": (KEPT.put, {"part": 0}),
     "convolve": (mbfast.convolve, {**NODES, "f": ABSORPTION}),
     "cutoff_length": (mbfast.cutoff_length, {"modulus": 1e10, "omega": 1e7, "omega_c": 1e13}),
     "disordered_response": (
@@ -94,6 +98,7 @@ CALLS = {
         mbfast.phase_sum,
         {"interaction": SILICA, "blocks": LATTICE, "wavevector": WAVE, "polarization": "transverse"},
     ),
+    "run_each": (mbfast.run_each, {"function": abs, "items": [1]}),
     "self_consistent_ratio": (mbfast.self_consistent_ratio, {"c_l": 2.0, "c_t": 1.0}),
     "set_threads": (mbfast.set_threads, {}),
     "sound_velocity_shift": (
@@ -286,6 +291,7 @@ WITH["absorption_rates(dielectric)"] = WITH["absorption_rates(permittivity)"] = 
     "permittivity": 1.0,
 }
 SUM_OF_BLOCKS = {"form": "derived", "n0": 2.0, "waves": 1.0}
+WITH["checkpoint"] = {"method": "direct"}
 WITH |= {f"self_consistent_ratio({argument})": SUM_OF_BLOCKS for argument in ("n0", "waves")}
 
 # by argument what is wrong, for all that have it; by name and argument, for one
@@ -293,6 +299,7 @@ WRONG = {
     "above": EDGE,
     "anchors": [WORDS, OBJECT, 5, [np.nan], [-1.0], ([1e7], WORDS), ([1e7], [np.nan]), 1j],
     "applied": [*unless_none(FINITE), 5.0, np.zeros((1, 6)), np.ones((2, 5)), np.arange(9.0).reshape(1, 3, 3)],
+    "arrays": [],  # any names
     "asymmetry": NUMBER,
     "at": [*unless_none(FINITE), [-1.0]],
     "averaged": FLAG,
@@ -307,6 +314,7 @@ WRONG = {
     "block_volume": ONE_POSITIVE,
     "called": [],  # a hook of the command line
     "cell": [WORDS, OBJECT, 5.0, [1.0, 2.0], [1.0, 1.0, 0.0], [1.0, 1.0, np.nan], np.zeros((3, 3)), 1j],
+    "checkpoint": unless_none(PATH),
     "chi": [*UNREAL, np.nan, np.inf, None, 5.0, np.zeros((3, 3)), np.triu(np.ones((6, 6))), mbfast.Moduli(np.nan, 0.0)],
     "coherent": FLAG,
     "component": CHOICE,
@@ -327,6 +335,7 @@ WRONG = {
     "figure": [None, WORDS, 5, OBJECT],
     "file": PATH,
     "form": CHOICE,
+    "function": [None, WORDS, 5, OBJECT],
     "g": unless_none(SAMPLES),
     "gamma_l": FINITE,
     "gamma_t": FINITE,
@@ -334,6 +343,9 @@ WRONG = {
     "glasses": [*LISTED, [], ["a-SiO2"]],
     "imag": SAMPLES,
     "image_shape": CHOICE,
+    "inputs": [None, WORDS, 5, [5], {5: 5}, OBJECT],
+    "items": [None, 5, OBJECT],
+    "kind": [None, 5, [WORDS], OBJECT],
     "images": [-1, 1.5, "3", [1], np.nan, True, OBJECT],
     "interaction": INTERACTION,
     "interpolation": CHOICE,
@@ -364,6 +376,7 @@ WRONG = {
     "omega_c": POSITIVE,
     "others": [None, WORDS, 5, [5], OBJECT, [None]],
     "out": OUT,
+    "part": [None, 1.5, [WORDS], True, OBJECT],
     "path": PATH,
     "permittivity": POSITIVE,
     "polarization": [*CHOICE[:-1], None, [1.0, 2.0], np.nan],

@@ -49,7 +49,7 @@ class Checkpoint:
     OSError
         If the file cannot be read or written.
     TypeError
-        If `file` is no path, or `inputs` is no mapping of names.
+        If `file` is no path, `inputs` is no mapping of names, or `kind` is no text.
     ValueError
         If the file is damaged, no checkpoint, in use by another process, of another kind or version of mbfast, or was
         made with other inputs: the message names the first that differs.
@@ -86,6 +86,8 @@ class Checkpoint:
         if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
             raise TypeError(f"inputs must be a mapping of names to values, got {inputs!r:.80}")
         self._path = path_of("file", file)
+        if not isinstance(kind, str):
+            raise TypeError(f"kind must be a text, got {kind!r:.80}")
         wanted = {name: described(value) for name, value in inputs.items()}
         self._lock = threading.Lock()
         if self._path.is_dir():
@@ -144,13 +146,13 @@ class Checkpoint:
         """The file."""
         return self._path
 
-    def put(self, name: str | int, /, **arrays: ArrayLike) -> None:
-        """Keep arrays as the part of a name, in place of what it was.
+    def put(self, part: str | int, **arrays: ArrayLike) -> None:
+        """Keep arrays as a part, in place of what it was.
 
         Parameters
         ----------
-        name : str or int
-            Of the part.
+        part : str or int
+            Its name.
         **arrays : array_like
             What is kept: arrays, numbers or texts, by names.
 
@@ -158,23 +160,25 @@ class Checkpoint:
         ------
         OSError
             If the disk is full, or the file cannot be written.
+        TypeError
+            If `part` is no name.
         ValueError
             If an array consists of objects, or the file was damaged.
         """
-        stream = io.BytesIO()
+        name, stream = _name(part), io.BytesIO()
         np.savez(stream, allow_pickle=False, **{key: np.asarray(value) for key, value in arrays.items()})
         content = stream.getvalue()
-        row = str(name), content, _digest(str(name), content)
+        row = name, content, _digest(name, content)
         with self._lock, _errors_of(self._path):
             self._database.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?)", row)
 
-    def get(self, name: str | int, /) -> dict[str, NDArray[Any]] | None:
-        """Arrays of a part by their names.
+    def get(self, part: str | int) -> dict[str, NDArray[Any]] | None:
+        """Arrays of a part, by their names.
 
         Parameters
         ----------
-        name : str or int
-            Of the part.
+        part : str or int
+            Its name.
 
         Returns
         -------
@@ -183,14 +187,17 @@ class Checkpoint:
 
         Raises
         ------
+        TypeError
+            If `part` is no name.
         ValueError
             If the file was damaged.
         """
+        name = _name(part)
         with self._lock, _errors_of(self._path):
-            row = self._database.execute("SELECT content, digest FROM part WHERE name = ?", (str(name),)).fetchone()
+            row = self._database.execute("SELECT content, digest FROM part WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None
-        if not isinstance(row[0], bytes) or row[1] != _digest(str(name), row[0]):
+        if not isinstance(row[0], bytes) or row[1] != _digest(name, row[0]):
             _log.warning("%s: part %s was damaged, it is computed again", self._path, name)
             return None
         with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
@@ -245,6 +252,12 @@ def _errors_of(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: a damaged checkpoint, or none of mbfast ({error})") from None
     except (TypeError, AttributeError, UnicodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: a damaged checkpoint ({error})") from None
+
+
+def _name(part: object) -> str:
+    if not isinstance(part, str | int) or isinstance(part, bool):
+        raise TypeError(f"part must be a name or a whole number, got {part!r:.80}")
+    return str(part)
 
 
 def described(value: object) -> Any:

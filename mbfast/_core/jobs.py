@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
 from mbfast._core import tiles
+from mbfast._core.archive import path_of
 from mbfast._core.checkpoint import Checkpoint
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ def kept(file: str | os.PathLike[str] | None, kind: str, inputs: Mapping[str, An
     if file is None:
         yield
         return
-    with Checkpoint(file, inputs, kind=kind) as checkpoint:
+    with Checkpoint(path_of("checkpoint", file), inputs, kind=kind) as checkpoint:
         token = _checkpoint.set(checkpoint)
         try:
             yield

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core import jobs, tiles
-from mbfast._core.archive import path_of
 from mbfast._core.validate import FloatArray, require_choice
 from mbfast.pairs.fields import PairField, require_points
 from mbfast.pairs.geometry import BlockLattice
@@ -326,7 +325,7 @@ def _prepared(
     if checkpoint is not None:
         inputs = {"interaction": interaction, "blocks": blocks, "moments": moments, **options}
         given = {name: value if isinstance(value, BlockLattice) else _plain(value) for name, value in inputs.items()}
-        kept = jobs.kept(path_of("checkpoint", checkpoint), "pair sum", given)
+        kept = jobs.kept(checkpoint, "pair sum", given)
     summed = METHODS[method].of(problem, threads=workers, derivatives=what != "field")
     _log.info("pair sum by %r", summed)
     return summed, checked, workers, kept
