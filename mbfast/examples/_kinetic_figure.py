@@ -26,7 +26,7 @@ CAPTION = """Two-level systems of silica (8·10⁴⁴ per J and m³), simulated 
     evenly distributed. Bars are standard errors over samples."""
 
 
-def draw(heat: tuple[FloatArray, ...], holes: tuple[FloatArray, ...], to_mhz: float) -> Figure:
+def draw(heat: tuple[FloatArray, ...], holes: tuple[FloatArray, ...]) -> Figure:
     """Draw heat: times, exact, three simulations; holes: times, depths, medians, expected widths. Needs matplotlib."""
     from mbfast.plotting.style import WIDE, finish, new_figure, styled  # noqa: PLC0415
 
@@ -34,8 +34,9 @@ def draw(heat: tuple[FloatArray, ...], holes: tuple[FloatArray, ...], to_mhz: fl
         figure = new_figure(WIDE, 78.0)
         left, middle, right = figure.subplots(1, 3)
         _draw_heat(left, *heat)
-        _draw_hole(middle, *holes[:2], holes[3], to_mhz)
-        _draw_width(right, holes[0], *holes[2:], to_mhz)
+        times, depths, medians, half = holes
+        _draw_hole(middle, times, depths, half)
+        _draw_width(right, times, medians, half)
         finish(figure, CAPTION, conditions="silica, left: from 1 K to 0.1 K, middle and right: at 0.1 K", columns=2)
     return figure
 
@@ -56,12 +57,12 @@ def _draw_heat(
     axes.semilogx(times, exact, "k-", label="exact without interaction")
     _points(axes, times, free, 0, label="simulated without interaction")
     _points(axes, times, silica, 1, label="with that of silica")
-    _points(axes, times, dense, 2, label="at a density 100 times as high")
+    _points(axes, times, dense, 2, label="at a hundredfold density")
     axes.set(xlabel="$t$ (s)", ylabel="released heat (J/m³)", ylim=(0.0, None), xticks=[1e0, 1e2, 1e4, 1e6])
     axes.minorticks_off()
 
 
-def _draw_hole(axes: Axes, times: FloatArray, depths: FloatArray, half: FloatArray, to_mhz: float) -> None:
+def _draw_hole(axes: Axes, times: FloatArray, depths: FloatArray, half: FloatArray) -> None:
     from mbfast.plotting.style import COLOURS, LINES  # noqa: PLC0415
 
     band = theory.HALF * theory.BAND
@@ -69,13 +70,15 @@ def _draw_hole(axes: Axes, times: FloatArray, depths: FloatArray, half: FloatArr
     centres = band * (np.arange(0.5, depths.shape[2]) / depths.shape[2] * 2.0 - 1.0)
     for look, k in enumerate((1, 3, 6)):
         line = theory.hole(fine, half[k]) * theory.left_over(times[k : k + 1])
-        axes.plot(to_mhz * fine, line, ls=LINES[look], color=COLOURS[4 + look], label=f"hole after {times[k]:.2g} s")
-        _points(axes, to_mhz * centres, depths[:, k], 3 + look)
+        axes.plot(
+            theory.TO_MHZ * fine, line, ls=LINES[look], color=COLOURS[4 + look], label=f"hole after {times[k]:.2g} s"
+        )
+        _points(axes, theory.TO_MHZ * centres, depths[:, k], 3 + look)
     axes.set(xlabel="$(\\varepsilon-\\varepsilon_0)/h$ (MHz)", ylabel="depth of the hole", ylim=(-0.05, 0.6))
 
 
-def _draw_width(axes: Axes, times: FloatArray, medians: FloatArray, half: FloatArray, to_mhz: float) -> None:
-    axes.semilogx(times, to_mhz * half, "k-")
-    _points(axes, times, to_mhz * medians, 1)
+def _draw_width(axes: Axes, times: FloatArray, medians: FloatArray, half: FloatArray) -> None:
+    axes.semilogx(times, theory.TO_MHZ * half, "k-")
+    _points(axes, times, theory.TO_MHZ * medians, 1)
     axes.set(xlabel="$t$ (s)", ylabel="half width (MHz)", ylim=(0.0, 25.0), xticks=[1e-2, 1e-1, 1e0])
     axes.minorticks_off()

@@ -24,6 +24,9 @@ DENSITY = 8e44
 
 NM = 1e-9
 
+TO_MHZ = K_B / (2e6 * math.pi * HBAR)
+"""From K to the frequency (MHz) of a phonon of this energy."""
+
 
 def phonon_rate() -> float:
     """Return K k_B^3, in 1/(s K^3): a = K k_B^3 Delta_0^2 T."""
@@ -35,7 +38,7 @@ def eigenvalues() -> FloatArray:
     """Return those of t (eV) that give silica's gamma_l and gamma_t.
 
     (2 gamma)^2 is the mean over directions of the square of what t has of a wave of unit strain: (2 t:t + (tr t)^2)/15
-    of longitudinal ones, (3 t:t - (tr t)^2)/30 of one polarization of transverse ones. This fixes t:t and the trace; the
+    of longitudinal ones, (3 t:t - (tr t)^2)/30 of one polarization of transverse ones. These fix t:t and the trace. The
     deviator is chosen to be a pure shear.
     """
     square = (12 * GLASS.gamma_l**2 + 24 * GLASS.gamma_t**2) / EV**2

@@ -40,7 +40,7 @@ from mbfast.examples._checks import Check, run_example
 from mbfast.examples._kinetic_figure import draw
 from mbfast.examples._kinetic_theory import HALF, NM, SILICA, Cooling, volume_per_spin
 from mbfast.kernels import spins, stress
-from mbfast.units import EV, HBAR, K_B
+from mbfast.units import EV, K_B
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -347,7 +347,6 @@ def heat_checks(
     return checks, (times, exact, free, silica, dense)
 
 
-TO_MHZ = K_B / (2e6 * math.pi * HBAR)
 SINCE = np.geomspace(1.0, 1e3, 7)
 """When the hole is looked at, in units of the inverse of the largest attempt rate."""
 
@@ -368,11 +367,19 @@ def hole_checks(
     tail = 1.0 - 2.0 / math.pi * math.atan(3.0)
     checks = [
         mean_check(
-            "half width of shifts (MHz)", TO_MHZ * burnt.medians[:, -1], TO_MHZ * counted[:, -1], "counted flips"
+            "half width of shifts (MHz)",
+            theory.TO_MHZ * burnt.medians[:, -1],
+            theory.TO_MHZ * counted[:, -1],
+            "counted flips",
         ),
         mean_check("shifts beyond three half widths", burnt.beyond[:, -1], tail, "Lorentzian"),
         mean_check("flipped spins", burnt.flipped[:, -1], float(theory.flipped_share(times)[-1]), "exact mean"),
-        mean_check("growth of the half width (MHz) while t grows by e", TO_MHZ * growth, TO_MHZ * law, "closed form"),
+        mean_check(
+            "growth of the half width (MHz) while t grows by e",
+            theory.TO_MHZ * growth,
+            theory.TO_MHZ * law,
+            "closed form",
+        ),
         *(
             mean_check(
                 f"depth of the hole after {times[k]:.2g} s", inside[:, k], depth[k], "Lorentzian times relaxation"
@@ -415,7 +422,7 @@ def compute(
     balanced = [check for tunnelling in (True, False) for check in balance(tunnelling, blocks, runs, rng)]
     released, heat = heat_checks(alone, *together, rng)
     widened, holes = hole_checks(*burnt, rng)
-    return [*balanced, *released, *widened], functools.partial(draw, heat, holes, TO_MHZ)
+    return [*balanced, *released, *widened], functools.partial(draw, heat, holes)
 
 
 def main() -> None:
