@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 CAPTION = """Two-level systems of silica (8·10⁴⁴ per J and m³), simulated flip by flip. Left: heat released after a fall
     of temperature from 1 K to 0.1 K, with Δ₀/k from 10⁻⁸ K to 10⁻⁴ K. The line is the exact mean without interaction,
     whose slope is that of Zimmermann and Weber between its first bend and the longest relaxation time, beyond the
-    panel; points are means of samples with and without interaction, and those of a glass a hundred times denser, per
-    two-level system, where interactions open a gap. Middle: a hole burnt at 0.1 K around ε = 0.5 K, by the share of
-    spins that it has removed from their equilibrium; lines are the rectangle that was burnt, widened by a Lorentzian
-    and refilled by relaxation. Right: the half width of this Lorentzian, measured as the median shift of splittings;
-    the line is that of randomly placed 1/r³ sources. It grows with ln t, for flips come at rates whose logarithms are
-    evenly distributed. Bars are standard errors over samples."""
+    panel; points are means of samples with and without interaction, and those of a glass with a hundred times as many
+    two-level systems, divided by a hundred: there interactions open a gap. Middle: a hole burnt at 0.1 K around ε =
+    0.5 K, by the share of spins that it has removed from their equilibrium; lines are the rectangle that was burnt,
+    widened by a Lorentzian and refilled by relaxation. Right: the half width of this Lorentzian, measured as the median
+    shift of splittings; the line is that of randomly placed 1/r³ sources. It grows with ln t, for flips come at rates
+    whose logarithms are evenly distributed. Bars are standard errors over samples."""
 
 
 def draw(heat: tuple[FloatArray, ...], holes: tuple[FloatArray, ...]) -> Figure:
@@ -74,7 +74,7 @@ def _draw_hole(axes: Axes, times: FloatArray, depths: FloatArray, half: FloatArr
             theory.TO_MHZ * fine, line, ls=LINES[look], color=COLOURS[4 + look], label=f"hole after {times[k]:.2g} s"
         )
         _points(axes, theory.TO_MHZ * centres, depths[:, k], 3 + look)
-    axes.set(xlabel="$(\\varepsilon-\\varepsilon_0)/h$ (MHz)", ylabel="depth of the hole", ylim=(-0.05, 0.6))
+    axes.set(xlabel="$(\\varepsilon-\\varepsilon_0)/h$ (MHz)", ylabel="depth of the hole", ylim=(-0.05, 0.7))
 
 
 def _draw_width(axes: Axes, times: FloatArray, medians: FloatArray, half: FloatArray) -> None:
