@@ -13,7 +13,6 @@ from scipy.special import erfc
 
 from mbfast.examples import dipole_relaxation as example
 
-
 STEPS = np.array(list(itertools.product(range(-6, 7), repeat=3)))
 
 

@@ -56,11 +56,11 @@ LUTTINGER_TISZA = {  # energy of a dipole over n p^2/(4 pi eps), n dipoles per v
 """J. M. Luttinger and L. Tisza, Phys. Rev. 70, 954 (1946), to three decimals; to nine in the samples of OpenMD."""
 EXACT = 1e-7  # of energies, which stop where slopes are 1e-6: errors are squares of them over curvatures, and rtol
 CAPTION = """Dipoles of one length p, relaxed from random starts. Top left: on 2 × 2 × 2 cells of the simple cubic
-    lattice, periodic, antiparallel along each axis; any mixture of the three axes has the same energy. Top right: six
+    lattice, of side a, periodic, in antiparallel lines along each axis; any mixture of the three axes has the same energy. Top right: six
     dipoles that may move, in free space, with a repulsion (σ/r)¹² p²/(4πεσ³) between any two, seen across their plane.
     Bottom left: energies of a dipole on three lattices, from each start, over n p²/(4πε) for n dipoles per volume, by
-    the number of iterations, between short-circuited plates (solid) and in a sphere in a vacuum (dashed); dots at the
-    right are the energies of Luttinger and Tisza. Bottom right: energies of six dipoles from all starts, over
+    the number of iterations, between short-circuited plates (solid) and in a sphere in a vacuum (dashed); diamonds at
+    the right are the energies of Luttinger and Tisza. Bottom right: energies of six dipoles from all starts, over
     p²/(4πεσ³); the lowest are a ring, others end as a chain. There is no temperature."""
 
 
@@ -253,7 +253,7 @@ def _draw_lattice(axes: Axes, state: Relaxed) -> None:
             if np.sum((x[one] - x[other]) ** 2) < 1.5:
                 axes.plot(*x[[one, other]].T, color="#BBBBBB", linewidth=0.6)
     axes.quiver(*(x - 0.5 * p).T, *p.T, color="#0072B2", linewidth=1.2, arrow_length_ratio=0.35)
-    axes.set(title="simple cubic", xlabel="$x$ (a)", ylabel="$y$ (a)", zlabel="$z$ (a)")
+    axes.set(title="simple cubic", xlabel="$x$ (a)", ylabel="$y$ (a)")
     axes.set(xticks=[0, 1], yticks=[0, 1], zticks=[0, 1])
 
 
@@ -270,17 +270,18 @@ def _draw_ring(axes: Axes, state: Relaxed) -> None:
 
 def _draw_descents(axes: Axes, lattices: dict[tuple[str, str], list[Relaxed]]) -> None:
     """Draw the energies of lattices by the number of iterations."""
-    from mbfast.plotting.style import COLOURS, LINES  # noqa: PLC0415
+    from mbfast.plotting.style import COLOURS, LINES, MARKERS  # noqa: PLC0415
 
-    colours = dict(zip(CELLS, COLOURS[1:], strict=False))
     last = max(len(run.energies) for runs in lattices.values() for run in runs)
     for (name, condition), runs in lattices.items():
-        line = LINES[("tin-foil", "vacuum").index(condition)]
+        which = list(CELLS).index(name)
+        look = {"color": COLOURS[which + 1], "marker": MARKERS[which], "markersize": 2.5, "markevery": 6}
+        look["linestyle"] = LINES[("tin-foil", "vacuum").index(condition)]
         for number, run in enumerate(runs):
             energies = np.array(run.energies) / len(run.dipoles)
             label = f"{name}, {condition}" if number == 0 else None
-            axes.plot(np.arange(1, len(energies) + 1), energies, line, color=colours[name], label=label)
-        axes.plot([last + 2], [LUTTINGER_TISZA[name, condition]], "o", color=colours[name], clip_on=False)
+            axes.plot(np.arange(1, len(energies) + 1), energies, **look, label=label)
+        axes.plot([last + 2], [LUTTINGER_TISZA[name, condition]], "D", color=look["color"], clip_on=False)
     axes.set(xlabel="iteration", ylabel="energy of a dipole (n p²/4πε)", xlim=(0, last + 2))
 
 
