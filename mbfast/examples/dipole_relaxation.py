@@ -56,12 +56,12 @@ LUTTINGER_TISZA = {  # energy of a dipole over n p^2/(4 pi eps), n dipoles per v
 """J. M. Luttinger and L. Tisza, Phys. Rev. 70, 954 (1946), to three decimals; to nine in the samples of OpenMD."""
 EXACT = 1e-7  # of energies, which stop where slopes are 1e-6: errors are squares of them over curvatures, and rtol
 CAPTION = """Dipoles of one length p, relaxed from random starts. Top left: on 2 × 2 × 2 cells of the simple cubic
-    lattice, of side a, periodic, in antiparallel lines along each axis; any mixture of the three axes has the same energy. Top right: six
-    dipoles that may move, in free space, with a repulsion (σ/r)¹² p²/(4πεσ³) between any two, seen across their plane.
-    Bottom left: energies of a dipole on three lattices, from each start, over n p²/(4πε) for n dipoles per volume, by
-    the number of iterations, between short-circuited plates (solid) and in a sphere in a vacuum (dashed); diamonds at
-    the right are the energies of Luttinger and Tisza. Bottom right: energies of six dipoles from all starts, over
-    p²/(4πεσ³); the lowest are a ring, others end as a chain. There is no temperature."""
+    lattice, of side a, periodic, in antiparallel lines along each axis; any mixture of the three axes has the same
+    energy. Top right: six dipoles that may move, in free space, with a repulsion (σ/r)¹² p²/(4πεσ³) between any two,
+    seen across their plane. Bottom left: energies of a dipole on three lattices, from each start, over n p²/(4πε) for
+    n dipoles per volume, by the number of iterations, between short-circuited plates (solid) and in a sphere in a
+    vacuum (dashed); diamonds at the right are the energies of Luttinger and Tisza. Bottom right: energies of six
+    dipoles from all starts, over p²/(4πεσ³); the lowest are a ring, most others a chain. There is no temperature."""
 
 
 class Relaxed(NamedTuple):
@@ -275,8 +275,13 @@ def _draw_descents(axes: Axes, lattices: dict[tuple[str, str], list[Relaxed]]) -
     last = max(len(run.energies) for runs in lattices.values() for run in runs)
     for (name, condition), runs in lattices.items():
         which = list(CELLS).index(name)
-        look = {"color": COLOURS[which + 1], "marker": MARKERS[which], "markersize": 2.5, "markevery": 6}
-        look["linestyle"] = LINES[("tin-foil", "vacuum").index(condition)]
+        look: dict[str, Any] = {
+            "color": COLOURS[which + 1],
+            "marker": MARKERS[which],
+            "markersize": 2.5,
+            "markevery": 6,
+        }
+        look |= {"markevery": 6, "linestyle": LINES[("tin-foil", "vacuum").index(condition)]}
         for number, run in enumerate(runs):
             energies = np.array(run.energies) / len(run.dipoles)
             label = f"{name}, {condition}" if number == 0 else None
