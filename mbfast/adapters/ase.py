@@ -64,10 +64,8 @@ class BlockCalculator(Calculator):
     Atoms are periodic along all axes of a cell of any angles, or along none. Wrong atoms (no such array, another shape,
     one or two periodic axes, no volume, two atoms at one place) raise a ValueError that says so.
 
-    Energy and stress come from one virial W, as E = -tr W/3 where all is of degree -3 in lengths; forces, energy and
-    stress thus share one set-up, which is made when positions or cells have changed, and not for new moments. That the
-    array of moments has changed is seen here, but not by a ``SumCalculator`` around it: call its ``reset`` or
-    make a new one.
+    What is asked for is set up once for each place of the atoms, and not anew for other moments there. That the array
+    of moments has changed is seen here, but not by a ``SumCalculator`` around this: make a new one then.
 
     Point blocks attract each other without limit. Add a calculator that keeps them apart.
 
@@ -146,15 +144,17 @@ class BlockCalculator(Calculator):
             If atoms are none that the class takes.
         """
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
-        summed, moments = self._ready(system_changes)
+        energy = {"energy", "free_energy"}.intersection(properties)
+        summed, moments = self._ready(system_changes, derivatives=not energy)
+        if energy:
+            found = summed.energy(moments, threads=self._workers) * units.J
+            self.results |= {"energy": found, "free_energy": found}
         if "forces" in properties:
             self.results["forces"] = summed.forces(moments, threads=self._workers) * (units.J / units.m)
-        if {"energy", "free_energy", "stress"}.intersection(properties):
+        if "stress" in properties and summed.boundary == "periodic":
+            current: Any = self.atoms
             virial = summed.virial(moments, threads=self._workers) * units.J
-            self.results["energy"] = self.results["free_energy"] = -float(virial.trace()) / 3.0
-            if summed.boundary == "periodic":
-                current: Any = self.atoms
-                self.results["stress"] = six(virial) / current.get_volume()
+            self.results["stress"] = six(virial) / current.get_volume()
 
     def get_field(self, atoms: Atoms | None = None) -> FloatArray:
         """Return the field h at each atom: the strain of a block is 2 h, the electric field at a dipole -2 h.
@@ -167,7 +167,7 @@ class BlockCalculator(Calculator):
         Returns
         -------
         ndarray
-            h, of the shape of the moments: dimensionless for stress, V/Å for dipoles. It has a set-up of its own.
+            h, of the shape of the moments: dimensionless for stress, V/Å for dipoles.
 
         Raises
         ------
@@ -178,11 +178,11 @@ class BlockCalculator(Calculator):
         if atoms is not None and changes:
             self.reset()  # type: ignore[no-untyped-call]
             self.atoms = atoms.copy()  # type: ignore[no-untyped-call]
-        summed, moments = self._ready(changes)
+        summed, moments = self._ready(changes, derivatives=False)
         field: FloatArray = summed(moments, threads=self._workers) * (units.J / self._moment)
         return field
 
-    def _ready(self, changes: Collection[str]) -> tuple[PairField, FloatArray]:
+    def _ready(self, changes: Collection[str], *, derivatives: bool) -> tuple[PairField, FloatArray]:
         """Return the sum over these atoms, made anew if their places have changed, and their moments in SI units."""
         atoms: Any = self.atoms
         if atoms is None:
@@ -194,11 +194,11 @@ class BlockCalculator(Calculator):
             raise ValueError(f"atoms must have an array {self._array!r} of their moments, got atoms with {known}")
         moments = real_array(self._array, atoms.arrays[self._array]) / self._moment
         if self._summed is None:
-            self._summed = self._made(atoms)
+            self._summed = self._made(atoms, derivatives)
         return self._summed, moments
 
-    def _made(self, atoms: Atoms) -> PairField:
-        """Return the sum, set up for forces and virial."""
+    def _made(self, atoms: Atoms, derivatives: bool) -> PairField:
+        """Return the sum, set up for forces and virial, or for fields: the other comes when it is asked for."""
         if atoms.pbc.any() != atoms.pbc.all():
             raise ValueError(f"atoms must be periodic along all axes or along none, got pbc={atoms.pbc.tolist()}")
         periodic = bool(atoms.pbc.all())
@@ -211,4 +211,4 @@ class BlockCalculator(Calculator):
         method: str = self._method
         if method == "auto":
             method, problem, _ = auto_method(problem)
-        return METHODS[method].of(problem, threads=self._workers, derivatives=True)
+        return METHODS[method].of(problem, threads=self._workers, derivatives=derivatives)
