@@ -58,7 +58,7 @@ def test_the_bound_is_that_energy_and_is_reached(name, condition):
     rng = np.random.default_rng(7)
     least = example.bound(name, condition, 2, rng)
     assert least == pytest.approx(example.LUTTINGER_TISZA[name, condition], abs=1e-7)
-    found = example.relaxed_on_lattice(name, condition, 2, 2, rng)
+    found = example.relaxed_on_lattice(name, condition, 2, 1, rng)
     assert example.lowest(found).energy_of_one == pytest.approx(least, abs=1e-7)
     for one in found:
         assert one.energy_of_one > least - 1e-7
@@ -123,11 +123,11 @@ def test_exact_clusters(shape, n, exact):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("n", [2, 3])
-def test_small_clusters_relax_to_chains(n):
+def test_small_clusters_relax_to_chains():
     rng = np.random.default_rng(1)
-    energy = min(example.relaxed_cluster(n, rng).energy for _ in range(3))
-    assert energy == pytest.approx(example.chain_energy(n), abs=1e-7)
+    for n in (2, 3):
+        energy = min(example.relaxed_cluster(n, rng).energy for _ in range(2))
+        assert energy == pytest.approx(example.chain_energy(n), abs=1e-7)
 
 
 @pytest.fixture(scope="module")
