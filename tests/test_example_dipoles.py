@@ -126,7 +126,7 @@ def test_exact_clusters(shape, n, exact):
 def test_small_clusters_relax_to_chains():
     rng = np.random.default_rng(1)
     for n in (2, 3):
-        energy = min(example.relaxed_cluster(n, rng).energy for _ in range(2))
+        energy = example.lowest(example.relaxed_clusters(n, 2, rng)).energy
         assert energy == pytest.approx(example.chain_energy(n), abs=1e-7)
 
 
@@ -135,7 +135,7 @@ def few():
     """Results of one start each; two cells of two."""
     rng = np.random.default_rng(1)
     lattices = {case: example.relaxed_on_lattice(*case, 2, 1, rng) for case in example.LUTTINGER_TISZA}
-    clusters = {n: [example.relaxed_cluster(n, rng)] for n in (2, 6)}
+    clusters = {n: example.relaxed_clusters(n, 1, rng) for n in (2, 6)}
     return example.Results(lattices, lattices["fcc", "vacuum"][0], example.LUTTINGER_TISZA["fcc", "vacuum"], clusters)
 
 
