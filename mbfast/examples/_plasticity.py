@@ -77,7 +77,19 @@ def step(stress, s, fraction, table):  # type: ignore[no-untyped-def]
     n = np.empty(6)
     for a in range(6):
         n[a] = (stress[a, s] - (mean if a < 3 else 0.0)) / size
-    return fraction * size / own_stiffness(n, table) * n
+    length = fraction * size / own_stiffness(n, table)
+    for a in range(6):
+        n[a] *= length
+    return n
+
+
+@numba.njit
+def mean_xy(rows):  # type: ignore[no-untyped-def]
+    """Mean of the xy components of (6, n)."""
+    total = 0.0
+    for s in range(rows.shape[1]):
+        total += rows[5, s]
+    return total / rows.shape[1]
 
 
 @numba.njit
@@ -139,14 +151,14 @@ def drive(table, stress, plastic, thresholds, load, limits, draws, rng, history)
         load += lacking
         for t in range(thresholds.size):
             stress[5, t] += lacking
-        events, changed, rises, before = 0, 0.0, 0, stress[5].mean()
+        events, changed, rises, before = 0, 0.0, 0, mean_xy(stress)
         while s >= 0 and events < limits[1]:
             change = yield_one(s, draws[1] * rng.random(), table, stress, plastic)
             thresholds[s] = 2.0 * draws[0] * rng.random()
             events, changed, rises = events + 1, changed + change, rises + (change > 0.0)
             s = weakest(stress, thresholds)
         out = history[row]
-        out[0], out[1], out[2], out[3] = load, before, stress[5].mean(), plastic[5].mean()
+        out[0], out[1], out[2], out[3] = load, before, mean_xy(stress), mean_xy(plastic)
         out[4], out[5], out[6] = events, changed / thresholds.size, rises
         if s >= 0:
             return load, row + 1
