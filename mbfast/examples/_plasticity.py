@@ -70,17 +70,15 @@ def squared_shear(stress, s):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def step(stress, s, fraction, table):  # type: ignore[no-untyped-def]
-    """Plastic strain (6,) by which cube s relieves a fraction of its shear stress."""
+def find_step(stress, s, fraction, table, strain):  # type: ignore[no-untyped-def]
+    """Fill the plastic strain (6,) by which cube s relieves a fraction of its shear stress."""
     size = math.sqrt(2.0 * squared_shear(stress, s))
     mean = (stress[0, s] + stress[1, s] + stress[2, s]) / 3.0
-    n = np.empty(6)
     for a in range(6):
-        n[a] = (stress[a, s] - (mean if a < 3 else 0.0)) / size
-    length = fraction * size / own_stiffness(n, table)
+        strain[a] = (stress[a, s] - (mean if a < 3 else 0.0)) / size
+    length = fraction * size / own_stiffness(strain, table)
     for a in range(6):
-        n[a] *= length
-    return n
+        strain[a] *= length
 
 
 @numba.njit
@@ -104,7 +102,8 @@ def half_work(strain, stress, s):  # type: ignore[no-untyped-def]
 @numba.njit
 def yield_one(s, fraction, table, stress, plastic):  # type: ignore[no-untyped-def]
     """Let cube s yield, bring the stresses of all up to date; return the change of the energy, by V, in Pa."""
-    strain = step(stress, s, fraction, table)
+    strain = np.empty(6)
+    find_step(stress, s, fraction, table, strain)
     change = -half_work(strain, stress, s)
     lattice_field(s, strain, table, stress)
     for a in range(6):
@@ -171,7 +170,7 @@ def yield_at_once(field, moments, thresholds, load, medium, table, draws, rng): 
 
     field and moments (n, 6) are h and T; medium is (mu, V). What the energy is short of, that of the load, is constant.
     """
-    (mu, volume), events, energy, stress = medium, 0, 0.0, np.empty((6, 1))
+    (mu, volume), events, energy, stress, strain = medium, 0, 0.0, np.empty((6, 1)), np.empty(6)
     for s in range(thresholds.size):
         mean = (field[s, 0] + field[s, 1] + field[s, 2]) / 3.0
         for a in range(6):
@@ -181,7 +180,7 @@ def yield_at_once(field, moments, thresholds, load, medium, table, draws, rng): 
         energy += 2.0 * moments[s, 5] * load / (2.0 * mu)
         stress[5, 0] += load
         if squared_shear(stress, 0) > thresholds[s] ** 2:
-            strain = step(stress, 0, draws[1] * rng.random(), table)
+            find_step(stress, 0, draws[1] * rng.random(), table, strain)
             thresholds[s] = 2.0 * draws[0] * rng.random()
             events += 1
             for a in range(6):
