@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import math
 from abc import ABC, abstractmethod
@@ -183,11 +184,17 @@ class PairField(ABC):
         field = self.problem.held_field
         return np.zeros(1) if field is None else as_rows(field, moments.width).reshape(moments.layout)
 
+    @functools.cached_property
+    def _own_tensor(self) -> FloatArray:
+        """The tensor of a cube and itself, its columns weighted: to compose it takes as long as a small field."""
+        own: FloatArray = averaged_tensors(self.interaction, [0, 0, 0]) * WEIGHTS[: self.interaction.components]
+        return own
+
     def _own(self, moments: Moments) -> FloatArray:
         """Return the field of each cube at itself."""
-        own = averaged_tensors(self.interaction, [0, 0, 0]) * WEIGHTS[: self.interaction.components]
+        own = self.problem.scale * moments.unit * self._own_tensor
         # no matrix product by BLAS: its bits depend on the number of threads
-        field = np.einsum("ab,bs->as", self.problem.scale * moments.unit * own, moments.components(0, self._n))
+        field = np.einsum("ab,bs->as", own, moments.components(0, self._n))
         return as_rows(field, moments.width).reshape(moments.shape)
 
     def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> float:
