@@ -102,5 +102,17 @@ pint.errors.DimensionalityError: Cannot convert from 'nanometer' ([length]) to .
 
 ASE
 ---
-`mbfast.adapters.ase` has calculators for ASE.
+Atoms that carry moments, an array `moments` in e Å for dipoles or in eV for stress, get energy, forces and stress from
+a calculator (``pip install 'mbfast[ase]'``). Moments stay as they are; the stress is the symmetric part of
+dE/d(strain)/V:
+
+>>> import ase
+>>> from mbfast.adapters.ase import BlockCalculator
+>>> atoms = ase.Atoms("X2", positions=[[0, 0, 0], [0, 0, 4]])  # angstrom
+>>> atoms.set_array("moments", np.array([[0, 0, 0.2]] * 2))
+>>> atoms.calc = BlockCalculator(vacuum)
+>>> print(f"{atoms.get_potential_energy():.5f} eV")
+-0.01800 eV
+
+Points attract each other without limit: ``ase.calculators.mixing.SumCalculator`` adds a repulsion.
 """
