@@ -11,7 +11,7 @@ from pathlib import Path
 
 REFERENCES = (
     *("C++", "lfmm3d", "numpy cbrt", "bare", "bare FFTs by SciPy", "magnum.np"),
-    *("fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy", "field", "QuSpin CSR", "SciPy CSR"),
+    *("fftconvolve", "hilbert", "pykk", "kkcalc", "NumPy", "field", "QuSpin CSR", "SciPy CSR", "serial"),
 )
 
 

@@ -9,9 +9,11 @@ from . import plotting as plotting
 from . import renormalization as renormalization
 from . import spectra as spectra
 from . import superblock as superblock
+from . import testing as testing
 from . import units as units
 from ._core.checkpoint import Checkpoint as Checkpoint
 from ._core.jobs import run_each as run_each
+from ._core.tiles import limit_threads as limit_threads
 from ._core.tiles import set_threads as set_threads
 from .cutoffs import cutoff_length as cutoff_length
 from .cutoffs import dipole_cutoff_length as dipole_cutoff_length

@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from mbfast import audit
 from mbfast._core import tiles
+from mbfast.pairs.geometry import cut
 
 pytest.register_assert_rewrite("legible")  # whose assertions tell what they compared
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
@@ -68,6 +69,14 @@ def run_python():
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def many_parts(monkeypatch):
+    """Direct sums of few blocks come in many tiles of targets and pieces of sources, each a part of its own."""
+    monkeypatch.setattr("mbfast.pairs.direct._JOURNEY", 1.0)
+    monkeypatch.setattr("mbfast.pairs.direct._SOURCES", 48)
+    monkeypatch.setattr("mbfast.pairs.direct.DirectField._tiles", lambda self: cut(self._n, 16))
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
-"""Materials, moments, rotations and comparisons that tests share; the formulas themselves are in naive.py."""
+"""Materials, moments and comparisons that tests share; the formulas themselves are in mbfast.testing and naive.py."""
 
-import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import mbfast
+from mbfast import testing
 
 NUMBERS = (2200.0, 5800.0, 3800.0)  # of silica: kg/m^3, m/s, m/s
 SILICA = mbfast.StressInteraction(*NUMBERS)
@@ -43,12 +43,6 @@ def random_moments(seed, shape, interaction):
     return moments + moments.swapaxes(-1, -2)
 
 
-def random_rotation(seed):
-    q, r = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
-    q = q * np.sign(np.diag(r))
-    return q * np.linalg.det(q)
-
-
 def largest(a):
     """Largest magnitude of an element."""
     return np.abs(a).max()
@@ -65,7 +59,7 @@ def worst(field, expected, moments, made):
 
 
 def named(interaction):
-    """What the formulas of naive.py call it."""
+    """What the formulas of mbfast.testing call it."""
     if interaction.components == 3:
         return ("dipole",)
     return interaction.form, 1 - interaction.c_t**2 / interaction.c_l**2
@@ -77,7 +71,7 @@ def oracle_tensor(interaction):
         prefactor = 1 / (8 * np.pi * interaction.permittivity)
     else:
         prefactor = -1 / (8 * np.pi * interaction.density * interaction.c_t**2)
-    return lambda r: prefactor * naive.pair_tensor(named(interaction), np.array([r]))[0]
+    return lambda r: prefactor * testing.pair_tensor(named(interaction), np.array([r]))[0]
 
 
 def assert_fields_equal(field, expected, rtol=1e-13):

@@ -67,6 +67,18 @@ def test_units_are_refused(quantity):
         assert name in str(refused.value) or name == "coupling"
 
 
+def test_quantities_of_pint_and_arrays_of_them_are_refused():
+    pint = pytest.importorskip("pint", reason="its quantities are tested")
+    xarray = pytest.importorskip("xarray", reason="its arrays may hold quantities")
+    places = pint.UnitRegistry().Quantity(np.array(POSITIONS), "nm")
+    labelled = xarray.DataArray(POSITIONS, dims=("block", "axis"))
+    assert mbfast.pair_energy(DIPOLES, labelled, MOMENTS) == mbfast.pair_energy(DIPOLES, POSITIONS, MOMENTS)
+    rows = [row for row in places]  # noqa: C416
+    for given in (places, rows, xarray.DataArray(places, dims=("block", "axis"))):
+        with pytest.raises(TypeError, match="blocks must be plain numbers in SI units, got Quantity in nanometer"):
+            mbfast.pair_energy(DIPOLES, given, MOMENTS)
+
+
 def test_masks_inside_sequences_are_refused():
     masked = np.ma.masked_array([0.0, 0.0, 1.0], mask=[False, True, False])
     with pytest.raises(TypeError, match="blocks must be a plain array, got a masked one"):

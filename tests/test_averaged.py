@@ -15,6 +15,7 @@ from materials import UNIT_STRESS as STRESS
 from numpy.testing import assert_allclose
 
 import mbfast
+from mbfast import testing
 from mbfast.pairs import cubes as _averaged
 from mbfast.pairs.cubes import averaged_tensors
 
@@ -109,7 +110,7 @@ def test_fourth_derivatives_equal_single_integrals(offset):
 @pytest.mark.parametrize("offset", NEAR)
 @INTERACTIONS
 def test_tensors_equal_brute_quadrature(interaction, offset):
-    expected = naive.averaged_over_cubes(point_tensor(interaction), offset)
+    expected = testing.averaged_over_cubes(point_tensor(interaction), offset)
     assert_tensors_equal(as_tensor(averaged_tensors(interaction, offset)), expected)
 
 
@@ -276,7 +277,7 @@ def test_field_and_energy_equal_the_naive_sums(interaction, images):
     def average(r):
         offset = tuple(np.rint(r / lattice.spacing).astype(int))
         if offset not in known:
-            known[offset] = known[tuple(-i for i in offset)] = naive.averaged_over_cubes(tensor, offset, n=12)
+            known[offset] = known[tuple(-i for i in offset)] = testing.averaged_over_cubes(tensor, offset, n=12)
         return known[offset] * interaction.prefactor / lattice.spacing**3
 
     options, shifts = {}, [(0.0, 0.0, 0.0)]
@@ -284,7 +285,7 @@ def test_field_and_energy_equal_the_naive_sums(interaction, images):
         options = {"boundary": "periodic", "images": images}
         shifts = [np.array(n) * lattice.shape * lattice.spacing for n in itertools.product((-1, 0, 1), repeat=3)]
     flat = moments.reshape(lattice.n_blocks, *moments.shape[3:])
-    expected = naive.pair_field(average, lattice.positions, flat, shifts)
+    expected = testing.pair_field(average, lattice.positions, flat, shifts)
     rtol = max(RTOL, 1e-12)  # of Gauss's rule of 12 points next to the singularity
     assert_fields_equal(mbfast.pair_field(interaction, lattice, moments, **options).reshape(flat.shape), expected, rtol)
     magnitude = np.sum(np.abs(flat * expected))

@@ -2,7 +2,6 @@ import itertools
 import math
 import pickle
 
-import naive
 import numpy as np
 import pytest
 from conftest import JIT_OFF, OTHER_DEGREES
@@ -12,6 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.special import beta, gamma, kve
 
 import mbfast
+from mbfast import testing
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra.tails import Tail
 from mbfast.units import HBAR, K_B
@@ -43,19 +43,19 @@ def test_direct_against_naive(rate, degree, logarithmic):
     at = np.array([0.3 * nodes[0], nodes[0], 1.01 * nodes[3], nodes[7], 0.999 * nodes[-1], 1.7 * nodes[-1]])
     temperature = KELVIN / rate
     plan = mbfast.ConvolutionPlan(nodes, at=at, method="direct", **options)
-    a, b = (naive.NaiveSpectrum(nodes, h, rate, degree=degree, logarithmic=logarithmic) for h in (f, g))
-    assert_allclose(plan(f, g, temperature=temperature), [naive.convolution(a, b, w) for w in at], **NAIVE)
-    assert_allclose(plan(f, temperature=temperature), [naive.convolution(a, a, w) for w in at], **NAIVE)
+    a, b = (testing.SampledSpectrum(nodes, h, rate, degree=degree, logarithmic=logarithmic) for h in (f, g))
+    assert_allclose(plan(f, g, temperature=temperature), [testing.convolution(a, b, w) for w in at], **NAIVE)
+    assert_allclose(plan(f, temperature=temperature), [testing.convolution(a, a, w) for w in at], **NAIVE)
 
 
 @pytest.mark.parametrize("exponent", [-0.5, *(pytest.param(s, marks=pytest.mark.compiled) for s in (0.0, 3.0))])
 def test_a_stated_exponent_below(exponent):
     nodes = np.geomspace(1.0, 5.0, 12)
     f = np.cos(0.2 * nodes)
-    spectrum = naive.NaiveSpectrum(nodes, f, 2.0, exponent=exponent)
+    spectrum = testing.SampledSpectrum(nodes, f, 2.0, exponent=exponent)
     at = 0.99 * nodes
     value = mbfast.convolve(nodes, f, at=at, temperature=KELVIN / 2.0, below=exponent).value
-    assert_allclose(value, [naive.convolution(spectrum, spectrum, w) for w in at], **NAIVE)
+    assert_allclose(value, [testing.convolution(spectrum, spectrum, w) for w in at], **NAIVE)
 
 
 def test_nothing_below():

@@ -1,12 +1,12 @@
 """Effective responses of blocks that differ: closed forms, dense inverses, laminates, bounds and symmetries."""
 
-import naive
 import numpy as np
 import pytest
 from materials import DIPOLES, JOFFRIN_LEVELUT, PLACES, SILICA, WEIGHTS, full, largest, named
 from numpy.testing import assert_allclose
 
 import mbfast
+from mbfast import testing
 from mbfast.audit import _disordered as audit
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.problem import PairProblem
@@ -63,7 +63,7 @@ def by_inverse(interaction, lattice, chi, k, *, self_field=False, boundary="open
         else:
             coupling = np.zeros((n, n, c, c))
             apart = offsets.any(axis=-1)
-            tensors = interaction.prefactor / SIDE**3 * naive.pair_tensor(named(interaction), offsets[apart])
+            tensors = interaction.prefactor / SIDE**3 * testing.pair_tensor(named(interaction), offsets[apart])
             tensors = 0.5 * (tensors + tensors.swapaxes(1, 2))
             coupling[apart] = (
                 [voigt(0.5 * (tensor + tensor.swapaxes(2, 3))) for tensor in tensors] if c == 6 else tensors
@@ -172,7 +172,7 @@ def test_identical_points_have_the_local_field():
     """Of a clamped lattice of equal moments: the sum over spheres of images less what is added to clamp the body."""
     kind, chi = ("corrected", SILICA.alpha), random_tensors(3, (1, 1, 1))
     of_xx, of_yz = (
-        naive.sphere_of_images(kind, np.zeros((1, 3)), unit[None], np.eye(3), 16.0)[0] - naive.mean_mode(kind, unit)
+        testing.sphere_of_images(kind, np.zeros((1, 3)), unit[None], np.eye(3), 16.0)[0] - testing.mean_mode(kind, unit)
         for unit in full(np.eye(6)[[0, 3]])
     )
     local = SILICA.prefactor * np.diag(np.where(np.arange(6) < 3, of_xx[0, 0] - of_xx[1, 1], of_yz[1, 2]))

@@ -1,6 +1,5 @@
 import math
 
-import naive
 import numpy as np
 import pytest
 from conftest import OTHER_DEGREES
@@ -10,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.special import dawsn, digamma
 
 import mbfast
+from mbfast import testing
 
 TEN_DECADES = np.geomspace(1e-5, 1e5, 2048)
 
@@ -120,9 +120,9 @@ def test_against_naive(nodes, degree, inverse):
     samples = np.exp(-omega / 3) * (omega - 1.1)
     logarithmic = nodes in ("any", "log")
     options = {"degree": degree, "below": 0.4, "inverse": inverse}
-    spectrum = naive.NaiveSpectrum(omega, samples, exponent=0.4, degree=degree, logarithmic=logarithmic)
+    spectrum = testing.SampledSpectrum(omega, samples, exponent=0.4, degree=degree, logarithmic=logarithmic)
     at = np.array([0.2 * omega[0], omega[3], 1.003 * omega[5], 0.5 * (omega[-9] + omega[-8])])
-    expected = np.array([naive.kramers_kronig(spectrum, w, inverse=inverse) for w in at])
+    expected = np.array([testing.kramers_kronig(spectrum, w, inverse=inverse) for w in at])
     # both take differences of logarithms of what is close to the pole
     tolerance = {"rtol": 1e-11, "atol": 1e-12}
     assert_allclose(mbfast.kramers_kronig(omega, samples, at=at, **options).value, expected, **tolerance)
@@ -220,10 +220,10 @@ def test_subtractive_forms_of_truncated_spectra_agree_with_their_definition():
     # one anchor: (2/pi)(w^2 - a^2) P int W Im/((W^2 - w^2)(W^2 - a^2)), by partial fractions of two poles
     nodes = np.geomspace(0.1, 10.0, 60)
     samples = nodes / (1 + nodes**2)
-    spectrum = naive.NaiveSpectrum(nodes, samples)
+    spectrum = testing.SampledSpectrum(nodes, samples)
     a, w = 0.77, 2.3
     known = 0.4
-    expected = known + naive.kramers_kronig(spectrum, w) - naive.kramers_kronig(spectrum, a)
+    expected = known + testing.kramers_kronig(spectrum, w) - testing.kramers_kronig(spectrum, a)
     value = mbfast.kramers_kronig(nodes, samples, at=[w], anchors=([a], [known])).value
     assert_allclose(value, [expected], rtol=1e-10)
 

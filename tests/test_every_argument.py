@@ -10,6 +10,7 @@ from materials import DIPOLES, SILICA
 from test_docstrings import CLASSES, FUNCTIONS, METHODS, parameters, sections
 
 import mbfast
+from mbfast import viewing
 from mbfast.files.blocks import read_blocks
 from mbfast.files.flow import read_flow_config
 from mbfast.files.superblock import read_super_block_config
@@ -49,6 +50,7 @@ RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
 BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
 SUPER = mbfast.SuperBlock(DIPOLES, POINTS, BLOCK)
 RNG = np.random.default_rng(1)
+KEPT = mbfast.Checkpoint(":memory:", {})
 RESPONSE = {
     "super_block": SUPER, "omega": OMEGA, "temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "lanczos",
     "rng": RNG, "vectors": 2,
@@ -69,6 +71,9 @@ CALLS = {
         {"spectrum": SPECTRUM, "interaction": SILICA, "block_size": 5e-9, "n0": 2.0},
     ),
     "angular_coefficients": (mbfast.angular_coefficients, {"form": "corrected", "polarization": "transverse"}),
+    "Checkpoint": (mbfast.Checkpoint, {"file": "run.checkpoint", "inputs": {}}),
+    "Checkpoint.get": (KEPT.get, {"part": 0}),
+    "Checkpoint.put": (KEPT.put, {"part": 0}),
     "convolve": (mbfast.convolve, {**NODES, "f": ABSORPTION}),
     "cutoff_length": (mbfast.cutoff_length, {"modulus": 1e10, "omega": 1e7, "omega_c": 1e13}),
     "disordered_response": (
@@ -84,6 +89,7 @@ CALLS = {
     "isotropic_tensor": (mbfast.isotropic_tensor, {"longitudinal": 1.0, "transverse": 1.0}),
     "kramers_kronig": (mbfast.kramers_kronig, {**NODES, "imag": ABSORPTION}),
     "lattice_sum": (mbfast.lattice_sum, {"blocks": LATTICE, "power": 6.0}),
+    "limit_threads": (mbfast.limit_threads, {"threads": 1}),
     "load_glasses": (mbfast.load_glasses, {}),
     "meissner_berret_ratio": (mbfast.meissner_berret_ratio, COUPLINGS),
     "pair_energy": (mbfast.pair_energy, SUM),
@@ -95,6 +101,7 @@ CALLS = {
         mbfast.phase_sum,
         {"interaction": SILICA, "blocks": LATTICE, "wavevector": WAVE, "polarization": "transverse"},
     ),
+    "run_each": (mbfast.run_each, {"function": abs, "items": [1]}),
     "self_consistent_ratio": (mbfast.self_consistent_ratio, {"c_l": 2.0, "c_t": 1.0}),
     "set_threads": (mbfast.set_threads, {}),
     "sound_velocity_shift": (
@@ -230,6 +237,10 @@ CALLS = {
     "plotting.sums.lattice_sums_figure": (mbfast.plotting.lattice_sums_figure, {}),
     "plotting.flows.flow_figures": (mbfast.plotting.flow_figures, {"run": FLOW}),
     "plotting.sums.cutoff_figure": (mbfast.plotting.cutoff_figure, {"glasses": GLASSES}),
+    "plotting.fields.field_figure": (mbfast.plotting.field_figure, {"result": RESULT}),
+    "viewing.read_fields": (viewing.read_fields, {"path": "blocks.npz"}),
+    "viewing.save_vtk": (viewing.save_vtk, {"result": RESULT, "file": "blocks.vtp"}),
+    "viewing.show_window": (viewing.show_window, {"result": RESULT}),
     "plotting.style.save_figure": (
         mbfast.plotting.save_figure,
         {"figure": mbfast.plotting.meissner_berret_figure(GLASSES), "file": "figure.png"},
@@ -288,6 +299,7 @@ WITH["absorption_rates(dielectric)"] = WITH["absorption_rates(permittivity)"] = 
     "permittivity": 1.0,
 }
 SUM_OF_BLOCKS = {"form": "derived", "n0": 2.0, "waves": 1.0}
+WITH["checkpoint"] = {"method": "direct"}
 WITH |= {f"self_consistent_ratio({argument})": SUM_OF_BLOCKS for argument in ("n0", "waves")}
 
 # by argument what is wrong, for all that have it; by name and argument, for one
@@ -295,6 +307,7 @@ WRONG = {
     "above": EDGE,
     "anchors": [WORDS, OBJECT, 5, [np.nan], [-1.0], ([1e7], WORDS), ([1e7], [np.nan]), 1j],
     "applied": [*unless_none(FINITE), 5.0, np.zeros((1, 6)), np.ones((2, 5)), np.arange(9.0).reshape(1, 3, 3)],
+    "arrays": [],  # any names
     "asymmetry": NUMBER,
     "at": [*unless_none(FINITE), [-1.0]],
     "averaged": FLAG,
@@ -309,8 +322,10 @@ WRONG = {
     "block_volume": ONE_POSITIVE,
     "called": [],  # a hook of the command line
     "cell": [WORDS, OBJECT, 5.0, [1.0, 2.0], [1.0, 1.0, 0.0], [1.0, 1.0, np.nan], np.zeros((3, 3)), 1j],
+    "checkpoint": unless_none(PATH),
     "chi": [*UNREAL, np.nan, np.inf, None, 5.0, np.zeros((3, 3)), np.triu(np.ones((6, 6))), mbfast.Moduli(np.nan, 0.0)],
     "coherent": FLAG,
+    "component": CHOICE,
     "components": CHOICE,
     "convention": CHOICE,
     "coupling": [*FINITE, -1.0],
@@ -329,6 +344,7 @@ WRONG = {
     "file": PATH,
     "folder": [None, 5, OBJECT, b"folder"],
     "form": CHOICE,
+    "function": [None, WORDS, 5, OBJECT],
     "g": unless_none(SAMPLES),
     "gamma_l": FINITE,
     "gamma_t": FINITE,
@@ -336,6 +352,8 @@ WRONG = {
     "glasses": [*LISTED, [], ["a-SiO2"]],
     "imag": SAMPLES,
     "image_shape": CHOICE,
+    "inputs": [None, WORDS, 5, [5], {5: 5}, OBJECT],
+    "items": [None, 5, OBJECT],
     "images": [-1, 1.5, "3", [1], np.nan, True, OBJECT],
     "interaction": INTERACTION,
     "interpolation": CHOICE,
@@ -345,6 +363,7 @@ WRONG = {
     "k": [0, -1, 1.5, "2", [1], np.nan, True, OBJECT, 5],
     "keep": CHOICE,
     "kind": CHOICE,
+    "Checkpoint(kind)": [None, 5, [WORDS], OBJECT],
     "known": unless_none(SAMPLES),
     "lattice": [None, WORDS, 5, mbfast.BlockLattice, POINTS],
     "levels": [None, WORDS, 5, OBJECT, [None], [BLOCK], mbfast.Block([0.0], np.zeros((6, 1, 1)))],
@@ -367,11 +386,14 @@ WRONG = {
     "omega_c": POSITIVE,
     "others": [None, WORDS, 5, [5], OBJECT, [None]],
     "out": OUT,
+    "part": [None, 1.5, [WORDS], True, OBJECT],
     "path": PATH,
     "permittivity": POSITIVE,
     "polarization": [*CHOICE[:-1], None, [1.0, 2.0], np.nan],
+    "plane": [WORDS, 5, OBJECT, [], ("z",), ("w", 0), ("z", 0)],  # which are no lattice
     "power": NUMBER,
     "predicted": POSITIVE,
+    "quantity": CHOICE,
     "progress": ["yes", 5, None, OBJECT],
     "psi": [WORDS, OBJECT, {"a": 1}, RAGGED, None, [True] * 4, ["1.0"] * 4, [1.0, 2.0], 5.0],
     "r": VECTORS,
@@ -388,6 +410,7 @@ WRONG = {
     "first": CHOICE,
     "s": [-1, 2, 1.5, "1", [1], np.nan, True, None, OBJECT],
     "self_field": FLAG,
+    "slab": [WORDS, 5, OBJECT, [], ("z", 0.0), ("w", 0.0, 1.0), ("z", 1.0, 2.0), ("z", np.nan, 1.0), ("z", "a", "b")],
     "shape": [WORDS, 5.5, (1, 2), (1, 2, -1), (1, 2, 1.5), None, OBJECT, (1, 2, True)],
     "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], [True], np.array(3), OBJECT],
     "size": ONE_POSITIVE,
@@ -436,6 +459,7 @@ WRONG = {
     "wave": [WORDS, 5, StrainWave, OBJECT, DRIVEN["wave"].window, StrainWave(np.zeros(6), 1.0, 1.0)],
     "waves": ONE_POSITIVE,
     "wavevector": DIRECTION,
+    "viewing.save_vtk(file)": [*PATH, "blocks", "blocks.vti", "blocks.png"],
     "plotting.style.save_figure(file)": [*PATH, "figure", "figure.gif", "figure.png.txt"],
     "x": FINITE,
     "y": FINITE,
@@ -490,7 +514,7 @@ def test_what_is_wrong_is_refused_by_name(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("name", [name for name in CALLS if not name.startswith(("plotting", "files"))])
+@pytest.mark.parametrize("name", [name for name in CALLS if not name.startswith(("plotting", "files", "viewing"))])
 def test_what_is_right_is_taken(name):
     function, arguments = CALLS[name]
     if arguments or not parameters(ARGUMENTS[name, next(key for other, key in ARGUMENTS if other == name)]):

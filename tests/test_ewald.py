@@ -1,6 +1,5 @@
 import itertools
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +9,7 @@ from materials import UNIT_DIPOLES as UNIT
 from numpy.testing import assert_allclose
 
 import mbfast
+from mbfast import testing
 from mbfast.pairs._ewald import fft as _fft
 from mbfast.pairs._ewald import plan as _plan
 from mbfast.pairs.geometry import reduced_cell
@@ -85,12 +85,12 @@ def test_few_blocks_against_the_naive_sums(interaction, boundary):
     positions = np.random.default_rng(3).random((5, 3)) * [1.0, 1.2, 0.9]
     moments = random_moments(2, 5, interaction)
     if boundary == "open":
-        tensor = lambda r: naive.pair_tensor(named(interaction), np.array([r]))[0]  # noqa: E731
-        expected, options = naive.pair_field(tensor, positions, moments), {}
+        tensor = lambda r: testing.pair_tensor(named(interaction), np.array([r]))[0]  # noqa: E731
+        expected, options = testing.pair_field(tensor, positions, moments), {}
     else:
         cell = np.diag([1.1, 1.3, 1.0])
-        expected = naive.sphere_of_images(named(interaction), positions, moments, cell, 6.0)
-        expected -= naive.mean_mode(named(interaction), moments.sum(axis=0)) / np.linalg.det(cell)
+        expected = testing.sphere_of_images(named(interaction), positions, moments, cell, 6.0)
+        expected -= testing.mean_mode(named(interaction), moments.sum(axis=0)) / np.linalg.det(cell)
         options = {"boundary": "periodic", "cell": cell}
     field = mbfast.pair_field(interaction, positions, moments, method="ewald", rtol=1e-2, **options)
     assert largest(field - interaction.prefactor * expected) <= 1e-2 * largest(interaction.prefactor * expected)
@@ -111,8 +111,8 @@ def test_periodic_boxes_against_spheres_of_images(interaction, cell):
     vectors = CELLS[cell]
     positions = np.random.default_rng(5).random((3, 3)) @ vectors * 2.3 - 0.4  # beyond the cell, too
     moments = random_moments(6, 3, interaction)
-    spheres = naive.sphere_of_images(named(interaction), positions, moments, vectors, 20.0)
-    mean = naive.mean_mode(named(interaction), moments.sum(axis=0)) / np.linalg.det(vectors)
+    spheres = testing.sphere_of_images(named(interaction), positions, moments, vectors, 20.0)
+    mean = testing.mean_mode(named(interaction), moments.sum(axis=0)) / np.linalg.det(vectors)
     expected = interaction.prefactor * (spheres - mean)
     for rtol in (1e-3, 1e-6, 1e-8):
         options = {"boundary": "periodic", "cell": vectors, "rtol": rtol}

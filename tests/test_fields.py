@@ -3,13 +3,13 @@
 import pickle
 from dataclasses import dataclass
 
-import naive
 import numpy as np
 import pytest
 from materials import DIPOLES, SILICA, oracle_tensor, random_moments
 from numpy.testing import assert_allclose, assert_array_equal
 
 import mbfast
+from mbfast import testing
 from mbfast.pairs.interactions import TensorInteraction, VectorInteraction
 from mbfast.pairs.planning import METHODS, auto_method
 from mbfast.pairs.problem import PairProblem
@@ -98,7 +98,7 @@ def test_another_tensor_interaction_goes_through_every_method(method):
     expected = mbfast.pair_field(SILICA, LATTICE, t) / SILICA.prefactor
     field = MAKERS[method](bare)
     assert_allclose(field(t), expected, rtol=0, atol=max(field.rtol, 1e-13) * np.abs(expected).max())
-    tensor = naive.stress_tensor([1.0, 2.0, -0.5], 2200.0, 5800.0, 3800.0) / SILICA.prefactor
+    tensor = testing.stress_tensor([1.0, 2.0, -0.5], 2200.0, 5800.0, 3800.0) / SILICA.prefactor
     assert_allclose(bare.tensor([1.0, 2.0, -0.5]), tensor, rtol=0, atol=1e-15 * np.abs(tensor).max() * 20)
 
 
@@ -217,7 +217,7 @@ def test_fields_at_points_are_sums_over_all_blocks(method, interaction, monkeypa
     monkeypatch.setattr("mbfast.pairs._ewald.plan._ALL", np.inf)  # on a mesh, as of many blocks
     sources = random_moments(0, (20,), interaction)
     everywhere, nothing = np.concatenate([PLACES, PROBES]), np.zeros((7, *sources.shape[1:]))
-    expected = naive.pair_field(oracle_tensor(interaction), everywhere, np.concatenate([sources, nothing]))[-7:]
+    expected = testing.pair_field(oracle_tensor(interaction), everywhere, np.concatenate([sources, nothing]))[-7:]
     made = METHODS[method].of(PairProblem.of(interaction, PLACES, at=PROBES, rtol=1e-9))
     assert_allclose(made(sources), expected, rtol=0, atol=1e-9 * abs(expected).max())
     field = mbfast.pair_field(interaction, PLACES, sources, at=PROBES, method=method, rtol=1e-9)

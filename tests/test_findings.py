@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import quad
 
 import mbfast
+from mbfast import testing
 from mbfast.guide import findings
 from mbfast.units import HBAR, K_B
 
@@ -147,7 +148,7 @@ def test_golden_rule_of_pairs_of_stresses(polarization):
     values, vectors = np.linalg.eigh(isotropic.reshape(9, 9))
     elements = (vectors * np.sqrt(np.maximum(values, 0))).reshape(3, 3, 9)  # sum over n of <0|T_ij|n><n|T_kl|0>
     assert_allclose(np.einsum("ijn,kln->ijkl", elements, elements), isotropic, atol=1e-14)
-    tensor = lambda r: naive.stress_tensor(r, 1.0, 1.0, 1.0)  # noqa: E731
+    tensor = lambda r: testing.stress_tensor(r, 1.0, 1.0, 1.0)  # noqa: E731
     mean = sum(w * pair_rate(naive.derivative(tensor, n, ACROSS[polarization]) * n[2], elements) for w, n in DIRECTIONS)
     # Im chi~_t = -(pi/hbar L^3) delta(omega - w), so the convolution is (pi/hbar L^3)^2 delta(omega - 2w). Per omega
     # delta the pair absorbs (2 pi/hbar) mean: hbar L^6 F (pi/hbar L^3)^2 for each order, F the bracket with its factor.
@@ -158,7 +159,7 @@ def test_golden_rule_of_pairs_of_stresses(polarization):
 @POLARIZATIONS
 def test_golden_rule_of_pairs_of_dipoles(polarization):
     # dipoles that move and turn with the wave, (5.3) and (5.4)
-    tensor = lambda r: naive.dipole_tensor(r, 1.0)  # noqa: E731
+    tensor = lambda r: testing.dipole_tensor(r, 1.0)  # noqa: E731
     gradient = np.outer(ACROSS[polarization], WAVE)
     mean = 0.0
     for w, n in DIRECTIONS:
@@ -175,7 +176,7 @@ def test_printed_change_of_the_stress_tensor():
     x, size = np.linalg.norm(r), np.linalg.norm(u)
     n, m, d = r / x, u / size, np.eye(3)
     cosine = n @ m
-    tensor = lambda v: naive.stress_tensor(v, 1 / (8 * math.pi), math.sqrt(1 / (1 - alpha)), 1.0)  # noqa: E731
+    tensor = lambda v: testing.stress_tensor(v, 1 / (8 * math.pi), math.sqrt(1 / (1 - alpha)), 1.0)  # noqa: E731
     tilde = -tensor(n)
     literal, mended = np.empty((2, 3, 3, 3, 3))
     for i, j, k, l_ in np.ndindex(3, 3, 3, 3):

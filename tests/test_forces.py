@@ -20,7 +20,6 @@ from materials import (
     largest,
     named,
     random_moments,
-    random_rotation,
     size,
 )
 from numpy.testing import assert_allclose, assert_array_equal
@@ -28,6 +27,7 @@ from test_ewald import CELLS, PRIMITIVE, inputs, meshed  # noqa: F401  a fixture
 from test_fields import BareStress, MagneticDipoles
 
 import mbfast
+from mbfast import testing
 from mbfast.kernels import dipole, stress
 
 UNITS = pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def antisymmetric(matrix):
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 7))
 def test_direct_sums_equal_the_naive_ones(interaction, seed, n):
     positions, moments = blocks(seed, n, interaction)
-    forces, virial = naive.pair_derivatives(interaction.tensor_change, positions, moments)
+    forces, virial = testing.pair_derivatives(interaction.tensor_change, positions, moments)
     assert_allclose(mbfast.pair_forces(interaction, positions, moments), forces, rtol=0, atol=1e-13 * largest(forces))
     # a sum of signed terms, of which the largest force is the measure
     atol = 1e-13 * n * largest(forces)
@@ -73,7 +73,7 @@ def test_explicit_images(interaction, cell, shape):
     shifts = steps @ vectors
     radius = abs(np.linalg.det(vectors)) ** (1 / 3) * (1 + 1e-12)
     shifts = shifts[np.linalg.norm(shifts, axis=1) <= radius if shape == "spherical" else abs(steps).max(axis=1) <= 1]
-    forces, virial = naive.pair_derivatives(interaction.tensor_change, positions, moments, shifts)
+    forces, virial = testing.pair_derivatives(interaction.tensor_change, positions, moments, shifts)
     options = {"boundary": "periodic", "cell": vectors, "images": 1, "image_shape": shape}
     field = mbfast.DirectField(interaction, positions, **options)
     assert_allclose(field.forces(moments), forces, rtol=0, atol=1e-12 * largest(forces))
@@ -87,7 +87,7 @@ def test_forces_and_virial_are_differences_of_the_energy(interaction):
     exact = positions.astype(np.longdouble)
 
     def energy(x):
-        return interaction.prefactor * naive.pair_energy(named(interaction), x, moments)
+        return interaction.prefactor * testing.pair_energy(named(interaction), x, moments)
 
     def by(step, h):
         return float(naive.difference(lambda s: energy(exact + s * step), h))
@@ -150,7 +150,7 @@ def test_what_symmetry_says(interaction):
     assert_allclose(virial, moment_of_forces, rtol=0, atol=1e-13 * scale)
     assert largest(antisymmetric(virial + torque(moments, field(moments)))) < 1e-13 * scale
     assert virial.trace() == pytest.approx(-3 * field.energy(moments), abs=1e-13 * scale)
-    q = random_rotation(1)
+    q = testing.random_rotation(np.random.default_rng(1))
     turned = moments @ q.T if moments.ndim == 2 else q @ moments @ q.T
     again = mbfast.DirectField(interaction, positions @ q.T)
     assert_allclose(again.forces(turned), forces @ q.T, rtol=0, atol=1e-11 * largest(forces))
@@ -262,7 +262,7 @@ def test_waves_of_moments_meet_rtol(interaction, kind, shape, hydrostatic, wave,
 def test_few_blocks_on_meshes(interaction):
     """The one that also runs without the JIT: few nodes, all kernels."""
     positions, moments = blocks(3, 4, interaction)
-    forces, virial = naive.pair_derivatives(interaction.tensor_change, positions, moments)
+    forces, virial = testing.pair_derivatives(interaction.tensor_change, positions, moments)
     options = {"method": "ewald", "rtol": 1e-2}
     assert largest(mbfast.pair_forces(interaction, positions, moments, **options) - forces) <= 1e-2 * largest(forces)
     assert largest(mbfast.pair_virial(interaction, positions, moments, **options) - virial) <= 1e-2 * largest(virial)

@@ -15,7 +15,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,6 +23,7 @@ from materials import UNIT_DIPOLES, UNIT_STRESS, WEIGHTS, full
 from numpy.testing import assert_allclose
 
 import mbfast
+from mbfast import testing
 from mbfast._core import tiles as _tiles
 from mbfast.kernels import capi, dipole, displacements, geometry, spectra, stress
 
@@ -119,12 +119,12 @@ directions = st.integers(0, 2**32 - 1)
 def test_pair_kernels_contract_the_tensor(seed):
     rng = np.random.default_rng(seed)
     d, t, u = rng.normal(size=3), rng.normal(size=6), rng.normal(size=6)
-    tensor = -naive.stress_tensor(d, 1 / (8 * np.pi), 1.5, 1.0)
+    tensor = -testing.stress_tensor(d, 1 / (8 * np.pi), 1.5, 1.0)
     h = np.einsum("ijkl,kl", tensor, full(u))
     scale = np.abs(tensor).max() * np.linalg.norm(t) * np.linalg.norm(u)
     assert_allclose(full(np.array(stress.pair_field(*d, *u, *C))), h, atol=100 * EPS * scale)
     assert stress.pair_energy(*d, *t, *u, *C) == pytest.approx(np.sum(full(t) * h), abs=100 * EPS * scale)
-    mu, p, q = naive.dipole_tensor(d, 1 / (8 * np.pi)), t[:3], u[:3]
+    mu, p, q = testing.dipole_tensor(d, 1 / (8 * np.pi)), t[:3], u[:3]
     assert_allclose(dipole.pair_field(*d, *q), mu @ q, atol=50 * EPS * scale)
     assert dipole.pair_energy(*d, *p, *q) == pytest.approx(p @ mu @ q, abs=50 * EPS * scale)
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from test_response import ENERGY, GRID, HBAR, K_B, KELVIN, SCALE, STRESS, VOLUME, WAVE, dense_stress, levels, wells
 
 import mbfast
-from mbfast import Block, SuperBlock
+from mbfast import Block, SuperBlock, testing
 from mbfast.superblock import ensembles, kubo
 from mbfast.superblock.kubo import exact_susceptibility
 from mbfast.superblock.orders import measure_orders
@@ -79,7 +79,9 @@ MADE = {
 def test_the_exact_susceptibility_is_kubos_sum(name, kelvin, wavevector):
     made, g = MADE[name](), -0.7
     h = alone(made) + g * (made.dense() - alone(made))
-    wanted = moduli(even_in_k(made, wavevector, lambda stress, z: naive.kubo(h, stress, kelvin, z, VOLUME, HBAR, K_B)))
+    wanted = moduli(
+        even_in_k(made, wavevector, lambda stress, z: testing.kubo(h, stress, kelvin, z, VOLUME, HBAR, K_B))
+    )
     result = exact_susceptibility(made, Z, kelvin, volume=VOLUME, wavevector=wavevector, coupling=g)
     # a resolvent at a distance of 0.5 from levels up to 10 apart: rounding errors below 1e3 times 2^-52
     assert_allclose(result, wanted, rtol=0, atol=1e-12 * largest(wanted))

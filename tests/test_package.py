@@ -31,7 +31,7 @@ def test_the_api_imports_no_extra(run_python):
     code = """
 import sys, mbfast
 for name in mbfast.__all__: getattr(mbfast, name)
-print(*(m for m in ('typer', 'rich', 'matplotlib', 'dask') if m in sys.modules))
+print(*(m for m in ('typer', 'rich', 'matplotlib', 'dask', 'torch') if m in sys.modules))
 """
     assert run_python(code).strip() == ""
 
@@ -63,6 +63,8 @@ def test_a_name_that_is_not_there(monkeypatch, name, words):
         getattr(mbfast, name)
 
 
+NEEDED = {"adapters.torch": ["torch"], "guide.adapters": ["xarray", "pint"]}  # by examples, beside mbfast
+
 # flows and large sums: hours without the JIT; and functions for C, which there are none of without it
 COMPILED = (
     *("guide.accuracy", "guide.embedding", "guide.methods", "spectra.convolution"),
@@ -79,6 +81,8 @@ COMPILED = (
     ],
 )
 def test_examples_in_docstrings(module):
+    for package in NEEDED.get(module.removeprefix("mbfast."), []):
+        pytest.importorskip(package, reason="the examples are of its use")
     failed, _ = doctest.testmod(importlib.import_module(module))
     assert failed == 0
 

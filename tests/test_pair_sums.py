@@ -1,7 +1,6 @@
 import itertools
 import sys
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,11 +14,11 @@ from materials import (
     assert_fields_equal,
     oracle_tensor,
     random_moments,
-    random_rotation,
     six,
 )
 
 import mbfast
+from mbfast import testing
 
 EPS = sys.float_info.epsilon
 
@@ -34,7 +33,7 @@ def random_blocks(seed, n, interaction, *, spread=1e-8):
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 12))
 def test_field_and_energy_equal_the_naive_sums(interaction, seed, n):
     positions, moments = random_blocks(seed, n, interaction)
-    expected = naive.pair_field(oracle_tensor(interaction), positions, moments)
+    expected = testing.pair_field(oracle_tensor(interaction), positions, moments)
     assert_fields_equal(mbfast.pair_field(interaction, positions, moments), expected)
     # a sum of signed terms: its rounding error is relative to the sum of their magnitudes
     magnitude = np.sum(np.abs(moments * expected))
@@ -75,7 +74,7 @@ def test_sums_over_several_tiles_equal_the_naive_ones(interaction, monkeypatch):
     from mbfast.pairs import direct
 
     positions, moments = random_blocks(7, 90, interaction)
-    expected = naive.pair_field(oracle_tensor(interaction), positions, moments)
+    expected = testing.pair_field(oracle_tensor(interaction), positions, moments)
     monkeypatch.setattr(direct, "_SOURCES", 32)
     starts = range(0, 90, 20)
     monkeypatch.setattr(mbfast.DirectField, "_tiles", lambda _: [(i, min(i + 20, 90)) for i in starts])
@@ -108,7 +107,7 @@ def test_special_values_of_alpha(form, c_l):
     """alpha = 1/2, where c1 vanishes to rounding; 0; and 1, where c0 does."""
     interaction = mbfast.StressInteraction(1 / (8 * np.pi), c_l, 1.0, form=form)
     positions, moments = random_blocks(5, 20, SILICA, spread=3.0)
-    expected = naive.pair_field(oracle_tensor(interaction), positions, moments)
+    expected = testing.pair_field(oracle_tensor(interaction), positions, moments)
     assert_fields_equal(mbfast.pair_field(interaction, positions, moments), expected)
 
 
@@ -149,7 +148,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(interaction):
 @given(seed=st.integers(0, 2**32 - 1))
 def test_rotating_everything_rotates_the_field_and_leaves_the_energy(interaction, seed):
     positions, moments = random_blocks(seed, 8, interaction)
-    q = random_rotation(seed + 1)
+    q = testing.random_rotation(np.random.default_rng(seed + 1))
     turn = (lambda m: m @ q.T) if moments.ndim == 2 else (lambda m: q @ m @ q.T)
     field = mbfast.pair_field(interaction, positions, moments)
     turned = turn(moments)
@@ -304,7 +303,7 @@ def test_periodic_images(interaction, cell, shape, images):
     else:
         radius = images * np.linalg.det(vectors) ** (1 / 3)
         shifts = [s for s in (np.array(n) @ vectors for n in numbers) if np.linalg.norm(s) <= radius * (1 + 1e-12)]
-    expected = naive.pair_field(oracle_tensor(interaction), positions, moments, shifts)
+    expected = testing.pair_field(oracle_tensor(interaction), positions, moments, shifts)
     options = {"boundary": "periodic", "cell": CELLS[cell], "images": images, "image_shape": shape}
     assert_fields_equal(mbfast.pair_field(interaction, positions, moments, **options), expected)
     magnitude = np.sum(np.abs(moments * expected))
@@ -320,7 +319,7 @@ def test_periodic_lattice_knows_its_period():
     moments = np.random.default_rng(0).normal(size=(2, 1, 3, 3))
     field = mbfast.pair_field(DIPOLES, lattice, moments, boundary="periodic", images=2)
     shifts = [np.array(n) * [2e-9, 1e-9, 3e-9] for n in itertools.product(range(-2, 3), repeat=3)]
-    expected = naive.pair_field(oracle_tensor(DIPOLES), lattice.positions, moments.reshape(-1, 3), shifts)
+    expected = testing.pair_field(oracle_tensor(DIPOLES), lattice.positions, moments.reshape(-1, 3), shifts)
     assert_fields_equal(field.reshape(-1, 3), expected)
 
 
@@ -396,7 +395,7 @@ def test_blocks_at_images_of_others_are_refused():
 
 def test_symmetry_up_to_rounding_is_enough():
     positions, moments = random_blocks(3, 5, SILICA)
-    q = random_rotation(0)
+    q = testing.random_rotation(np.random.default_rng(0))
     rounded = q @ moments @ q.T  # symmetric up to a few eps
     assert not np.array_equal(rounded, rounded.transpose(0, 2, 1))
     symmetric = 0.5 * (rounded + rounded.transpose(0, 2, 1))
@@ -471,7 +470,7 @@ def test_parameters_of_any_real_type_are_taken_at_their_value(make):
 
 def test_moments_symmetric_to_the_rounding_of_their_type():
     positions, moments = random_blocks(3, 5, SILICA)
-    q = random_rotation(0).astype(np.float32)
+    q = testing.random_rotation(np.random.default_rng(0)).astype(np.float32)
     rounded = q @ (1e19 * moments).astype(np.float32) @ q.T
     assert not np.array_equal(rounded, rounded.transpose(0, 2, 1))
     symmetric = 0.5 * (rounded + rounded.transpose(0, 2, 1)).astype(np.float64)

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import quad
 
 import mbfast
+from mbfast import testing
 
 GLASS = mbfast.load_glasses(names=["a-SiO2"])[0]
 DELTA = np.eye(3)
@@ -88,7 +89,7 @@ def test_sum_over_polarizations():  # (A9)
 def test_limits_and_their_factors_make_the_tensor():  # (A10), (A11): N blocks in (A3) and m/a^3 = rho
     x = np.linalg.norm(R)
     n = R / x
-    f1 = -naive.brace(n) / (8 * np.pi * x**3)
+    f1 = -testing.brace(n) / (8 * np.pi * x**3)
     f2 = (DELTA - 3 * np.outer(n, n)) / (4 * np.pi * x**3)
     four = sum(np.einsum(f"{a},{b}->ijkl", f2, DELTA) for a, b in FOUR)
     material = mbfast.StressInteraction(1 / (8 * math.pi * GLASS.c_t**2), GLASS.c_l, GLASS.c_t)

@@ -2,7 +2,6 @@
 
 import itertools
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +21,7 @@ from materials import (
 from numpy.testing import assert_allclose
 
 import mbfast
+from mbfast import testing
 from mbfast.pairs import lattice as lattice_field
 from mbfast.pairs import pencils
 from mbfast.pairs.cubes import INDICES, averaged_derivatives
@@ -218,7 +218,7 @@ def test_cubes_against_spheres_of_images(interaction):
     lattice = mbfast.BlockLattice((2, 1, 3), 1.0, averaged=True)
     moments = random_moments(0, (2, 1, 3), interaction)
     field = mbfast.pair_field(interaction, lattice, moments, boundary="periodic")
-    mean = naive.mean_mode(named(interaction), moments.sum(axis=(0, 1, 2))) / 6.0
+    mean = testing.mean_mode(named(interaction), moments.sum(axis=(0, 1, 2))) / 6.0
     errors = []
     for images in (2, 4):
         options = {"boundary": "periodic", "images": images, "image_shape": "spherical", "method": "direct"}

@@ -9,6 +9,7 @@ from materials import SILICA, UNIT_DIPOLES, UNIT_JOFFRIN_LEVELUT, UNIT_STRESS, W
 from numpy.testing import assert_allclose
 
 import mbfast
+from mbfast import testing
 from mbfast.pairs.angular import LATTICE_SIXTH, cube_coefficients
 from mbfast.pairs.cubes import averaged_derivatives, averaged_tensors, composition
 from mbfast.pairs.derivatives import FOURTH, SIXTH
@@ -130,9 +131,9 @@ def test_changes_are_derivatives_of_deformed_cubes(interaction, offset):
     known = ("dipole",) if interaction.components == 3 else (interaction.form, interaction.alpha)
 
     def change(r):  # by differences
-        return naive.difference(lambda s: naive.pair_tensor(known, r + s * r @ gradient.T), 0.01)
+        return naive.difference(lambda s: testing.pair_tensor(known, r + s * r @ gradient.T), 0.01)
 
-    expected = naive.averaged_over_cubes(change, offset, n=10)
+    expected = testing.averaged_over_cubes(change, offset, n=10)
     found = changes(interaction, np.array(offset, dtype=float)[:, None])[..., 0]
     if interaction.components == 3:
         tensor = averaged_tensors(interaction, offset)

@@ -2,7 +2,6 @@
 
 import itertools
 
-import naive
 import numpy as np
 import pytest
 import scipy.integrate
@@ -12,7 +11,7 @@ from materials import DIPOLES, SILICA, largest
 from numpy.testing import assert_allclose
 
 import mbfast
-from mbfast import Block, SuperBlock
+from mbfast import Block, SuperBlock, testing
 from mbfast.superblock import chebyshev, lanczos, lines, response, routes
 from mbfast.superblock.perturbation import first_order
 from mbfast.superblock.response import susceptibility
@@ -88,7 +87,7 @@ def test_a_wave_against_kubo(make, temperature, wavevector):
     def both(sign):
         wave = None if wavevector is None else sign * wavevector
         stress = dense_stress(made, wave)
-        total = np.array([naive.kubo(made.dense(), stress, kelvin, one, VOLUME, HBAR, K_B) for one in z])
+        total = np.array([testing.kubo(made.dense(), stress, kelvin, one, VOLUME, HBAR, K_B) for one in z])
         return 0.5 * (total + total.swapaxes(1, 2))
 
     wanted = 0.5 * (both(1.0) + both(-1.0))
@@ -133,7 +132,7 @@ def test_f_sum_has_no_coupling_in_it(method, temperature):
     populations /= populations.sum()
     expected = 0.0
     for s in range(4):
-        flip = naive.on_block(np.array([[0.0, 1.0], [1.0, 0.0]]), s, made.dims)
+        flip = testing.on_block(np.array([[0.0, 1.0], [1.0, 0.0]]), s, made.dims)
         mean = populations @ np.einsum("im,ij,jm->m", states, flip, states)
         dipole = np.diagonal(made.block_stress(s), axis1=1, axis2=2)[:, 0]
         expected = expected - 2.0 * np.outer(dipole, dipole) * 2.0 * made.block_hamiltonian(s)[0, 1] * mean
@@ -254,7 +253,7 @@ def test_with_the_relaxational_part_it_is_the_second_derivative_of_the_free_ener
     step = 1e-2 * ENERGY / STRESS
 
     def energy(matrix, strain):
-        return naive.free_energy(hamiltonian + strain * matrix, K_B * kelvin)
+        return testing.free_energy(hamiltonian + strain * matrix, K_B * kelvin)
 
     for a in range(6):
         expected = 0.0
@@ -378,7 +377,7 @@ def test_first_order_is_the_derivative_by_the_coupling(make, temperature, waveve
         for sign in (1.0, -1.0):
             wave = None if wavevector is None else sign * wavevector * strength ** (1 / 3)
             stress = dense_stress(made, wave)
-            total += [naive.kubo(made.dense(), stress, kelvin, one, VOLUME, HBAR, K_B) for one in z]
+            total += [testing.kubo(made.dense(), stress, kelvin, one, VOLUME, HBAR, K_B) for one in z]
         return 0.25 * (total + total.swapaxes(1, 2))
 
     orders = first_order(make(13, 3), z, kelvin, volume=VOLUME, wavevector=wavevector)

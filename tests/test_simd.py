@@ -1,12 +1,12 @@
 """Pair kernels in vectors of every width, and with every way to r^-1, that this machine has."""
 
-import naive
 import numba
 import numpy as np
 import pytest
 from materials import UNIT_STRESS, WEIGHTS
 from numpy.testing import assert_allclose
 
+from mbfast import testing
 from mbfast._core import numba_private, simd, tracing
 from mbfast._core.jit import FAST
 from mbfast._core.tracing import traced
@@ -60,7 +60,7 @@ def test_errors_against_extended_precision(vectors, kernels, coefficients):
     for place, n in [(random, 61), (on_a_lattice, 100), (close, 62), *[(random, n) for n in (*range(1, 11), 25)]]:
         positions, moments = place(rng, n), rng.normal(size=(n, components))
         x, t, out = positions.T.copy(), moments.T.copy(), np.zeros((components, n))
-        expected = naive.reduced_field(positions, positions, moments, coefficients)
+        expected = testing.reduced_field(positions, positions, moments, coefficients)
         largest = float(np.abs(expected).max()) if n > 1 else 0.0
         field(x, x, t, *coefficients, out)
         assert np.abs(out.T - expected).max() <= ERROR * largest
@@ -72,7 +72,7 @@ def test_errors_against_extended_precision(vectors, kernels, coefficients):
         assert abs(sum(found) - 0.5 * parts.sum()) <= ERROR * np.abs(parts).sum()
         out[:] = 0.0
         source_field(x, x[:, 0].copy(), t[:, 0].copy(), *coefficients, out)
-        expected = naive.reduced_field(positions, positions[:1], moments[:1], coefficients)
+        expected = testing.reduced_field(positions, positions[:1], moments[:1], coefficients)
         assert np.abs(out.T - expected).max() <= ERROR * largest
 
 
@@ -108,7 +108,7 @@ def test_near_fields_of_sources_in_two_columns_of_cells(vectors, coefficients):
     kernel(np.array([1]), np.array([0, 9]), targets.T.copy(), *arguments, polynomials, 70, square, *strength, out)
     inside = [np.sum((positions - target) ** 2, axis=1) < square for target in targets]
     expected = np.concatenate([
-        naive.reduced_field(targets[i : i + 1], positions[some], moments[some], coefficients)
+        testing.reduced_field(targets[i : i + 1], positions[some], moments[some], coefficients)
         for i, some in enumerate(inside)
     ])  # fmt: skip
     assert np.abs(out.T - expected).max() <= 1e-13 * np.abs(expected).max()

@@ -4,7 +4,6 @@ import itertools
 import math
 
 import mpmath
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +12,7 @@ from materials import DIPOLES, INTERACTIONS, SILICA, full, largest, random_momen
 from numpy.testing import assert_allclose
 
 import mbfast
+from mbfast import testing
 from mbfast.pairs.cubes import averaged_derivatives
 from mbfast.pairs.derivatives import FIFTH, FOURTH, SIXTH
 
@@ -66,7 +66,7 @@ def test_the_laplacian_of_a_third_of_the_cube_of_r_is_four_times_r(averaged):
     "offset", [*(pytest.param(d, marks=COMPILED) for d in ((1, 0, 0), (1, -1, 0), (2, 1, 1), (24, 3, 2))), (26, -14, 3)]
 )
 def test_averages_of_sixth_derivatives_equal_brute_quadrature(offset):
-    expected = naive.averaged_over_cubes(lambda u: SIXTH.bare(u.T).T, offset, n=16)
+    expected = testing.averaged_over_cubes(lambda u: SIXTH.bare(u.T).T, offset, n=16)
     assert_equal(averaged_derivatives(np.array([offset], dtype=float).T, SIXTH)[:, 0], expected, 3e-14)
 
 
@@ -118,7 +118,7 @@ def test_cubes_equal_brute_quadrature(interaction, other):
         ]
         return np.einsum("in,nj->nij", moved, u)
 
-    expected = 2 * naive.averaged_over_cubes(change, np.subtract(one, other), n=10) / 8e-27
+    expected = 2 * testing.averaged_over_cubes(change, np.subtract(one, other), n=10) / 8e-27
     for of in (mbfast.LatticeField, mbfast.DirectField):
         assert_equal(of(interaction, lattice((2, 2, 1), averaged=True)).virial(moments), expected, 1e-9)
 

@@ -4,17 +4,16 @@ import copy
 import itertools
 import pickle
 
-import naive
 import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from materials import DIPOLES, INTERACTIONS, SILICA, WEIGHTS, full, oracle_tensor, random_rotation
+from materials import DIPOLES, INTERACTIONS, SILICA, WEIGHTS, full, oracle_tensor
 from numpy.testing import assert_allclose
 
 import mbfast
-from mbfast import Block, SuperBlock
+from mbfast import Block, SuperBlock, testing
 from mbfast.kernels.superblock import add_flips
 from mbfast.pairs.problem import PairProblem
 from mbfast.superblock import couplings, ensembles, hamiltonian, lowest, sums
@@ -60,7 +59,7 @@ def operators(made):
 
 def expected(positions, blocks, interaction=SILICA):
     """The Hamiltonian by Kronecker products, in the basis that the super block has chosen."""
-    made = naive.super_block(
+    made = testing.super_block(
         oracle_tensor(interaction), positions, [b.energies for b in blocks], [operators(b) for b in blocks]
     )
     basis = np.eye(1)
@@ -165,7 +164,7 @@ def test_flips(n, lanes):
     rng = np.random.default_rng(n)
     flips, x, y = rng.normal(size=n), rng.normal(size=(1 << n, lanes)), rng.normal(size=(1 << n, lanes))
     result = y + sum(
-        (f * naive.on_block([[0.0, 1.0], [1.0, 0.0]], s, [2] * n) @ x for s, f in enumerate(flips)), start=0.0 * x
+        (f * testing.on_block([[0.0, 1.0], [1.0, 0.0]], s, [2] * n) @ x for s, f in enumerate(flips)), start=0.0 * x
     )
     flat = y.ravel().copy()
     add_flips(flips, x.ravel(), flat)
@@ -194,8 +193,8 @@ def test_sums_that_the_couplings_do_and_do_not_enter():
     rng = np.random.default_rng(6)
     # f-sum: <[A, [H, A]]> = -2 sum of a^2 Delta_0 <sigma_x>, whatever the state
     a, psi = rng.normal(size=5), rng.normal(size=made.dimension)
-    sigma = [naive.on_block(np.diag([1.0, -1.0]), s, made.dims) for s in range(5)]
-    flip = [naive.on_block(np.array([[0.0, 1.0], [1.0, 0.0]]), s, made.dims) for s in range(5)]
+    sigma = [testing.on_block(np.diag([1.0, -1.0]), s, made.dims) for s in range(5)]
+    flip = [testing.on_block(np.array([[0.0, 1.0], [1.0, 0.0]]), s, made.dims) for s in range(5)]
     A, H = np.tensordot(a, sigma, 1), made.dense()
     inner = H @ A - A @ H
     double = A @ inner - inner @ A
@@ -211,7 +210,7 @@ def test_sums_that_the_couplings_do_and_do_not_enter():
         made = SuperBlock(SILICA, positions, blocks)
         coupled = made.dense()
         for s in range(len(blocks)):
-            coupled = coupled - naive.on_block(made.block_hamiltonian(s), s, made.dims)
+            coupled = coupled - testing.on_block(made.block_hamiltonian(s), s, made.dims)
         correlations = [np.einsum("aij,bji->ab", b.stress, b.stress).real / b.n_levels for b in blocks]
         pairs = itertools.combinations(range(len(blocks)), 2)
         j = made.couplings
@@ -227,7 +226,7 @@ def test_levels_do_not_depend_on_the_order_the_frame_and_the_zero(interaction):
     order = [2, 0, 1]
     swapped = SuperBlock(interaction, positions[order], [blocks[s] for s in order])
     assert_allclose(swapped.energies(), levels, rtol=0, atol=atol)
-    q = random_rotation(9)
+    q = testing.random_rotation(np.random.default_rng(9))
     axes = "ia,jb,abmn->ijmn" if interaction.components == 6 else "ia,amn->imn"
     turn = [q] * (interaction.components // 3)
     turned = [Block(b.energies, np.einsum(axes, *turn, operators(b))) for b in blocks]
@@ -291,7 +290,7 @@ def test_a_strain_moves_positions_and_couples_to_stresses(more):
     plain = SuperBlock(SILICA, positions @ (np.eye(3) + e), blocks, **moved)
     six = e[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     extra = sum(
-        naive.on_block(np.einsum("a,aij->ij", WEIGHTS * six, made.block_stress(s)), s, made.dims) for s in range(3)
+        testing.on_block(np.einsum("a,aij->ij", WEIGHTS * six, made.block_stress(s)), s, made.dims) for s in range(3)
     )
     whole = made.dense()
     assert_allclose(whole - plain.dense(), extra, rtol=0, atol=1e-11 * np.abs(whole).max())
@@ -349,7 +348,7 @@ def test_moments_that_follow_a_strain(interaction, more):
 def test_a_rotation_of_everything_costs_no_energy(interaction):
     # positions and moments by any gradient, and so by a rotation, which an external strain does not have
     rng, n = np.random.default_rng(22), interaction.components
-    gradient = random_rotation(23) - np.eye(3)
+    gradient = testing.random_rotation(np.random.default_rng(23)) - np.eye(3)
     work, follow = couplings.Deformation.of(gradient, n, "gradient")
     assert np.abs(work).max() < 1e-14
     problem = PairProblem.of(interaction, 5e-9 * rng.normal(size=(3, 3)))
@@ -391,7 +390,7 @@ def test_total_stress_of_a_wave():
         result = made.stress(psi, k)
         phases = np.exp(1j * positions @ (np.zeros(3) if k is None else k))
         for a, found in enumerate(result):
-            total = sum(phases[s] * naive.on_block(made.block_stress(s)[a], s, made.dims) for s in range(3))
+            total = sum(phases[s] * testing.on_block(made.block_stress(s)[a], s, made.dims) for s in range(3))
             assert_allclose(found, total @ psi, rtol=0, atol=1e-13 * np.abs(result).max())
     wells = system(14, ["wells"] * 3)[0]
     assert wells.stress(psi[:8, 0].real).dtype == np.float64

@@ -1,7 +1,13 @@
 """How many threads there are, what limits them, and jobs that may start none."""
 
+import asyncio
+import contextlib
 import multiprocessing.context
+import os
+import sys
 import threading
+import types
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -191,3 +197,185 @@ def test_warmup_does_what_a_process_that_died_has_left(monkeypatch):
     machine.compile_kernels(_jit.all_kernels(), 2)
     assert elsewhere
     assert sorted(compiled + elsewhere) == [kernel.name for kernel in _jit.all_kernels()]
+
+
+def test_a_limit_holds_within_its_statement():
+    mbfast.set_threads(8)
+    with mbfast.limit_threads(3):
+        assert tiles.default_threads() == (3, "limit_threads")
+        assert tiles.check_threads(20) == 20
+        with mbfast.limit_threads(5):  # which the one around it does not allow
+            assert tiles.default_threads() == (3, "limit_threads")
+        with contextlib.suppress(KeyError), mbfast.limit_threads(2):
+            assert tiles.default_threads() == (2, "limit_threads")
+            raise KeyError
+        assert tiles.default_threads() == (3, "limit_threads")
+    with mbfast.limit_threads(12):
+        assert tiles.default_threads() == (8, "set_threads")
+    assert tiles.default_threads() == (8, "set_threads")
+
+
+@pytest.mark.parametrize(("wrong", "error"), [(0, ValueError), (1.5, TypeError), (None, TypeError)])
+def test_a_bad_limit_is_refused_where_it_is_written(wrong, error):
+    with pytest.raises(error, match="threads must be"):
+        mbfast.limit_threads(wrong)
+
+
+def test_threads_have_limits_of_their_own():
+    both = threading.Barrier(2)
+
+    def limited(number):
+        with mbfast.limit_threads(number):
+            both.wait(timeout=60)  # both are within
+            found = tiles.default_threads()[0]
+            both.wait(timeout=60)
+        return found
+
+    with mbfast.limit_threads(1), ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(limited, [2, 5])) == [2, 5]
+
+
+def test_asynchronous_tasks_have_limits_of_their_own():
+    async def limited(number):
+        with mbfast.limit_threads(number):
+            await asyncio.sleep(0)  # the other one enters
+            return tiles.default_threads()[0], await asyncio.to_thread(lambda: tiles.default_threads()[0])
+
+    async def both():
+        return await asyncio.gather(limited(2), limited(5)), tiles.default_threads()[0]
+
+    assert asyncio.run(both()) == ([(2, 2), (5, 5)], 16)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_calls_within_a_tile_take_one_thread(threads):
+    both = threading.Barrier(threads)
+
+    def work(_):
+        both.wait(timeout=60)  # each thread does one tile
+        inner = tiles.run(lambda _: threading.get_ident(), range(9), threads=tiles.check_threads(None))
+        return tiles.default_threads(), inner
+
+    found = tiles.run(work, range(threads), threads=threads)
+    assert [default for default, _ in found] == [(1, "a tile of another call")] * threads
+    assert len({ident for _, idents in found for ident in idents}) == threads
+    assert tiles.default_threads() == (16, "usable cores")
+    assert not tiles._running
+
+
+@pytest.fixture
+def four_cores(monkeypatch):
+    monkeypatch.setattr(tiles, "usable_cores", lambda: 4)
+
+
+def test_calls_at_the_same_time_share_the_cores(four_cores):
+    """The first call has all cores; when another begins, half of its threads end after the tiles they are at."""
+    all_four, other_began, first_done = threading.Event(), threading.Event(), threading.Event()
+    four = threading.Barrier(4, action=all_four.set)
+
+    def first(tile):
+        if tile < 4:
+            four.wait(timeout=60)
+            assert other_began.wait(timeout=60)
+        return threading.get_ident()
+
+    def other(_):
+        other_began.set()
+        assert first_done.wait(timeout=60)
+        return threading.get_ident()
+
+    with ThreadPoolExecutor(2) as pool:
+        begun = pool.submit(tiles.run, first, range(400), threads=tiles.check_threads(None))
+        assert all_four.wait(timeout=60)
+        beside = pool.submit(tiles.run, other, range(20), threads=tiles.check_threads(None))
+        idents = begun.result()
+        first_done.set()
+        assert len(set(beside.result())) <= 2
+    assert len(set(idents[:4])) == 4
+    assert len(set(idents[4:])) <= 2
+    assert not tiles._running
+
+
+@pytest.mark.parametrize(("told", "left"), [((), 4), ((1,), 3), ((2, 1), 1), ((9,), 1), ((0,), 2), ((0, 1), 1)])
+def test_shares(monkeypatch, four_cores, told, left):
+    """What runs were told to take is theirs, and the others have equal parts of the rest, of at least one thread."""
+    monkeypatch.setattr(tiles, "_running", dict(enumerate((0, *told))))
+    assert tiles._share(tiles.check_threads(None)) == left
+    assert tiles._share(3) == 3
+
+
+def test_what_a_call_was_told_to_take_is_not_shared(four_cores):
+    three = threading.Barrier(3)
+
+    def work(_):
+        three.wait(timeout=60)
+        return sorted(tiles._running.values())
+
+    began, held = threading.Event(), threading.Event()
+
+    def beside(_):
+        began.set()
+        return held.wait(timeout=60)
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(tiles.run, beside, range(1), threads=tiles.check_threads(None))
+        assert began.wait(timeout=60)
+        assert tiles.run(work, range(3), threads=3) == [[1, 3]] * 3
+        held.set()
+        assert other.result() == [True]
+
+
+@pytest.mark.compiled
+def test_sums_at_the_same_time_are_those_of_one_alone():
+    rng = np.random.default_rng(2)
+    positions, mu = 1e-8 * rng.random((300, 3)), mbfast.DipoleInteraction(1e-11)
+    samples = rng.normal(size=(12, 300, 3))
+    alone = [mbfast.pair_field(mu, positions, moments, threads=1) for moments in samples]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda moments: mbfast.pair_field(mu, positions, moments), samples))
+    assert np.array_equal(together, alone)
+
+
+def test_a_task_of_dask_takes_one_thread(monkeypatch):
+    within = False
+
+    def get_worker():
+        if not within:
+            raise ValueError("No worker found")
+        return object()
+
+    module = types.ModuleType("distributed.worker")
+    module.get_worker = get_worker
+    monkeypatch.setitem(sys.modules, "distributed.worker", module)
+    assert tiles.default_threads() == (16, "usable cores")
+    within = True
+    assert tiles.default_threads() == (1, "task of Dask")
+    assert tiles.check_threads(4) == 4
+    mbfast.set_threads(4)
+    assert tiles.default_threads() == (4, "set_threads")
+    mbfast.set_threads(None)
+    monkeypatch.setenv("MBFAST_NUM_THREADS", "2")
+    assert tiles.default_threads() == (2, "MBFAST_NUM_THREADS")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_counts_no_run_of_its_parent(run_python):
+    code = """
+import os, threading, warnings
+warnings.simplefilter("ignore")  # that the process has threads
+from mbfast._core import tiles
+began, done = threading.Event(), threading.Event()
+def work(_):
+    began.set()
+    done.wait()
+beside = threading.Thread(target=tiles.run, args=(work, range(1)), kwargs={"threads": 1})
+beside.start()
+began.wait()
+child = os.fork()
+if not child:
+    os._exit(len(tiles._running))
+print(len(tiles._running), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+done.set()
+beside.join()
+"""
+    assert run_python(code) == "1 0\n"

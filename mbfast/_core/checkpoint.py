@@ -11,7 +11,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +24,9 @@ from mbfast._core.archive import path_of
 
 _FORMAT = "mbfast checkpoint 1"
 _log = logging.getLogger("mbfast")
+
+command: ContextVar[Mapping[str, Any] | None] = ContextVar("command", default=None)
+"""What ``mbfast resume`` must run: arguments of the command line and the folder they belong to, if there are any."""
 
 
 class Checkpoint:
@@ -44,7 +49,7 @@ class Checkpoint:
     OSError
         If the file cannot be read or written.
     TypeError
-        If `file` is no path, or `inputs` is no mapping of names.
+        If `file` is no path, `inputs` is no mapping of names, or `kind` is no text.
     ValueError
         If the file is damaged, no checkpoint, in use by another process, of another kind or version of mbfast, or was
         made with other inputs: the message names the first that differs.
@@ -81,6 +86,8 @@ class Checkpoint:
         if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
             raise TypeError(f"inputs must be a mapping of names to values, got {inputs!r:.80}")
         self._path = path_of("file", file)
+        if not isinstance(kind, str):
+            raise TypeError(f"kind must be a text, got {kind!r:.80}")
         wanted = {name: described(value) for name, value in inputs.items()}
         self._lock = threading.Lock()
         if self._path.is_dir():
@@ -90,7 +97,7 @@ class Checkpoint:
         except sqlite3.OperationalError as error:
             raise OSError(f"{self._path}: cannot be opened for a checkpoint ({error})") from None
         try:
-            with self._errors():
+            with _errors_of(self._path):
                 self._open(kind, wanted)
         except BaseException:
             self._database.close()
@@ -103,12 +110,18 @@ class Checkpoint:
         if not run("SELECT name FROM sqlite_master").fetchall():
             run("CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT, digest BLOB)")
             run("CREATE TABLE part (name TEXT PRIMARY KEY, content BLOB, digest BLOB)")
-            new = {"format": _FORMAT, "kind": kind, "version": mbfast.__version__, "processor": _processor()}
-            texts = {name: json.dumps(value) for name, value in {**new, "inputs": wanted}.items()}
+            new: dict[str, Any] = {
+                "format": _FORMAT,
+                "kind": kind,
+                "version": mbfast.__version__,
+                "processor": processor(),
+            }
+            new |= {"inputs": wanted, "command": command.get()}
+            texts = {name: json.dumps(value) for name, value in new.items()}
             rows = [(name, text, _digest(name, text.encode())) for name, text in texts.items()]
             self._database.executemany("INSERT INTO about VALUES (?, ?, ?)", rows)
         run("COMMIT")
-        about = self._about()
+        about = _about(self._database)
         if about.get("format") != _FORMAT:
             raise ValueError(
                 f"{self._path}: no checkpoint that this version reads, its format is {about.get('format')!r}"
@@ -123,41 +136,23 @@ class Checkpoint:
                 raise ValueError(
                     f"{self._path}: a checkpoint of other inputs: {name} was {was:.200}, now it is {this:.200}"
                 )
-        if about["processor"] != _processor():
+        if about["processor"] != processor():
             _log.warning(
                 "%s was begun on %s, the last bits may differ on this processor", self._path, about["processor"]
             )
 
-    def _about(self) -> dict[str, Any]:
-        rows = self._database.execute("SELECT name, value, digest FROM about").fetchall()
-        if not rows or any(digest != _digest(name, value.encode()) for name, value, digest in rows):
-            raise sqlite3.DatabaseError("its description has another digest")
-        return {name: json.loads(value) for name, value, _ in rows}
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Say what has happened to the file in place of SQLite's words."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            name = getattr(error, "sqlite_errorname", "")
-            if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-                raise ValueError(f"{self._path}: the checkpoint is in use by another run") from None
-            if name.startswith("SQLITE_NOTADB"):
-                raise ValueError(f"{self._path}: no checkpoint of mbfast") from None
-            if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
-                raise OSError(f"{self._path}: the checkpoint cannot be written ({error})") from None
-            raise ValueError(f"{self._path}: a damaged checkpoint, or none of mbfast ({error})") from None
-        except (TypeError, AttributeError, UnicodeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{self._path}: a damaged checkpoint ({error})") from None
-
-    def put(self, name: str | int, /, **arrays: ArrayLike) -> None:
-        """Keep arrays as the part of a name, in place of what it was.
+    def put(self, part: str | int, **arrays: ArrayLike) -> None:
+        """Keep arrays as a part, in place of what it was.
 
         Parameters
         ----------
-        name : str or int
-            Of the part.
+        part : str or int
+            Its name.
         **arrays : array_like
             What is kept: arrays, numbers or texts, by names.
 
@@ -165,23 +160,25 @@ class Checkpoint:
         ------
         OSError
             If the disk is full, or the file cannot be written.
+        TypeError
+            If `part` is no name.
         ValueError
             If an array consists of objects, or the file was damaged.
         """
-        stream = io.BytesIO()
+        name, stream = _name(part), io.BytesIO()
         np.savez(stream, allow_pickle=False, **{key: np.asarray(value) for key, value in arrays.items()})
         content = stream.getvalue()
-        row = str(name), content, _digest(str(name), content)
-        with self._lock, self._errors():
+        row = name, content, _digest(name, content)
+        with self._lock, _errors_of(self._path):
             self._database.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?)", row)
 
-    def get(self, name: str | int, /) -> dict[str, NDArray[Any]] | None:
-        """Arrays of a part by their names.
+    def get(self, part: str | int) -> dict[str, NDArray[Any]] | None:
+        """Arrays of a part, by their names.
 
         Parameters
         ----------
-        name : str or int
-            Of the part.
+        part : str or int
+            Its name.
 
         Returns
         -------
@@ -190,21 +187,24 @@ class Checkpoint:
 
         Raises
         ------
+        TypeError
+            If `part` is no name.
         ValueError
             If the file was damaged.
         """
-        with self._lock, self._errors():
-            row = self._database.execute("SELECT content, digest FROM part WHERE name = ?", (str(name),)).fetchone()
+        name = _name(part)
+        with self._lock, _errors_of(self._path):
+            row = self._database.execute("SELECT content, digest FROM part WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None
-        if not isinstance(row[0], bytes) or row[1] != _digest(str(name), row[0]):
+        if not isinstance(row[0], bytes) or row[1] != _digest(name, row[0]):
             _log.warning("%s: part %s was damaged, it is computed again", self._path, name)
             return None
         with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
 
     def __len__(self) -> int:
-        with self._lock, self._errors():
+        with self._lock, _errors_of(self._path):
             return int(self._database.execute("SELECT count(*) FROM part").fetchone()[0])
 
     def close(self) -> None:
@@ -216,6 +216,48 @@ class Checkpoint:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the `command` that has made a checkpoint; an OSError or a ValueError if there is none."""
+    path = path_of("file", file)
+    path.open("rb").close()  # SQLite would make what is not there
+    with _errors_of(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        found = _about(database).get("command")
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
+    return found
+
+
+def _about(database: sqlite3.Connection) -> dict[str, Any]:
+    rows = database.execute("SELECT name, value, digest FROM about").fetchall()
+    if not rows or any(digest != _digest(name, value.encode()) for name, value, digest in rows):
+        raise sqlite3.DatabaseError("its description has another digest")
+    return {name: json.loads(value) for name, value, _ in rows}
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Say what has happened to the file in place of SQLite's words."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise ValueError(f"{path}: the checkpoint is in use by another run") from None
+        if name.startswith("SQLITE_NOTADB"):
+            raise ValueError(f"{path}: no checkpoint of mbfast") from None
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+            raise OSError(f"{path}: the checkpoint cannot be written ({error})") from None
+        raise ValueError(f"{path}: a damaged checkpoint, or none of mbfast ({error})") from None
+    except (TypeError, AttributeError, UnicodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: a damaged checkpoint ({error})") from None
+
+
+def _name(part: object) -> str:
+    if not isinstance(part, str | int) or isinstance(part, bool):
+        raise TypeError(f"part must be a name or a whole number, got {part!r:.80}")
+    return str(part)
 
 
 def described(value: object) -> Any:
@@ -247,7 +289,8 @@ def _digest(name: str, content: Any) -> bytes:
     return digest.digest()
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor that kernels are compiled for."""
     from llvmlite import binding  # noqa: PLC0415  with numba, which all that is worth keeping has imported
 
     return str(binding.get_host_cpu_name())

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
 from mbfast._core import tiles
+from mbfast._core.archive import path_of
 from mbfast._core.checkpoint import Checkpoint
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ def kept(file: str | os.PathLike[str] | None, kind: str, inputs: Mapping[str, An
     if file is None:
         yield
         return
-    with Checkpoint(file, inputs, kind=kind) as checkpoint:
+    with Checkpoint(path_of("checkpoint", file), inputs, kind=kind) as checkpoint:
         token = _checkpoint.set(checkpoint)
         try:
             yield
@@ -88,9 +89,15 @@ def run(
         if cluster is None:
             tiles.run(lambda number: keep(number, work(todo[number])), list(todo), threads=threads, advance=advance)
         else:
-            for number, result in cluster.run(work, todo):
-                keep(number, result)
-                advance()
+            try:
+                for number, result in cluster.run(work, todo):
+                    keep(number, result)
+                    advance()
+            except ConnectionError as error:
+                safe = (
+                    "none is kept without a checkpoint" if checkpoint is None else f"they are kept in {checkpoint.path}"
+                )
+                raise ConnectionError(f"{error}; {len(found)} of {len(items)} parts are done, {safe}") from None
     return [found[number] for number in range(len(items))]
 
 

@@ -8,9 +8,11 @@ import importlib.util
 import itertools
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import TypeAlias, TypeVar
 
 from mbfast._core.machine import usable_cores
@@ -25,13 +27,23 @@ Progress: TypeAlias = bool | Callable[[int, int], object]
 _OWN_LIMIT, _LIMITS_OF_OTHERS = "MBFAST_NUM_THREADS", ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
 _NUMBER = re.compile("0*[1-9][0-9]{0,8}")  # of threads, as text
 _set: list[tuple[str, int]] = []  # the limit of set_threads and its name, if there is one
+_limit: ContextVar[int | None] = ContextVar("limit_threads", default=None)
+_in_tiles: ContextVar[bool] = ContextVar("in_tiles", default=False)  # whether this thread works on a tile
+_running: dict[int, int] = {}  # by the thread that began a run: the threads it was told to take, 0 where it shares
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_running.clear)  # threads that a fork leaves behind run nothing
+
+
+class Shared(int):
+    """A number of threads that no call was told to take: runs at the same time share it."""
 
 
 def check_threads(threads: int | None) -> int:
-    """Return the number of threads to use; None means `default_threads`."""
+    """Return the number of threads to use; None means `default_threads`, shared among the runs under way."""
     if threads is None:
-        return default_threads()[0]
-    return count_from(1, "threads", threads)
+        return Shared(default_threads()[0])
+    return threads if isinstance(threads, Shared) else count_from(1, "threads", threads)
 
 
 def set_threads(threads: int | None) -> None:
@@ -57,9 +69,9 @@ def set_threads(threads: int | None) -> None:
     -----
     ``threads=None`` takes the cores that the process may use, and no more than the first of these that is given:
     ``set_threads``, the environment variable MBFAST_NUM_THREADS, the least of OMP_NUM_THREADS, NUMBA_NUM_THREADS and
-    SLURM_CPUS_PER_TASK, as they are at the first call. ``mbfast info`` says which it was. A number given to a call as
-    ``threads=`` has no limit. Calls raise a ValueError where MBFAST_NUM_THREADS is no number of threads; a bad value of
-    the others is ignored.
+    SLURM_CPUS_PER_TASK, as they are at the first call, and one within a task of Dask. ``mbfast info`` says which it
+    was. A number given to a call as ``threads=`` has no limit. Calls raise a ValueError where MBFAST_NUM_THREADS is no
+    number of threads; a bad value of the others is ignored. `limit_threads` limits a part of a program.
 
     Examples
     --------
@@ -70,15 +82,77 @@ def set_threads(threads: int | None) -> None:
     _set[:] = [] if threads is None else [("set_threads", check_threads(threads))]
 
 
+def limit_threads(threads: int) -> contextlib.AbstractContextManager[None]:
+    """Limit the threads that calls with ``threads=None`` take within a ``with`` statement.
+
+    Parameters
+    ----------
+    threads : int
+        The limit.
+
+    Returns
+    -------
+    context manager
+
+    Raises
+    ------
+    TypeError
+        If threads is no whole number.
+    ValueError
+        If threads is below 1.
+
+    Notes
+    -----
+    It lowers the number that `set_threads` and the environment leave, and never raises it: of two statements, one
+    within the other, the lower limit holds. It belongs to the thread or the asynchronous task that enters the
+    statement, and others do not see it; a thread started within has no limit of this kind unless it runs in a copy of
+    the context, as by ``asyncio.to_thread`` or ``contextvars.copy_context().run``.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> chain = mbfast.BlockLattice((4, 1, 1), 1e-9)
+    >>> with mbfast.limit_threads(1):
+    ...     total = mbfast.lattice_sum(chain, 6)
+    """
+    return _limited(count_from(1, "threads", threads))
+
+
+@contextlib.contextmanager
+def _limited(threads: int) -> Iterator[None]:
+    outer = _limit.get()
+    before = _limit.set(threads if outer is None else min(threads, outer))
+    try:
+        yield
+    finally:
+        _limit.reset(before)
+
+
 def default_threads() -> tuple[int, str]:
     """Return the number of threads that None stands for, and what it comes from; see `set_threads`.
 
     A ValueError if MBFAST_NUM_THREADS is no number of threads; a bad value of the others is ignored.
     """
+    if _in_tiles.get():
+        return 1, "a tile of another call"
     limits = {"usable cores": usable_cores()}
     limits |= dict(_set) or _of_environment()
+    if "distributed.worker" in sys.modules and not {"set_threads", _OWN_LIMIT} & limits.keys() and _in_task_of_dask():
+        limits["task of Dask"] = 1
+    within = _limit.get()
+    if within is not None:
+        limits["limit_threads"] = within
     source = min(limits, key=limits.__getitem__)
     return limits[source], source
+
+
+def _in_task_of_dask() -> bool:
+    """Whether this thread runs a task for a worker of Dask, which has as many threads for tasks as it has cores."""
+    try:
+        sys.modules["distributed.worker"].get_worker()
+    except ValueError:
+        return False
+    return True
 
 
 @functools.cache  # looking takes longer than adding up ten blocks
@@ -107,7 +181,30 @@ def run_steps(
     steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], *, threads: int, advance: Callable[[], object] = lambda: None
 ) -> list[list[R]]:
     """As `run`, of several works, with the same threads: each on its tiles, when those of the one before are done."""
-    others = min(threads, max((len(tiles) for _, tiles in steps), default=0)) - 1
+    most = min(threads, max((len(tiles) for _, tiles in steps), default=0))
+    if _in_tiles.get():  # by the call that this one belongs to, its thread is counted
+        return _run_steps(steps, threads, most, advance)
+    caller, before = threading.get_ident(), _in_tiles.set(True)
+    _running[caller] = 0 if most > 1 and isinstance(threads, Shared) else max(1, most)
+    try:
+        return _run_steps(steps, threads, most, advance)
+    finally:
+        _running.pop(caller, None)
+        _in_tiles.reset(before)
+
+
+def _share(threads: int) -> int:
+    """Return how many threads a run may have at present: an equal part of what is left, or what it was told to take."""
+    if not isinstance(threads, Shared):
+        return threads
+    told = list(_running.values())
+    return max(1, (threads - sum(told)) // max(1, told.count(0)))
+
+
+def _run_steps(
+    steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], threads: int, most: int, advance: Callable[[], object]
+) -> list[list[R]]:
+    others = min(most, _share(threads)) - 1 if most > 1 else 0
     results: list[dict[int, R]] = [{} for _ in steps]
     if others < 1:
         for found, (work, tiles) in zip(results, steps, strict=True):
@@ -125,10 +222,11 @@ def run_steps(
             stopped = True
             changed.notify_all()
 
-    def drain() -> None:
+    def drain(helper: int) -> None:
         nonlocal done
+        _in_tiles.set(True)
         try:
-            while True:
+            while helper < _share(threads):  # else it leaves its core to a run that has begun; the caller, 0, stays
                 with changed:
                     step, number = next(waiting, (0, -1))
                     while done < before[step] and not stopped:
@@ -151,9 +249,9 @@ def run_steps(
         try:
             futures: list[Future[None]] = []
             with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
-                for _ in range(others):
-                    futures.append(pool.submit(drain))  # noqa: PERF401  those before an error are kept
-            drain()
+                for helper in range(1, others + 1):
+                    futures.append(pool.submit(drain, helper))  # noqa: PERF401  those before an error are kept
+            drain(0)
             for future in futures:
                 future.result()
         except BaseException:

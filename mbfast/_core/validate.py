@@ -45,6 +45,11 @@ def _refuse_what_is_lost(name: str, value: object) -> None:
                 _refuse_what_is_lost(name, element)
     elif isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must be a plain array, got a masked one: fill it first")
+    elif getattr(value, "requires_grad", False):
+        got = "got a tensor that requires a gradient: mbfast.adapters.torch has functions of such"
+        raise TypeError(f"{name} must be plain numbers, {got}")
+    elif hasattr(value, "dims") and hasattr(value, "data"):  # arrays of xarray: what they hold may have units
+        _refuse_what_is_lost(name, value.data)
     elif hasattr(value, "to"):  # as the quantities of astropy, unyt and pint have
         unit = getattr(value, "unit", getattr(value, "units", None))
         if unit is not None:

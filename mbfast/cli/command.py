@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeAlias
 
 import typer
 from typer.core import TyperGroup
 
 import mbfast
+from mbfast._core.checkpoint import command as keeping
 
 P = ParamSpec("P")
 _USAGE_ERROR: Any = typer.BadParameter.__base__  # typer has its own copy of click: this is of whichever it uses
@@ -50,6 +52,15 @@ Threads: TypeAlias = Annotated[
 ]
 """The option --threads of commands that compute."""
 
+CheckpointFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--checkpoint", metavar="FILE", help="Keep finished parts; see resume.")
+]
+"""The option --checkpoint of commands that take long."""
+Scheduler: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Of Dask, or local: its workers compute. Extra cluster.")
+]
+"""The option --scheduler of commands whose parts may be computed elsewhere."""
+
 app = typer.Typer(
     name="mbfast",
     cls=_Commands,
@@ -69,6 +80,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         try:
             if isinstance(sys.stdout, io.TextIOWrapper):  # where γ cannot be written a ? is better than nothing
                 sys.stdout.reconfigure(errors="replace")
+            keeping.set({"arguments": sys.argv[1:], "folder": str(Path.cwd())})
             function(*args, **kwargs)
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -83,6 +95,18 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 
     app.command()(run)
     return run
+
+
+@contextmanager
+def computed_by(scheduler: str | None) -> Iterator[None]:
+    """Have the parts of what is computed within this block done by workers of a scheduler, if one is named."""
+    if scheduler is None:
+        yield
+        return
+    from mbfast.distributed import connection  # noqa: PLC0415
+
+    with connection(None if scheduler == "local" else scheduler):
+        yield
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +12,9 @@ import numpy as np
 import typer
 
 from mbfast._core.archive import Content, behind_links, check_writable, write_files
+from mbfast._core.checkpoint import command_of
 from mbfast._core.tiles import set_threads
-from mbfast.cli.command import Threads, command
+from mbfast.cli.command import CheckpointFile, Scheduler, Threads, command, computed_by
 from mbfast.cli.output import Plain, Quiet, echo, figure_files, rendered, show
 from mbfast.glasses import medium
 
@@ -29,6 +32,8 @@ def flow(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.", show_default=False)],
     threads: Threads = None,
     plain: Plain = False,
+    checkpoint: CheckpointFile = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Renormalize the spectra of a material from blocks to a sample (4.1), as a TOML file says.
 
@@ -52,7 +57,8 @@ def flow(
     wanted = read_flow_config(config)
     inputs = [config] + ([config.parent / name] if (name := wanted.values["spectrum"]["file"]) else [])
     images = _checked_figures(wanted, ("spectra", "ratio", "shares"), inputs)
-    result = wanted.run()
+    with computed_by(scheduler):
+        result = wanted.run(checkpoint=checkpoint)
     outputs: dict[Path, Content] = {wanted.data: result.save}
     if images:
         from mbfast.plotting import flow_figures  # noqa: PLC0415
@@ -81,6 +87,8 @@ def superblock(
     threads: Threads = None,
     plain: Plain = False,
     quiet: Quiet = False,
+    checkpoint: CheckpointFile = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Measure what perturbation theory leaves of exact super blocks, over ensembles that a TOML file describes.
 
@@ -108,7 +116,8 @@ def superblock(
     set_threads(threads)
     wanted = read_super_block_config(config)
     images = _checked_figures(wanted, ("errors", "blocks"), [config])
-    result = wanted.run(progress=not quiet)
+    with computed_by(scheduler):
+        result = wanted.run(progress=not quiet, checkpoint=checkpoint)
     outputs: dict[Path, Content] = {wanted.data: result.save}
     if images:
         from mbfast.plotting import orders_figures  # noqa: PLC0415
@@ -154,6 +163,8 @@ def pairsum(
     threads: Threads = None,
     output: Annotated[Path | None, typer.Option(metavar="OUT.npz", help="By default FILE's STEM-fields.npz.")] = None,
     quiet: Quiet = False,
+    checkpoint: CheckpointFile = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Fields and energies of blocks whose positions and moments are in a file: .npz, .npy, .csv or extended XYZ.
 
@@ -192,7 +203,10 @@ def pairsum(
     given |= {"self_field": True} if self_field else {}
     arguments = {name: value for name, value in given.items() if value is not None}
     start = time.perf_counter()
-    result = pair_sum(interaction, data.blocks, data.moments, progress=not quiet, **arguments)
+    with computed_by(scheduler):
+        result = pair_sum(
+            interaction, data.blocks, data.moments, progress=not quiet, checkpoint=checkpoint, **arguments
+        )
     seconds = time.perf_counter() - start
     given |= {"file": str(file), "material": material, "threads": threads}
     given["cell"] = None if periods is None else periods.tolist()
@@ -200,6 +214,23 @@ def pairsum(
     made = f"by {result.method} (rtol {result.rtol:g}, error of the field {result.error:.1e})"
     line = f"{data.n_blocks} blocks, {boundary}: {result.energy:.6e} J {made}, {seconds:.2f} s, written to {target}"
     echo(line, [target])
+
+
+@command
+def resume(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What --checkpoint named.", show_default=False)],
+) -> None:
+    """Go on with a command that was given --checkpoint FILE and did not end: it runs again, in its folder.
+
+    Parts in the file are not computed again, and the result is the same to the last bit. The inputs must be what they
+    were. FILE stays when the command has ended.
+
+    Example: mbfast resume blocks.checkpoint
+    """
+    found = command_of(file)
+    arguments = [*found["arguments"], "--checkpoint", str(file.absolute())]  # where it is now
+    os.chdir(found["folder"])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "mbfast", *arguments])
 
 
 def _checked_figures(wanted: Config, names: Iterable[str], inputs: Iterable[Path]) -> dict[Path, str]:

@@ -49,10 +49,10 @@ class FlowConfig(Config):
     interaction: StressInteraction
     spectrum: Spectrum
 
-    def run(self) -> Flow:
+    def run(self, *, checkpoint: str | os.PathLike[str] | None = None) -> Flow:
         """Run the flow, whose `inputs` then have the text as "config"; a ValueError names file, line and key."""
         with Source(self.path, self.text, _SCHEMA).locating():
-            run = flow(self.spectrum, self.interaction, **self.values["flow"])
+            run = flow(self.spectrum, self.interaction, **self.values["flow"], checkpoint=checkpoint)
         return dataclasses.replace(run, inputs={**run.inputs, "config": self.text})
 
 

@@ -55,7 +55,10 @@ class SuperBlockConfig(Config):
     draws: dict[str, Draw]
     omega: NDArray[np.complex128]
 
-    def run(self, *, progress: Progress = False, threads: int | None = None) -> Orders:
+    def run(
+        self, *, progress: Progress = False, threads: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Orders:  # fmt: skip
         """Measure, and put the text into the `inputs` as "config"; a ValueError names file, line and key."""
         response, sampling = self.values["response"], self.values["sampling"]
         with Source(self.path, self.text, _SCHEMA).locating():
@@ -63,6 +66,7 @@ class SuperBlockConfig(Config):
                 self.draws, self.omega, response["temperature"], block_volume=self.values["blocks"]["spacing"] ** 3,
                 wavevector=response["wavevector"], members=sampling["members"], couplings=sampling["couplings"],
                 rng=np.random.default_rng(sampling["seed"]), threads=threads, progress=progress,
+                checkpoint=checkpoint,
             )  # fmt: skip
         return dataclasses.replace(result, inputs={**result.inputs, "config": self.text})
 

@@ -1,4 +1,4 @@
-"""Embedding: mbfast in compiled loops, in C, in threads, processes and clusters.
+"""Embedding: mbfast in compiled loops, in C and Fortran, in threads, processes and clusters.
 
 From a slow loop to kernels
 ---------------------------
@@ -102,6 +102,14 @@ and the same, with ctypes in the place of C:
 >>> bool(np.allclose(scale * out, slow(at)))
 True
 
+An address means something in the process that asked for it and in no other. Python is therefore the host: it loads your
+library by ctypes and hands addresses to it, as arguments whose C types are ``mbfast_dipole_field *`` and the like. In
+Fortran such an argument is a ``type(c_funptr), value``, of which ``c_f_procpointer`` makes a procedure; a row of C is a
+column there, so that positions (3, n) are ``real(c_double) :: positions(n, 3)``. A kernel takes rows of all its
+targets: a thread that takes a tile of them copies it, and its result back. ``python -m mbfast.examples.foreign``
+compiles and runs a Monte Carlo in C, a map by threads of OpenMP, and one in Fortran; their sources are beside that
+module.
+
 Threads
 -------
 Functions take ``threads=``, by default as many as the process may use: its affinity mask and the quota of its control
@@ -114,28 +122,45 @@ group count, and results do not depend on the number. The default can be limited
 ``mbfast info`` says which it is; the commands that compute have an option ``--threads``. The caller's thread takes part
 in the work, and where no other can be started (``ulimit -u``, the limits of a container) it does all of it.
 
+A limit for a part of a program is a ``with`` statement. It lowers the default and never raises it, and it holds for the
+thread, or the asynchronous task, that is within it:
+
+>>> places = 1e-9 * positions.T
+>>> with mbfast.limit_threads(2):
+...     field = mbfast.pair_field(vacuum, places, debye * moments.T)
+
 Threads live for one call only. Every function may be called from several threads at once; kernels do not hold the
-interpreter's lock. Where your own code is parallel already, give ``threads=1``:
+interpreter's lock. Calls at the same time share the cores: each has an equal part of them, and where one more begins,
+the others give back threads after the tiles they are at; where one ends, they have its part from their next step on. A
+call that was told a number, ``threads=4``, keeps it, and the others share what it leaves. A call from within a call,
+such as one in your ``progress`` function, takes one thread. So a pool of yours needs no care; only LAPACK and BLAS have
+threads of their own, which ``OPENBLAS_NUM_THREADS`` or the package threadpoolctl limit.
 
 >>> from concurrent.futures import ThreadPoolExecutor
->>> places = 1e-9 * positions.T
 >>> samples = [debye * rng.normal(size=(50, 3)) for _ in range(4)]
->>> def energy(sample):
-...     return mbfast.pair_energy(vacuum, places, sample, threads=1)
+>>> energy = lambda sample: mbfast.pair_energy(vacuum, places, sample)
 >>> with ThreadPoolExecutor() as pool:
 ...     threaded = list(pool.map(energy, samples))
+>>> threaded == [energy(sample) for sample in samples]  # to the last bit
+True
 
 ``LatticeField`` and its like may be shared by threads: each call has memory of its own.
+
+Builds of Python without that lock ("free-threaded", 3.14t) are supported by numba as an experiment, since its release
+0.63, and mbfast has not been tested with them. ``import mbfast`` alone imports no numba.
 
 Processes
 ---------
 Interactions, lattices, spectra and results can be pickled, and both ways to start a process work: "spawn", and "fork",
-also after threads and kernels have run, because mbfast leaves no thread behind that a fork would break.
+also after threads and kernels have run, because mbfast leaves no thread behind that a fork would break. Processes do
+not know of each other, so that each would take all cores: tell them how many threads they may have. joblib's do so
+themselves, by ``OMP_NUM_THREADS``; those of Python's own pools are told by ``initializer``:
 
 >>> import functools, multiprocessing
 >>> from concurrent.futures import ProcessPoolExecutor
->>> work = functools.partial(mbfast.pair_energy, vacuum, places, threads=1)
->>> with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+>>> work = functools.partial(mbfast.pair_energy, vacuum, places)
+>>> options = {"initializer": mbfast.set_threads, "initargs": (1,)}
+>>> with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), **options) as pool:
 ...     spawned = list(pool.map(work, samples))
 >>> spawned == threaded  # to the last bit
 True
@@ -149,7 +174,8 @@ Clusters
 --------
 A Dask cluster takes the same function. A client has an executor with the interface of the pools above, so that one line
 changes: ``pool = dask.distributed.Client(...).get_executor()``. Workers that share a home folder share the cache of
-compiled kernels. Let each worker have one thread, or ``threads=1`` in the function, and send large arrays once
+compiled kernels. A worker of Dask runs as many tasks at once as it has cores, so that within a task a call takes one
+thread, unless ``threads=``, ``set_threads`` or ``MBFAST_NUM_THREADS`` say otherwise. Send large arrays once
 (``client.scatter``).
 
 Solvers
@@ -157,4 +183,17 @@ Solvers
 ``field.operator()`` is the map from moments to fields as a ``scipy.sparse.linalg.LinearOperator``, for Krylov solvers
 and eigenvalues. It acts on ``moments.ravel()`` of moments (N, 3, 3), or (N, 3) for dipoles. In this layout it is
 symmetric; in the layout of six components it would not be, because yz, xz and xy stand for two places each.
+
+Checking your own use
+---------------------
+`mbfast.testing` has the oracles that mbfast is tested with, in plain NumPy and free of all that is compiled, and random
+blocks, moments, levels and spectra to try them on. They find a wrong sign, unit, factor or order of components between
+your code and mbfast:
+
+>>> from mbfast import testing
+>>> tensor = lambda r: testing.dipole_tensor(r, 8.8541878128e-12)
+>>> field = mbfast.pair_field(vacuum, places[:9], debye * moments.T[:9])
+>>> expected = testing.pair_field(tensor, places[:9], debye * moments.T[:9])
+>>> bool(np.allclose(field, expected, rtol=0, atol=1e-12 * abs(expected).max()))
+True
 """

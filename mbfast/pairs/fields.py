@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import math
 from abc import ABC, abstractmethod
@@ -183,9 +184,15 @@ class PairField(ABC):
         field = self.problem.held_field
         return np.zeros(1) if field is None else as_rows(field, moments.width).reshape(moments.layout)
 
+    @functools.cached_property
+    def _own_tensor(self) -> FloatArray:
+        """The tensor of a cube and itself, its columns weighted: to compose it takes as long as a small field."""
+        return own_tensor(self.problem)
+
     def _own(self, moments: Moments) -> FloatArray:
         """Return the field of each cube at itself."""
-        field = own_field(self.problem, moments.unit, moments.components(0, self._n))
+        own = self.problem.scale * moments.unit * self._own_tensor
+        field = own_field(own, moments.components(0, self._n))
         return as_rows(field, moments.width).reshape(moments.shape)
 
     def energy(self, moments: ArrayLike, *, threads: int | None = None, progress: tiles.Progress = False) -> float:
@@ -381,13 +388,18 @@ def require_points(problem: PairProblem) -> None:
         )
 
 
-def own_field(problem: PairProblem, unit: float, components: FloatArray) -> FloatArray:
-    """Return the field (components, n) of each cube at itself, of moments by component and in a unit."""
-    own = averaged_tensors(problem.interaction, [0, 0, 0]) * WEIGHTS[: problem.interaction.components]
+def own_tensor(problem: PairProblem) -> FloatArray:
+    """Return the tensor of a cube and itself, without the prefactor, its columns weighted."""
+    own: FloatArray = averaged_tensors(problem.interaction, [0, 0, 0]) * WEIGHTS[: problem.interaction.components]
+    return own
+
+
+def own_field(own: FloatArray, components: FloatArray) -> FloatArray:
+    """Return a tensor of a cube and itself times moments (components, n)."""
     field = np.zeros(components.shape)
     # one product after the other: bits of matrix products depend on threads, and on which blocks come together
     for a, b in np.argwhere(own):
-        field[a] += (problem.scale * unit * own[a, b]) * components[b]
+        field[a] += own[a, b] * components[b]
     return field
 
 

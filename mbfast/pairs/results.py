@@ -14,6 +14,7 @@ import mbfast
 from mbfast._core.archive import load_result, save_result
 from mbfast._core.validate import FloatArray
 from mbfast.pairs.fields import PairField
+from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.moments import Moments
 
 _ARRAYS = ("field", "energies", "positions", "moments")
@@ -42,6 +43,8 @@ class PairResult:
         are smaller than that, times the method's `unit` for the largest moment.
     inputs : dict
         What was asked for: interaction, boundary, images, ... and the version of mbfast.
+    lattice : BlockLattice or None
+        That of the blocks, as `inputs` describes it; None if they are anywhere.
     """
 
     field: FloatArray
@@ -76,6 +79,15 @@ class PairResult:
     def energy(self) -> float:
         """Sum of `energies` (J), each pair counted twice, as in (2.13); of one cell if periodic."""
         return math.fsum(self.energies)
+
+    @property
+    def lattice(self) -> BlockLattice | None:
+        """The lattice of the blocks, or None; a ValueError if `inputs` describes none that can be."""
+        given = self.inputs.get("lattice")
+        try:
+            return None if given is None else BlockLattice(**given)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"inputs['lattice'] must describe a BlockLattice, got {given!r} ({error})") from None
 
     def asked(self, **inputs: Any) -> Self:
         """Return the same with more inputs, such as the name of a file."""

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core import jobs, tiles
-from mbfast._core.archive import path_of
 from mbfast._core.validate import FloatArray, require_choice
 from mbfast.pairs.fields import PairField, require_points
 from mbfast.pairs.geometry import BlockLattice
@@ -314,16 +313,19 @@ def _prepared(
     workers = tiles.check_threads(threads)
     require_choice("method", method, _METHODS)
     checked = problem.moments(moments, workers)
-    if method == "auto":
+    if method == "auto" and jobs.elsewhere():  # on a cluster, which is there for what takes long
+        method = "direct"
+    elif method == "auto":
         method, problem, why = auto_method(problem)
         _log.info("auto takes %s: %s", method, why)
+    if method != "direct" and (checkpoint is not None or jobs.elsewhere()):
+        kind = "a cluster" if checkpoint is None else "checkpoint"
+        raise ValueError(f"{kind} is for method='direct', whose parts do not need each other, got {method!r}")
     kept: AbstractContextManager[None] = nullcontext()
     if checkpoint is not None:
-        if method != "direct":
-            raise ValueError(f"checkpoint is for method='direct', of parts that do not need each other, got {method!r}")
         inputs = {"interaction": interaction, "blocks": blocks, "moments": moments, **options}
         given = {name: value if isinstance(value, BlockLattice) else _plain(value) for name, value in inputs.items()}
-        kept = jobs.kept(path_of("checkpoint", checkpoint), "pair sum", given)
+        kept = jobs.kept(checkpoint, "pair sum", given)
     summed = METHODS[method].of(problem, threads=workers, derivatives=what != "field")
     _log.info("pair sum by %r", summed)
     return summed, checked, workers, kept

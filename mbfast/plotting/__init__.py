@@ -13,6 +13,7 @@ touches pyplot or its global state, and settings of pyplot have no influence her
 | `self_consistent_figure` | the solutions of (4.5) |
 | `lattice_sums_figure` | the sums behind (3.5) and (3.7), beside ln N0 |
 | `disordered_figure` | (3.7) in samples of blocks that differ, to all orders |
+| `field_figure` | fields or moments of a lattice or of a cloud of blocks, in colours |
 | `cutoff_figure` | L_c by material |
 | `flow_figures` | a flow: spectra, the ratio over c_l/c_t, the shares of the terms |
 | `orders_figures` | what perturbation theory leaves of exact super blocks, by coupling and by number of blocks |
@@ -21,6 +22,7 @@ touches pyplot or its global state, and settings of pyplot have no influence her
 """
 
 from mbfast.plotting.disordered import disordered_figure
+from mbfast.plotting.fields import field_figure
 from mbfast.plotting.flows import flow_figures
 from mbfast.plotting.orders import orders_figures
 from mbfast.plotting.ratios import meissner_berret_figure, self_consistent_figure
@@ -32,6 +34,7 @@ __all__ = [
     "caption_of",
     "cutoff_figure",
     "disordered_figure",
+    "field_figure",
     "figure_class",
     "flow_figures",
     "lattice_sums_figure",

@@ -23,7 +23,7 @@ from mbfast._core.voigt import six
 from mbfast.pairs._stored.chunks import MISSING, Chunks, DamagedError
 from mbfast.pairs._stored.ends import Box, Source, Target, bytes_of
 from mbfast.pairs._stored.plan import Plan
-from mbfast.pairs.fields import own_field
+from mbfast.pairs.fields import own_field, own_tensor
 from mbfast.pairs.geometry import ROWS, Tile, cut
 from mbfast.pairs.moments import as_rows, largest_of, refuse
 from mbfast.pairs.pencils import Pencils
@@ -366,14 +366,15 @@ class FieldTasks(Tasks):
     def _finish(self, field: FloatArray, own: list[FloatArray]) -> None:
         """Add to rows of the field what does not come from pairs: of what holds the body, and of each block itself."""
         row = None if self.total is None else self.pencils.uniform_row(self.total)
-        held = self.pencils.problem.held_field
+        problem = self.pencils.problem
+        held, tensor = problem.held_field, problem.scale * self.unit * own_tensor(problem) if own else np.empty(0)
         for some in (slice(*tile) for tile in cut(len(field), ROWS)):
             if row is not None:
                 field[some] += row
             for moments in own:
                 rows = moments[some] / self.unit
                 components = np.ascontiguousarray((six(rows.reshape(-1, 3, 3)) if self.columns > 6 else rows).T)
-                field[some] += as_rows(own_field(self.pencils.problem, self.unit, components), self.columns)
+                field[some] += as_rows(own_field(tensor, components), self.columns)
             if held is not None:
                 field[some] += as_rows(held, self.columns)
 

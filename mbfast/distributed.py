@@ -1,0 +1,160 @@
+"""Pair sums, flows and ensembles on a cluster, by Dask: the same functions with the same results, to the last bit.
+
+Each function here is that of the same name in `mbfast`, with one argument more, a `distributed.Client`. Its work is cut
+into the parts that a checkpoint keeps, 0.2 s or so of a direct sum, one flow, one super block, one item; what all parts
+want is sent to the workers once, and what they return is put together in a fixed order, here. Dask decides which worker
+computes what, and computes anew what a lost worker has lost. The package ``distributed`` is in the extra ``cluster``.
+
+>>> import distributed, mbfast, numpy as np
+>>> positions, moments = np.random.default_rng(1).random((2, 500, 3))
+>>> vacuum = mbfast.DipoleInteraction(8.8541878128e-12)
+>>> def main():
+...     with distributed.Client(n_workers=2, threads_per_worker=1) as client:
+...         return mbfast.distributed.pair_field(vacuum, positions, moments, client=client)
+>>> bool((main() == mbfast.pair_field(vacuum, positions, moments)).all())  # doctest: +SKIP
+True
+
+In a script such a call stands below ``if __name__ == "__main__":``, as all that starts processes does.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, TypeVar
+
+import mbfast
+from mbfast._core import jobs
+from mbfast._core.checkpoint import processor
+from mbfast._core.machine import usable_cores
+
+try:
+    import dask
+    from distributed import Client, KilledWorker, LocalCluster, as_completed, default_client
+    from distributed.comm.core import CommClosedError
+    from distributed.protocol import pickle
+except ImportError:
+    raise ImportError("mbfast.distributed needs the package distributed: pip install 'mbfast[cluster]'") from None
+
+R = TypeVar("R")
+T = TypeVar("T")
+_BATCHES = 32  # for each thread of the workers: what the last of them waits for is a small part of the whole
+_PATIENCE = 60.0  # seconds that a worker may take to come
+_log = logging.getLogger("mbfast")
+
+
+class _Dask:
+    """A client as `jobs.run` wants it."""
+
+    def __init__(self, client: object) -> None:
+        if not isinstance(client, Client) or client.asynchronous:
+            raise TypeError(f"client must be a distributed.Client, not an asynchronous one, got {client!r:.80}")
+        self._client = client
+        self._where = f"the scheduler at {client.scheduler_info().get('address')}"
+        self._wait_for_a_worker()
+        for worker, (version, its) in client.run(_about).items():
+            if version != mbfast.__version__:
+                raise ValueError(f"client has a worker, {worker}, of mbfast {version}; here it is {mbfast.__version__}")
+            if its != processor():
+                _log.warning("worker %s is a %s: the last bits may differ there", worker, its)
+
+    def run(self, work: Callable[[T], Any], items: Mapping[int, T]) -> Iterator[tuple[int, Any]]:
+        """Yield results as they come."""
+        client, numbers = self._client, list(items)
+        try:
+            size = max(1, len(numbers) // (_BATCHES * max(1, sum(client.nthreads().values()))))
+            # A task that unpacks it, not data that is scattered: what lost workers had is then made again.
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+                sent = client.submit(pickle.loads, pickle.dumps(work), pure=False)
+            batches = [numbers[first : first + size] for first in range(0, len(numbers), size)]
+            futures = {client.submit(_compute, sent, [items[n] for n in some], pure=False): some for some in batches}
+            try:
+                for future in as_completed(list(futures)):
+                    yield from zip(futures.pop(future), future.result(), strict=True)
+            finally:  # also after an error or Ctrl-C: nobody waits for the rest
+                with suppress(Exception):
+                    client.cancel(list(futures))
+        except KilledWorker as error:
+            raise ConnectionError(f"{self._where} has lost every worker that a part was given to: {error}") from None
+        except (CancelledError, CommClosedError) as error:
+            raise ConnectionError(f"{self._where} is lost ({error})") from None
+
+    def _wait_for_a_worker(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError:
+            raise ConnectionError(f"{self._where} has no workers, and none came in {_PATIENCE:g} s") from None
+
+
+def _compute(work: Callable[[T], Any], items: list[T]) -> list[Any]:
+    """Compute a batch, on a worker."""
+    return [work(item) for item in items]
+
+
+def _about() -> tuple[str, str]:
+    return mbfast.__version__, processor()
+
+
+@contextmanager
+def connection(client: Client | str | None) -> Iterator[None]:
+    """Have functions of mbfast called within this block compute their parts on a cluster.
+
+    Of a client, of a scheduler by its address, or by None of this process's client, if it has one, or else of workers
+    on this machine, which live as long as the block.
+    """
+    with ExitStack() as stack:
+        if client is None:
+            with suppress(ValueError):
+                client = default_client()
+        if client is None:
+            options = {"n_workers": usable_cores(), "threads_per_worker": 1, "dashboard_address": ":0"}
+            client = stack.enter_context(Client(stack.enter_context(LocalCluster(**options))))
+        elif isinstance(client, str):
+            try:
+                client = stack.enter_context(Client(client, timeout=_PATIENCE))
+            except (OSError, ValueError) as error:
+                raise ConnectionError(f"no scheduler answers at {client}: {error}") from None
+        stack.enter_context(jobs.computed_on(_Dask(client)))
+        yield
+
+
+def _over_a_cluster(function: Callable[..., R]) -> Callable[..., R]:
+    """Return the function with an argument `client`, whose cluster computes its parts."""
+
+    @functools.wraps(function)
+    def over(*args: Any, client: Client | str | None = None, **options: Any) -> R:
+        with connection(client):
+            return function(*args, **options)
+
+    over.__doc__ = f"""`mbfast.{function.__name__}` with its parts computed on a cluster, to the same bits.
+
+    Parameters
+    ----------
+    *args, **options
+        As of `mbfast.{function.__name__}`. Of methods "auto" is "direct", the one that clusters take; `threads` means
+        nothing to the workers; `progress` counts the parts that have come back.
+    client : distributed.Client or str, optional
+        Of the cluster, or the address of its scheduler. None: that of this process, if there is one, or else of
+        workers on this machine, one a core, started for this call.
+
+    Raises
+    ------
+    ConnectionError
+        If the scheduler, or every worker that had some part, is lost, or no worker comes within a minute.
+    TypeError, ValueError, MemoryError
+        As of `mbfast.{function.__name__}`; if client is no Client, or a worker has another version of mbfast.
+    """
+    return over
+
+
+pair_field = _over_a_cluster(mbfast.pair_field)
+pair_energy = _over_a_cluster(mbfast.pair_energy)
+pair_sum = _over_a_cluster(mbfast.pair_sum)
+pair_forces = _over_a_cluster(mbfast.pair_forces)
+pair_virial = _over_a_cluster(mbfast.pair_virial)
+flow = _over_a_cluster(mbfast.flow)
+measure_orders = _over_a_cluster(mbfast.superblock.orders.measure_orders)
+run_each = _over_a_cluster(mbfast.run_each)

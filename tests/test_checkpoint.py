@@ -1,0 +1,279 @@
+"""Checkpoints: what was finished is kept whatever happens, and nothing but that is used."""
+
+import contextlib
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from materials import DIPOLES, SILICA
+
+import mbfast
+from mbfast.superblock import ensembles
+from mbfast.superblock.orders import measure_orders
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "run.checkpoint"
+
+
+class Killed(Exception):  # noqa: N818  it is no error
+    pass
+
+
+def killed_after(parts):
+    def progress(done, total):
+        if done == parts:
+            raise Killed
+
+    return progress
+
+
+def cloud(interaction, n=100):
+    rng = np.random.default_rng(1)
+    return interaction, rng.random((n, 3)) * 1e-7, rng.normal(size=(n, interaction.components)) * 1e-19
+
+
+SUMS = ("pair_field", "pair_energy", "pair_forces", "pair_virial")
+
+
+@pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipoles"])
+@pytest.mark.parametrize("name", SUMS)
+def test_direct_sums_go_on_to_the_same_bits(file, many_parts, interaction, name):
+    compute = getattr(mbfast, name)
+    arguments = cloud(interaction)
+    whole = compute(*arguments, method="direct", threads=1)
+    with pytest.raises(Killed):
+        compute(*arguments, method="direct", threads=1, checkpoint=file, progress=killed_after(5))
+    seen = []
+    resumed = compute(
+        *arguments, method="direct", threads=1, checkpoint=file, progress=lambda done, total: seen.append((done, total))
+    )
+    np.testing.assert_array_equal(resumed, whole)
+    assert seen[0][0] == 1
+    assert seen[-1] == (len(seen), len(seen))  # of those that were left
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        assert database.execute("SELECT count(*) FROM part").fetchone()[0] == len(seen) + 5
+
+
+def test_what_is_complete_is_not_computed_again(file, many_parts, monkeypatch):
+    arguments = cloud(DIPOLES)
+    whole = mbfast.pair_field(*arguments, method="direct", checkpoint=file)
+    monkeypatch.setattr("mbfast.pairs.direct._rows", lambda *_: pytest.fail("computed again"))
+    np.testing.assert_array_equal(mbfast.pair_field(*arguments, method="direct", checkpoint=file), whole)
+
+
+def flows(**options):
+    omega = np.geomspace(1e6, 1e14, 40)
+    absorption = np.multiply.outer([1e7, 2e7, 3e7], np.full(40, -1.0))
+    spectrum = mbfast.Spectrum(omega, absorption, absorption, 0.3)
+    return mbfast.flow(spectrum, SILICA, threads=1, **options)
+
+
+def test_flows_go_on_to_the_same_bits(file):
+    whole = flows()
+    with pytest.raises(Killed):
+        flows(checkpoint=file, progress=killed_after(2))
+    seen = []
+    resumed = flows(checkpoint=file, progress=lambda *counts: seen.append(counts))
+    assert seen == [(1, 1)]
+    for name in ("scales", "longitudinal", "transverse", "status", "stopped_at"):
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name))
+    np.testing.assert_array_equal(resumed.error, whole.error)
+    np.testing.assert_array_equal(resumed.terms, whole.terms)
+
+
+def orders(seed=1, **options):
+    def drawn(rng):
+        blocks = ensembles.gaussian_blocks(2, 2, 1e-24, 1e-20, rng=rng)
+        return mbfast.SuperBlock(SILICA, mbfast.BlockLattice((2, 1, 1), 5e-9), blocks)
+
+    rng = np.random.default_rng(seed)
+    return measure_orders(
+        {"pairs": drawn}, [1e10 + 1e10j], 0.1, block_volume=1e-25, members=4, rng=rng, threads=1, **options
+    )
+
+
+def test_ensembles_go_on_to_the_same_bits(file):
+    whole = orders()
+    with pytest.raises(Killed):
+        orders(checkpoint=file, progress=killed_after(3))
+    np.testing.assert_array_equal(orders(checkpoint=file).exact, whole.exact)
+    with pytest.raises(ValueError, match="a checkpoint of other inputs: super blocks was"):
+        orders(2, checkpoint=file)
+
+
+def test_calls_within_a_part_do_not_meet(file):
+    """Each item computes a direct sum of its own, of which nothing is kept."""
+
+    def summed(seed):
+        rng = np.random.default_rng(seed)
+        return {"field": mbfast.pair_field(DIPOLES, rng.random((5, 3)), rng.random((5, 3)), method="direct")}
+
+    for _ in range(2):
+        found = mbfast.run_each(summed, range(4), threads=2, checkpoint=file)
+        for seed, result in enumerate(found):
+            np.testing.assert_array_equal(result["field"], summed(seed)["field"])
+
+
+def count_to(file, inputs, last=3):
+    with mbfast.Checkpoint(file, inputs, kind="count") as kept:
+        done = 0 if (state := kept.get("state")) is None else int(state["done"])
+        for number in range(done, last):
+            kept.put("state", done=number + 1)
+            kept.put(number, square=number**2)
+        return done, [int(kept.get(number)["square"]) for number in range(last)], len(kept)
+
+
+INPUTS = {"seed": 1, "temperature": 0.1, "places": np.arange(12.0), "lattice": mbfast.BlockLattice((2, 2, 2), 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": 2}, "seed was 1, now it is 2$"),
+        ({"temperature": 0.2}, "temperature was 0.1, now it is 0.2$"),
+        ({"places": -np.arange(12.0)}, "places was <f8 [(]12,[)] [0-9a-f]{32}, now it is <f8 [(]12,[)] [0-9a-f]{32}$"),
+        ({"lattice": mbfast.BlockLattice((2, 2, 2), 2.0)}, "lattice was .*'spacing': 1.0.* now it is .*'spacing': 2.0"),
+        ({"more": "x"}, "more was not given, now it is x$"),
+    ],
+)
+def test_other_inputs_are_refused(file, change, words):
+    assert count_to(file, INPUTS) == (0, [0, 1, 4], 4)
+    assert count_to(file, INPUTS, 4) == (3, [0, 1, 4, 9], 5)
+    with pytest.raises(ValueError, match=f"run.checkpoint: a checkpoint of other inputs: {words}"):
+        count_to(file, INPUTS | change)
+
+
+def test_another_kind_and_another_version_are_refused(file, monkeypatch):
+    count_to(file, INPUTS)
+    with pytest.raises(ValueError, match="a checkpoint of another kind, 'count', this is 'walk'"):
+        mbfast.Checkpoint(file, INPUTS, kind="walk")
+    monkeypatch.setattr(mbfast, "__version__", "99.0")
+    with pytest.raises(ValueError, match=r"a checkpoint of another version, '.*', this is '99.0'"):
+        count_to(file, INPUTS)
+
+
+def test_another_processor_is_told(file, monkeypatch, caplog):
+    count_to(file, INPUTS)
+    monkeypatch.setattr("mbfast._core.checkpoint.processor", lambda: "abacus")
+    with caplog.at_level("WARNING", logger="mbfast"):
+        assert count_to(file, INPUTS)[0] == 3
+    assert "the last bits may differ on this processor" in caplog.text
+
+
+def test_one_run_at_a_time(file, run_python):
+    code = f"import mbfast; mbfast.Checkpoint({str(file)!r}, {{}}).put(1, x=1)"
+    with mbfast.Checkpoint(file, {}) as kept:
+        kept.put(0, x=1)
+        with pytest.raises(ValueError, match="the checkpoint is in use by another run"):
+            mbfast.Checkpoint(file, {})
+        with pytest.raises(AssertionError, match="the checkpoint is in use by another run"):
+            run_python(code)
+    run_python(code)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"these are no numbers" * 100, "no checkpoint of mbfast"),
+        (b"SQLite format 3\0" + bytes(2000), "a damaged checkpoint, or none of mbfast|no checkpoint of mbfast"),
+    ],
+)
+def test_what_is_no_checkpoint_is_left_alone(file, content, words):
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=words):
+        mbfast.Checkpoint(file, {})
+    assert file.read_bytes() == content
+
+
+def test_a_database_of_others_is_left_alone(file):
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE letters (name TEXT)")
+        database.commit()
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match="a damaged checkpoint, or none of mbfast"):
+        mbfast.Checkpoint(file, {})
+    assert file.read_bytes() == before
+
+
+def test_an_empty_file_is_a_new_checkpoint(file):
+    file.touch()
+    assert count_to(file, INPUTS)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["nowhere/run", "."])
+def test_a_place_where_no_file_can_be(tmp_path, name):
+    with pytest.raises((OSError, ValueError), match=r"a file is wanted|cannot be opened"):
+        mbfast.Checkpoint(tmp_path / name, {})
+
+
+def test_a_file_that_may_not_grow(file, run_python):
+    """As on a full disk."""
+    code = f"""
+import resource, signal, mbfast, numpy as np
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with mbfast.Checkpoint({str(file)!r}, {{}}) as kept:
+    kept.put(0, x=np.ones(10))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5))
+    try: kept.put(1, x=np.ones(10**6))
+    except OSError as error: print(error)
+"""
+    assert "run.checkpoint: the checkpoint cannot be written" in run_python(code)
+    with mbfast.Checkpoint(file, {}) as kept:
+        np.testing.assert_array_equal(kept.get(0)["x"], np.ones(10))
+        assert kept.get(1) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damage_is_never_used(file, seed):
+    """A changed bit anywhere: parts have their numbers, or are gone, or the file is refused."""
+    rng = random.Random(seed)
+    with mbfast.Checkpoint(file, {"a": 1}) as kept:
+        for number in range(20):
+            kept.put(number, x=np.full(100, float(number)))
+    content = bytearray(file.read_bytes())
+    for _ in range(30):
+        damaged = content.copy()
+        damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        file.write_bytes(damaged)
+        try:
+            with mbfast.Checkpoint(file, {"a": 1}) as kept:
+                for number in range(20):
+                    part = kept.get(number)
+                    assert part is None or (part["x"] == number).all()
+        except (ValueError, OSError) as error:
+            assert str(file) in str(error)  # noqa: PT017
+
+
+SCRIPT = """
+import sys, numpy as np, mbfast
+from mbfast.pairs import direct
+direct._JOURNEY = 1.0
+rng = np.random.default_rng(1)
+places, moments = rng.random((3000, 3)), rng.normal(size=(3000, 3))
+field = mbfast.pair_field(mbfast.DipoleInteraction(1.0), places, moments, method="direct", checkpoint=sys.argv[1])
+field.tofile(sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_kills_at_random_moments(tmp_path, seed):
+    rng, file, out = random.Random(seed), tmp_path / "run.checkpoint", tmp_path / "field"
+    for attempt in range(1000):
+        process = subprocess.Popen([sys.executable, "-P", "-c", SCRIPT, file, out])
+        try:
+            assert process.wait(0.5 + rng.random() if attempt < 10 else None) == 0
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    rng = np.random.default_rng(1)
+    places, moments = rng.random((3000, 3)), rng.normal(size=(3000, 3))
+    whole = mbfast.pair_field(mbfast.DipoleInteraction(1.0), places, moments, method="direct")
+    np.testing.assert_array_equal(np.fromfile(out).reshape(3000, 3), whole)
