@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -18,7 +19,7 @@ from mbfast._core import tiles
 from mbfast._core.archive import path_of
 from mbfast._core.checkpoint import Checkpoint
 from mbfast._core.machine import memory_size, resident_memory
-from mbfast.pairs._stored.chunks import MISSING, fresh
+from mbfast.pairs._stored.chunks import MISSING, fresh, tidy
 from mbfast.pairs._stored.ends import Source, Target
 from mbfast.pairs._stored.places import refuse_same_place, source_of, target_of
 from mbfast.pairs._stored.plan import Plan, Sizes, planned
@@ -184,6 +185,7 @@ class StoredLatticeField:
         else:
             for name, chunks in kernel.chunks.items():
                 chunks.checksums[:] = arrays[name]
+        tidy(kernel.folder)
         final = list(kernel.passes)[-1:]
         done = all(kernel.is_done(name, n) for name in final for n in range(kernel.passes[name]))
         passes = {} if done else kernel.passes
@@ -265,7 +267,8 @@ class StoredLatticeField:
             field.source, field.target, field.columns = source, target, math.prod(source.shape[3:])
             field.unit = unit_of(max(largest))
             field.total = total_of(total[None] for total in totals) if field.pencils.adds_uniform else None
-            identity = np.array([source.dtype.str, str(source.shape), str(checksums)])
+            digest = hashlib.blake2b(np.array(checksums).tobytes(), digest_size=16).hexdigest()
+            identity = np.array([source.dtype.str, str(source.shape), digest])
             self._begin(checkpoint, identity)
             self._afford_disk([(field.folder, self._bytes["field"]), target.space])
 

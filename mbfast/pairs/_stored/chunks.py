@@ -90,3 +90,9 @@ def fresh(folder: Path) -> Path:
     with naming_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a process that was killed has not completed."""
+    for file in folder.glob(".*"):
+        file.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ task that finds chunks missing or damaged raises a DamagedError before it has wr
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import queue
@@ -392,16 +393,13 @@ class MomentTasks:
     def __init__(self, pencils: Pencils, source: Source, threads: int, arena: Arena) -> None:
         self._source, self._sides, self._threads, self._arena = source, pencils.lattice.shape, threads, arena
         self._plane = source.dtype.itemsize * math.prod(source.shape[1:])
-        self._pieces = list(pencils.lattice.pieces())
-        together = self._pieces[0][0].stop  # planes of a piece
+        pieces = list(pencils.lattice.pieces())
+        together = pieces[0][0].stop  # planes of a piece
         planes = max(together, source.planes, math.ceil(_READ / self._plane))
         planes = min(math.ceil(planes / together) * together, arena.nbytes // self._plane // together * together)
-        self.tasks: list[list[tuple[slice, slice]]] = [[piece] for piece in self._pieces]
-        if planes:
-            self.tasks = [
-                [piece for piece in self._pieces if first <= piece[0].start < last]
-                for first, last in cut(self._sides[0], planes)
-            ]
+        # by planes, if some fit; else piece by piece
+        groups = itertools.groupby(pieces, lambda piece: piece[0].start // planes if planes else piece)
+        self.tasks = [list(group) for _, group in groups]
 
     def run_task(self, number: int) -> list[tuple[float, int, FloatArray]]:
         """Return the largest, the checksum and the sum of each piece; a ValueError if one is no moments."""
