@@ -14,7 +14,7 @@ from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, total_of
-from mbfast.pairs.pencils import Pencils, aligned, is_circular, transform_length
+from mbfast.pairs.pencils import Pencils, WaveKernel, aligned, is_circular, transform_length
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
 _TILES = 4  # of each of the three steps for a thread
@@ -170,7 +170,7 @@ class LatticeField(PairField):
 
     def _circular_kernel(self, workers: int) -> FloatArray:
         """Basis functions at the wave vectors of the lattice, (nz/2 + 1, tiles of y, nx/2 + 1, functions, 8)."""
-        kernel, fill = aligned(self._pencils.kernel_shape), self._pencils.circular_planes()
+        kernel, fill = aligned(self._pencils.kernel_shape), WaveKernel(self._pencils)
 
         def planes(some: Tile) -> None:
             fill(some, kernel[slice(*some)])

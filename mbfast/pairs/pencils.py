@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -166,26 +165,6 @@ class Pencils:
         # each factor of theirs, too
         return all(value < 1e290 for value in (scale, most, scale * unit, most * (scale * unit)))
 
-    def circular_planes(self) -> Callable[[Tile, FloatArray], None]:
-        """Return a function that fills planes of a circular kernel: basis functions at the lattice's wave vectors."""
-        _, y, _ = self.axes
-        odd = _ODD_FUNCTIONS[self.components][:, self.order]
-        modes = ImageModes(self.lattice, (self.order[2], *self.order[:2]))
-        frequencies = np.argsort(y.places)
-        back = frequencies > y.n // 2
-        # without a factor i for each of two axes
-        signs = np.where(odd.any(axis=1, keepdims=True) & ~(odd[:, 1:2] & back), -1.0, 1.0)
-        frequencies[back] = y.n - frequencies[back]
-
-        def fill(some: Tile, kernel: FloatArray) -> None:
-            functions = composed(self.components, modes(range(*some)))
-            for tile in range(kernel.shape[1]):
-                lanes = slice(EIGHT * tile, EIGHT * tile + EIGHT)
-                found = functions[..., frequencies[lanes]] * signs[:, None, None, lanes]
-                kernel[:, tile, :, :, : found.shape[-1]] = found.transpose(1, 2, 0, 3)
-
-        return fill
-
     @property
     def _odd(self) -> Any:
         return np.ascontiguousarray(_ODD_FUNCTIONS[self.components][:, self.order].T, dtype=np.int64)
@@ -212,6 +191,29 @@ class Pencils:
         flat, step = kernel.reshape(-1), kernel[0, 0, 0].size
         for start in range(tile * x.m * step, (tile + 1) * x.m * step, step):
             kernels.kernel_lines(flat, start, kernel[0].size, z.m, self._odd[2], *z.halved_tables)
+
+
+class WaveKernel:
+    """The kernel at a lattice's own wave vectors: fills planes of it when it is called."""
+
+    def __init__(self, pencils: Pencils) -> None:
+        y, order = pencils.axes[1], pencils.order
+        odd = _ODD_FUNCTIONS[pencils.components][:, order]
+        self._components = pencils.components
+        self._modes = ImageModes(pencils.lattice, (order[2], *order[:2]))
+        frequencies = np.argsort(y.places)
+        back = frequencies > y.n // 2
+        # without a factor i for each of two axes
+        self._signs = np.where(odd.any(axis=1, keepdims=True) & ~(odd[:, 1:2] & back), -1.0, 1.0)
+        self._frequencies = np.where(back, y.n - frequencies, frequencies)
+
+    def __call__(self, some: Tile, kernel: FloatArray) -> None:
+        """Fill planes of the kernel, (planes, tiles of y, nx/2 + 1, functions, 8)."""
+        functions = composed(self._components, self._modes(range(*some)))
+        for tile in range(kernel.shape[1]):
+            lanes = slice(EIGHT * tile, EIGHT * tile + EIGHT)
+            found = functions[..., self._frequencies[lanes]] * self._signs[:, None, None, lanes]
+            kernel[:, tile, :, :, : found.shape[-1]] = found.transpose(1, 2, 0, 3)
 
 
 def composed(components: int, derivatives: FloatArray) -> FloatArray:

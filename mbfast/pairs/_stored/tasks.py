@@ -27,7 +27,7 @@ from mbfast.pairs._stored.plan import Plan
 from mbfast.pairs.fields import own_field, own_tensor
 from mbfast.pairs.geometry import ROWS, Tile, cut
 from mbfast.pairs.moments import as_rows, largest_of, refuse
-from mbfast.pairs.pencils import Pencils
+from mbfast.pairs.pencils import Pencils, WaveKernel
 
 T = TypeVar("T")
 
@@ -194,12 +194,13 @@ class KernelTasks(Tasks):
         )
         shapes = {"modes": (offsets, modes), "offsets": (offsets, parts), "lines": (planes, parts)}
         shapes = {name: shape for name, shape in shapes.items() if min(shape)}
+        self._sums: Any = self.pencils.image_sums() if modes else None
         self.passes = {name: shape[self.by_row[name] is False] for name, shape in shapes.items()}
         self.chunks = {name: Chunks(self.folder, name, shape) for name, shape in shapes.items()}
 
     def _modes(self, number: int) -> None:
         first, last = self.plan.modes[number]
-        sums, sides = self.pencils.image_sums(), [axis.n for axis in self.pencils.axes]
+        sums, sides = self._sums, [axis.n for axis in self.pencils.axes]
         most = max(b - a for a, b in self.plan.offsets)
         lines, *buffers = self.arena.take(
             (15, last - first, *sides[1:]), *[(15 * (last - first) * sides[1] * most,)] * self.threads
@@ -226,7 +227,7 @@ class KernelTasks(Tasks):
         if self.plan.modes:
             some_lines = {(number, i): lines[:, slice(*some)] for i, some in enumerate(self.plan.modes)}
             self._gather(self.chunks["modes"], some_lines, buffers)
-            sums = pencils.image_sums()
+            sums = self._sums
             derivatives = lambda some: sums.planes(lines[..., some[0] - first : some[1] - first])  # noqa: E731
         kernel[:, -1] = 0.0  # where a tile is not full
 
@@ -261,6 +262,7 @@ class FieldTasks(Tasks):
     def __init__(self, kernel: KernelTasks, *given: Any) -> None:
         super().__init__(*given)
         self.kernel = kernel
+        self._waves = WaveKernel(self.pencils) if self.pencils.circular else None
         parts, planes = len(self.plan.parts), len(self.plan.planes)
         self.passes = {"spread": parts, "planes": planes, "collect": parts}
         self.chunks = {name: Chunks(self.folder, name, (planes, parts)) for name in ("spread", "planes")}
@@ -335,11 +337,11 @@ class FieldTasks(Tasks):
         )
         parts = {(number, p): field[:, b0:b1, l0:l1] for p, (b0, b1, l0, l1) in enumerate(self.plan.parts)}
         self._gather(self.chunks["spread"], parts, buffers)
-        if self.plan.tiles:
+        fill = self._waves
+        if fill is None:
             self.kernel.read(number, kernel, buffers)
         else:
             kernel[:, -1] = 0.0
-            fill = self.pencils.circular_planes()
             self._run(
                 lambda some: fill((first + some[0], first + some[1]), kernel[slice(*some)]), cut(n, self.pencils.step)
             )
