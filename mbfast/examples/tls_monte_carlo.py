@@ -12,26 +12,37 @@ given states and costs the asymmetries follow with a constant Jacobian, and the 
 stable against both kinds of flips; where J σσ < 0, which half of the states have, it lacks the triangle
 ε_s + ε_t < 4 |J|. In a continuum this becomes g = g_0/(1 + κ ln(ε_max/ε)) to logarithmic accuracy, ε_max = 4 <u>/a³.
 
-What is systematic: the second order. Blocks that flip in threes, and blocks that know each other, lower g below the
-expected one: see `CAPTION`. The runs for the checks are therefore made at κ = 0.05. The strengths of glasses are 100
-times smaller; the gap of this run is as wide as theirs is narrow.
+What is systematic is the second order in κ, by which g is lower than that: at κ = 0.2, which the figure shows as well,
+by up to a sixth, and roughly as κ². It is no matter of annealing: states that are reached by descent alone have the
+same g, and so have the states of least energy where they are known, those of 16 blocks among all 65536. The numbers
+that are checked are therefore of κ = 0.04, where it is 0.5 %, less than the error of a run. In glasses κ is smaller
+still.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
 import mbfast
 from mbfast.examples._checks import Check, run_example
+from mbfast.examples._two_level import (
+    SILICA,
+    SPACING,
+    UNIT,
+    WEIGHTS,
+    Lattice,
+    anneal,
+    count_unstable,
+    random_moments,
+    random_system,
+    walk,
+)  # fmt: skip
 from mbfast.kernels import spins, stress
-from mbfast.units import EV, K_B
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,192 +51,17 @@ if TYPE_CHECKING:
 
     from mbfast._core.validate import FloatArray
 
-SILICA = mbfast.StressInteraction(density=2200, c_l=5800, c_t=3800)  # kg/m³, m/s
-SPACING = 5e-9  # m
-UNIT = EV**2 / K_B  # J²/K: energies are in K, moments in eV
-WEIGHTS = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])  # of the components of a symmetric tensor in its contractions
 EDGES = np.concatenate([[0.0], 2.0 ** np.arange(-8.0, 3.0)])  # of bins of ε/ε_max
 SOFT, NEXT = (0, 5), (5, 7)  # of them: below 1/16, and from there to 1/4
 STRENGTHS = (0.04, 0.2)  # κ of the checks, and one at which the second order is seen
 
-CAPTION = ""
-
-
-# ---- compiled loops
-
-
-@numba.njit(nogil=True)
-def anneal(flip, arguments, state, asymmetries, local, temperatures, rng, energies):  # type: ignore[no-untyped-def]
-    """Make one Metropolis sweep at each temperature (K), fill energies with what was gained; return the flips.
-
-    ``flip(s, *arguments)`` is a kernel, `stress.flip` or `spins.lattice_flip`, with what it takes.
-    """
-    flips, gained = 0, 0.0
-    for sweep, temperature in enumerate(temperatures):
-        for s in range(state.size):
-            cost = spins.flip_cost(s, state, asymmetries, local)
-            if cost <= 0.0 or rng.random() < math.exp(-cost / temperature):
-                flip(s, *arguments)
-                gained += cost
-                flips += 1
-        energies[sweep] = gained
-    return flips
-
-
-@numba.njit(nogil=True)
-def descend(state, asymmetries, local, table, moments):  # type: ignore[no-untyped-def]
-    """Flip blocks that gain energy until there is none; return the flips."""
-    flips, before = 0, -1
-    while flips > before:
-        before = flips
-        for s in range(state.size):
-            if spins.flip_cost(s, state, asymmetries, local) < 0.0:
-                spins.lattice_flip(s, state, table, moments, local)
-                flips += 1
-    return flips
-
-
-@numba.njit(nogil=True)
-def settle(state, asymmetries, local, table, moments, offsets, largest):  # type: ignore[no-untyped-def]
-    """Flip blocks and pairs of blocks that gain energy until there are none; return the flips.
-
-    ``largest`` bounds |J| at an offset and all that follow it. A pair gains only if 4 |J| is more than both costs, so
-    that twice the lesser cost is less: the search goes out from soft blocks, and not farther than they can feel. It
-    goes on after a flip where it was, and ends with a pass that finds nothing.
-    """
-    _, n1, n2, n3 = table.shape
-    flips, found = descend(state, asymmetries, local, table, moments), True
-    while found:
-        found = False
-        for s in range(state.size):
-            i, j, k = s // (n2 * n3), s // n3 % n2, s % n3
-            cost = spins.flip_cost(s, state, asymmetries, local)
-            for m in range(largest.size):
-                if cost >= 2.0 * largest[m]:
-                    break
-                t = ((i + offsets[m, 0]) % n1 * n2 + (j + offsets[m, 1]) % n2) * n3 + (k + offsets[m, 2]) % n3
-                if cost + spins.flip_cost(t, state, asymmetries, local) >= 4.0 * largest[m]:
-                    continue
-                coupling = spins.lattice_coupling(s, t, table, moments)
-                if spins.pair_flip_cost(s, t, coupling, state, asymmetries, local) < 0.0:
-                    spins.lattice_flip(s, state, table, moments, local)
-                    spins.lattice_flip(t, state, table, moments, local)
-                    flips += 2 + descend(state, asymmetries, local, table, moments)
-                    cost, found = spins.flip_cost(s, state, asymmetries, local), True
-    return flips
-
-
-@numba.njit(nogil=True)
-def count_unstable(state, asymmetries, local, table, moments):  # type: ignore[no-untyped-def]
-    """Return how many blocks and pairs of blocks would gain energy: by all pairs, whatever they cost."""
-    n, unstable = state.size, 0
-    for s in range(n):
-        twice = np.zeros(n)  # 2 J_st
-        spins.lattice_energies(s, moments[:, s].copy(), table, moments, twice)
-        unstable += spins.flip_cost(s, state, asymmetries, local) < 0.0
-        for t in range(s):
-            unstable += spins.pair_flip_cost(s, t, 0.5 * twice[t], state, asymmetries, local) < 0.0
-    return unstable
-
-
-@numba.njit
-def walk(flip, arguments, state, asymmetries, local, energies):  # type: ignore[no-untyped-def]
-    """Go through all states, flip by flip (Gray's code), and fill energies with what was gained since the first."""
-    gained = 0.0
-    for number in range(1, energies.size):
-        s = 0
-        while number >> s & 1 == 0:
-            s += 1
-        gained += spins.flip_cost(s, state, asymmetries, local)
-        flip(s, *arguments)
-        energies[number] = gained
-
-
-@numba.njit(nogil=True)
-def own_couplings(table, moments):  # type: ignore[no-untyped-def]
-    """Return what couples each block to its own images."""
-    return np.array([spins.lattice_coupling(s, s, table, moments) for s in range(moments.shape[1])])
-
-
-# ---- blocks and their states
-
-
-class Lattice:
-    """A periodic lattice of blocks: its field, its couplings by offset in K for moments in eV, bounds of these."""
-
-    def __init__(self, side: int) -> None:
-        shape = (side, side, side)
-        lattice = mbfast.BlockLattice(shape, SPACING)
-        self.field = mbfast.LatticeField(SILICA, lattice, boundary="periodic")
-        self.table = UNIT * self.field.coupling_table()
-        n, norms = lattice.n_blocks, np.sqrt(WEIGHTS)
-        matrices = np.empty((n, 6, 6))
-        elements = itertools.combinations_with_replacement(range(6), 2)
-        for (a, b), values in zip(elements, self.table.reshape(21, n), strict=True):
-            matrices[:, a, b] = matrices[:, b, a] = norms[a] * norms[b] * values
-        bounds = 0.5 * np.abs(np.linalg.eigvalsh(matrices)).max(axis=1)  # of |J|, as |t| = 1
-        offsets = np.stack(np.unravel_index(np.arange(n), shape), axis=1)
-        nearest = np.minimum(offsets, side - offsets)
-        order = np.argsort((nearest**2).sum(axis=1), kind="stable")[1:]
-        self.offsets = offsets[order]
-        self.largest = np.maximum.accumulate(bounds[order][::-1])[::-1].copy()
-
-
-@dataclass(frozen=True)
-class System:
-    """Blocks of a lattice: their moments (6, n) in eV, and (n,) states ±1, asymmetries and local fields in K."""
-
-    lattice: Lattice
-    moments: FloatArray
-    asymmetries: FloatArray
-    state: FloatArray
-    local: FloatArray
-
-    @property
-    def arrays(self) -> tuple[FloatArray, ...]:
-        """What the compiled loops take first."""
-        return self.state, self.asymmetries, self.local, self.lattice.table, self.moments
-
-    @property
-    def costs(self) -> FloatArray:
-        """What flips cost (K)."""
-        return -self.state * (self.asymmetries + 2.0 * self.local)
-
-    def anneal(self, temperatures: FloatArray, rng: np.random.Generator) -> int:
-        """Make a sweep at each temperature (K); return the flips."""
-        arguments = (self.state, self.lattice.table, self.moments, self.local)
-        spin_arrays = (self.state, self.asymmetries, self.local)
-        return int(anneal(spins.lattice_flip, arguments, *spin_arrays, temperatures, rng, np.empty_like(temperatures)))
-
-    def settle(self) -> int:
-        """Make the state stable; return the flips."""
-        return int(settle(*self.arrays, self.lattice.offsets, self.lattice.largest))
-
-    def summed_anew(self) -> FloatArray:
-        """Return the local fields (K) by the field of all moments; a block's own images do not count."""
-        shape, n = self.lattice.table.shape[1:], self.state.size
-        field = UNIT * self.lattice.field((0.5 * self.state * self.moments).T.reshape(*shape, 6), threads=1)
-        found: FloatArray = WEIGHTS @ (self.moments * field.reshape(n, 6).T)
-        found -= own_couplings(self.lattice.table, self.moments) * self.state
-        return found
-
-
-def random_moments(n: int, rng: np.random.Generator) -> FloatArray:
-    """Return moments (6, n): traceless tensors with t:t = 1, all of which are equally likely."""
-    matrices = rng.normal(size=(3, 3, n))
-    matrices += matrices.transpose(1, 0, 2)
-    matrices -= np.trace(matrices) / 3.0 * np.eye(3)[:, :, None]
-    matrices /= np.sqrt((matrices**2).sum(axis=(0, 1)))
-    return np.ascontiguousarray(matrices[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]])
-
-
-def random_system(lattice: Lattice, width: float, rng: np.random.Generator) -> System:
-    """Return blocks with asymmetries up to ±width (K), in the state of least energy without couplings."""
-    n = lattice.table[0].size
-    moments, asymmetries = random_moments(n, rng), rng.uniform(-width, width, n)
-    system = System(lattice, moments, asymmetries, np.where(asymmetries > 0.0, -1.0, 1.0), np.zeros(n))
-    system.local[:] = system.summed_anew()
-    return system
+CAPTION = """The density g of what it costs to flip one two-level block, in states that no flip of one block or of two
+    makes better, relative to the density g₀ without interaction: 22³ blocks of 5 nm on a periodic lattice, in silica
+    (ρ = 2200 kg/m³, c_l = 5800 m/s, c_t = 3800 m/s), with random traceless stress moments of 1 eV and random
+    asymmetries, at the temperature 0. Points, with standard errors: annealed systems, 400 of the strength
+    κ = (8π/3)⟨u⟩g₀ = 0.04 and 40 of 0.2. Lines "of this lattice": the self-consistent equation with the couplings of
+    the lattice, exact to first order in κ. Lines "logarithmic": its form 1/(1 + κ ln(ε_max/ε)), which ends at
+    ε_max = 4⟨u⟩/a³. At κ = 0.2 the points are lower than the lines: that is the second order in κ."""
 
 
 def mean_coupling(rng: np.random.Generator, samples: int = 200_000) -> float:
@@ -238,9 +74,6 @@ def mean_coupling(rng: np.random.Generator, samples: int = 200_000) -> float:
     products = np.einsum("ijkl,kln->ijn", SILICA.tensor(np.array([0.0, 0.0, SPACING])), moments)
     products -= np.trace(products) / 3.0 * np.eye(3)[:, :, None]
     return float(0.5 * UNIT * 3.0 / 8.0 * np.sqrt((products**2).sum(axis=(0, 1))).mean())
-
-
-# ---- the gap
 
 
 @dataclass(frozen=True)
@@ -313,7 +146,7 @@ def self_consistent(costs: FloatArray, couplings: FloatArray, blocks: int, width
     return density
 
 
-def find_gap(lattice: Lattice, strength: float, coupling: float, samples: int, seed: int) -> Gap:
+def find_gap(lattice: Lattice, strength: float, coupling: float, samples: int, rng: np.random.Generator) -> Gap:
     """Anneal many systems of one strength κ, with <u>/a³ = coupling (K), and collect the costs of flips."""
     width, scale = width_of(strength, coupling), 4.0 * coupling
     temperatures = scale * np.geomspace(0.5, 0.01, 10)
@@ -327,7 +160,7 @@ def find_gap(lattice: Lattice, strength: float, coupling: float, samples: int, s
         return np.histogram(system.costs, scale * EDGES)[0], np.abs(0.5 * twice[1:])
 
     with ThreadPoolExecutor() as pool:
-        counts, couplings = zip(*pool.map(sample, np.random.default_rng(seed).spawn(samples)), strict=True)
+        counts, couplings = zip(*pool.map(sample, rng.spawn(samples)), strict=True)
     nodes = scale * np.append(0.0, np.geomspace(1e-4, 8.0, 400))
     free = lattice.table[0].size * scale / width * np.diff(EDGES)
     expected = self_consistent(nodes, np.array(couplings), samples, width)
@@ -339,15 +172,12 @@ def width_of(strength: float, coupling: float) -> float:
     return 8.0 * math.pi / 3.0 * coupling / strength
 
 
-# ---- checks
-
-
 def long_run(lattice: Lattice, width: float, scale: float, flips: int, rng: np.random.Generator) -> list[Check]:
-    """Anneal one system, from hot to stable, by so many flips at least; check its fields, and that it is stable."""
+    """Anneal one system, until so many flips are made; check its fields, and that it is stable."""
     system, done = random_system(lattice, width, rng), 0
     while done < flips:
-        done += system.anneal(np.array([width]), rng)
-    done += system.anneal(np.geomspace(width, 0.01 * scale, 40), rng) + system.settle()
+        done += system.anneal(np.geomspace(width, 0.01 * scale, 40), rng)
+    done += system.settle()
     kept = system.local.copy()
     system.local[:] = system.summed_anew()
     error = np.abs(system.local - kept).max() / np.abs(system.local).max()
@@ -376,11 +206,11 @@ def enumerate_states(coupling: float, sweeps: int, rng: np.random.Generator) -> 
     """Compare 12 blocks with all their 4096 states: energies flip by flip, the mean of a Monte Carlo, the least."""
     positions = np.ascontiguousarray(mbfast.BlockLattice((3, 2, 2), 1.0).positions.T)
     moments, asymmetries, state = random_moments(12, rng), 4.0 * coupling * rng.uniform(-1.0, 1.0, 12), np.ones(12)
-    coefficients = [float(UNIT * SILICA.prefactor / SPACING**3 * c) for c in SILICA.coefficients]
+    c0, c1, c2 = (float(UNIT * SILICA.prefactor / SPACING**3 * c) for c in SILICA.coefficients)
     field, exact, temperature = np.zeros((6, 12)), exact_energies(positions, moments, asymmetries), 2.0 * coupling
-    stress.field(positions, positions, 0.5 * moments, *coefficients, field)
+    stress.field(positions, positions, 0.5 * moments, c0, c1, c2, field)
     local = WEIGHTS @ (moments * field)
-    all_arguments = (stress.flip, (state, positions, moments, *coefficients, local), state, asymmetries, local)
+    all_arguments = (stress.flip, (state, positions, moments, c0, c1, c2, local), state, asymmetries, local)
 
     def energy() -> float:
         return float(0.5 * np.sum(state * (asymmetries + local)))
@@ -422,16 +252,16 @@ def compute(
     sweeps : int
         How long each of 20 runs of 12 blocks is, 100 at least.
     """
-    rng = np.random.default_rng([seed, 0])
-    lattice, coupling = Lattice(side), mean_coupling(rng)
-    checks = enumerate_states(coupling, sweeps, rng)
+    first, second, third, *others = np.random.default_rng(seed).spawn(3 + len(STRENGTHS))
+    lattice, coupling = Lattice(side), mean_coupling(first)
+    checks = enumerate_states(coupling, sweeps, second)
     with ThreadPoolExecutor(1) as pool:
         width = width_of(STRENGTHS[0], coupling)
-        long = pool.submit(long_run, lattice, width, 4.0 * coupling, flips, rng)
-        gaps = [find_gap(lattice, *some, seed + 1) for some in zip(STRENGTHS, [coupling] * 2, samples, strict=True)]
+        long = pool.submit(long_run, lattice, width, 4.0 * coupling, flips, third)
+        gaps = [find_gap(lattice, k, coupling, n, rng) for k, n, rng in zip(STRENGTHS, samples, others, strict=True)]
         checks += long.result()
     g, error = gaps[0].density(*SOFT)
-    name = f"mean g/g_0 below ε_max/16 = {62.5 * gaps[0].scale:.2g} mK, κ = {STRENGTHS[0]}"
+    name = f"mean g/g_0 below ε_max/16 = {1e3 * gaps[0].scale / 16:.2g} mK, κ = {STRENGTHS[0]}"
     checks.append(Check(name, g, error, gaps[0].expected_density(*SOFT), "self-consistent, of this lattice"))
     checks.append(Check("d(g_0/g)/d ln(1/ε)", *gaps[0].slope(), STRENGTHS[0], "(8π/3) <u> g_0"))
     return checks, lambda: draw(gaps)
@@ -447,19 +277,15 @@ def draw(gaps: Iterable[Gap]) -> Figure:
             found = np.array([gap.density(a, a + 1) for a in range(1, len(EDGES) - 1)]).T
             edges, colour = 1e3 * gap.scale * EDGES[1:], COLOURS[number]
             centres, closed = np.sqrt(edges[1:] * edges[:-1]), np.geomspace(edges[0], 1e3 * gap.scale, 50)
-            axes.errorbar(
-                centres,
-                found[0],
-                found[1],
-                fmt=MARKERS[number - 1],
-                color=colour,
-                label=f"annealed, κ = {gap.strength}",
-            )
-            axes.plot(1e3 * gap.nodes[1:], gap.expected[1:], LINES[0], color=colour, label="self-consistent, lattice")
+            of_strength, lines = f"κ = {gap.strength}", LINES[2 * number - 2 : 2 * number]
+            marker = MARKERS[number - 1]
+            axes.errorbar(centres, found[0], found[1], fmt=marker, color=colour, label=f"annealed, {of_strength}")
+            nodes, expected = 1e3 * gap.nodes[1:], gap.expected[1:]
+            axes.plot(nodes, expected, lines[0], color=colour, label=f"of this lattice, {of_strength}")
             expected = 1.0 / (1.0 + gap.strength * np.log(1e3 * gap.scale / closed))
-            axes.plot(closed, expected, LINES[3], color=colour, label="$1/(1 + κ\\,\\ln(ε_{max}/ε))$")
+            axes.plot(closed, expected, lines[1], color=colour, label=f"logarithmic, {of_strength}")
         axes.set(xscale="log", xlim=(edges[0], edges[-1]), ylim=(0.0, 1.05))
-        axes.set(xlabel="cost of a flip $ε/k_B$ (mK)", ylabel="density of costs $g/g_0$")
+        axes.set(xlabel=r"cost of a flip $ε/k_\mathrm{B}$ (mK)", ylabel="density of costs $g/g_0$")
         finish(figure, CAPTION, conditions="silica, blocks of 5 nm with moments of 1 eV, stable states", columns=2)
     return figure
 
