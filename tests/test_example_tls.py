@@ -59,6 +59,7 @@ def test_states_become_stable(seed):
     assert system.settle() == 0
 
 
+@pytest.mark.compiled
 def test_pairs_are_looked_for_as_far_as_they_couple():
     some = lattice(3)
     system = _two_level.random_system(some, 1.0, np.random.default_rng(5))
@@ -159,7 +160,7 @@ def test_the_example_runs(tmp_path, capsys):
 def test_deviations_of_twenty_seeds_are_as_large_as_their_errors():
     found = {}
     for seed in range(20):
-        for check in tls_monte_carlo.compute(seed, side=12, samples=(800, 2), flips=10_000)[0]:
+        for check in tls_monte_carlo.compute(seed, side=12, samples=(400, 2), flips=10_000)[0]:
             found.setdefault(check.name, []).append(check)
     for name, checks in found.items():
         deviations = np.array([check.deviation for check in checks])

@@ -165,10 +165,8 @@ class System:
     def summed_anew(self) -> FloatArray:
         """Return the local fields (K) by the field of all moments; a block's own images do not count."""
         moments = (0.5 * self.state * self.moments).T.reshape(*self.lattice.table.shape[1:], 6)
-        field, scaled = (
-            self.lattice.field(moments, threads=1).reshape(-1, 6).T,
-            np.sqrt(WEIGHTS)[:, None] * self.moments,
-        )
+        field = self.lattice.field(moments, threads=1).reshape(-1, 6).T
+        scaled = np.sqrt(WEIGHTS)[:, None] * self.moments
         own = 0.5 * np.sum(scaled * (self.lattice.own @ scaled), axis=0)
         found: FloatArray = UNIT * WEIGHTS @ (self.moments * field) - own * self.state
         return found

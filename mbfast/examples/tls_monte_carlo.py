@@ -1,9 +1,10 @@
 """Annealing of 10⁴ interacting two-level blocks: the dipolar gap, ``python -m mbfast.examples.tls_monte_carlo [FILE]``.
 
 Blocks on a periodic lattice have stress moments ±t/2, random traceless tensors of one size (1 eV), and asymmetries with
-a constant density up to ±W. They interact by J = u/r³ of either sign, and are annealed until no flip of one block and
-none of two gains energy. A flip costs ε >= 0 then, and one of two ε_s + ε_t + 4 J_st σ_s σ_t >= 0. So blocks of small
-cost are rare: they keep each other off. With g_0 = 1/(W a³), the density of ε without couplings, it is expected that
+a constant density up to ±W, more than all couplings. They interact by J = u/r³ of either sign, and are annealed until
+no flip of one block and none of two gains energy. A flip costs ε >= 0 then, and one of two ε_s + ε_t + 4 J_st σ_s σ_t
+>= 0. So blocks of small cost are rare: they keep each other off. With g_0 = 1/(W a³), the density of ε without
+couplings, it is expected that
 
     ln g(ε)/g_0 = -Sum_t 1/2 <Int_0^(4 |J_st| - ε) g(ε') dε'>/(g_0 W),
 
