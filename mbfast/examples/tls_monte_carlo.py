@@ -2,9 +2,9 @@
 
 Blocks on a periodic lattice have stress moments ±t/2, random traceless tensors of one size (1 eV), and asymmetries with
 a constant density up to ±W, more than all couplings. They interact by J = u/r³ of either sign, and are annealed until
-no flip of one block and none of two gains energy. A flip costs ε >= 0 then, and one of two ε_s + ε_t + 4 J_st σ_s σ_t
->= 0. So blocks of small cost are rare: they keep each other off. With g_0 = 1/(W a³), the density of ε without
-couplings, it is expected that
+no flip of one block and none of two gains energy. A flip costs ε then, which is not negative, nor is what a flip of two
+costs, ε_s + ε_t + 4 J_st σ_s σ_t. So blocks of small cost are rare: they keep each other off. With g_0 = 1/(W a³), the
+density of ε without couplings, it is expected that
 
     ln g(ε)/g_0 = -Sum_t 1/2 <Int_0^(4 |J_st| - ε) g(ε') dε'>/(g_0 W),
 
@@ -230,7 +230,7 @@ def enumerate_states(coupling: float, sweeps: int, rng: np.random.Generator) -> 
     scatter = float(np.std(means, ddof=1) / math.sqrt(len(means)))
     return [
         Check("largest error of the energies of 12 blocks", error, 1e-12, 0.0, "the tensor of each pair"),
-        Check("least energy of 12 blocks (K)", min(least), 1e-12 * abs(exact.min()), exact.min(), "of 4096 states"),
+        Check("least energy of 12 blocks (K)", min(least), 1e-11 * abs(exact.min()), exact.min(), "of 4096 states"),
         Check("mean energy of 12 blocks (K)", np.mean(means), scatter, weights @ exact / weights.sum(), "of 4096"),
     ]
 
