@@ -14,7 +14,7 @@ stable against both kinds of flips; where J σσ < 0, which half of the states h
 ε_s + ε_t < 4 |J|. In a continuum this becomes g = g_0/(1 + κ ln(ε_max/ε)) to logarithmic accuracy, ε_max = 4 <u>/a³.
 
 What is systematic is the second order in κ, by which g is lower than that: at κ = 0.2, which the figure shows as well,
-by up to a sixth, and roughly as κ². It is no matter of annealing: states that are reached by descent alone have the
+by up to a fifth, and roughly as κ². It is no matter of annealing: states that are reached by descent alone have the
 same g, and so have the states of least energy where they are known, those of 16 blocks among all 65536. The numbers
 that are checked are therefore of κ = 0.04, where it is 0.5 %, less than the error of a run. In glasses κ is smaller
 still.
@@ -127,16 +127,8 @@ def mean_logarithm(a: float, b: float) -> float:
 def self_consistent(costs: FloatArray, couplings: FloatArray, blocks: int, width: float) -> FloatArray:
     """Solve ln G(ε) = -Int G(ε') K(ε + ε') dε'/W for G = g/g_0, where K(x) is half the mean number of 4 |J_st| > x.
 
-    Parameters
-    ----------
-    costs : ndarray, shape (m,)
-        Nodes ε (K), rising from 0 to more than all 4 |J_st|.
-    couplings : ndarray
-        The |J_st| (K) of some blocks s with all others t.
-    blocks : int
-        How many blocks s these are.
-    width : float
-        W (K).
+    Nodes are ``costs`` (m,) in K, from 0 to more than all 4 |J_st|. ``couplings`` are the |J_st| (K) of so many blocks s
+    with all others t, and the width is W (K).
     """
     reach = np.sort(4.0 * couplings, axis=None)
     more = reach.size - np.searchsorted(reach, costs[:, None] + costs, side="right")
@@ -240,18 +232,9 @@ def compute(
 ) -> tuple[list[Check], Callable[[], Figure]]:
     """Return the checks and what draws the figure.
 
-    Parameters
-    ----------
-    seed : int
-        Of the random numbers.
-    side : int
-        The lattice has side³ blocks.
-    samples : tuple of int
-        How many systems are annealed of each of the two `STRENGTHS`; the checks are of the first.
-    flips : int
-        How many flips a single long run has at least.
-    sweeps : int
-        How long each of 20 runs of 12 blocks is, 100 at least.
+    There are side³ blocks. Of each of the two `STRENGTHS` so many systems are annealed as ``samples`` say; the checks are
+    of the first. A single long run has at least so many flips, and each of 20 runs of 12 blocks so many sweeps, 100 at
+    least.
     """
     first, second, third, *others = np.random.default_rng(seed).spawn(3 + len(STRENGTHS))
     lattice, coupling = Lattice(side), mean_coupling(first)
