@@ -127,8 +127,8 @@ def mean_logarithm(a: float, b: float) -> float:
 def self_consistent(costs: FloatArray, couplings: FloatArray, blocks: int, width: float) -> FloatArray:
     """Solve ln G(ε) = -Int G(ε') K(ε + ε') dε'/W for G = g/g_0, where K(x) is half the mean number of 4 |J_st| > x.
 
-    Nodes are ``costs`` (m,) in K, from 0 to more than all 4 |J_st|. ``couplings`` are the |J_st| (K) of so many blocks s
-    with all others t, and the width is W (K).
+    Nodes are ``costs`` (m,) in K, from 0 to more than all 4 |J_st|. ``couplings`` are the |J_st| (K) of so many
+    blocks s with all others t, and the width is W (K).
     """
     reach = np.sort(4.0 * couplings, axis=None)
     more = reach.size - np.searchsorted(reach, costs[:, None] + costs, side="right")
@@ -232,9 +232,9 @@ def compute(
 ) -> tuple[list[Check], Callable[[], Figure]]:
     """Return the checks and what draws the figure.
 
-    There are side³ blocks. Of each of the two `STRENGTHS` so many systems are annealed as ``samples`` say; the checks are
-    of the first. A single long run has at least so many flips, and each of 20 runs of 12 blocks so many sweeps, 100 at
-    least.
+    There are side³ blocks. As many systems of each of the two `STRENGTHS` are annealed as ``samples`` say; the checks
+    are of the first. A single long run has at least so many flips, and each of 20 runs of 12 blocks so many sweeps, 100
+    at least.
     """
     first, second, third, *others = np.random.default_rng(seed).spawn(3 + len(STRENGTHS))
     lattice, coupling = Lattice(side), mean_coupling(first)
