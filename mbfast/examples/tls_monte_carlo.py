@@ -16,8 +16,8 @@ stable against both kinds of flips; where J σσ < 0, which half of the states h
 What is systematic is the second order in κ, by which g is lower than that: at κ = 0.2, which the figure shows as well,
 by up to a fifth, and roughly as κ². It is no matter of annealing: states that are reached by descent alone have the
 same g, and so have the states of least energy where they are known, those of 16 blocks among all 65536. The numbers
-that are checked are therefore of κ = 0.04, where it is 0.5 %, less than the error of a run. In glasses κ is smaller
-still.
+that are checked are therefore of κ = 0.04, where it should be 0.5 %, less than the error of a run. In glasses κ is
+smaller still.
 """
 
 from __future__ import annotations
