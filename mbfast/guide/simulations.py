@@ -6,13 +6,13 @@ the model is, what is shown and what is not; its functions are short and are the
 than a minute on two cores, compilation included.
 
 - `mbfast.examples.tls_monte_carlo`: 10⁴ interacting two-level blocks are annealed until no flip of one or of two gains
-  energy. Compared with the dipolar gap to first order in the coupling, with energies and thermal means of all 2¹² states
-  of twelve, and with fields summed anew.
+  energy. Compared with the dipolar gap to first order in the coupling, with energies and thermal means of all 2¹²
+  states of twelve, and with fields summed anew.
 - `mbfast.examples.kinetic_monte_carlo`: flips in time, rejection-free, over barriers or with one phonon. Compared with
   Boltzmann's distribution, the exponential of the matrix of rates, the published law of the heat release, and the
   Lorentzian of spectral diffusion.
-- `mbfast.examples.elastoplastic`: a sheared body of cubes that yield one by one, or all at once. Compared with laminates
-  and the relief of a cube in closed form, with energy and work, and with published exponents of avalanches.
+- `mbfast.examples.elastoplastic`: a sheared body of cubes that yield one by one, or all at once. Compared with
+  laminates and the relief of a cube in closed form, with energy and work, and with published exponents of avalanches.
 - `mbfast.examples.dipole_relaxation`: dipoles that turn and move by torques and forces. Compared with the states of
   Luttinger and Tisza, and with chains and rings in closed form.
 - `mbfast.examples.inference`: C_l, C_t and ω_c from a mock measurement through the flow. Compared with the true values
