@@ -61,6 +61,11 @@ def _here() -> Iterator[None]:
         _checkpoint.reset(into)
 
 
+def cluster() -> Cluster | None:
+    """Return the cluster of this block, if it has one."""
+    return _cluster.get()
+
+
 def elsewhere() -> bool:
     """Whether parts go to a cluster or a checkpoint, so that what they return must be all that they do."""
     return _cluster.get() is not None or _checkpoint.get() is not None
@@ -74,7 +79,7 @@ def run(
     On a cluster `work` and the items must be what pickle takes. With a checkpoint results must be numbers, arrays or
     mappings of names to these.
     """
-    cluster, checkpoint = _cluster.get(), _checkpoint.get()
+    workers, checkpoint = cluster(), _checkpoint.get()
     found: dict[int, Any] = {}
     if checkpoint is not None:
         found = {n: _unpacked(part) for n in range(len(items)) if (part := checkpoint.get(f"{label} {n}")) is not None}
@@ -86,11 +91,11 @@ def run(
         found[number] = result
 
     with tiles.counter(progress, len(todo), label) as advance, _here():
-        if cluster is None:
+        if workers is None:
             tiles.run(lambda number: keep(number, work(todo[number])), list(todo), threads=threads, advance=advance)
         else:
             try:
-                for number, result in cluster.run(work, todo):
+                for number, result in workers.run(work, todo):
                     keep(number, result)
                     advance()
             except ConnectionError as error:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mbfast._core import tiles
+from mbfast._core import jobs, tiles
 from mbfast._core.archive import path_of
 from mbfast._core.checkpoint import Checkpoint
 from mbfast._core.machine import memory_size, resident_memory
@@ -91,6 +91,9 @@ class StoredLatticeField:
     What was finished when a process was killed is used by the next call with the same arguments, but for the last
     pass, which is done again. Files are known by their checksums: what is damaged is computed again.
 
+    Within a block of `mbfast.distributed.connection` the workers of a cluster do the tasks, each with as much memory;
+    the folder, moments and out must be paths that all of them see, and the bits are the same.
+
     Examples
     --------
     >>> import mbfast, numpy as np, tempfile
@@ -119,7 +122,7 @@ class StoredLatticeField:
         self.interaction, self.lattice, self.boundary = self.problem.interaction, lattice, self.problem.boundary
         self.rtol = EXACT if self.problem.every_image else ROUNDING
         self._threads, self.memory = tiles.check_threads(threads), memory_size("memory", memory)
-        self.folder = path_of("folder", folder)
+        self.folder = path_of("folder", folder).absolute()
         self.needed = self.on_disk = 0
         tiles.check_progress(progress)
         if lattice.n_blocks:
@@ -196,11 +199,8 @@ class StoredLatticeField:
             checkpoint.put("kernel", **{name: chunks.checksums for name, chunks in kernel.chunks.items()})
 
         with tiles.counter(progress, sum(passes.values()), "kernel") as advance:
-            for name, count in passes.items():
-                for number in range(count):
-                    if not kernel.is_done(name, number):
-                        kernel.ensure(name, number, keep)
-                    advance()
+            for name in passes:
+                kernel.run_pass(name, keep, advance)
 
     def __call__(self, moments: ArrayLike | Place, out: Any, *, progress: tiles.Progress = False) -> Any:
         """Field at each block of all others, and its own with `self_field`, as of `LatticeField`.
@@ -236,6 +236,8 @@ class StoredLatticeField:
             zarr; another run uses the folder; or the field is beyond the range of doubles.
         """
         tiles.check_progress(progress)
+        if jobs.cluster() is not None:
+            moments, out = _anywhere("moments", moments), _anywhere("out", out)
         source = source_of(moments)
         wanted = [self.lattice.shape + layout for layout in LAYOUTS[self.interaction.components]]
         if source.shape not in wanted:
@@ -276,11 +278,9 @@ class StoredLatticeField:
                 made = {name: chunks.checksums for name, chunks in field.chunks.items()}
                 checkpoint.put("field", identity=identity, **made)
 
-            for name, count in field.passes.items():
-                for number in range(count):
-                    if name not in field.chunks or not field.is_done(name, number):
-                        field.ensure(name, number, keep)
-                    advance()
+            target.begin()
+            for name in field.passes:
+                field.run_pass(name, keep, advance)
         checkpoint.put("field", identity="")
         fresh(field.folder)
 
@@ -309,6 +309,20 @@ class StoredLatticeField:
         blocks = " x ".join(map(str, self.lattice.shape))
         memory = f"{_gb(self.needed)} of {_gb(self.memory)} in memory, {_gb(self.on_disk)} in {self.folder}"
         return f"<{type(self).__name__}: {self.interaction!r}, {blocks} blocks, {self.boundary}, {memory}>"
+
+
+def _anywhere(name: str, place: object) -> Path:
+    """Return a path that other processes can take; a TypeError if it is none."""
+    if not isinstance(place, str | os.PathLike):
+        raise TypeError(
+            f"{name} must be a path on a cluster, whose workers read and write it, got {type(place).__name__}"
+        )
+    return Path(place).absolute()
+
+
+def shape_of(moments: Place) -> tuple[int, ...]:
+    """Return the shape of moments in a file .npy or a zarr array; as `StoredLatticeField` refuses what is neither."""
+    return source_of(path_of("moments", moments)).shape
 
 
 def _gb(nbytes: float) -> str:

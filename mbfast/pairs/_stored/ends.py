@@ -41,6 +41,9 @@ class Target(Protocol):
     held: float
     space: tuple[Path, float]  # a folder, and how many bytes come to it
 
+    def begin(self) -> None:
+        """Make room, where it has a name that nobody sees yet: other processes may write from now on."""
+
     def write(self, box: Box, field: FloatArray) -> None:
         """Take the field of a box."""
 
@@ -68,6 +71,9 @@ class Array:
         for rows in _pieces(out):
             out[rows] = part[rows]
             self._let_go()
+
+    def begin(self) -> None:
+        """As `Target`: an array is there."""
 
     def write(self, box: Box, field: FloatArray) -> None:
         """As `Target`."""
@@ -210,6 +216,11 @@ class NpyTarget:
         self._offset = stream.tell()
         stream.truncate(self._offset + 8 * math.prod(self._shape))
         return stream
+
+    def begin(self) -> None:
+        """As `Target`."""
+        with naming_output(self._path):
+            self._open().close()
 
     def write(self, box: Box, field: FloatArray) -> None:
         """As `Target`."""

@@ -6,6 +6,7 @@ task that finds chunks missing or damaged raises a DamagedError before it has wr
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import math
@@ -18,7 +19,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mbfast._core import tiles
+from mbfast._core import jobs, tiles
 from mbfast._core.validate import FloatArray, as_doubles
 from mbfast._core.voigt import six
 from mbfast.pairs._stored.chunks import MISSING, Chunks, DamagedError
@@ -98,6 +99,31 @@ class Tasks:
         """Whether all chunks of a task were made."""
         return not self.chunks[name].wanted(*self.place(name, number))
 
+    def run_pass(self, name: str, keep: Callable[[], object], advance: Callable[[], object]) -> None:
+        """Do what is left of a pass, here or on the cluster there is, and call `advance` for each of its tasks."""
+        left = [n for n in range(self.passes[name]) if name not in self.chunks or not self.is_done(name, n)]
+        for _ in range(self.passes[name] - len(left)):
+            advance()
+        cluster = jobs.cluster()
+        if cluster is None:
+            for number in left:
+                self.ensure(name, number, keep)
+                advance()
+            return
+        for number, made in cluster.run(functools.partial(_try_task, self, name), dict(zip(left, left, strict=True))):
+            if made is False:  # chunks were damaged: this process mends them
+                self.ensure(name, number, keep)
+            elif made is not None:
+                self.chunks[name].checksums[self.place(name, number)] = made
+                keep()
+                self._remove_read(name, number)
+            advance()
+
+    def _remove_read(self, name: str, number: int) -> None:
+        """Remove the chunks that a task was the last to read."""
+        if self.needed.get(name) in self.chunks:
+            self.chunks[self.needed[name]].remove(*self.place(name, number))
+
     def ensure(self, name: str, number: int, keep: Callable[[], object], again: int = 2) -> None:
         """Do a task, and before it once more those whose chunks are missing or damaged."""
         while True:
@@ -110,8 +136,7 @@ class Tasks:
                     raise OSError(f"{self.folder}: chunks are damaged again and again") from None
                 again -= 1
                 self.mend(error, keep)
-        if self.needed.get(name) in self.chunks:  # what it has read last
-            self.chunks[self.needed[name]].remove(*self.place(name, number))
+        self._remove_read(name, number)
 
     def mend(self, error: DamagedError, keep: Callable[[], object]) -> None:
         """Have damaged chunks made again."""
@@ -176,6 +201,14 @@ class Tasks:
                 free.put(buffer)
 
         self._run(write, [place for place in parts if chunks.checksums[place] == MISSING])
+
+
+def _try_task(tasks: Tasks, name: str, number: int) -> NDArray[np.int64] | bool | None:
+    """Do a task in another process; False where chunks are damaged."""
+    try:
+        return tasks.run_task(name, number)
+    except DamagedError:
+        return False
 
 
 class KernelTasks(Tasks):

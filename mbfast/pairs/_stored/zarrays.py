@@ -82,6 +82,9 @@ class ZarrArray:
         for there, here in self._cut(box, self._chunks):
             out[here] = self._array[there]
 
+    def begin(self) -> None:
+        """As `Target`: an array is there."""
+
     def write(self, box: Box, field: FloatArray) -> None:
         """As `Target`."""
         for there, here in self._cut(box, self._whole):
@@ -113,6 +116,11 @@ class NewZarr:
         numbers = math.prod(shape[3:])
         # axes that are cut are cut alike here, so that no shard belongs to two boxes
         self._chunks, self._shards = _grid(shape, parts, numbers)
+
+    def begin(self) -> None:
+        """As `Target`."""
+        with naming_output(self._path):
+            self._array()
 
     def _array(self) -> ZarrArray:
         if self._made is None:
