@@ -30,6 +30,7 @@ import mbfast
 from mbfast._core import jobs
 from mbfast._core.checkpoint import processor
 from mbfast._core.machine import usable_cores
+from mbfast.pairs.cluster_planning import batch_size
 
 try:
     import dask
@@ -41,7 +42,6 @@ except ImportError:
 
 R = TypeVar("R")
 T = TypeVar("T")
-_BATCHES = 32  # for each thread of the workers: what the last of them waits for is a small part of the whole
 _PATIENCE = 60.0  # seconds that a worker may take to come
 _log = logging.getLogger("mbfast")
 
@@ -65,7 +65,7 @@ class _Dask:
         """Yield results as they come."""
         client, numbers = self._client, list(items)
         try:
-            size = max(1, len(numbers) // (_BATCHES * max(1, sum(client.nthreads().values()))))
+            size = batch_size(len(numbers), sum(client.nthreads().values()))
             # A task that unpacks it, not data that is scattered: what lost workers had is then made again.
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
                 sent = client.submit(pickle.loads, pickle.dumps(work), pure=False)
