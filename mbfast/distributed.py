@@ -66,14 +66,16 @@ class _Dask:
         client, numbers = self._client, list(items)
         try:
             size = batch_size(len(numbers), sum(client.nthreads().values()))
-            # A task that unpacks it, not data that is scattered: what lost workers had is then made again.
-            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
-                sent = client.submit(pickle.loads, pickle.dumps(work), pure=False)
             batches = [numbers[first : first + size] for first in range(0, len(numbers), size)]
-            futures = {client.submit(_compute, sent, [items[n] for n in some], pure=False): some for some in batches}
+            given = [[items[number] for number in some] for some in batches]
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+                # A task that unpacks it, not data that is scattered: what lost workers had is then made again.
+                sent = client.submit(pickle.loads, pickle.dumps(work), pure=False)
+                futures = dict(zip(client.map(_compute, given, work=sent, pure=False), batches, strict=True))
             try:
-                for future in as_completed(list(futures)):
-                    yield from zip(futures.pop(future), future.result(), strict=True)
+                for finished in as_completed(list(futures)).batches():
+                    for future, results in zip(finished, client.gather(finished), strict=True):
+                        yield from zip(futures.pop(future), results, strict=True)
             finally:  # also after an error or Ctrl-C: nobody waits for the rest
                 with suppress(Exception):
                     client.cancel(list(futures))
@@ -89,7 +91,7 @@ class _Dask:
             raise ConnectionError(f"{self._where} has no workers, and none came in {_PATIENCE:g} s") from None
 
 
-def _compute(work: Callable[[T], Any], items: list[T]) -> list[Any]:
+def _compute(items: list[T], work: Callable[[T], Any]) -> list[Any]:
     """Compute a batch, on a worker."""
     return [work(item) for item in items]
 
