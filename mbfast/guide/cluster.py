@@ -25,9 +25,9 @@ them. A worker whose thread takes 0.3 of the time of the reference core has ``sp
 ...     found = predict_cluster(n, workers=64, memory="4GB", speed=0.3)
 ...     here = found.client_memory / 1e9
 ...     print(f"{n:.0e} blocks: {found.seconds:.1e} s, {here:.2g} GB here; {found.why_not or 'fits'}")
-1e+06 blocks: 2.5e+01 s, 0.88 GB here; fits
+1e+06 blocks: 2.4e+01 s, 0.88 GB here; fits
 1e+07 blocks: 1.6e+03 s, 39 GB here; fits
-1e+08 blocks: 1.6e+05 s, 3.7e+03 GB here; a worker needs 14.7 GB for all blocks, and has 4 GB
+1e+08 blocks: 1.6e+05 s, 3.7e+03 GB here; a worker needs 16.5 GB for all blocks, and has 4 GB
 
 Each worker gets all blocks, 50 to 120 bytes each, and sends the field of its targets once for every 131,072 sources.
 With more workers the work of each becomes less, but what the client receives does not: the gain ends where ``results``
@@ -133,9 +133,9 @@ process. Its time is mostly that of the disk, and a cluster does not make one fi
 ...     times, sizes = (found.computing, found.disk), (found.disk_space / 1e12, found.worker_memory / 1e9)
 ...     line = "{:.1e} s of computing, {:.1e} s of files; {:.2g} TB on disk, at least {:.2g} GB of memory"
 ...     print(f"{n:4}^3:", line.format(*times, *sizes))
- 512^3: 6.8e+00 s of computing, 2.6e+02 s of files, 0.038 TB on disk, 1.5 GB at least
-1024^3: 6.0e+01 s of computing, 2.1e+03 s of files, 0.3 TB on disk, 5.2 GB at least
-2048^3: 5.3e+02 s of computing, 1.6e+04 s of files, 2.4 TB on disk, 20 GB at least
+ 512^3: 6.8e+00 s of computing, 2.6e+02 s of files; 0.038 TB on disk, at least 1.5 GB of memory
+1024^3: 6.0e+01 s of computing, 2.1e+03 s of files; 0.3 TB on disk, at least 5 GB of memory
+2048^3: 5.3e+02 s of computing, 1.7e+04 s of files; 2.4 TB on disk, at least 19 GB of memory
 
 A disk of the node is faster than a folder that all nodes share. The shared one has another use: what a job leaves there
 when its time is over, a job on any other node goes on with. Two fields at a time need two folders. For many samples let

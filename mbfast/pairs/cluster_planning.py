@@ -65,10 +65,10 @@ class ClusterPrediction:
 
 
 def predict_cluster(
-    shape: tuple[int, ...] | int, kind: planning.Kind = "stress", *, workers: int, threads_per_worker: int = 1,
+    shape: tuple[int, ...] | int, kind: planning.Kind = "stress", *, boundary: Boundary = "open",
+    images: int | None = None, averaged: bool = False, workers: int, threads_per_worker: int = 1,
     memory: int | str = "4GB", network: float | str = "1GB/s", disk: float | str = "500MB/s",
-    method: Method = "direct", boundary: Boundary = "open", images: int | None = None, averaged: bool = False,
-    speed: float | None = None,
+    method: Method = "direct", speed: float | None = None,
 ) -> ClusterPrediction:  # fmt: skip
     """Predict time, memory and disk of one field on a cluster.
 
