@@ -132,6 +132,9 @@ def test_no_table_of_open_or_empty_lattices():
         mbfast.LatticeField(SILICA, mbfast.BlockLattice((2, 2, 2), 1e-9)).coupling_table()
     with pytest.raises(ValueError, match="of one block at least"):
         mbfast.LatticeField(SILICA, mbfast.BlockLattice((0, 2, 2), 1e-9), boundary="periodic").coupling_table()
+    shells = {"boundary": "periodic", "images": 1}  # opposite ends of the cell see others
+    with pytest.raises(ValueError, match="of one block at least, with all images"):
+        mbfast.LatticeField(SILICA, mbfast.BlockLattice((3, 2, 2), 1e-9), **shells).coupling_table()
     made = mbfast.LatticeField(SILICA, mbfast.BlockLattice((1, 2, 2), 1e-9), boundary="periodic")
     with pytest.raises(ValueError, match="threads"):
         made.coupling_table(threads=0)

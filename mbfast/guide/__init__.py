@@ -9,6 +9,7 @@ Read a page with ``help(mbfast.guide.methods)``; the same pages are in the site 
 | `mbfast.guide.superblock` | What is an exact super block, how large may it be, how long does it take? |
 | `mbfast.guide.accuracy` | What does `rtol` promise, what do estimates cover, which results are equal to the bit? |
 | `mbfast.guide.embedding` | How do I call it from compiled loops, from C, from threads, processes, clusters? |
+| `mbfast.guide.simulations` | Which simulations are there to start from, and what do they hit? |
 | `mbfast.guide.adapters` | How do I use it with SciPy's solvers, PyTorch, xarray, pint, ASE? |
 | `mbfast.guide.cluster` | When does a cluster pay, how do I start one, what if it is lost? |
 | `mbfast.guide.performance` | How fast is it, against what, and how is that tracked? |
@@ -27,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "superblock",
         "accuracy",
         "embedding",
+        "simulations",
         "adapters",
         "cluster",
         "performance",

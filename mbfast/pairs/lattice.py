@@ -187,10 +187,11 @@ class LatticeField(PairField):
         Raises
         ------
         TypeError, ValueError
-            For the threads that `__call__` refuses; if the lattice is open or empty.
+            For the threads that `__call__` refuses; if the lattice is open or empty, or its images are counted in
+            shells, so that opposite ends of the cell see others.
         """
-        if self.boundary == "open" or not self._n:
-            raise ValueError("coupling_table is that of a periodic lattice of one block at least")
+        if not self.problem.every_image or not self._n:
+            raise ValueError("coupling_table is that of a periodic lattice of one block at least, with all images")
         components, workers = self.interaction.components, tiles.check_threads(threads)
         table = []
         for b in range(components):
