@@ -5,7 +5,7 @@ into the parts that a checkpoint keeps, 0.2 s or so of a direct sum, one flow, o
 want is sent to the workers once, and what they return is put together in a fixed order, here. Dask decides which worker
 computes what, and computes anew what a lost worker has lost. The package ``distributed`` is in the extra ``cluster``.
 
->>> import distributed, mbfast, numpy as np
+>>> import distributed, mbfast.distributed, numpy as np
 >>> positions, moments = np.random.default_rng(1).random((2, 500, 3))
 >>> vacuum = mbfast.DipoleInteraction(8.8541878128e-12)
 >>> def main():
@@ -30,6 +30,7 @@ import mbfast
 from mbfast._core import jobs
 from mbfast._core.checkpoint import processor
 from mbfast._core.machine import usable_cores
+from mbfast.pairs.cluster_planning import batch_size
 
 try:
     import dask
@@ -41,7 +42,6 @@ except ImportError:
 
 R = TypeVar("R")
 T = TypeVar("T")
-_BATCHES = 32  # for each thread of the workers: what the last of them waits for is a small part of the whole
 _PATIENCE = 60.0  # seconds that a worker may take to come
 _log = logging.getLogger("mbfast")
 
@@ -65,15 +65,17 @@ class _Dask:
         """Yield results as they come."""
         client, numbers = self._client, list(items)
         try:
-            size = max(1, len(numbers) // (_BATCHES * max(1, sum(client.nthreads().values()))))
-            # A task that unpacks it, not data that is scattered: what lost workers had is then made again.
-            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
-                sent = client.submit(pickle.loads, pickle.dumps(work), pure=False)
+            size = batch_size(len(numbers), sum(client.nthreads().values()))
             batches = [numbers[first : first + size] for first in range(0, len(numbers), size)]
-            futures = {client.submit(_compute, sent, [items[n] for n in some], pure=False): some for some in batches}
+            given = [[items[number] for number in some] for some in batches]
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+                # A task that unpacks it, not data that is scattered: what lost workers had is then made again.
+                sent = client.submit(pickle.loads, pickle.dumps(work), pure=False)
+                futures = dict(zip(client.map(_compute, given, work=sent, pure=False), batches, strict=True))
             try:
-                for future in as_completed(list(futures)):
-                    yield from zip(futures.pop(future), future.result(), strict=True)
+                for finished in as_completed(list(futures)).batches():
+                    for future, results in zip(finished, client.gather(finished), strict=True):
+                        yield from zip(futures.pop(future), results, strict=True)
             finally:  # also after an error or Ctrl-C: nobody waits for the rest
                 with suppress(Exception):
                     client.cancel(list(futures))
@@ -89,7 +91,7 @@ class _Dask:
             raise ConnectionError(f"{self._where} has no workers, and none came in {_PATIENCE:g} s") from None
 
 
-def _compute(work: Callable[[T], Any], items: list[T]) -> list[Any]:
+def _compute(items: list[T], work: Callable[[T], Any]) -> list[Any]:
     """Compute a batch, on a worker."""
     return [work(item) for item in items]
 

@@ -25,6 +25,8 @@ from mbfast.cli.output import Plain, echo, show
 if TYPE_CHECKING:
     from mbfast._core.jit import Kernel
 
+_YEAR = 365.25 * 86400.0  # seconds
+
 
 @command
 def plan(
@@ -40,17 +42,29 @@ def plan(
     boundary: Annotated[str, typer.Option(help="open or periodic.")] = "open",
     images: Annotated[int | None, typer.Option(help="Shells of explicit images, if periodic.")] = None,
     averaged: Annotated[bool, typer.Option("--averaged", help="Blocks are cubes, on a lattice.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Of a cluster: predict for it, in place of this machine.")] = None,
+    threads_per_worker: Annotated[int | None, typer.Option(help="Of each worker; 1 by default.")] = None,
+    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Of each worker; 4GB by default.")] = None,
+    network: Annotated[str | None, typer.Option(metavar="RATE", help="Of each worker; 1GB/s by default.")] = None,
+    disk: Annotated[str | None, typer.Option(metavar="RATE", help="Of a worker; 500MB/s by default.")] = None,
+    method: Annotated[str | None, typer.Option(help="With --workers: direct or stored-fft alone.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Time of a worker's thread over a reference core's; by default as here.")
+    ] = None,
     threads: Threads = None,
     plain: Plain = False,
 ) -> None:
     """Predict time and memory on this machine before anything runs: of a pair sum, or of an exact super block.
 
     Of a pair sum (--blocks): every method, and what auto takes. Of a super block (--superblock): a product with its
-    Hamiltonian, levels, susceptibilities, evolution in time, and the most blocks that fit for each.
+    Hamiltonian, levels, susceptibilities, evolution in time, and the most blocks that fit for each. With --workers: of
+    a pair sum on a cluster whose workers are like this machine, directly, and of a lattice by way of files.
 
     Example: mbfast plan --blocks 128x128x128 --kind dipole
 
     Example: mbfast plan --superblock 20
+
+    Example: mbfast plan --blocks 512x512x512 --workers 64 --memory 4GB --network 10Gbit/s
     """
     from mbfast._core import machine, tiles  # noqa: PLC0415
     from mbfast.pairs import planning  # noqa: PLC0415
@@ -58,23 +72,30 @@ def plan(
     tiles.set_threads(threads)
     if (blocks is None) == (superblock is None):
         raise ValueError(f"--blocks or --superblock is wanted, got {'neither' if blocks is None else 'both'}")
+    cluster: dict[str, Any] = {
+        "threads_per_worker": threads_per_worker,
+        "memory": memory,
+        "network": network,
+        "disk": disk,
+    }
+    cluster |= {"method": method, "speed": speed}
+    given = {name: value for name, value in cluster.items() if value is not None}
+    if given and workers is None:
+        raise ValueError(f"--{next(iter(given)).replace('_', '-')} belongs to --workers")
     if superblock is not None:
-        if (kind, rtol, boundary, images, averaged) != ("stress", None, "open", None, False):
-            raise ValueError("--kind, --rtol, --boundary, --images and --averaged belong to --blocks")
+        if (kind, rtol, boundary, images, averaged, workers) != ("stress", None, "open", None, False, None):
+            raise ValueError("--kind, --rtol, --boundary, --images, --averaged and --workers belong to --blocks")
         _plan_super_block(superblock, 2 if levels is None else levels, plain)
         return
     if blocks is None or levels is not None:
         raise ValueError("--levels belongs to --superblock")
-    sides = blocks.lower().split("x")
-    try:
-        numbers = [int(float(side)) if float(side) == int(float(side)) else -1 for side in sides]
-    except (ValueError, OverflowError):
-        numbers = [-1]
-    if len(numbers) not in (1, 3) or min(numbers) < 0:
-        raise ValueError(f"--blocks must be a whole number, or three with x between them, got {blocks!r}")
-    if averaged and len(numbers) == 1:
-        raise ValueError("--averaged belongs to a lattice: give --blocks as N1xN2xN3")
-    shape = numbers[0] if len(numbers) == 1 else tuple(numbers)
+    shape = _shape(blocks, averaged)
+    if workers is not None:
+        if rtol is not None:
+            raise ValueError("--rtol is for ewald, which no cluster takes")
+        body = {"kind": kind, "boundary": boundary, "images": images, "averaged": averaged}
+        _plan_cluster(shape, {**body, "workers": workers, **given}, plain)
+        return
     free = machine.available_memory()
     problem = planning.hypothetical(shape, kind, rtol=rtol, boundary=boundary, images=images, averaged=averaged)
     rows = []
@@ -88,6 +109,48 @@ def plan(
         f"one field on this machine, set-up included, threads: {count} ({source}); {free / 1e9:.3g} GB are available",
     )
     show(("method", "time (s)", "memory (GB)", "remark"), rows, lines, plain=plain)
+
+
+def _shape(blocks: str, averaged: bool) -> tuple[int, ...] | int:
+    """Return what --blocks says."""
+    sides = blocks.lower().split("x")
+    try:
+        numbers = [int(float(side)) if float(side) == int(float(side)) else -1 for side in sides]
+    except (ValueError, OverflowError):
+        numbers = [-1]
+    if len(numbers) not in (1, 3) or min(numbers) < 0:
+        raise ValueError(f"--blocks must be a whole number, or three with x between them, got {blocks!r}")
+    if averaged and len(numbers) == 1:
+        raise ValueError("--averaged belongs to a lattice: give --blocks as N1xN2xN3")
+    return numbers[0] if len(numbers) == 1 else tuple(numbers)
+
+
+def _plan_cluster(shape: tuple[int, ...] | int, asked: dict[str, Any], plain: bool) -> None:
+    """Print what methods would take on a cluster."""
+    from mbfast._core import machine  # noqa: PLC0415
+    from mbfast.pairs.cluster_planning import METHODS, predict_cluster  # noqa: PLC0415
+
+    free, rows = machine.available_memory(), []
+    possible = METHODS if isinstance(shape, tuple) else METHODS[:1]
+    for method in [asked.pop("method")] if "method" in asked else possible:
+        found = predict_cluster(shape, method=method, **asked)
+        remark = found.why_not
+        if not remark and found.client_memory > free:
+            remark = f"the client needs more memory than the {free / 1e9:.3g} GB here"
+        if not remark and found.seconds > _YEAR:
+            remark = f"{found.seconds / _YEAR:.2g} years"
+        times = found.seconds, found.start, found.inputs, found.computing, found.results, found.disk
+        sizes = found.worker_memory, found.client_memory, found.disk_space
+        cells = [f"{number:.2g}" for number in (*times, *(size / 1e9 for size in sizes))]
+        rows.append((method, *(cells if found.seconds else [""] * len(cells)), remark))
+    of_time = ("time (s)", "start (s)", "inputs (s)", "computing (s)", "results (s)", "files (s)")
+    headings = ("method", *of_time, "a worker (GB)", "client (GB)", "disk (GB)", "remark")
+    threads = asked.get("threads_per_worker", 1)
+    lines = (
+        f"one field, set-up included; workers: {asked['workers']}, threads of each: {threads}",
+        "direct takes all workers, stored-fft one; results come while others are computed; no queue is counted",
+    )
+    show(headings, rows, lines, plain=plain)
 
 
 def _plan_super_block(n_blocks: int, levels: int, plain: bool) -> None:

@@ -11,6 +11,7 @@ Read a page with ``help(mbfast.guide.methods)``; the same pages are in the site 
 | `mbfast.guide.embedding` | How do I call it from compiled loops, from C, from threads, processes, clusters? |
 | `mbfast.guide.simulations` | Which simulations are there to start from, and what do they hit? |
 | `mbfast.guide.adapters` | How do I use it with SciPy's solvers, PyTorch, xarray, pint, ASE? |
+| `mbfast.guide.cluster` | When does a cluster pay, how do I start one, what if it is lost? |
 | `mbfast.guide.performance` | How fast is it, against what, and how is that tracked? |
 | `mbfast.guide.equations` | Which function computes an equation of the paper, and which test checks it? |
 | `mbfast.guide.findings` | What follows for the paper's claims? |
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "embedding",
         "simulations",
         "adapters",
+        "cluster",
         "performance",
         "equations",
         "findings",
