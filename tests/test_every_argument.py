@@ -504,7 +504,10 @@ def test_what_is_wrong_is_refused_by_name(name, tmp_path, monkeypatch):
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("name", [name for name in CALLS if not name.startswith(("plotting", "files", "viewing"))])
-def test_what_is_right_is_taken(name):
+def test_what_is_right_is_taken(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where a checkpoint is made
     function, arguments = CALLS[name]
     if arguments or not parameters(ARGUMENTS[name, next(key for other, key in ARGUMENTS if other == name)]):
-        function(**arguments)
+        made = function(**arguments)
+        if isinstance(made, mbfast.Checkpoint):
+            made.close()
