@@ -5,7 +5,7 @@ into the parts that a checkpoint keeps, 0.2 s or so of a direct sum, one flow, o
 want is sent to the workers once, and what they return is put together in a fixed order, here. Dask decides which worker
 computes what, and computes anew what a lost worker has lost. The package ``distributed`` is in the extra ``cluster``.
 
->>> import distributed, mbfast, numpy as np
+>>> import distributed, mbfast.distributed, numpy as np
 >>> positions, moments = np.random.default_rng(1).random((2, 500, 3))
 >>> vacuum = mbfast.DipoleInteraction(8.8541878128e-12)
 >>> def main():
