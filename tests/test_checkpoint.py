@@ -349,6 +349,27 @@ def test_a_command_goes_on(tmp_path, monkeypatch):
     np.testing.assert_array_equal(mbfast.PairResult.load(fields).field, whole)
 
 
+def test_a_process_that_is_killed_while_it_writes(file, run_python):
+    """Half of a part is in the file, and it is undone, also by what only looks for the command."""
+    code = f"""
+import os, numpy as np, mbfast
+from mbfast._core.checkpoint import command_line
+command_line.set({{"arguments": [], "folder": "."}})
+kept = mbfast.Checkpoint({str(file)!r}, {{}})
+kept.put(0, x=np.arange(10**5))
+before = os.path.getsize(kept.path)
+kept._database.execute("PRAGMA cache_size=5")
+kept._database.execute("BEGIN")
+kept.put(0, x=np.ones(10**6))
+print(os.path.getsize(kept.path) > before, flush=True)
+os._exit(0)
+"""
+    assert run_python(code) == "True\n"
+    assert command_of(file) == {"arguments": [], "folder": "."}
+    with mbfast.Checkpoint(file, {}) as kept:
+        np.testing.assert_array_equal(kept.get(0)["x"], np.arange(10**5))
+
+
 def test_what_no_command_made(file):
     with pytest.raises(OSError, match="No such file"):
         command_of(file)

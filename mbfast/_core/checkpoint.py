@@ -57,9 +57,10 @@ class Checkpoint:
 
     Notes
     -----
-    A part is written whole or not at all, whenever the process is killed. It carries a digest of 128 bits: a part that
-    was damaged is forgotten, with a warning of the logger ``mbfast``. On another processor a calculation goes on, with
-    a warning too, since its last bits may differ there. Parts may be read and written by several threads.
+    A part is written whole or not at all, whenever the process is killed: by SQLite's journal, a file of the same name
+    with ``-journal``, which must stay beside it. It carries a digest of 128 bits: a part that was damaged is forgotten,
+    with a warning of the logger ``mbfast``. On another processor a calculation goes on, with a warning too, since its
+    last bits may differ there. Parts may be read and written by several threads.
 
     Examples
     --------
@@ -221,7 +222,9 @@ def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `command_line` that has made a checkpoint; an OSError or a ValueError if there is none."""
     path = path_of("file", file)
     path.open("rb").close()  # SQLite would make what is not there
-    with _errors_of(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+    # to be written, as what a killed process has left half written must be undone first
+    whole = f"{path.absolute().as_uri()}?mode=rw"
+    with _errors_of(path), closing(sqlite3.connect(whole, timeout=0.0, uri=True)) as database:
         found = _about(database).get("command")
     if not isinstance(found, dict):
         raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
