@@ -83,6 +83,7 @@ def flows(**options):
     return mbfast.flow(spectrum, SILICA, threads=1, **options)
 
 
+@pytest.mark.compiled
 def test_flows_go_on_to_the_same_bits(file):
     whole = flows()
     with pytest.raises(Killed):
