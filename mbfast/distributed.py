@@ -20,6 +20,7 @@ In a script such a call stands below ``if __name__ == "__main__":``, as all that
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -131,6 +132,9 @@ def _over_a_cluster(function: Callable[..., R]) -> Callable[..., R]:
         with connection(client):
             return function(*args, **options)
 
+    known = inspect.signature(function)
+    given = inspect.Parameter("client", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Client | str | None")
+    over.__signature__ = known.replace(parameters=[*known.parameters.values(), given])  # type: ignore[attr-defined]
     over.__doc__ = f"""`mbfast.{function.__name__}` with its parts computed on a cluster, to the same bits.
 
     Parameters

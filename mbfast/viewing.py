@@ -25,7 +25,7 @@ from mbfast.plotting._scale import scale_of
 if TYPE_CHECKING:
     import pyvista
 
-NANOMETRE = 1e-9
+_NANOMETRE = 1e-9
 """The unit of lengths in files and windows (m): VTK has tolerances that are made for numbers near one."""
 
 _ORDER = [0, 1, 2, 5, 3, 4]  # of our six components as VTK has them: xx, yy, zz, xy, yz, xz
@@ -145,17 +145,17 @@ def _dataset(fields: Fields) -> Any:
     """Return an image whose cells are the blocks of a lattice, or points, with all that is known of each."""
     pv, lattice = _pyvista(), fields.lattice
     if lattice is None:
-        data = pv.PolyData(fields.positions / NANOMETRE)
+        data = pv.PolyData(fields.positions / _NANOMETRE)
         into = data.point_data
     else:
-        side = lattice.spacing / NANOMETRE
+        side = lattice.spacing / _NANOMETRE
         corners = [n + 1 for n in lattice.shape]
         data = pv.ImageData(dimensions=corners, spacing=(side,) * 3, origin=(-0.5 * side,) * 3)
         into = data.cell_data
     units = ["positions: nm"]
     for name, (values, unit) in fields.arrays().items():
         array = name.replace("-", "_")
-        into[array] = in_order(fields, values[:, _ORDER] if values.ndim == 2 and values.shape[1] == 6 else values)
+        into[array] = _in_order(fields, values[:, _ORDER] if values.ndim == 2 and values.shape[1] == 6 else values)
         for number, component in enumerate(_COMPONENTS[values.shape[1]] if values.ndim == 2 else ()):
             into[array].VTKObject.SetComponentName(number, component)
         units.append(f"{array}: {unit.replace('³', '^3') or '1'}")  # VTK has no other letters than ASCII
@@ -163,7 +163,7 @@ def _dataset(fields: Fields) -> Any:
     return data
 
 
-def in_order(fields: Fields, values: FloatArray) -> FloatArray:
+def _in_order(fields: Fields, values: FloatArray) -> FloatArray:
     """Return rows in the order of VTK, in which the first index of a lattice runs fastest."""
     if fields.lattice is None:
         return values
@@ -215,18 +215,18 @@ def require_display() -> None:
 
 def open_window(fields: Fields, scalar: Scalar) -> None:
     """Open a window and wait until it is closed; an OSError if DISPLAY names no display."""
-    window = plotter(fields, scalar)
+    window = _plotter(fields, scalar)
     if sys.platform.startswith("linux") and not (window.off_screen or "XOpenGL" in window.render_window.GetClassName()):
         window.close()
         raise OSError(f"a window needs a display, and {os.environ['DISPLAY']!r}, the variable DISPLAY, is none")
     window.show()
 
 
-def plotter(fields: Fields, scalar: Scalar) -> pyvista.Plotter:
+def _plotter(fields: Fields, scalar: Scalar) -> pyvista.Plotter:
     """Return the contents of a window."""
     pv, data, scale = _pyvista(), _dataset(fields), scale_of(scalar.values, scalar.unit, signed=scalar.signed)
     colours = np.asarray(scale.norm(scale.of(scalar.values)))  # 0 ... 1: VTK has no scale that is linear around zero
-    data["colours"] = in_order(fields, colours)
+    data["colours"] = _in_order(fields, colours)
     ticks = np.array(scale.ticks)
     # the letters of VTK have no powers of ten
     labels = [f"{tick * scale.factor:.3g}".replace("e-0", "e-").replace("e+0", "e") for tick in ticks]
@@ -253,7 +253,7 @@ def plotter(fields: Fields, scalar: Scalar) -> pyvista.Plotter:
     elif min(fields.lattice.shape) == 1:
         window.add_mesh(data, **looks)
     else:
-        centre = fields.positions[scalar.largest] / NANOMETRE
+        centre = fields.positions[scalar.largest] / _NANOMETRE
         for normal in "xyz":
             window.add_mesh_slice(data, normal=normal, origin=centre, normal_rotation=False, factor=1.0, **looks)
     window.show_bounds(bounds=data.bounds, xtitle="x (nm)", ytitle="y (nm)", ztitle="z (nm)", location="outer")

@@ -207,7 +207,7 @@ def test_importing_the_adapter_does_not_import_torch(run_python):
 @pytest.mark.compiled
 def test_the_code_of_the_guide():
     page = mbfast.guide.adapters.__doc__
-    code = re.search(r"\nPyTorch\n-+\n.*?:\n\n((?:    .*\n|\n)+)", page, flags=re.DOTALL)[1]
+    code = re.search(r"\nPyTorch\n-+\n.*?:\n\n((?:    [^\n]*\n|\n)+)", page, flags=re.DOTALL)[1]
     found = {"mbfast": mbfast}
     exec(textwrap.dedent(code), found)
     positions, dipoles = found["positions"].detach().numpy(), found["dipoles"].numpy()

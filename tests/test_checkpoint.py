@@ -1,17 +1,21 @@
 """Checkpoints: what was finished is kept whatever happens, and nothing but that is used."""
 
 import contextlib
+import functools
 import random
+import shlex
 import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from materials import DIPOLES, SILICA
 
 import mbfast
+from mbfast._core.checkpoint import command_of
 from mbfast.superblock import ensembles
 from mbfast.superblock.orders import measure_orders
 
@@ -67,6 +71,11 @@ def test_what_is_complete_is_not_computed_again(file, many_parts, monkeypatch):
     np.testing.assert_array_equal(mbfast.pair_field(*arguments, method="direct", checkpoint=file), whole)
 
 
+@pytest.mark.parametrize("n", [0, 1])
+def test_where_there_are_no_pairs(file, n):
+    assert mbfast.pair_energy(DIPOLES, np.zeros((n, 3)), np.ones((n, 3)), method="direct", checkpoint=file) == 0.0
+
+
 def flows(**options):
     omega = np.geomspace(1e6, 1e14, 40)
     absorption = np.multiply.outer([1e7, 2e7, 3e7], np.full(40, -1.0))
@@ -74,6 +83,7 @@ def flows(**options):
     return mbfast.flow(spectrum, SILICA, threads=1, **options)
 
 
+@pytest.mark.compiled
 def test_flows_go_on_to_the_same_bits(file):
     whole = flows()
     with pytest.raises(Killed):
@@ -120,13 +130,41 @@ def test_calls_within_a_part_do_not_meet(file):
             np.testing.assert_array_equal(result["field"], summed(seed)["field"])
 
 
+@pytest.mark.parametrize("name", ["field", "result", "part", "file", "self", "allow_pickle"])
+def test_results_by_any_name(file, name):
+    for _ in range(2):
+        (found,) = mbfast.run_each(lambda item: {name: 0.5 * item}, [3], checkpoint=file)
+        assert found == {name: 1.5}
+        assert isinstance(found[name], float)
+    with mbfast.Checkpoint(file.with_name("own"), {}) as kept:
+        kept.put(0, **({} if name in {"part", "self"} else {name: np.arange(3)}))
+        assert set(kept.get(0)) == {name} - {"part", "self"}
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [(None, "results must be"), ({1: 2}, "names of results must"), ({"": 2}, "names of results must")],
+)
+def test_results_that_no_checkpoint_keeps(file, result, words):
+    with pytest.raises(TypeError, match=words):
+        mbfast.run_each(lambda _: result, [1], checkpoint=file)
+
+
+def test_a_partial_function_is_known_by_its_arguments(file):
+    half, third = (functools.partial(np.multiply, factor) for factor in (1 / 2, 1 / 3))
+    assert mbfast.run_each(half, [1, 2], checkpoint=file) == [0.5, 1.0]
+    assert mbfast.run_each(half, [1, 2], checkpoint=file) == [0.5, 1.0]
+    with pytest.raises(ValueError, match="a checkpoint of other inputs: function was"):
+        mbfast.run_each(third, [1, 2], checkpoint=file)
+
+
 def count_to(file, inputs, last=3):
     with mbfast.Checkpoint(file, inputs, kind="count") as kept:
         done = 0 if (state := kept.get("state")) is None else int(state["done"])
         for number in range(done, last):
             kept.put("state", done=number + 1)
             kept.put(number, square=number**2)
-        return done, [int(kept.get(number)["square"]) for number in range(last)], len(kept)
+        return done, [int(kept.get(number)["square"]) for number in range(last)]
 
 
 INPUTS = {"seed": 1, "temperature": 0.1, "places": np.arange(12.0), "lattice": mbfast.BlockLattice((2, 2, 2), 1.0)}
@@ -143,10 +181,32 @@ INPUTS = {"seed": 1, "temperature": 0.1, "places": np.arange(12.0), "lattice": m
     ],
 )
 def test_other_inputs_are_refused(file, change, words):
-    assert count_to(file, INPUTS) == (0, [0, 1, 4], 4)
-    assert count_to(file, INPUTS, 4) == (3, [0, 1, 4, 9], 5)
+    assert count_to(file, INPUTS) == (0, [0, 1, 4])
+    assert count_to(file, INPUTS, 4) == (3, [0, 1, 4, 9])
     with pytest.raises(ValueError, match=f"run.checkpoint: a checkpoint of other inputs: {words}"):
         count_to(file, INPUTS | change)
+
+
+def test_a_number_that_is_none_is_itself(file):
+    for done in (0, 3):
+        assert count_to(file, {"limit": float("nan")})[0] == done
+
+
+def test_inputs_must_be_known_by_what_they_are(file):
+    with pytest.raises(TypeError, match="rng must be numbers, texts, arrays or dataclasses for a checkpoint, got Gen"):
+        mbfast.Checkpoint(file, {"rng": np.random.default_rng(1)})
+    assert not file.exists()
+
+
+def test_after_the_end_and_beyond_the_largest_part(file):
+    with mbfast.Checkpoint(file, {}) as kept:
+        kept._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10_000)  # of 1 GB
+        with pytest.raises(ValueError, match=r"run.checkpoint: a part must be smaller than 1 GB"):
+            kept.put(0, x=np.zeros(10_000))
+        assert kept.get(0) is None
+    for late in (lambda: kept.put(0, x=1), lambda: kept.get(0)):
+        with pytest.raises(ValueError, match=r"run.checkpoint: the checkpoint is closed"):
+            late()
 
 
 def test_another_kind_and_another_version_are_refused(file, monkeypatch):
@@ -248,6 +308,76 @@ def test_damage_is_never_used(file, seed):
                     assert part is None or (part["x"] == number).all()
         except (ValueError, OSError) as error:
             assert str(file) in str(error)  # noqa: PT017
+
+
+def test_a_command_goes_on(tmp_path, monkeypatch):
+    """From another folder, by the arguments that made the checkpoint, wherever that has been moved."""
+    typer = pytest.importorskip("typer.testing", reason="of the extra cli")
+    from mbfast.cli import app
+
+    invoke = typer.CliRunner().invoke
+    monkeypatch.chdir(tmp_path)
+    _, positions, moments = cloud(DIPOLES, 20)
+    np.savez("two words.npz", positions=positions, moments=moments)
+    arguments = [
+        "pairsum",
+        "two words.npz",
+        "--permittivity",
+        "1e-11",
+        "--method",
+        "direct",
+        "--quiet",
+        "--checkpoint",
+        "kept",
+    ]
+    monkeypatch.setattr("sys.argv", ["mbfast", *arguments])
+    assert invoke(app, arguments).exit_code == 0
+    monkeypatch.undo()
+    moved, called = tmp_path / "kept", []
+    moved = moved.rename(moved.with_name("moved"))
+    monkeypatch.setattr("os.execv", lambda *command: called.append(command))
+    monkeypatch.chdir(tmp_path.parent)
+    done = invoke(app, ["resume", str(moved)])
+    again = [*arguments, "--checkpoint", str(moved)]
+    assert called == [(sys.executable, [sys.executable, "-P", "-m", "mbfast", *again])]
+    assert done.stderr == f"mbfast {shlex.join(again)}\n"
+    assert Path.cwd() == tmp_path
+    fields = tmp_path / "two words-fields.npz"
+    whole = mbfast.PairResult.load(fields).field
+    fields.unlink()
+    monkeypatch.setattr("mbfast.pairs.direct._rows", lambda *_: pytest.fail("computed again"))
+    assert invoke(app, again).exit_code == 0
+    np.testing.assert_array_equal(mbfast.PairResult.load(fields).field, whole)
+
+
+def test_a_process_that_is_killed_while_it_writes(file, run_python):
+    """Half of a part is in the file, and it is undone, also by what only looks for the command."""
+    code = f"""
+import os, numpy as np, mbfast
+from mbfast._core.checkpoint import command_line
+command_line.set({{"arguments": [], "folder": "."}})
+kept = mbfast.Checkpoint({str(file)!r}, {{}})
+kept.put(0, x=np.arange(10**5))
+before = os.path.getsize(kept.path)
+kept._database.execute("PRAGMA cache_size=5")
+kept._database.execute("BEGIN")
+kept.put(0, x=np.ones(10**6))
+print(os.path.getsize(kept.path) > before, flush=True)
+os._exit(0)
+"""
+    assert run_python(code) == "True\n"
+    assert command_of(file) == {"arguments": [], "folder": "."}
+    with mbfast.Checkpoint(file, {}) as kept:
+        np.testing.assert_array_equal(kept.get(0)["x"], np.arange(10**5))
+
+
+def test_what_no_command_made(file):
+    with pytest.raises(OSError, match="No such file"):
+        command_of(file)
+    assert not file.exists()
+    mbfast.Checkpoint(file, {}).close()
+    with pytest.raises(ValueError, match=r"run.checkpoint: not made by a command"):
+        command_of(file)
 
 
 SCRIPT = """

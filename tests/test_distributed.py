@@ -1,5 +1,6 @@
 """The same functions on a cluster: the same bits, whatever happens to its workers."""
 
+import inspect
 import os
 import signal
 
@@ -75,6 +76,11 @@ def test_ensembles_have_the_same_bits(client):
     np.testing.assert_allclose(
         measured(distributed.measure_orders, client=client), measured(measure_orders, threads=1), rtol=1e-11
     )
+
+
+def test_help_shows_the_client():
+    for function in (distributed.pair_field, distributed.flow, distributed.run_each):
+        assert str(inspect.signature(function).parameters["client"]) == "client: 'Client | str | None' = None"
 
 
 def test_any_function_of_items(client):

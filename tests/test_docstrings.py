@@ -14,7 +14,7 @@ import mbfast
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(mbfast.__path__, "mbfast.")
-    if not re.search(r"\.(_|cli\b|testing\b|kernels\.(?!capi))", module.name)
+    if not re.search(r"\.(_|cli\b|examples\b|testing\b|kernels\.(?!capi))", module.name)
 ]
 
 CHECKED = re.compile("PairProblem|Moments|FrequencyGrid")  # methods that take such a value are the engine's own

@@ -15,7 +15,7 @@ from legible import assert_legible
 import mbfast
 from mbfast import testing
 from mbfast.examples import foreign
-from mbfast.units import K_B
+from mbfast.units import EV, K_B
 
 BLOCKS = foreign.Blocks.random(3)
 SPINS = np.random.default_rng(4).choice([-1.0, 1.0], 512)
@@ -64,7 +64,7 @@ def test_c_keeps_the_energy_up():
 def test_c_samples_boltzmann():
     """The mean energy of eight blocks, against all of their 256 states by the oracle of spins."""
     blocks, kelvin, sweeps, parts = foreign.Blocks.random(6, side=2), 0.02, 20_000, 50
-    moments = foreign.EV * blocks.moments.T[:, [0, 5, 4, 5, 1, 3, 4, 3, 2]].reshape(8, 3, 3)
+    moments = EV * blocks.moments.T[:, [0, 5, 4, 5, 1, 3, 4, 3, 2]].reshape(8, 3, 3)
     tensor = lambda r: testing.stress_tensor(r, 2200, 5800, 3800)  # noqa: E731
     couplings = testing.spin_couplings(tensor, foreign.SPACING * blocks.positions.T, moments) / K_B
     energies = np.array([testing.spin_energy(couplings, np.zeros(8), s) for s in itertools.product((-1, 1), repeat=8)])

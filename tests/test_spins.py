@@ -128,7 +128,7 @@ def test_flips_on_a_periodic_lattice(kind):
 
 
 def test_no_table_of_open_or_empty_lattices():
-    with pytest.raises(ValueError, match="coupling_table is that of a periodic lattice"):
+    with pytest.raises(ValueError, match=r"coupling_table is that of a periodic lattice"):
         mbfast.LatticeField(SILICA, mbfast.BlockLattice((2, 2, 2), 1e-9)).coupling_table()
     with pytest.raises(ValueError, match="of one block at least"):
         mbfast.LatticeField(SILICA, mbfast.BlockLattice((0, 2, 2), 1e-9), boundary="periodic").coupling_table()

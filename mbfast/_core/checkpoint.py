@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -25,8 +26,8 @@ from mbfast._core.archive import path_of
 _FORMAT = "mbfast checkpoint 1"
 _log = logging.getLogger("mbfast")
 
-command: ContextVar[Mapping[str, Any] | None] = ContextVar("command", default=None)
-"""What ``mbfast resume`` must run: arguments of the command line and the folder they belong to, if there are any."""
+command_line: ContextVar[Mapping[str, Any] | None] = ContextVar("command_line", default=None)
+"""What ``mbfast resume`` must run, if a command runs: its arguments and the folder that they belong to."""
 
 
 class Checkpoint:
@@ -56,9 +57,10 @@ class Checkpoint:
 
     Notes
     -----
-    A part is written whole or not at all, whenever the process is killed. It carries a digest of 128 bits: a part that
-    was damaged is forgotten, with a warning of the logger ``mbfast``. On another processor a calculation goes on, with
-    a warning too, since its last bits may differ there. Parts may be read and written by several threads.
+    A part is written whole or not at all, whenever the process is killed: by SQLite's journal, a file of the same name
+    with ``-journal``, which must stay beside it. It carries a digest of 128 bits: a part that was damaged is forgotten,
+    with a warning of the logger ``mbfast``. On another processor a calculation goes on, with a warning too, since its
+    last bits may differ there. Parts may be read and written by several threads.
 
     Examples
     --------
@@ -88,7 +90,7 @@ class Checkpoint:
         self._path = path_of("file", file)
         if not isinstance(kind, str):
             raise TypeError(f"kind must be a text, got {kind!r:.80}")
-        wanted = {name: described(value) for name, value in inputs.items()}
+        wanted = {name: described(name, value) for name, value in inputs.items()}
         self._lock = threading.Lock()
         if self._path.is_dir():
             raise ValueError(f"{self._path}: a file is wanted for a checkpoint, this is a folder")
@@ -116,7 +118,7 @@ class Checkpoint:
                 "version": mbfast.__version__,
                 "processor": processor(),
             }
-            new |= {"inputs": wanted, "command": command.get()}
+            new |= {"inputs": wanted, "command": command_line.get()}
             texts = {name: json.dumps(value) for name, value in new.items()}
             rows = [(name, text, _digest(name, text.encode())) for name, text in texts.items()]
             self._database.executemany("INSERT INTO about VALUES (?, ?, ?)", rows)
@@ -131,7 +133,7 @@ class Checkpoint:
                 raise ValueError(f"{self._path}: a checkpoint of another {name}, {about[name]!r}, this is {now!r}")
         before, inputs = about["inputs"], json.loads(json.dumps(wanted))
         for name in {**before, **inputs}:
-            if before.get(name) != inputs.get(name):
+            if before.get(name) != inputs.get(name) and repr(before.get(name)) != repr(inputs.get(name)):  # nan is nan
                 was, this = (str(some.get(name, "not given")) for some in (before, inputs))
                 raise ValueError(
                     f"{self._path}: a checkpoint of other inputs: {name} was {was:.200}, now it is {this:.200}"
@@ -163,10 +165,11 @@ class Checkpoint:
         TypeError
             If `part` is no name.
         ValueError
-            If an array consists of objects, or the file was damaged.
+            If `arrays` consist of objects or are too large for a part (1 GB), or the file was damaged or is closed.
         """
         name, stream = _name(part), io.BytesIO()
-        np.savez(stream, allow_pickle=False, **{key: np.asarray(value) for key, value in arrays.items()})
+        # the dot keeps names apart from those of the function's own arguments
+        np.savez(stream, allow_pickle=False, **{f".{key}": np.asarray(value) for key, value in arrays.items()})
         content = stream.getvalue()
         row = name, content, _digest(name, content)
         with self._lock, _errors_of(self._path):
@@ -190,7 +193,7 @@ class Checkpoint:
         TypeError
             If `part` is no name.
         ValueError
-            If the file was damaged.
+            If the file was damaged, or is closed.
         """
         name = _name(part)
         with self._lock, _errors_of(self._path):
@@ -201,15 +204,12 @@ class Checkpoint:
             _log.warning("%s: part %s was damaged, it is computed again", self._path, name)
             return None
         with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
-
-    def __len__(self) -> int:
-        with self._lock, _errors_of(self._path):
-            return int(self._database.execute("SELECT count(*) FROM part").fetchone()[0])
+            return {key[1:]: arrays[key] for key in arrays.files}
 
     def close(self) -> None:
         """Let go of the file; parts are in it already."""
-        self._database.close()
+        with self._lock:
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -219,10 +219,12 @@ class Checkpoint:
 
 
 def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the `command` that has made a checkpoint; an OSError or a ValueError if there is none."""
+    """Return the `command_line` that has made a checkpoint; an OSError or a ValueError if there is none."""
     path = path_of("file", file)
     path.open("rb").close()  # SQLite would make what is not there
-    with _errors_of(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+    # to be written, as what a killed process has left half written must be undone first
+    whole = f"{path.absolute().as_uri()}?mode=rw"
+    with _errors_of(path), closing(sqlite3.connect(whole, timeout=0.0, uri=True)) as database:
         found = _about(database).get("command")
     if not isinstance(found, dict):
         raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
@@ -241,12 +243,16 @@ def _errors_of(path: Path) -> Iterator[None]:
     """Say what has happened to the file in place of SQLite's words."""
     try:
         yield
+    except sqlite3.ProgrammingError:
+        raise ValueError(f"{path}: the checkpoint is closed") from None
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise ValueError(f"{path}: the checkpoint is in use by another run") from None
         if name.startswith("SQLITE_NOTADB"):
             raise ValueError(f"{path}: no checkpoint of mbfast") from None
+        if name.startswith("SQLITE_TOOBIG"):
+            raise ValueError(f"{path}: a part must be smaller than 1 GB, divide it") from None
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
             raise OSError(f"{path}: the checkpoint cannot be written ({error})") from None
         raise ValueError(f"{path}: a damaged checkpoint, or none of mbfast ({error})") from None
@@ -260,27 +266,33 @@ def _name(part: object) -> str:
     return str(part)
 
 
-def described(value: object) -> Any:
-    """Return a value as JSON has it: arrays as digests with shape and type, objects by their fields."""
+def described(name: str, value: object) -> Any:
+    """Return a value as JSON has it: arrays as digests with shape and type, objects by their fields.
+
+    A TypeError that has the name if it is an object of which nothing is known but where it lies in memory.
+    """
     if isinstance(value, str | int | float | bool | None):
         return value
     if isinstance(value, np.generic):
         return value.item() if not isinstance(value, np.complexfloating) else repr(value.item())
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
-            return [described(item) for item in value.ravel().tolist()]
+            return [described(name, item) for item in value.ravel().tolist()]
         plain = np.ascontiguousarray(value)
         if plain.size <= 3:
             return f"{plain.tolist()}"
         return f"{plain.dtype.str} {plain.shape} {_digest('array', plain.reshape(-1).view(np.uint8)).hex()}"
     if isinstance(value, Mapping):
-        return {str(key): described(item) for key, item in value.items()}
+        return {str(key): described(name, item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [described(item) for item in value]
+        return [described(name, item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {"type": type(value).__qualname__, **{name: described(item) for name, item in fields.items()}}
-    return repr(value)
+        fields = {field.name: described(name, getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"type": type(value).__qualname__, **fields}
+    text = repr(value)
+    if re.search(r" at 0x[0-9A-Fa-f]+", text):
+        raise TypeError(f"{name} must be numbers, texts, arrays or dataclasses for a checkpoint, got {text:.80}")
+    return text
 
 
 def _digest(name: str, content: Any) -> bytes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
+
+import numpy as np
 
 from mbfast._core import tiles
 from mbfast._core.archive import path_of
@@ -87,7 +90,7 @@ def run(
 
     def keep(number: int, result: Any) -> None:
         if checkpoint is not None:
-            checkpoint.put(f"{label} {number}", **(result if isinstance(result, Mapping) else {_ALONE: result}))
+            checkpoint.put(f"{label} {number}", **_packed(result))
         found[number] = result
 
     with tiles.counter(progress, len(todo), label) as advance, _here():
@@ -118,12 +121,12 @@ def run_each(
     ----------
     function : callable
         Takes an item and returns a number, an array, or a mapping of names to these. Its result depends on nothing
-        but the item. Calls of mbfast in it take one thread each.
+        but the item. Calls of mbfast in it take one thread each. Numbers from a checkpoint are those of NumPy.
     items : iterable
         Of any kind; with a checkpoint of numbers, texts, arrays and the like.
     threads, progress, checkpoint
         As in `pair_field`. With a checkpoint the same items must be given again; that the function is still the same is
-        known by its name alone.
+        known by its name, and by the arguments of a ``functools.partial``.
 
     Returns
     -------
@@ -133,7 +136,8 @@ def run_each(
     Raises
     ------
     TypeError
-        If function is not callable, items are not iterable, or threads is no whole number.
+        If function is not callable, items are not iterable, or threads is no whole number; with a checkpoint, if items
+        or results are of a kind that it cannot keep.
     ValueError
         If threads is below 1, or the checkpoint is one of other items.
 
@@ -151,13 +155,30 @@ def run_each(
     if not isinstance(items, Iterable):
         raise TypeError(f"items must be iterable, got {items!r:.80}")
     workers, every = tiles.check_threads(threads), list(items)
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
-    with kept(checkpoint, "run_each", {"function": name, "items": every if checkpoint is not None else []}):
+    inputs = {} if checkpoint is None else {"function": _named(function), "items": every}
+    with kept(checkpoint, "run_each", inputs):
         return run(function, every, threads=workers, progress=progress, label="items")
 
 
-_ALONE = "result"
+def _named(function: Callable[..., Any]) -> Any:
+    """Return what a checkpoint knows a function by: its name, and the arguments that a partial one has."""
+    if isinstance(function, functools.partial):
+        return [_named(function.func), list(function.args), function.keywords]
+    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+def _packed(result: Any) -> dict[str, Any]:
+    """Return a result as arrays by names: those of a mapping follow a dot, so that they are names of nothing else."""
+    if not isinstance(result, Mapping):
+        result = {"": result}
+    elif not all(isinstance(name, str) and name for name in result):
+        raise TypeError(f"names of results must be texts, not empty, for a checkpoint, got {list(result)!r:.80}")
+    packed = {f".{name}" if name else "alone": np.asarray(value) for name, value in result.items()}
+    if any(array.dtype.hasobject for array in packed.values()):
+        raise TypeError(f"results must be numbers, arrays or mappings of these for a checkpoint, got {result!r:.80}")
+    return packed
 
 
 def _unpacked(part: dict[str, Any]) -> Any:
-    return part[_ALONE][()] if set(part) == {_ALONE} else part
+    """Return what was packed; numbers as those of NumPy."""
+    return part["alone"][()] if "alone" in part else {name[1:]: array[()] for name, array in part.items()}

@@ -1,5 +1,6 @@
 """The command ``mbfast`` and how its subcommands are registered."""
 
+import contextvars
 import functools
 import io
 import os
@@ -13,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import mbfast
-from mbfast._core.checkpoint import command as keeping
+from mbfast._core.checkpoint import command_line
 
 P = ParamSpec("P")
 _USAGE_ERROR: Any = typer.BadParameter.__base__  # typer has its own copy of click: this is of whichever it uses
@@ -80,8 +81,9 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         try:
             if isinstance(sys.stdout, io.TextIOWrapper):  # where γ cannot be written a ? is better than nothing
                 sys.stdout.reconfigure(errors="replace")
-            keeping.set({"arguments": sys.argv[1:], "folder": str(Path.cwd())})
-            function(*args, **kwargs)
+            context = contextvars.copy_context()  # so that calls after this one do not find it
+            context.run(command_line.set, {"arguments": sys.argv[1:], "folder": str(Path.cwd())})
+            context.run(function, *args, **kwargs)
             if sys.stdout is not None:
                 sys.stdout.flush()
         except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -223,13 +224,14 @@ def resume(
     """Go on with a command that was given --checkpoint FILE and did not end: it runs again, in its folder.
 
     Parts in the file are not computed again, and the result is the same to the last bit. The inputs must be what they
-    were. FILE stays when the command has ended.
+    were. FILE stays when the command has ended. The command, which is printed, is what FILE says: trust it as a script.
 
     Example: mbfast resume blocks.checkpoint
     """
     found = command_of(file)
     arguments = [*found["arguments"], "--checkpoint", str(file.absolute())]  # where it is now
     os.chdir(found["folder"])
+    typer.echo(f"mbfast {shlex.join(arguments)}", err=True)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "mbfast", *arguments])
 
 

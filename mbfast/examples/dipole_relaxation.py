@@ -282,11 +282,11 @@ def _draw_descents(axes: Axes, lattices: dict[tuple[str, str], list[Relaxed]]) -
         which = list(CELLS).index(name)
         look: dict[str, Any] = {
             "color": COLOURS[which + 1],
+            "linestyle": LINES[("tin-foil", "vacuum").index(condition)],
             "marker": MARKERS[which],
             "markersize": 2.5,
             "markevery": 6,
         }
-        look |= {"markevery": 6, "linestyle": LINES[("tin-foil", "vacuum").index(condition)]}
         for number, run in enumerate(runs):
             energies = np.array(run.energies) / len(run.dipoles)
             label = f"{name}, {condition}" if number == 0 else None

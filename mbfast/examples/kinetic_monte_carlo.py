@@ -93,8 +93,10 @@ def next_flip(system, bath, sums, rng):  # type: ignore[no-untyped-def]
         x = spins.flip_cost(s, system.spins, system.asymmetries, system.local) / bath.temperature
         total += bath.attempts[s] * relative_rate(x, bath.tunnelling)
         sums[s] = total
-    s = np.searchsorted(sums, rng.random() * total, side="right")
-    return rng.exponential() / total, min(s, len(sums) - 1)  # the product may be rounded to the total itself
+    place, s = rng.random() * total, 0
+    while s < len(sums) - 1 and sums[s] <= place:  # the product may be rounded to the total itself
+        s += 1
+    return rng.exponential() / total, s
 
 
 @numba.njit
@@ -119,8 +121,9 @@ def evolve(system, bath, times, rng, states, splittings):  # type: ignore[no-unt
             now += wait
             flip(s, system)
         now = times[k]
-        states[k] = system.spins
-        splittings[k] = system.asymmetries + 2.0 * system.local
+        for t in range(len(system.spins)):  # slices would take seconds more to compile
+            states[k, t] = system.spins[t]
+            splittings[k, t] = system.asymmetries[t] + 2.0 * system.local[t]
 
 
 @numba.njit

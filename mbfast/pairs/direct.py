@@ -209,7 +209,7 @@ class DirectField(PairField):
             sums = jobs.run(
                 partial(_sums, work), self._parts(pieces), threads=workers, progress=progress, label="energy"
             )
-            parts = np.concatenate(sums).tolist()
+            parts = np.concatenate([[], *sums]).tolist()  # there may be none
         else:
             with tiles.counter(progress, sum(map(len, pieces)), "energy") as advance:
                 for piece, targets in zip(self._sources, pieces, strict=True):

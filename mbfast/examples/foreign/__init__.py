@@ -29,7 +29,7 @@ import numpy as np
 import mbfast
 from mbfast.examples._checks import Check, run_example
 from mbfast.kernels import capi, stress
-from mbfast.units import K_B
+from mbfast.units import EV, K_B
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SILICA = mbfast.StressInteraction(density=2200, c_l=5800, c_t=3800)  # kg/m³, m/s
 COEFFICIENTS = np.array(SILICA.coefficients)
-SIDE, SPACING, EV = 8, 5e-9, 1.6e-19  # blocks along an edge, m, J
+SIDE, SPACING = 8, 5e-9  # blocks along an edge, m
 ENERGY = SILICA.prefactor * EV**2 / SPACING**3 / K_B  # what 1 of the kernels' energy is, over k_B (K)
 STRAIN = 2.0 * SILICA.prefactor * EV / SPACING**3  # and what a field of 1 is as a strain
 KELVIN, SWEEPS = (0.2, 0.05, 0.02, 0.01, 0.005), 20  # temperatures and the sweeps at each
