@@ -38,10 +38,12 @@ class MPILatticeField:
 
     Parameters
     ----------
-    interaction, lattice, boundary, images, image_shape, macroscopic, self_field
-        As in `mbfast.LatticeField`; the same on all ranks.
+    interaction, lattice
+        As in `mbfast.LatticeField`; these and the options are the same on all ranks.
     comm : mpi4py.MPI.Intracomm
         The ranks. All of them make the field, and call it, together.
+    boundary, images, image_shape, macroscopic, self_field
+        As in `mbfast.LatticeField`.
     threads : int, optional
         Of each rank. None: as in `mbfast.pair_field`, which takes the cores that a rank may use.
 
@@ -52,11 +54,13 @@ class MPILatticeField:
     comm
         As given.
     box : tuple of three slice
-        The blocks of this rank: all of them along two axes, a range along the third, which is the first one where all
-        sides are alike. Ranks beyond the number of blocks along it, or half of that if periodic, have none.
+        The blocks of this rank: all along two axes, a range along the third, the one of neither the most nor the fewest
+        blocks, and the first one where all sides are alike. Where ranks are more than there are blocks along it, or
+        pairs of blocks if periodic, some have none.
     nbytes : int
-        Memory held by this rank (bytes): its share of the kernel, which is that of `mbfast.LatticeField`, and twice its
-        share of the transform, which is once there.
+        Memory held by this rank (bytes), its share of what `mbfast.LatticeField` holds but that the transform is there
+        twice: in all 112 + 2 x 96 a block for stress and 40 + 2 x 48 for dipoles; periodic with all images 28 + 2 x 48
+        and 10 + 2 x 24, if all sides are products of 2, 3 and 5.
 
     Raises
     ------
@@ -70,10 +74,10 @@ class MPILatticeField:
     -----
     A rank transforms its moments along the lattice's longest axis, z. All ranks then exchange what they have, so that
     each has all of some planes of z's wave vectors, which it transforms along the other axes, multiplies by the kernel
-    and transforms back; a second exchange undoes the first. Nothing else is sent but the kernel of an open lattice,
-    twice in the set-up, and the moments once more where all images are summed on sides that are no products of 2, 3
-    and 5. For each block and field 96 bytes go each way for stress with open boundaries, 48 for dipoles, half of that
-    if periodic.
+    and transforms back; a second exchange undoes the first. Of each block 96 bytes go each way for stress with open
+    boundaries, 48 for dipoles, half of that if periodic, more where sides are no products of 2, 3 and 5. Where they are
+    none and all images are summed, the moments are sent, too. The kernel is made by all ranks; if padded, it is sent
+    twice in the set-up.
 
     Exchanges are calls of MPI_Alltoallw on parts of arrays (L. Dalcin, M. Mortensen and D. E. Keyes, J. Parallel
     Distrib. Comput. 128, 137 (2019)), of messages up to some 256 MB.
@@ -118,18 +122,12 @@ class MPILatticeField:
         self._planes = 0, _shares(planes, size, pencils.step if pencils.circular else 1)
         self._lines = 2, _shares(lines, size)
         self.box, self._sides = pencils.box((0, blocks), self._lines[1][rank])
-        with _on_all(comm):
-            self._spread, self._field, self._kernel = (
-                self._local(shape, of)
-                for shape, of in (
-                    (pencils.shape, self._lines),
-                    (pencils.shape, self._planes),
-                    (pencils.kernel_shape, self._planes),
-                )
-            )
+        self.nbytes = 0
         if lattice.n_blocks:
-            (self._make_circular if pencils.circular else self._make_padded)()
-        self.nbytes = self._spread.nbytes + self._field.nbytes + self._kernel.nbytes
+            self._kernel = self._circular_kernel() if pencils.circular else self._padded_kernel()
+            with _on_all(comm):
+                self._spread, self._field = (self._local(pencils.shape, of) for of in (self._lines, self._planes))
+            self.nbytes = self._kernel.nbytes + self._spread.nbytes + self._field.nbytes
 
     def _local(self, shape: tuple[int, ...], of: Cut) -> FloatArray:
         """Return zeros for this rank's part of an array of such a shape."""
@@ -143,35 +141,46 @@ class MPILatticeField:
         with _on_all(self.comm), np.errstate(all="ignore"):
             tiles.run(work, pieces, threads=self._threads)
 
-    def _make_circular(self) -> None:
+    def _circular_kernel(self) -> FloatArray:
         fill, first = self._pencils.circular_planes(), self._planes[1][self.comm.rank][0]
+        with _on_all(self.comm):
+            kernel = self._local(self._pencils.kernel_shape, self._planes)
 
         def planes(some: Tile) -> None:
-            fill((first + some[0], first + some[1]), self._kernel[slice(*some)])
+            fill((first + some[0], first + some[1]), kernel[slice(*some)])
 
-        self._run(planes, len(self._kernel), self._pencils.step)
+        self._run(planes, len(kernel), self._pencils.step)
+        return kernel
 
-    def _make_padded(self) -> None:
-        """Make the kernel: planes at offsets along z, exchanged for all offsets of tiles of y, and these for planes."""
-        pencils, comm, shape = self._pencils, self.comm, self._pencils.kernel_shape
-        offsets = 0, _shares(pencils.axes[2].n, comm.size, pencils.step)
-        parts = 1, _shares(shape[1], comm.size)
-        first, last = offsets[1][comm.rank]
+    def _padded_kernel(self) -> FloatArray:
+        parts = 1, _shares(self._pencils.kernel_shape[1], self.comm.size)
+        at_tiles = self._at_tiles(parts)
+
+        def lines(some: Tile) -> None:
+            for tile in range(*some):
+                self._pencils.kernel_lines(tile, at_tiles)
+
+        self._run(lines, at_tiles.shape[1])
+        with _on_all(self.comm):
+            kernel = self._local(self._pencils.kernel_shape, self._planes)
+        _exchange(self.comm, at_tiles, self._planes, kernel, parts)
+        return kernel
+
+    def _at_tiles(self, parts: Cut) -> FloatArray:
+        """Return a padded kernel at all offsets along z for this rank's tiles of y: made plane by plane, exchanged."""
+        pencils, shape = self._pencils, self._pencils.kernel_shape
+        offsets = 0, _shares(pencils.axes[2].n, self.comm.size, pencils.step)
+        first, last = offsets[1][self.comm.rank]
         derivatives = self._image_sums(offsets[1]) if self.problem.every_image else pencils.derivatives
-        with _on_all(comm):
+        with _on_all(self.comm):
             at_offsets, at_tiles = self._local(shape, offsets), self._local(shape, parts)
 
         def planes(some: Tile) -> None:
             pencils.offset_planes(derivatives((first + some[0], first + some[1])), at_offsets[slice(*some)])
 
-        def lines(some: Tile) -> None:
-            for tile in range(*some):
-                pencils.kernel_lines(tile, at_tiles)
-
         self._run(planes, last - first, pencils.step)
-        _exchange(comm, at_offsets, parts, at_tiles, offsets)
-        self._run(lines, at_tiles.shape[1])
-        _exchange(comm, at_tiles, self._planes, self._kernel, parts)
+        _exchange(self.comm, at_offsets, parts, at_tiles, offsets)
+        return at_tiles
 
     def _image_sums(self, offsets: list[Tile]) -> Any:
         """Return what gives derivatives of r, of all images, at some of this rank's offsets."""
