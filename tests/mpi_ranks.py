@@ -31,9 +31,9 @@ CASES = [
 def check_bits(comm, number):
     interaction, shape, options = CASES[number]
     lattice = mbfast.BlockLattice(shape, 5e-9, averaged="self_field" in options)
-    moments = 1e-19 * np.random.default_rng(number).normal(size=(*shape, 3, 3)[: 3 + interaction.components // 3])
+    moments = 1e-19 * np.random.default_rng(number).normal(3.0, size=(*shape, 3, 3)[: 3 + interaction.components // 3])
     moments = moments + moments.swapaxes(3, 4) if interaction is SILICA else moments
-    # ranks have moments of different sizes
+    # sizes differ from rank to rank; and moments have a mean, whose bits depend on the order of the sum
     moments *= (10.0 ** (0.3 * np.indices(shape).sum(axis=0))).reshape(*shape, *[1] * (moments.ndim - 3))
     field = mpi.MPILatticeField(interaction, lattice, comm, **options, threads=1 + number % 2)
     expected = mbfast.LatticeField(interaction, lattice, **options)(moments)
