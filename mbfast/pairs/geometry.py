@@ -15,6 +15,7 @@ from mbfast._core.validate import LARGEST, FloatArray, as_doubles, positive_numb
 
 ROWS = 1 << 16  # rows looked at together, so that checks need little memory
 Tile: TypeAlias = tuple[int, int]
+Box: TypeAlias = tuple[slice, slice, slice]  # ranges of blocks along the three axes of a lattice
 _FEW = 256  # blocks that are told apart soonest one by one
 _SAMPLE = 1 << 15  # random positions that stand for more
 

@@ -39,7 +39,8 @@ class Moments:
         for number, size in enumerate(sizes):
             if math.isnan(size):
                 refuse(self._piece(number * ROWS), number * ROWS)
-        self.unit = unit_of(max(sizes, default=0.0))
+        self.largest = max(sizes, default=0.0)
+        self.unit = unit_of(self.largest)
 
     def _piece(self, start: int) -> NDArray[Any]:
         return self._rows[start : start + ROWS]

@@ -20,7 +20,8 @@ from mbfast.pairs._kernels import lattice as kernels
 from mbfast.pairs._kernels import periodic as periodic_kernels
 from mbfast.pairs.cubes import offset_derivatives
 from mbfast.pairs.derivatives import INDICES, odd_along
-from mbfast.pairs.geometry import Tile
+from mbfast.pairs.fields import own_field, own_tensor
+from mbfast.pairs.geometry import ROWS, Box, Tile, cut
 from mbfast.pairs.moments import as_rows, isotropic
 from mbfast.pairs.periodic import ImageModes, ImageSums, contact
 from mbfast.pairs.problem import PairProblem
@@ -153,6 +154,43 @@ class Pencils:
         """Return the uniform field, in the columns of the sum of all moments: of their mean."""
         mean = self.scale / self.lattice.n_blocks * (six(total.reshape(3, 3)) if total.size > 6 else total)
         return as_rows(isotropic(self.uniform[0], self.uniform[1], mean[None]).T, total.size)
+
+    def box(self, blocks: Tile, lines: Tile) -> tuple[Box, tuple[int, int, int]]:
+        """Return where the lattice has some blocks of x and some lines, and how many blocks that is along each axis."""
+        x, y, z = self.axes
+        ranges = {
+            self.order[0]: slice(blocks[0] * self.width, min(blocks[1] * self.width, x.n)),
+            self.order[1]: slice(lines[0] * self.per_line, min(lines[1] * self.per_line, y.n)),
+            self.order[2]: slice(0, z.n),
+        }
+        sides = tuple(ranges[axis].stop - ranges[axis].start for axis in range(3))
+        return (ranges[0], ranges[1], ranges[2]), (sides[0], sides[1], sides[2])
+
+    def finish(self, field: FloatArray, moments: FloatArray | None, unit: float, total: FloatArray | None) -> None:
+        """Add to rows of a field what does not come from pairs: of what holds the body, and of each block itself.
+
+        moments are those of the same rows, if a block's own field is wanted, and total is the sum of all, if it is.
+        """
+        columns = field.shape[1]
+        row, held = None if total is None else self.uniform_row(total), self.problem.held_field
+        tensor = np.empty(0) if moments is None else self.problem.scale * unit * own_tensor(self.problem)
+        for some in (slice(*tile) for tile in cut(len(field), ROWS)):
+            if row is not None:
+                field[some] += row
+            if moments is not None:
+                rows = moments[some] / unit
+                components = np.ascontiguousarray((six(rows.reshape(-1, 3, 3)) if columns > 6 else rows).T)
+                field[some] += as_rows(own_field(tensor, components), columns)
+            if held is not None:
+                field[some] += as_rows(held, columns)
+
+    def refuse_infinite(self, field: FloatArray, box: Box) -> None:
+        """Raise a ValueError if the field of a box of blocks, (n1, n2, n3, columns), is beyond the range of doubles."""
+        finite = np.isfinite(field).all(axis=-1)
+        if not finite.all():
+            places = np.argwhere(~finite)[0] + [some.start for some in box]
+            block = int(np.ravel_multi_index(tuple(places), self.lattice.shape))
+            raise ValueError(f"moments and blocks make a field beyond the range of doubles (1.8e308) at block {block}")
 
     def is_bounded(self, unit: float) -> bool:
         """Whether it is known beforehand that no field of moments up to a unit is beyond the range of doubles."""

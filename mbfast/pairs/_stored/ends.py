@@ -9,16 +9,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from mmap import mmap
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core.archive import behind_links, hidden_name, naming, naming_output
 from mbfast._core.validate import FloatArray
-
-Box: TypeAlias = tuple[slice, slice, slice]
-"""Ranges of blocks along the three axes of a lattice."""
+from mbfast.pairs.geometry import Box
 
 PIECE = 1 << 23  # bytes that are looked at together where more would be held twice
 

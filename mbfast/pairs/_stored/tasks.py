@@ -21,14 +21,12 @@ from numpy.typing import NDArray
 
 from mbfast._core import jobs, tiles
 from mbfast._core.validate import FloatArray, as_doubles
-from mbfast._core.voigt import six
 from mbfast.pairs._stored.chunks import MISSING, Chunks, DamagedError
-from mbfast.pairs._stored.ends import Box, Source, Target, bytes_of
+from mbfast.pairs._stored.ends import Source, Target, bytes_of
 from mbfast.pairs._stored.plan import Plan
-from mbfast.pairs.fields import own_field, own_tensor
-from mbfast.pairs.geometry import ROWS, Tile, cut
-from mbfast.pairs.moments import as_rows, largest_of, refuse
-from mbfast.pairs.pencils import Pencils, WaveKernel
+from mbfast.pairs.geometry import Box, Tile, cut
+from mbfast.pairs.moments import largest_of, refuse
+from mbfast.pairs.pencils import Pencils
 
 T = TypeVar("T")
 
@@ -314,15 +312,8 @@ class FieldTasks(Tasks):
 
     def box(self, number: int) -> tuple[Box, tuple[int, int, int]]:
         """Return the blocks of a part, and how many there are along each axis."""
-        (b0, b1, l0, l1), (x, y, z) = self.plan.parts[number], self.pencils.axes
-        width, rows = self.pencils.width, self.pencils.per_line
-        ranges = {
-            self.pencils.order[0]: slice(b0 * width, min(b1 * width, x.n)),
-            self.pencils.order[1]: slice(l0 * rows, min(l1 * rows, y.n)),
-            self.pencils.order[2]: slice(0, z.n),
-        }
-        sides = tuple(ranges[axis].stop - ranges[axis].start for axis in range(3))
-        return (ranges[0], ranges[1], ranges[2]), (sides[0], sides[1], sides[2])
+        b0, b1, l0, l1 = self.plan.parts[number]
+        return self.pencils.box((b0, b1), (l0, l1))
 
     @property
     def sides(self) -> tuple[int, int, int]:
@@ -394,32 +385,11 @@ class FieldTasks(Tasks):
         self._run(collect, self._cut(field.shape[2]))
         for moments in own:
             self._moments(box, moments)
-        self._finish(target.reshape(-1, self.columns), [moments.reshape(-1, self.columns) for moments in own])
+        rows = own[0].reshape(-1, self.columns) if own else None
+        self.pencils.finish(target.reshape(-1, self.columns), rows, self.unit, self.total)
         if not self.pencils.is_bounded(self.unit):
-            self._refuse_infinite(target, box)
+            self.pencils.refuse_infinite(target, box)
         self.target.write(box, target.reshape(*sides, *self.source.shape[3:]))
-
-    def _finish(self, field: FloatArray, own: list[FloatArray]) -> None:
-        """Add to rows of the field what does not come from pairs: of what holds the body, and of each block itself."""
-        row = None if self.total is None else self.pencils.uniform_row(self.total)
-        problem = self.pencils.problem
-        held, tensor = problem.held_field, problem.scale * self.unit * own_tensor(problem) if own else np.empty(0)
-        for some in (slice(*tile) for tile in cut(len(field), ROWS)):
-            if row is not None:
-                field[some] += row
-            for moments in own:
-                rows = moments[some] / self.unit
-                components = np.ascontiguousarray((six(rows.reshape(-1, 3, 3)) if self.columns > 6 else rows).T)
-                field[some] += as_rows(own_field(tensor, components), self.columns)
-            if held is not None:
-                field[some] += as_rows(held, self.columns)
-
-    def _refuse_infinite(self, field: FloatArray, box: Box) -> None:
-        finite = np.isfinite(field).all(axis=-1)
-        if not finite.all():
-            places = np.argwhere(~finite)[0] + [some.start for some in box]
-            block = int(np.ravel_multi_index(tuple(places), self.pencils.lattice.shape))
-            raise ValueError(f"moments and blocks make a field beyond the range of doubles (1.8e308) at block {block}")
 
 
 class MomentTasks:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mbfast._core.archive import behind_links, check_writable, hidden_name, naming_output
 from mbfast._core.validate import FloatArray
-from mbfast.pairs._stored.ends import PIECE, Box, nearest
+from mbfast.pairs._stored.ends import PIECE, nearest
+from mbfast.pairs.geometry import Box
 
 
 def _zarr() -> Any:
