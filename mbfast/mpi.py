@@ -22,7 +22,7 @@ from mbfast._core.validate import FloatArray
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, total_of, unit_of
-from mbfast.pairs.pencils import Pencils, aligned
+from mbfast.pairs.pencils import Pencils, WaveKernel, aligned
 from mbfast.pairs.problem import EXACT, ROUNDING, Boundary, ImageShape, Macroscopic, PairProblem
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class MPILatticeField:
             options |= {"macroscopic": macroscopic, "self_field": self_field}
             self.problem = PairProblem.of(interaction, lattice, **options)
             self._threads = tiles.check_threads(threads)
-        if len(set(comm.allgather(json.dumps(described(self.problem))))) > 1:
+        if len(set(comm.allgather(json.dumps(described("interaction", self.problem))))) > 1:
             raise ValueError("interaction, lattice and options must be the same on all ranks, got different ones")
         self.interaction, self.lattice, self.boundary = self.problem.interaction, lattice, self.problem.boundary
         self.rtol = EXACT if self.problem.every_image else ROUNDING
@@ -142,7 +142,7 @@ class MPILatticeField:
             tiles.run(work, pieces, threads=self._threads)
 
     def _circular_kernel(self) -> FloatArray:
-        fill, first = self._pencils.circular_planes(), self._planes[1][self.comm.rank][0]
+        fill, first = WaveKernel(self._pencils), self._planes[1][self.comm.rank][0]
         with _on_all(self.comm):
             kernel = self._local(self._pencils.kernel_shape, self._planes)
 

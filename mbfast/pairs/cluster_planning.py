@@ -11,7 +11,8 @@ from mbfast._core import tiles
 from mbfast._core.validate import count_from, positive_number, require_choice
 from mbfast.pairs import direct, planning
 from mbfast.pairs.direct import DirectField
-from mbfast.pairs.lattice import LatticeField, transform_length
+from mbfast.pairs.lattice import LatticeField
+from mbfast.pairs.pencils import transform_length
 from mbfast.pairs.problem import Boundary, PairProblem
 
 Method: TypeAlias = Literal["direct", "stored-fft"]

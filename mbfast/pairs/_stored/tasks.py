@@ -26,7 +26,7 @@ from mbfast.pairs._stored.ends import Source, Target, bytes_of
 from mbfast.pairs._stored.plan import Plan
 from mbfast.pairs.geometry import Box, Tile, cut
 from mbfast.pairs.moments import largest_of, refuse
-from mbfast.pairs.pencils import Pencils
+from mbfast.pairs.pencils import Pencils, WaveKernel
 
 T = TypeVar("T")
 
