@@ -25,7 +25,20 @@ from mbfast.superblock import planning as super_block_planning
 
 pytestmark = pytest.mark.compiled  # the audit sums over cubes of 64^3 blocks
 
-COMMANDS = ("reproduce", "ratio", "flow", "superblock", "pairsum", "resume", "view", "plan", "cutoff", "info", "warmup")
+COMMANDS = (
+    "reproduce",
+    "ratio",
+    "flow",
+    "superblock",
+    "pairsum",
+    "resume",
+    "view",
+    "latticefield",
+    "plan",
+    "cutoff",
+    "info",
+    "warmup",
+)
 FIGURES = [
     f"{name}.{kind}"
     for name in (

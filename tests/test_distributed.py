@@ -138,6 +138,17 @@ def test_what_a_cluster_does_not_take(client, monkeypatch):
         distributed.pair_field(DIPOLES, lattice, moments, client=client)
 
 
+def test_a_stored_field_is_made_of_tasks_of_workers(client, tmp_path):
+    lattice, moments = mbfast.BlockLattice((12, 9, 10), 1e-9), np.random.default_rng(1).normal(size=(12, 9, 10, 3))
+    np.save(tmp_path / "moments.npy", moments)
+    with distributed.connection(client):
+        field = mbfast.StoredLatticeField(DIPOLES, lattice, tmp_path / "folder", memory="4 GB", threads=1)
+        field(tmp_path / "moments.npy", tmp_path / "field.npy")
+        with pytest.raises(TypeError, match=r"moments must be a path on a cluster, .* got ndarray"):
+            field(moments, tmp_path / "field.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "field.npy"), mbfast.LatticeField(DIPOLES, lattice)(moments))
+
+
 def test_where_nothing_listens(monkeypatch):
     monkeypatch.setattr(distributed, "_PATIENCE", 1.0)
     with pytest.raises(ConnectionError, match=r"no scheduler answers at tcp://127.0.0.1:9"):

@@ -319,7 +319,7 @@ def test_tasks_are_functions_of_their_numbers(tmp_path):
         for number in np.random.default_rng(1).permutation(tasks.passes[name]).tolist():
             checksums = pickle.loads(pickle.dumps(tasks)).run_task(name, number)
             tasks.chunks[name].checksums[tasks.place(name, number)] = checksums
-    tasks.target.write((slice(0, 0), slice(0, 10), slice(0, 12)), np.empty((0, 10, 12, 3)))  # the file is there
+    tasks.target.begin()
     for number in range(tasks.passes["collect"]):
         pickle.loads(pickle.dumps(tasks)).run_task("collect", number)
     tasks.target.finish()

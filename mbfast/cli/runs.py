@@ -186,7 +186,7 @@ def pairsum(
         raise ValueError(f"{target}: the output would replace the input")
     data = read_blocks(file)
     constants = {"glass": glass, "density": density, "c_l": c_l, "c_t": c_t, "form": form, "permittivity": permittivity}
-    interaction, material = _medium(f"{file}: moments of {data.columns} numbers", data.columns, constants)
+    interaction, material = medium_of(f"{file}: moments of {data.columns} numbers", data.columns, constants)
     if boundary is None:
         boundary = "open" if cell is None and data.cell is None else "periodic"
     periods = (
@@ -196,9 +196,7 @@ def pairsum(
         if boundary == "periodic"
         else None
     )
-    held: Any = macroscopic
-    if macroscopic is not None and "," in macroscopic:
-        held = _numbers("--macroscopic", macroscopic, "six components xx,yy,zz,yz,xz,xy in Pa", 6).tolist()
+    held = held_of(macroscopic)
     given: dict[str, Any] = {"images": images, "image_shape": image_shape, "macroscopic": held, "rtol": rtol}
     given |= {"method": method, "boundary": boundary, "cell": periods}
     given |= {"self_field": True} if self_field else {}
@@ -244,7 +242,7 @@ def _checked_figures(wanted: Config, names: Iterable[str], inputs: Iterable[Path
     return images
 
 
-def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction, dict[str, Any]]:
+def medium_of(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction, dict[str, Any]]:
     """Return the interaction that moments of so many numbers have, and what describes it."""
     from mbfast.pairs.interactions import DipoleInteraction, StressInteraction  # noqa: PLC0415
 
@@ -263,6 +261,13 @@ def _medium(what: str, columns: int, given: dict[str, Any]) -> tuple[Interaction
         raise ValueError(f"{what} are stress: {error}") from None
     described = {"glass": given["glass"], "density": density, "c_l": c_l, "c_t": c_t, "form": form}
     return StressInteraction(density, c_l, c_t, form=form), described
+
+
+def held_of(macroscopic: str | None) -> Any:
+    """Return a condition as it is, and a mean stress as six numbers."""
+    if macroscopic is None or "," not in macroscopic:
+        return macroscopic
+    return _numbers("--macroscopic", macroscopic, "six components xx,yy,zz,yz,xz,xy in Pa", 6).tolist()
 
 
 def _option(name: str) -> str:

@@ -242,3 +242,4 @@ class NpyTarget:
         """As `Target`."""
         if self._partial is not None:
             self._partial.unlink(missing_ok=True)
+            self._partial = None

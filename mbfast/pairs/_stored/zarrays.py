@@ -157,6 +157,7 @@ class NewZarr:
         """As `Target`."""
         if self._made is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
+            self._made = None
 
 
 def _grid(shape: tuple[int, ...], parts: tuple[int, ...], numbers: int) -> tuple[list[int], list[int]]:
