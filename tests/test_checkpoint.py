@@ -76,6 +76,14 @@ def test_where_there_are_no_pairs(file, n):
     assert mbfast.pair_energy(DIPOLES, np.zeros((n, 3)), np.ones((n, 3)), method="direct", checkpoint=file) == 0.0
 
 
+def test_methods_that_have_no_parts(file):
+    lattice, moments = mbfast.BlockLattice((40, 40, 40), 1e-9), np.zeros((40, 40, 40, 3))
+    for method, words in (("fft", "got 'fft'$"), ("auto", "got 'fft', which 'auto' takes$")):
+        with pytest.raises(ValueError, match=f"checkpoint is for method='direct', .* {words}"):
+            mbfast.pair_field(DIPOLES, lattice, moments, method=method, checkpoint=file)
+    assert not file.exists()
+
+
 def flows(**options):
     omega = np.geomspace(1e6, 1e14, 40)
     absorption = np.multiply.outer([1e7, 2e7, 3e7], np.full(40, -1.0))
