@@ -76,6 +76,14 @@ def test_where_there_are_no_pairs(file, n):
     assert mbfast.pair_energy(DIPOLES, np.zeros((n, 3)), np.ones((n, 3)), method="direct", checkpoint=file) == 0.0
 
 
+def test_methods_that_have_no_parts(file):
+    lattice, moments = mbfast.BlockLattice((40, 40, 40), 1e-9), np.zeros((40, 40, 40, 3))
+    for method, words in (("fft", "got 'fft'$"), ("auto", "got 'fft', which 'auto' takes$")):
+        with pytest.raises(ValueError, match=f"checkpoint is for method='direct', .* {words}"):
+            mbfast.pair_field(DIPOLES, lattice, moments, method=method, checkpoint=file)
+    assert not file.exists()
+
+
 def flows(**options):
     omega = np.geomspace(1e6, 1e14, 40)
     absorption = np.multiply.outer([1e7, 2e7, 3e7], np.full(40, -1.0))
@@ -187,9 +195,13 @@ def test_other_inputs_are_refused(file, change, words):
         count_to(file, INPUTS | change)
 
 
-def test_a_number_that_is_none_is_itself(file):
+@pytest.mark.parametrize(
+    "number",
+    [float("nan"), np.float32(0.1), np.complex128(1j), np.longdouble(1) / 3, np.datetime64("2001-01-01"), True],
+)
+def test_numbers_of_any_kind_are_themselves(file, number):
     for done in (0, 3):
-        assert count_to(file, {"limit": float("nan")})[0] == done
+        assert count_to(file, {"number": number})[0] == done
 
 
 def test_inputs_must_be_known_by_what_they_are(file):
@@ -274,6 +286,7 @@ def test_a_place_where_no_file_can_be(tmp_path, name):
 
 def test_a_file_that_may_not_grow(file, run_python):
     """As on a full disk."""
+    pytest.importorskip("resource", reason="of Unix")
     code = f"""
 import resource, signal, mbfast, numpy as np
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

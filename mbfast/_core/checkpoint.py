@@ -274,14 +274,15 @@ def described(name: str, value: object) -> Any:
     if isinstance(value, str | int | float | bool | None):
         return value
     if isinstance(value, np.generic):
-        return value.item() if not isinstance(value, np.complexfloating) else repr(value.item())
+        plain = value.item()
+        return plain if isinstance(plain, str | int | float | bool) else repr(plain)
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             return [described(name, item) for item in value.ravel().tolist()]
-        plain = np.ascontiguousarray(value)
-        if plain.size <= 3:
-            return f"{plain.tolist()}"
-        return f"{plain.dtype.str} {plain.shape} {_digest('array', plain.reshape(-1).view(np.uint8)).hex()}"
+        array = np.ascontiguousarray(value)
+        if array.size <= 3:
+            return f"{array.tolist()}"
+        return f"{array.dtype.str} {array.shape} {_digest('array', array.reshape(-1).view(np.uint8)).hex()}"
     if isinstance(value, Mapping):
         return {str(key): described(name, item) for key, item in value.items()}
     if isinstance(value, list | tuple):

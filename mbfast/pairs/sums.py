@@ -312,7 +312,7 @@ def _prepared(
         require_points(problem)
     workers = tiles.check_threads(threads)
     require_choice("method", method, _METHODS)
-    checked = problem.moments(moments, workers)
+    checked, asked = problem.moments(moments, workers), method
     if method == "auto" and jobs.elsewhere():  # on a cluster, which is there for what takes long
         method = "direct"
     elif method == "auto":
@@ -320,7 +320,8 @@ def _prepared(
         _log.info("auto takes %s: %s", method, why)
     if method != "direct" and (checkpoint is not None or jobs.elsewhere()):
         kind = "a cluster" if checkpoint is None else "checkpoint"
-        raise ValueError(f"{kind} is for method='direct', whose parts do not need each other, got {method!r}")
+        got = f"{method!r}, which 'auto' takes" if asked == "auto" else f"{method!r}"
+        raise ValueError(f"{kind} is for method='direct', whose parts do not need each other, got {got}")
     kept: AbstractContextManager[None] = nullcontext()
     if checkpoint is not None:
         inputs = {"interaction": interaction, "blocks": blocks, "moments": moments, **options}
