@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,7 +49,8 @@ RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
 BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
 SUPER = mbfast.SuperBlock(DIPOLES, POINTS, BLOCK)
 RNG = np.random.default_rng(1)
-KEPT = mbfast.Checkpoint(":memory:", {})
+FOLDER = tempfile.TemporaryDirectory()
+KEPT = mbfast.Checkpoint(Path(FOLDER.name, "kept"), {})
 RESPONSE = {
     "super_block": SUPER, "omega": OMEGA, "temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "lanczos",
     "rng": RNG, "vectors": 2,

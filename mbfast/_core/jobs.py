@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
+from numpy.typing import NDArray
+
 from mbfast._core import tiles
 from mbfast._core.archive import path_of
-from mbfast._core.checkpoint import Checkpoint
+from mbfast._core.checkpoint import Checkpoint, storable
 
 T = TypeVar("T")
 
@@ -82,7 +84,9 @@ def run(
 
     def keep(number: int, result: Any) -> None:
         if checkpoint is not None:
-            checkpoint.put(f"{label} {number}", **(result if isinstance(result, Mapping) else {_ALONE: result}))
+            part = _packed(number, result)
+            checkpoint.put(f"{label} {number}", **part)
+            result = _unpacked(part)  # of the types that it will have when it is read
         found[number] = result
 
     with tiles.counter(progress, len(todo), label) as advance, _here():
@@ -123,14 +127,17 @@ def run_each(
     Returns
     -------
     list
-        The results in the order of the items, whatever the number of threads.
+        The results in the order of the items, whatever the number of threads; with a checkpoint as NumPy has them,
+        whether they were read or computed.
 
     Raises
     ------
     TypeError
-        If function is not callable, items are not iterable, or threads is no whole number.
+        If function is not callable, items are not iterable, or threads is no whole number; with a checkpoint also if
+        items have what pickle does not take, or function returns what has units, a mask or a gradient.
     ValueError
-        If threads is below 1, or the checkpoint is one of other items.
+        If threads is below 1, or the checkpoint is one of other items; with a checkpoint also if function returns what
+        is no number, text or array of these, nor a mapping of names to such.
 
     Examples
     --------
@@ -151,8 +158,18 @@ def run_each(
         return run(function, every, threads=workers, progress=progress, label="items")
 
 
-_ALONE = "result"
+_ALONE = "result"  # of an item, if it is no mapping; names in a mapping have an underscore before them
 
 
-def _unpacked(part: dict[str, Any]) -> Any:
-    return part[_ALONE][()] if set(part) == {_ALONE} else part
+def _packed(number: int, result: Any) -> dict[str, NDArray[Any]]:
+    """Return what is kept of the result of an item; an error that says which item if it cannot be."""
+    what = f"what function returns for item {number}"
+    if not isinstance(result, Mapping):
+        return {_ALONE: storable(what, result)}
+    if not all(isinstance(name, str) for name in result):
+        raise TypeError(f"{what} must have texts as names, got {result!r:.80}")
+    return {f"_{name}": storable(f"{what}, {name},", value) for name, value in result.items()}
+
+
+def _unpacked(part: Mapping[str, NDArray[Any]]) -> Any:
+    return part[_ALONE][()] if _ALONE in part else {name[1:]: array[()] for name, array in part.items()}
