@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
+from pickle import PicklingError
 from typing import Any, TypeVar
 
 import mbfast
@@ -33,7 +34,7 @@ from mbfast._core.machine import usable_cores
 
 try:
     import dask
-    from distributed import Client, KilledWorker, LocalCluster, as_completed, default_client
+    from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, default_client
     from distributed.comm.core import CommClosedError
     from distributed.protocol import pickle
 except ImportError:
@@ -43,6 +44,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 _BATCHES = 32  # for each thread of the workers: what the last of them waits for is a small part of the whole
 _PATIENCE = 60.0  # seconds that a worker may take to come
+_GLANCE = 10.0  # seconds between looks whether there are workers
 _log = logging.getLogger("mbfast")
 
 
@@ -52,6 +54,8 @@ class _Dask:
     def __init__(self, client: object) -> None:
         if not isinstance(client, Client) or client.asynchronous:
             raise TypeError(f"client must be a distributed.Client, not an asynchronous one, got {client!r:.80}")
+        if client.status == "closed":
+            raise ValueError(f"client must be a connected one, got a closed one, {client!r:.80}")
         self._client = client
         self._where = f"the scheduler at {client.scheduler_info().get('address')}"
         self._wait_for_a_worker()
@@ -66,13 +70,15 @@ class _Dask:
         client, numbers = self._client, list(items)
         try:
             size = max(1, len(numbers) // (_BATCHES * max(1, sum(client.nthreads().values()))))
-            # A task that unpacks it, not data that is scattered: what lost workers had is then made again.
-            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
-                sent = client.submit(pickle.loads, pickle.dumps(work), pure=False)
             batches = [numbers[first : first + size] for first in range(0, len(numbers), size)]
-            futures = {client.submit(_compute, sent, [items[n] for n in some], pure=False): some for some in batches}
+            with _what_pickle_takes(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+                # A task that unpacks it, not data that is scattered: what lost workers had is then made again.
+                sent = client.submit(pickle.loads, pickle.dumps(work), pure=False)
+                futures = {
+                    client.submit(_compute, sent, [items[n] for n in some], pure=False): some for some in batches
+                }
             try:
-                for future in as_completed(list(futures)):
+                for future in self._as_they_come(futures):
                     yield from zip(futures.pop(future), future.result(), strict=True)
             finally:  # also after an error or Ctrl-C: nobody waits for the rest
                 with suppress(Exception):
@@ -82,11 +88,27 @@ class _Dask:
         except (CancelledError, CommClosedError) as error:
             raise ConnectionError(f"{self._where} is lost ({error})") from None
 
+    def _as_they_come(self, futures: Collection[Future]) -> Iterator[Future]:
+        """Yield what is done; an error where nothing is left that could do the rest, which Dask would wait for."""
+        while futures:
+            try:
+                yield from as_completed(list(futures), timeout=_GLANCE)
+            except TimeoutError:
+                self._wait_for_a_worker()
+
     def _wait_for_a_worker(self) -> None:
         try:
             self._client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError:
             raise ConnectionError(f"{self._where} has no workers, and none came in {_PATIENCE:g} s") from None
+
+
+@contextmanager
+def _what_pickle_takes() -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, AttributeError, PicklingError) as error:
+        raise TypeError(f"function and items must be what pickle takes, to be sent to workers, got {error}") from None
 
 
 def _compute(work: Callable[[T], Any], items: list[T]) -> list[Any]:
