@@ -22,9 +22,10 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
+from pickle import PicklingError
 from typing import Any, TypeVar
 
 import mbfast
@@ -35,7 +36,7 @@ from mbfast.pairs.cluster_planning import batch_size
 
 try:
     import dask
-    from distributed import Client, KilledWorker, LocalCluster, as_completed, default_client
+    from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, default_client
     from distributed.comm.core import CommClosedError
     from distributed.protocol import pickle
 except ImportError:
@@ -44,6 +45,7 @@ except ImportError:
 R = TypeVar("R")
 T = TypeVar("T")
 _PATIENCE = 60.0  # seconds that a worker may take to come
+_GLANCE = 10.0  # seconds between looks whether there are workers
 _log = logging.getLogger("mbfast")
 
 
@@ -53,6 +55,8 @@ class _Dask:
     def __init__(self, client: object) -> None:
         if not isinstance(client, Client) or client.asynchronous:
             raise TypeError(f"client must be a distributed.Client, not an asynchronous one, got {client!r:.80}")
+        if client.status == "closed":
+            raise ValueError(f"client must be a connected one, got a closed one, {client!r:.80}")
         self._client = client
         self._where = f"the scheduler at {client.scheduler_info().get('address')}"
         self._wait_for_a_worker()
@@ -62,19 +66,19 @@ class _Dask:
             if its != processor():
                 _log.warning("worker %s is a %s: the last bits may differ there", worker, its)
 
-    def run(self, work: Callable[[T], Any], items: Mapping[int, T]) -> Iterator[tuple[int, Any]]:
+    def run(self, work: Callable[[T], Any], items: Mapping[int, T]) -> Generator[tuple[int, Any], None, None]:
         """Yield results as they come."""
         client, numbers = self._client, list(items)
         try:
             size = batch_size(len(numbers), sum(client.nthreads().values()))
             batches = [numbers[first : first + size] for first in range(0, len(numbers), size)]
             given = [[items[number] for number in some] for some in batches]
-            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+            with _what_pickle_takes(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
                 # A task that unpacks it, not data that is scattered: what lost workers had is then made again.
                 sent = client.submit(pickle.loads, pickle.dumps(work), pure=False)
                 futures = dict(zip(client.map(_compute, given, work=sent, pure=False), batches, strict=True))
             try:
-                for finished in as_completed(list(futures)).batches():
+                for finished in self._as_they_come(futures):
                     for future, results in zip(finished, client.gather(finished), strict=True):
                         yield from zip(futures.pop(future), results, strict=True)
             finally:  # also after an error or Ctrl-C: nobody waits for the rest
@@ -85,11 +89,27 @@ class _Dask:
         except (CancelledError, CommClosedError) as error:
             raise ConnectionError(f"{self._where} is lost ({error})") from None
 
+    def _as_they_come(self, futures: Collection[Future]) -> Iterator[list[Future]]:
+        """Yield what is done; an error where nothing is left that could do the rest, which Dask would wait for."""
+        while futures:
+            try:
+                yield from as_completed(list(futures), timeout=_GLANCE).batches()
+            except TimeoutError:
+                self._wait_for_a_worker()
+
     def _wait_for_a_worker(self) -> None:
         try:
             self._client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError:
             raise ConnectionError(f"{self._where} has no workers, and none came in {_PATIENCE:g} s") from None
+
+
+@contextmanager
+def _what_pickle_takes() -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, AttributeError, PicklingError) as error:
+        raise TypeError(f"function and items must be what pickle takes, to be sent to workers, got {error}") from None
 
 
 def _compute(items: list[T], work: Callable[[T], Any]) -> list[Any]:

@@ -113,7 +113,8 @@ class MPILatticeField:
             options |= {"macroscopic": macroscopic, "self_field": self_field}
             self.problem = PairProblem.of(interaction, lattice, **options)
             self._threads = tiles.check_threads(threads)
-        if len(set(comm.allgather(json.dumps(described("interaction", self.problem))))) > 1:
+            mine = json.dumps(described(self.problem))
+        if len(set(comm.allgather(mine))) > 1:
             raise ValueError("interaction, lattice and options must be the same on all ranks, got different ones")
         self.interaction, self.lattice, self.boundary = self.problem.interaction, lattice, self.problem.boundary
         self.rtol = EXACT if self.problem.every_image else ROUNDING

@@ -63,10 +63,12 @@ def test_fields_of_stored_lattices_grow_as_n_log_n():
     assert traffic[0] == 128**3 * (4 * 96 + 4 * 112 + 3 * 48)
 
 
-def test_more_workers_do_not_make_one_stored_field_faster_but_threads_do():
-    one = predicted((256,) * 3, method="stored-fft")
-    assert predicted((256,) * 3, method="stored-fft", workers=9) == one
-    assert predicted((256,) * 3, method="stored-fft", threads_per_worker=4).computing == one.computing / 4
+def test_workers_share_the_tasks_of_a_stored_field_and_its_disk():
+    one = predicted((256,) * 3, method="stored-fft", workers=1)
+    nine = predicted((256,) * 3, method="stored-fft", workers=9)
+    assert nine.computing == one.computing / 9
+    assert nine.disk == one.disk
+    assert predicted((256,) * 3, method="stored-fft", workers=1, threads_per_worker=4).computing == one.computing / 4
 
 
 def test_rates_and_sizes_are_what_their_texts_say():

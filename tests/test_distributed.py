@@ -3,6 +3,8 @@
 import inspect
 import os
 import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -133,6 +135,10 @@ def test_what_a_cluster_does_not_take(client, monkeypatch):
         distributed.pair_field(DIPOLES, lattice, moments, method="fft", client=client)
     with pytest.raises(TypeError, match=r"client must be a distributed.Client, .* got 7"):
         distributed.pair_field(DIPOLES, lattice, moments, client=7)
+    closed = Client(client.scheduler.address)
+    closed.close()
+    with pytest.raises(ValueError, match="client must be a connected one, got a closed one"):
+        distributed.pair_field(DIPOLES, lattice, moments, client=closed)
     monkeypatch.setattr(mbfast, "__version__", "99.0")
     with pytest.raises(ValueError, match=r"a worker, .*, of mbfast .*; here it is 99.0"):
         distributed.pair_field(DIPOLES, lattice, moments, client=client)
@@ -179,3 +185,30 @@ def test_a_lost_scheduler_is_told(many_parts, tmp_path):
         said = r"is lost .*; \d+ of \d+ parts are done, they are kept in .*run.checkpoint"
         with pytest.raises(ConnectionError, match=said):
             distributed.pair_field(*cloud(SILICA, 300), client=client, progress=progress, checkpoint=file)
+
+
+def test_a_cluster_that_loses_all_workers_is_not_waited_for(monkeypatch):
+    """Nobody starts new ones, as after a job of a queue has ended: Dask itself would wait for ever."""
+    monkeypatch.setattr(distributed, "_PATIENCE", 0.2)
+    monkeypatch.setattr(distributed, "_GLANCE", 0.2)
+    with LocalCluster(n_workers=1, threads_per_worker=1, **QUIET) as cluster, Client(cluster) as alone:
+
+        def progress(done, total):
+            cluster.scale(0)
+            cluster.sync(cluster._correct_state)
+
+        with pytest.raises(ConnectionError, match=r"has no workers.*; 1 of 3 parts are done, none is kept without"):
+            distributed.run_each(slow, range(3), client=alone, progress=progress)
+
+
+def slow(item):
+    time.sleep(0.5)
+    return item
+
+
+def test_what_cannot_be_sent_is_refused_by_name(client):
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match="function and items must be what pickle takes"):
+        distributed.run_each(lambda item: (lock, item), [1], client=client)
+    with pytest.raises(TypeError, match="function and items must be what pickle takes"):
+        distributed.run_each(id, [lock], client=client)

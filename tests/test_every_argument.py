@@ -3,6 +3,7 @@
 import inspect
 import re
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from mbfast.files.flow import read_flow_config
 from mbfast.files.superblock import read_super_block_config
 from mbfast.glasses import medium
 from mbfast.meissner_berret import rms_deviation
+from mbfast.pairs.cluster_planning import predict_cluster
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.planning import predict
 from mbfast.spectra.levels import static_susceptibility
@@ -50,7 +52,8 @@ RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
 BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
 SUPER = mbfast.SuperBlock(DIPOLES, POINTS, BLOCK)
 RNG = np.random.default_rng(1)
-KEPT = mbfast.Checkpoint(":memory:", {})
+FOLDER = tempfile.TemporaryDirectory()
+KEPT = mbfast.Checkpoint(Path(FOLDER.name, "kept"), {})
 RESPONSE = {
     "super_block": SUPER, "omega": OMEGA, "temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "lanczos",
     "rng": RNG, "vectors": 2,
@@ -137,6 +140,7 @@ CALLS = {
         {"form": "corrected", "polarization": "transverse"},
     ),
     "pairs.cubes.averaged_tensors": (averaged_tensors, {"interaction": DIPOLES, "offsets": [[0.0, 0.0, 1.0]]}),
+    "pairs.cluster_planning.predict_cluster": (predict_cluster, {"shape": (2, 2, 2), "workers": 1, "speed": 1.0}),
     "pairs.planning.predict": (predict, {"shape": (2, 2, 2)}),
     "superblock.clusters.second_order": (
         second_order,
@@ -372,6 +376,20 @@ WRONG = {
     "macroscopic": CHOICE,
     "measured": POSITIVE,
     "members": [*COUNT, 1, None],
+    **{
+        f"pairs.cluster_planning.predict_cluster({name})": [
+            WORDS,
+            -1.0,
+            0,
+            np.nan,
+            None,
+            OBJECT,
+            [1.0, 2.0],
+            "3 parsec/s",
+        ]
+        for name in ("memory", "network", "disk")
+    },
+    "pairs.cluster_planning.predict_cluster(speed)": [WORDS, -1.0, 0.0, np.nan, OBJECT, [1.0, 2.0]],
     "memory": [0, -1, 1.5, None, np.nan, True, OBJECT, WORDS, "3 XB", "", [5], 1, "1 kB", 1 << 70],
     "method": CHOICE,
     "modulus": POSITIVE,
@@ -411,6 +429,11 @@ WRONG = {
     "s": [-1, 2, 1.5, "1", [1], np.nan, True, None, OBJECT],
     "self_field": FLAG,
     "slab": [WORDS, 5, OBJECT, [], ("z", 0.0), ("w", 0.0, 1.0), ("z", 1.0, 2.0), ("z", np.nan, 1.0), ("z", "a", "b")],
+    "network": [],  # of one function
+    "disk": [],
+    "speed": [],
+    "workers": COUNT,
+    "threads_per_worker": COUNT,
     "shape": [WORDS, 5.5, (1, 2), (1, 2, -1), (1, 2, 1.5), None, OBJECT, (1, 2, True)],
     "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], [True], np.array(3), OBJECT],
     "size": ONE_POSITIVE,

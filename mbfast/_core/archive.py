@@ -137,10 +137,13 @@ def save_result(
 
 
 def path_of(name: str, value: object) -> Path:
-    """Return a path, or raise a TypeError that says which argument is none."""
+    """Return a path, or raise a TypeError or a ValueError that says which argument is none."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError(f"{name} must be a path, got {value!r}")
-    return Path(value)
+    path = Path(value)
+    if "\0" in str(path):
+        raise ValueError(f"{name} must be a path without a NUL, got {value!r}")
+    return path
 
 
 class LocatedError(ValueError):

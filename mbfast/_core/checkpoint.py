@@ -8,13 +8,13 @@ import io
 import json
 import logging
 import os
-import re
+import pickle
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Self
 
 import numpy as np
@@ -22,12 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 
 import mbfast
 from mbfast._core.archive import path_of
+from mbfast._core.validate import plain_array
 
 _FORMAT = "mbfast checkpoint 1"
 _log = logging.getLogger("mbfast")
 
 command_line: ContextVar[Mapping[str, Any] | None] = ContextVar("command_line", default=None)
-"""What ``mbfast resume`` must run, if a command runs: its arguments and the folder that they belong to."""
+"""What ``mbfast resume`` must run: arguments of the command line and the folder they belong to, if there are any."""
 
 
 class Checkpoint:
@@ -41,7 +42,8 @@ class Checkpoint:
     file : str or path-like
         Where it is kept: an SQLite database, made if there is none.
     inputs : mapping
-        All that the results depend on, by name: numbers, texts, arrays, dataclasses. Of arrays a digest is kept.
+        All that the results depend on, by name: numbers, texts, arrays, generators of random numbers, dataclasses, and
+        what pickle takes. Of arrays a digest is kept.
     kind : str
         What is calculated, for messages.
 
@@ -50,17 +52,17 @@ class Checkpoint:
     OSError
         If the file cannot be read or written.
     TypeError
-        If `file` is no path, `inputs` is no mapping of names, or `kind` is no text.
+        If `file` is no path, `inputs` is no mapping of names or has a value that cannot be told from others, or `kind`
+        is no text.
     ValueError
-        If the file is damaged, no checkpoint, in use by another process, of another kind or version of mbfast, or was
-        made with other inputs: the message names the first that differs.
+        If `inputs` contains itself; if the file is damaged, no checkpoint, in use by another process, of another kind
+        or version of mbfast, or was made with other inputs: the message names the first that differs.
 
     Notes
     -----
-    A part is written whole or not at all, whenever the process is killed: by SQLite's journal, a file of the same name
-    with ``-journal``, which must stay beside it. It carries a digest of 128 bits: a part that was damaged is forgotten,
-    with a warning of the logger ``mbfast``. On another processor a calculation goes on, with a warning too, since its
-    last bits may differ there. Parts may be read and written by several threads.
+    A part is written whole or not at all, whenever the process is killed. It carries a digest of 128 bits: a part that
+    was damaged is forgotten, with a warning of the logger ``mbfast``. On another processor a calculation goes on, with
+    a warning too, since its last bits may differ there. Parts may be read and written by several threads.
 
     Examples
     --------
@@ -90,12 +92,13 @@ class Checkpoint:
         self._path = path_of("file", file)
         if not isinstance(kind, str):
             raise TypeError(f"kind must be a text, got {kind!r:.80}")
-        wanted = {name: described(name, value) for name, value in inputs.items()}
-        self._lock = threading.Lock()
+        wanted = {name: _input(name, value) for name, value in inputs.items()}
+        self._lock, self._process = threading.Lock(), os.getpid()
         if self._path.is_dir():
             raise ValueError(f"{self._path}: a file is wanted for a checkpoint, this is a folder")
         try:
-            self._database = sqlite3.connect(self._path, timeout=0.0, isolation_level=None, check_same_thread=False)
+            place = self._path.absolute()  # ":memory:" alone is no file to SQLite
+            self._database = sqlite3.connect(place, timeout=0.0, isolation_level=None, check_same_thread=False)
         except sqlite3.OperationalError as error:
             raise OSError(f"{self._path}: cannot be opened for a checkpoint ({error})") from None
         try:
@@ -133,7 +136,7 @@ class Checkpoint:
                 raise ValueError(f"{self._path}: a checkpoint of another {name}, {about[name]!r}, this is {now!r}")
         before, inputs = about["inputs"], json.loads(json.dumps(wanted))
         for name in {**before, **inputs}:
-            if before.get(name) != inputs.get(name) and repr(before.get(name)) != repr(inputs.get(name)):  # nan is nan
+            if not _same(before.get(name), inputs.get(name)):
                 was, this = (str(some.get(name, "not given")) for some in (before, inputs))
                 raise ValueError(
                     f"{self._path}: a checkpoint of other inputs: {name} was {was:.200}, now it is {this:.200}"
@@ -163,16 +166,16 @@ class Checkpoint:
         OSError
             If the disk is full, or the file cannot be written.
         TypeError
-            If `part` is no name.
+            If `part` is no name, or one of `arrays` has units, a mask or a gradient.
         ValueError
-            If `arrays` consist of objects or are too large for a part (1 GB), or the file was damaged or is closed.
+            If one of `arrays` consists of objects, is ragged, or is a text that ends with a NUL, which NumPy drops; if
+            the part has more than 1e9 bytes; if the file was damaged, or the checkpoint is closed.
         """
         name, stream = _name(part), io.BytesIO()
-        # the dot keeps names apart from those of the function's own arguments
-        np.savez(stream, allow_pickle=False, **{f".{key}": np.asarray(value) for key, value in arrays.items()})
-        content = stream.getvalue()
-        row = name, content, _digest(name, content)
-        with self._lock, _errors_of(self._path):
+        content = {f"_{key}": storable(key, value) for key, value in arrays.items()}  # names that savez has not
+        np.savez(stream, allow_pickle=False, **content)
+        row = name, stream.getvalue(), _digest(name, stream.getbuffer())
+        with self._used():
             self._database.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?)", row)
 
     def get(self, part: str | int) -> dict[str, NDArray[Any]] | None:
@@ -193,10 +196,10 @@ class Checkpoint:
         TypeError
             If `part` is no name.
         ValueError
-            If the file was damaged, or is closed.
+            If the file was damaged, or the checkpoint is closed.
         """
         name = _name(part)
-        with self._lock, _errors_of(self._path):
+        with self._used():
             row = self._database.execute("SELECT content, digest FROM part WHERE name = ?", (name,)).fetchone()
         if row is None:
             return None
@@ -204,12 +207,24 @@ class Checkpoint:
             _log.warning("%s: part %s was damaged, it is computed again", self._path, name)
             return None
         with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
-            return {key[1:]: arrays[key] for key in arrays.files}
+            return {key.removeprefix("_"): arrays[key] for key in arrays.files}
+
+    def names(self) -> set[str]:
+        """Return the names of all parts; a ValueError if the file was damaged, or the checkpoint is closed."""
+        with self._used():
+            return {name for (name,) in self._database.execute("SELECT name FROM part").fetchall()}
 
     def close(self) -> None:
         """Let go of the file; parts are in it already."""
         with self._lock:
             self._database.close()
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        if os.getpid() != self._process:  # SQLite's locks are those of the process that has opened the file
+            raise ValueError(f"{self._path}: the checkpoint belongs to the process that opened it, not to its forks")
+        with self._lock, _errors_of(self._path):
+            yield
 
     def __enter__(self) -> Self:
         return self
@@ -221,10 +236,11 @@ class Checkpoint:
 def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `command_line` that has made a checkpoint; an OSError or a ValueError if there is none."""
     path = path_of("file", file)
-    path.open("rb").close()  # SQLite would make what is not there
-    # to be written, as what a killed process has left half written must be undone first
-    whole = f"{path.absolute().as_uri()}?mode=rw"
-    with _errors_of(path), closing(sqlite3.connect(whole, timeout=0.0, uri=True)) as database:
+    path.open("rb").close()  # names what is not there; to be written, for a process that was killed while it wrote
+    with (
+        _errors_of(path),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=0.0, uri=True)) as database,
+    ):
         found = _about(database).get("command")
     if not isinstance(found, dict):
         raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
@@ -243,57 +259,90 @@ def _errors_of(path: Path) -> Iterator[None]:
     """Say what has happened to the file in place of SQLite's words."""
     try:
         yield
-    except sqlite3.ProgrammingError:
-        raise ValueError(f"{path}: the checkpoint is closed") from None
+    except sqlite3.ProgrammingError as error:
+        raise ValueError(f"{path}: the checkpoint is closed ({error})") from None
+    except (sqlite3.DataError, OverflowError) as error:
+        raise ValueError(f"{path}: a part must be smaller than 1 GB ({error})") from None
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise ValueError(f"{path}: the checkpoint is in use by another run") from None
         if name.startswith("SQLITE_NOTADB"):
             raise ValueError(f"{path}: no checkpoint of mbfast") from None
-        if name.startswith("SQLITE_TOOBIG"):
-            raise ValueError(f"{path}: a part must be smaller than 1 GB, divide it") from None
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
             raise OSError(f"{path}: the checkpoint cannot be written ({error})") from None
         raise ValueError(f"{path}: a damaged checkpoint, or none of mbfast ({error})") from None
-    except (TypeError, AttributeError, UnicodeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, UnicodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: a damaged checkpoint ({error})") from None
 
 
 def _name(part: object) -> str:
     if not isinstance(part, str | int) or isinstance(part, bool):
         raise TypeError(f"part must be a name or a whole number, got {part!r:.80}")
-    return str(part)
+    name = str(part)
+    if not name.isprintable():  # nor has UTF-8 all that a str may hold
+        raise ValueError(f"part must be a name of printable letters, got {part!r:.80}")
+    return name
 
 
-def described(name: str, value: object) -> Any:
-    """Return a value as JSON has it: arrays as digests with shape and type, objects by their fields.
+def storable(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return an array of numbers or texts that is all of `value`; an error that names it if there is none."""
+    array = plain_array(name, value)
+    if array.dtype.hasobject:
+        raise ValueError(f"{name} must be numbers, texts or an array of these, got {value!r:.80}")
+    if isinstance(value, str | bytes) and len(value) != len(array[()]):
+        raise ValueError(f"{name} must not end with a NUL, which NumPy drops, got {value!r:.80}")
+    return array
 
-    A TypeError that has the name if it is an object of which nothing is known but where it lies in memory.
-    """
+
+def _input(name: str, value: object) -> Any:
+    try:
+        return described(value)
+    except RecursionError:
+        raise ValueError(f"inputs must not contain themselves, {name} does or is nested too deeply") from None
+    except (TypeError, AttributeError, pickle.PicklingError) as error:
+        raise TypeError(f"inputs must be numbers, texts, arrays or what pickle takes, {name} is not: {error}") from None
+
+
+def described(value: object) -> Any:
+    """Return a value as JSON has it: arrays as digests with shape and type, objects by their fields or their pickle."""
+    if isinstance(value, int) and abs(value) >> 64:
+        return hex(value)  # Python limits the digits of decimal numbers
     if isinstance(value, str | int | float | bool | None):
         return value
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) and not value.dtype.hasobject:
         plain = value.item()
-        return plain if isinstance(plain, str | int | float | bool) else repr(plain)
-    if isinstance(value, np.ndarray):
-        if value.dtype.hasobject:
-            return [described(name, item) for item in value.ravel().tolist()]
-        array = np.ascontiguousarray(value)
-        if array.size <= 3:
-            return f"{array.tolist()}"
-        return f"{array.dtype.str} {array.shape} {_digest('array', array.reshape(-1).view(np.uint8)).hex()}"
+        return repr(plain) if isinstance(plain, complex | np.generic) else described(plain)  # a longdouble is its own
+    if type(value) in {np.ndarray, np.memmap}:
+        return _described_array(np.asarray(value))
     if isinstance(value, Mapping):
-        return {str(key): described(name, item) for key, item in value.items()}
+        return {str(key): described(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [described(name, item) for item in value]
+        return [described(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((described(item) for item in value), key=json.dumps)
+    if isinstance(value, np.random.Generator):
+        return described(value.bit_generator.state)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: described(name, getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"type": type(value).__qualname__, **fields}
-    text = repr(value)
-    if re.search(r" at 0x[0-9A-Fa-f]+", text):
-        raise TypeError(f"{name} must be numbers, texts, arrays or dataclasses for a checkpoint, got {text:.80}")
-    return text
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"type": type(value).__qualname__, **{name: described(item) for name, item in fields.items()}}
+    if isinstance(value, complex | bytes | PurePath | range | type):
+        return repr(value)
+    return f"{type(value).__qualname__} {_digest('pickle', pickle.dumps(value, protocol=5)).hex()}"
+
+
+def _described_array(array: NDArray[Any]) -> Any:
+    if array.dtype.hasobject:
+        return [described(item) for item in array.ravel().tolist()]
+    plain = np.ascontiguousarray(array)
+    if plain.size <= 3:
+        return f"{plain.tolist()}"
+    return f"{plain.dtype.str} {plain.shape} {_digest('array', plain.reshape(-1).view(np.uint8)).hex()}"
+
+
+def _same(before: object, now: object) -> bool:
+    """Whether two descriptions are equal, of which NaN are equal, too."""
+    return before == now or json.dumps(before) == json.dumps(now)
 
 
 def _digest(name: str, content: Any) -> bytes:

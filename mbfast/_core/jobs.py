@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
+from numpy.typing import NDArray
 
 from mbfast._core import tiles
 from mbfast._core.archive import path_of
-from mbfast._core.checkpoint import Checkpoint
+from mbfast._core.checkpoint import Checkpoint, storable
 
 T = TypeVar("T")
 
@@ -21,7 +24,7 @@ T = TypeVar("T")
 class Cluster(Protocol):
     """Where else parts are computed; the module distributed has the one there is."""
 
-    def run(self, work: Callable[[T], Any], items: Mapping[int, T]) -> Iterator[tuple[int, Any]]:
+    def run(self, work: Callable[[T], Any], items: Mapping[int, T]) -> Generator[tuple[int, Any], None, None]:
         """Yield the number and the result of each item, as they come."""
 
 
@@ -82,31 +85,61 @@ def run(
     On a cluster `work` and the items must be what pickle takes. With a checkpoint results must be numbers, arrays or
     mappings of names to these.
     """
+    results: list[Any] = []
+    run_in_order(work, items, results.append, threads=threads, progress=progress, label=label)
+    return results
+
+
+def run_in_order(
+    work: Callable[[T], Any], items: Sequence[T], take: Callable[[Any], object], *, threads: int,
+    progress: tiles.Progress, label: str,
+) -> None:  # fmt: skip
+    """As `run`, calling `take` with each result as soon as those before it were taken; no other is held for long."""
     workers, checkpoint = cluster(), _checkpoint.get()
-    found: dict[int, Any] = {}
-    if checkpoint is not None:
-        found = {n: _unpacked(part) for n in range(len(items)) if (part := checkpoint.get(f"{label} {n}")) is not None}
-    todo = {n: item for n, item in enumerate(items) if n not in found}
+    names = [f"{label} {number}" for number in range(len(items))]
+    in_file = set() if checkpoint is None else set(names) & checkpoint.names()
+    todo = {number: items[number] for number, name in enumerate(names) if name not in in_file}
+    waiting: dict[int, Any] = {}
+    lock, following = threading.Lock(), itertools.count()
+    due = next(following)
+
+    def take_what_is_due() -> None:
+        nonlocal due
+        while due < len(items):
+            if due in waiting:
+                result = waiting.pop(due)
+            elif checkpoint is not None and names[due] in in_file:
+                part = checkpoint.get(names[due])
+                result = work(items[due]) if part is None else _unpacked(part)  # None: it was damaged
+            else:
+                return
+            take(result)
+            due = next(following)
 
     def keep(number: int, result: Any) -> None:
         if checkpoint is not None:
-            checkpoint.put(f"{label} {number}", **_packed(result))
-        found[number] = result
+            part = _packed(number, result)
+            checkpoint.put(names[number], **part)
+            result = _unpacked(part)  # of the types that it will have when it is read
+        with lock:
+            waiting[number] = result
+            take_what_is_due()
 
     with tiles.counter(progress, len(todo), label) as advance, _here():
+        take_what_is_due()
         if workers is None:
             tiles.run(lambda number: keep(number, work(todo[number])), list(todo), threads=threads, advance=advance)
-        else:
-            try:
-                for number, result in workers.run(work, todo):
+            return
+        done = len(in_file)
+        try:
+            with contextlib.closing(workers.run(work, todo)) as computed:
+                for number, result in computed:
                     keep(number, result)
+                    done += 1
                     advance()
-            except ConnectionError as error:
-                safe = (
-                    "none is kept without a checkpoint" if checkpoint is None else f"they are kept in {checkpoint.path}"
-                )
-                raise ConnectionError(f"{error}; {len(found)} of {len(items)} parts are done, {safe}") from None
-    return [found[number] for number in range(len(items))]
+        except ConnectionError as error:
+            safe = "none is kept without a checkpoint" if checkpoint is None else f"they are kept in {checkpoint.path}"
+            raise ConnectionError(f"{error}; {done} of {len(items)} parts are done, {safe}") from None
 
 
 def run_each(
@@ -121,7 +154,7 @@ def run_each(
     ----------
     function : callable
         Takes an item and returns a number, an array, or a mapping of names to these. Its result depends on nothing
-        but the item. Calls of mbfast in it take one thread each. Numbers from a checkpoint are those of NumPy.
+        but the item. Calls of mbfast in it take one thread each.
     items : iterable
         Of any kind; with a checkpoint of numbers, texts, arrays and the like.
     threads, progress, checkpoint
@@ -131,15 +164,17 @@ def run_each(
     Returns
     -------
     list
-        The results in the order of the items, whatever the number of threads.
+        The results in the order of the items, whatever the number of threads; with a checkpoint as NumPy has them,
+        whether they were read or computed.
 
     Raises
     ------
     TypeError
-        If function is not callable, items are not iterable, or threads is no whole number; with a checkpoint, if items
-        or results are of a kind that it cannot keep.
+        If function is not callable, items are not iterable, or threads is no whole number; with a checkpoint also if
+        items have what pickle does not take, or function returns what has units, a mask or a gradient.
     ValueError
-        If threads is below 1, or the checkpoint is one of other items.
+        If threads is below 1, or the checkpoint is one of other items; with a checkpoint also if function returns what
+        is no number, text or array of these, nor a mapping of names to such.
 
     Examples
     --------
@@ -167,18 +202,18 @@ def _named(function: Callable[..., Any]) -> Any:
     return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
-def _packed(result: Any) -> dict[str, Any]:
-    """Return a result as arrays by names: those of a mapping follow a dot, so that they are names of nothing else."""
+_ALONE = "result"  # of an item, if it is no mapping; names in a mapping have an underscore before them
+
+
+def _packed(number: int, result: Any) -> dict[str, NDArray[Any]]:
+    """Return what is kept of the result of an item; an error that says which item if it cannot be."""
+    what = f"what function returns for item {number}"
     if not isinstance(result, Mapping):
-        result = {"": result}
-    elif not all(isinstance(name, str) and name for name in result):
-        raise TypeError(f"names of results must be texts, not empty, for a checkpoint, got {list(result)!r:.80}")
-    packed = {f".{name}" if name else "alone": np.asarray(value) for name, value in result.items()}
-    if any(array.dtype.hasobject for array in packed.values()):
-        raise TypeError(f"results must be numbers, arrays or mappings of these for a checkpoint, got {result!r:.80}")
-    return packed
+        return {_ALONE: storable(what, result)}
+    if not all(isinstance(name, str) for name in result):
+        raise TypeError(f"{what} must have texts as names, got {result!r:.80}")
+    return {f"_{name}": storable(f"{what}, {name},", value) for name, value in result.items()}
 
 
-def _unpacked(part: dict[str, Any]) -> Any:
-    """Return what was packed; numbers as those of NumPy."""
-    return part["alone"][()] if "alone" in part else {name[1:]: array[()] for name, array in part.items()}
+def _unpacked(part: Mapping[str, NDArray[Any]]) -> Any:
+    return part[_ALONE][()] if _ALONE in part else {name[1:]: array[()] for name, array in part.items()}

@@ -148,7 +148,7 @@ def _plan_cluster(shape: tuple[int, ...] | int, asked: dict[str, Any], plain: bo
     threads = asked.get("threads_per_worker", 1)
     lines = (
         f"one field, set-up included; workers: {asked['workers']}, threads of each: {threads}",
-        "direct takes all workers, stored-fft one; results come while others are computed; no queue is counted",
+        "stored-fft goes over one disk for all workers; results come while others are computed; no queue is counted",
     )
     show(headings, rows, lines, plain=plain)
 

@@ -57,7 +57,7 @@ def flow(
     set_threads(threads)
     wanted = read_flow_config(config)
     inputs = [config] + ([config.parent / name] if (name := wanted.values["spectrum"]["file"]) else [])
-    images = _checked_figures(wanted, ("spectra", "ratio", "shares"), inputs)
+    images = _checked_figures(wanted, ("spectra", "ratio", "shares"), inputs, checkpoint)
     with computed_by(scheduler):
         result = wanted.run(checkpoint=checkpoint)
     outputs: dict[Path, Content] = {wanted.data: result.save}
@@ -116,7 +116,7 @@ def superblock(
 
     set_threads(threads)
     wanted = read_super_block_config(config)
-    images = _checked_figures(wanted, ("errors", "blocks"), [config])
+    images = _checked_figures(wanted, ("errors", "blocks"), [config], checkpoint)
     with computed_by(scheduler):
         result = wanted.run(progress=not quiet, checkpoint=checkpoint)
     outputs: dict[Path, Content] = {wanted.data: result.save}
@@ -181,7 +181,7 @@ def pairsum(
 
     set_threads(threads)
     target = Path(f"{file.stem}-fields.npz") if output is None else output
-    check_writable(target)
+    check_writable(target, checkpoint)
     if behind_links(target) == behind_links(file):
         raise ValueError(f"{target}: the output would replace the input")
     data = read_blocks(file)
@@ -227,16 +227,20 @@ def resume(
     Example: mbfast resume blocks.checkpoint
     """
     found = command_of(file)
-    arguments = [*found["arguments"], "--checkpoint", str(file.absolute())]  # where it is now
+    arguments, moved = found["arguments"], ["--checkpoint", str(file.absolute())]  # where it is now
+    end = arguments.index("--") if "--" in arguments else len(arguments)  # of the options
+    arguments = [*arguments[:end], *moved, *arguments[end:]]
     os.chdir(found["folder"])
     typer.echo(f"mbfast {shlex.join(arguments)}", err=True)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "mbfast", *arguments])
 
 
-def _checked_figures(wanted: Config, names: Iterable[str], inputs: Iterable[Path]) -> dict[Path, str]:
+def _checked_figures(
+    wanted: Config, names: Iterable[str], inputs: Iterable[Path], checkpoint: Path | None
+) -> dict[Path, str]:
     """Return `figure_files` of these names, once it is known that all outputs can be written and none is an input."""
     images = figure_files(wanted.figures, names)
-    check_writable(wanted.data, *images)
+    check_writable(wanted.data, *images, checkpoint)
     if behind_links(wanted.data) in map(behind_links, inputs):
         raise ValueError(f"{wanted.data}: output.data must not be a file that is read")
     return images

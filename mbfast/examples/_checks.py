@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,10 +51,13 @@ def run_example(
     text: str | None,
     compute: Callable[[int], tuple[Iterable[Check], Callable[[], Figure]]],
     arguments: list[str] | None = None,
+    *,
+    threaded: bool = False,
 ) -> None:
     """Run an example as a command: ``[FILE] [--seed N]``; print its checks and draw its figure into FILE, if named.
 
-    `compute` takes the seed and returns the checks and a function that draws the figure.
+    `compute` takes the seed and returns the checks and a function that draws the figure; where it is `threaded`, Ctrl-C
+    does not wait for compiled code in its threads, which hears nothing of it.
     """
     parser = argparse.ArgumentParser(description=(text or "").partition("\n\n")[0])
     parser.add_argument("file", nargs="?", metavar="FILE", help="where the figure goes: .png, .pdf or .svg")
@@ -58,10 +65,41 @@ def run_example(
     given = parser.parse_args(arguments)
     if given.seed < 0:
         parser.error(f"argument --seed: a whole number >= 0 is wanted, got {given.seed}")
-    checks, draw = compute(given.seed)
+    try:
+        if given.file is not None:
+            _check_figure(Path(given.file))
+    except (ImportError, OSError, ValueError) as error:
+        parser.error(str(error))
+    with _ended_by_ctrl_c() if threaded else nullcontext():
+        checks, draw = compute(given.seed)
     for check in checks:
         print(check)
     if given.file is not None:
         import mbfast  # noqa: PLC0415
 
         mbfast.plotting.save_figure(draw(), given.file)
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C end the process at once, as it ends programs that do nothing about it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield  # somebody else has seen to it
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _check_figure(file: Path) -> None:
+    """Find out before minutes of work whether a figure and its caption can be drawn and written."""
+    from mbfast._core.archive import check_writable  # noqa: PLC0415
+    from mbfast.plotting.style import KINDS, caption_file, figure_class  # noqa: PLC0415
+
+    if file.suffix.lower().removeprefix(".") not in KINDS:
+        raise ValueError(f"{file}: a figure is wanted as .png, .pdf or .svg")
+    figure_class()
+    check_writable(file, caption_file(file))

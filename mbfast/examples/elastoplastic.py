@@ -318,4 +318,4 @@ def draw(bodies: Sequence[Body], stressed: Body) -> Figure:
 
 
 if __name__ == "__main__":
-    run_example(__doc__, compute)
+    run_example(__doc__, compute, threaded=True)

@@ -275,4 +275,4 @@ def draw(gaps: Iterable[Gap]) -> Figure:
 
 
 if __name__ == "__main__":
-    run_example(__doc__, compute)
+    run_example(__doc__, compute, threaded=True)

@@ -125,8 +125,8 @@ for its processes; where workers are started in another way, as above by Slurm, 
 
 Lattices larger than memory
 ---------------------------
-`mbfast.pairs.stored` computes the field of a lattice that no memory holds, by way of files in a folder, with one
-process. Its time is mostly that of the disk, and a cluster does not make one field faster:
+`mbfast.StoredLatticeField`, and ``mbfast latticefield``, compute the field of a lattice that no memory holds, by way of
+files in a folder. Its time is mostly that of the disk:
 
 >>> for n in (512, 1024, 2048):
 ...     found = predict_cluster((n, n, n), workers=1, threads_per_worker=8, method="stored-fft", speed=0.3)
@@ -137,10 +137,20 @@ process. Its time is mostly that of the disk, and a cluster does not make one fi
 1024^3: 6.0e+01 s of computing, 2.1e+03 s of files; 0.3 TB on disk, at least 5 GB of memory
 2048^3: 5.3e+02 s of computing, 1.7e+04 s of files; 2.4 TB on disk, at least 19 GB of memory
 
-A disk of the node is faster than a folder that all nodes share. The shared one has another use: what a job leaves there
-when its time is over, a job on any other node goes on with. Two fields at a time need two folders. For many samples let
-``run_each`` call a function that makes one field in a folder of its own and returns what you want to know of it; then
-each worker computes a whole field, and the disks of the nodes work side by side.
+Workers of a cluster share the tasks of each pass, if they all see the folder, the moments and the result by the same
+paths: within ``with mbfast.distributed.connection(client):`` or by ``--scheduler``. That pays where the shared folder
+serves several at once; a disk of one node is faster than most of them. What a job leaves in a folder when its time is
+over, a job on any other node goes on with. Two fields at a time need two folders. For many samples let ``run_each``
+call a function that makes one field in a folder of its own and returns what you want to know of it; then each worker
+computes a whole field, and the disks of the nodes work side by side.
+
+MPI
+---
+`mbfast.mpi.MPILatticeField` (``pip install 'mbfast[mpi]'``) shares a lattice among the ranks of MPI: each holds the
+moments and the field of a slab, ``field.box``, and its share of the kernel. Two exchanges a field are nearly all that
+is sent, of 96 bytes a block each for stress and 48 for dipoles, half of that if periodic. The bits are those of
+`mbfast.LatticeField`. ``mpiexec -n 8 python -m mpi4py script.py`` ends all ranks where one fails. It is a way to the
+memory of several nodes, not to speed: on one node threads are as good or better.
 
 What bits depend on
 -------------------

@@ -35,7 +35,7 @@ class ClusterPrediction:
     Attributes
     ----------
     method : {"direct", "stored-fft"}
-        Sums over all pairs on the workers of a cluster; or transforms in pieces on the disk of one of them.
+        Sums over all pairs on the workers of a cluster; or transforms in pieces, which pass over one disk.
     start, inputs, computing, results, disk : float
         Seconds: until workers are ready, without a queue's; until all of them have the blocks; of their work; of the
         client, which takes what comes back while they go on; and of reading and writing files.
@@ -85,8 +85,8 @@ def predict_cluster(
         How fast one worker sends and receives, and how fast its disk reads and writes: bytes per second, or a text such
         as "1GB/s" or "10 Gbit/s".
     method : {"direct", "stored-fft"}
-        `mbfast.distributed.pair_field`; or the transforms of `mbfast.LatticeField` with all that is between them on
-        disk, which is one process's work: more workers compute more fields, not one field faster.
+        `mbfast.distributed.pair_field`; or `mbfast.StoredLatticeField`, the transforms of `mbfast.LatticeField` with
+        all that is between them on one disk, which workers share.
     speed : float, optional
         The time of one thread of a worker, over that of the reference core of `mbfast.DirectField.estimate`; None: of
         a thread of this machine, measured once while all of them work.
@@ -131,7 +131,7 @@ def predict_cluster(
         speed = positive_number("speed", speed, unit="")
     if method == "direct":
         return _direct(problem, processes, threads, limit, link, speed)
-    return _stored(problem, threads, limit, drive, speed)
+    return _stored(problem, processes, threads, limit, drive, speed)
 
 
 def batch_size(parts: int, threads: int) -> int:
@@ -167,7 +167,7 @@ def _direct(
         computing=computed / max(parts, 1) * batch * rounds,
         results=_BATCH * batches + rows * pieces / link,
         worker_memory=memory,
-        client_memory=_PROCESS + 2.0 * inputs + rows * (pieces + 1),
+        client_memory=_PROCESS + 2.0 * inputs + 2.0 * rows,  # what came before its turn, and the field
         why_not=why_not,
     )
 
@@ -188,7 +188,9 @@ def sum_parts(problem: PairProblem) -> tuple[int, int]:
     return parts, whole + bool(rest)
 
 
-def _stored(problem: PairProblem, threads: int, limit: float, drive: float, speed: float | None) -> ClusterPrediction:
+def _stored(
+    problem: PairProblem, workers: int, threads: int, limit: float, drive: float, speed: float | None
+) -> ClusterPrediction:
     """Predict a field of a lattice by way of files."""
     if why_not := LatticeField.why_not(problem).replace(repr(LatticeField.method), "'stored-fft'"):
         return ClusterPrediction("stored-fft", why_not=why_not)
@@ -198,7 +200,8 @@ def _stored(problem: PairProblem, threads: int, limit: float, drive: float, spee
         why_not = f"at least {_gb(files.memory)} of memory are needed, {_gb(limit)} are there"
     return ClusterPrediction(
         method="stored-fft",
-        computing=computed / threads,
+        start=_START if workers > 1 else 0.0,
+        computing=computed / (workers * threads),
         disk=files.traffic / drive,
         worker_memory=files.memory,
         disk_space=files.space,

@@ -119,10 +119,13 @@ class DirectField(PairField):
         """Add to rows (targets, w) what a piece of the sources makes, by components, at each tile of the targets."""
         if jobs.elsewhere():
             parts = self._parts([self._pieces] * len(self._sources))
+            places = iter([slice(targets[0][0], targets[-1][1]) for _, targets in parts])
+
+            def take(part: FloatArray) -> None:
+                rows[next(places)] += part
+
             some = partial(_rows, work, rows.shape[1])
-            found = jobs.run(some, parts, threads=workers, progress=progress, label=label)
-            for (_, targets), part in zip(parts, found, strict=True):
-                rows[targets[0][0] : targets[-1][1]] += part
+            jobs.run_in_order(some, parts, take, threads=workers, progress=progress, label=label)
             return
 
         def add(tile: Tile, of_piece: Callable[[Tile], FloatArray]) -> None:
