@@ -199,6 +199,15 @@ def test_tensors_that_require_gradients_are_refused_elsewhere():
     mbfast.pair_field(interaction, blocks.detach(), moments.detach())  # tensors without derivatives are arrays
 
 
+def test_tensors_that_are_negative_views():
+    """As the imaginary part of a conjugate is: PyTorch gives NumPy none of these."""
+    places = torch.rand((4, 3), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    moments = torch.complex(places, -places.flip(0)).conj().imag
+    assert moments.is_neg()
+    vacuum = mbfast.DipoleInteraction(1.0)
+    assert pair_energy(vacuum, places, moments) == pair_energy(vacuum, places, places.flip(0))
+
+
 def test_importing_the_adapter_does_not_import_torch(run_python):
     code = "import sys, mbfast.adapters.torch; mbfast.pair_field; print('torch' in sys.modules)"
     assert run_python(code).strip() == "False"

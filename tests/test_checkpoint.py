@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from materials import DIPOLES, SILICA
+from typer.testing import CliRunner
 
 import mbfast
-from mbfast._core.checkpoint import command_of
+from mbfast._core.checkpoint import command, command_of
+from mbfast.cli import app
 from mbfast.superblock import ensembles
 from mbfast.superblock.orders import measure_orders
 
@@ -539,3 +541,33 @@ def test_ten_kills_at_random_moments(tmp_path, seed):
     places, moments = rng.random((3000, 3)), rng.normal(size=(3000, 3))
     whole = mbfast.pair_field(mbfast.DipoleInteraction(1.0), places, moments, method="direct")
     np.testing.assert_array_equal(np.fromfile(out).reshape(3000, 3), whole)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["flow", "a.toml"], ["flow", "a.toml", "--checkpoint", "FILE"]),
+        (
+            ["flow", "--threads", "1", "--", "-a.toml"],
+            ["flow", "--threads", "1", "--checkpoint", "FILE", "--", "-a.toml"],
+        ),
+    ],
+)
+def test_resume_names_the_file_where_options_may_stand(file, monkeypatch, tmp_path, given, wanted):
+    token = command.set({"arguments": given, "folder": str(tmp_path)})
+    mbfast.Checkpoint(file, {}).close()
+    command.reset(token)
+    started = []
+    monkeypatch.setattr("os.execv", lambda _, arguments: started.extend(arguments))
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["resume", str(file)]).exit_code == 0
+    assert started[4:] == [str(file) if word == "FILE" else word for word in wanted]
+
+
+def test_a_result_does_not_replace_its_checkpoint(tmp_path):
+    np.savez(tmp_path / "blocks.npz", positions=np.eye(3), moments=np.eye(3))
+    arguments = ["pairsum", str(tmp_path / "blocks.npz"), "--permittivity", "1", "--output", str(tmp_path / "same")]
+    result = CliRunner().invoke(app, [*arguments, "--checkpoint", str(tmp_path / "same")])
+    assert result.exit_code == 2
+    assert "two outputs cannot go to one file" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["blocks.npz"]

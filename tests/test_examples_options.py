@@ -38,6 +38,17 @@ def test_seeds_that_are_none_are_refused_first(capsys, seed):
     assert "argument --seed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("error", [ImportError, OSError, RuntimeError])
+def test_what_is_missing_is_told_in_one_line(capsys, error):
+    def compute(seed):
+        raise error("a compiler is wanted")
+
+    with pytest.raises(SystemExit, match="2"):
+        run_example("An example.", compute, [])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("error: a compiler is wanted")
+
+
 WAITING = """
 import threading, time
 from concurrent.futures import ThreadPoolExecutor

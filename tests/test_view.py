@@ -273,6 +273,14 @@ def test_what_cannot_be_drawn(result, options, words):
         field_figure(result, **options)
 
 
+def test_energies_that_have_no_density_in_doubles(tmp_path):
+    lattice = mbfast.BlockLattice((2, 1, 1), 1e-9)
+    result = mbfast.pair_sum(mbfast.DipoleInteraction(1.0), lattice, np.ones((2, 1, 1, 3)))
+    large = replace(result, energies=np.full_like(result.energies, 1e290))
+    with pytest.raises(ValueError, match="energies by volume must be finite, got inf"):
+        field_figure(large)
+
+
 def test_a_file_of_blocks_has_moments_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("two.csv").write_text("x,y,z,px,py,pz\n0,0,0,0,0,3e-30\n0,0,5e-9,0,4e-30,0\n", encoding="utf-8")

@@ -176,6 +176,8 @@ def _prepared(
     places = None if isinstance(blocks, BlockLattice) else blocks
     if places is not None:
         _require_tensor("blocks", places)
+        places = places.resolve_neg()  # views that are negated by a mark alone have no array
+    moments = moments.resolve_neg()
     where = blocks if places is None else places.detach().numpy()
     problem = PairProblem.of(interaction, where, **options)
     if places is not None and places.requires_grad:

@@ -70,14 +70,17 @@ def run_example(
             _check_figure(Path(given.file))
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
-    with _ended_by_ctrl_c() if threaded else nullcontext():
-        checks, draw = compute(given.seed)
-    for check in checks:
-        print(check)
-    if given.file is not None:
-        import mbfast  # noqa: PLC0415
+    try:
+        with _ended_by_ctrl_c() if threaded else nullcontext():
+            checks, draw = compute(given.seed)
+        for check in checks:
+            print(check)
+        if given.file is not None:
+            import mbfast  # noqa: PLC0415
 
-        mbfast.plotting.save_figure(draw(), given.file)
+            mbfast.plotting.save_figure(draw(), given.file)
+    except (ImportError, OSError, RuntimeError) as error:  # what is not installed, a full disk, no JIT
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
 
 
 @contextmanager

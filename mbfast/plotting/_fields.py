@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from mbfast._core.validate import FloatArray, float_array, require_bounded, require_choice
+from mbfast._core.validate import FloatArray, float_array, require_bounded, require_choice, require_finite
 from mbfast._core.voigt import NAMES, WEIGHTS, six
 from mbfast.files.blocks import BlockData
 from mbfast.pairs.geometry import BlockLattice
@@ -101,7 +101,10 @@ class Fields:
                 found[name] = _OF_FIELD[name][2] * self.field, unit
             found["energy"] = self.energies, "J"
             if self.lattice is not None:
-                found["energy-density"] = self.energies / self.lattice.spacing**3, "J/m³"
+                with np.errstate(over="ignore"):
+                    density = self.energies / self.lattice.spacing**3
+                require_finite("result.energies by volume", density)
+                found["energy-density"] = density, "J/m³"
         known = self.field is None or self.interaction in _KNOWN
         found["moments"] = self.moments, ("J" if self.moments.shape[1] == 6 else "C m") if known else ""
         return found
