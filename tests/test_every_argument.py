@@ -52,7 +52,6 @@ RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
 BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
 SUPER = mbfast.SuperBlock(DIPOLES, POINTS, BLOCK)
 RNG = np.random.default_rng(1)
-FOLDER = tempfile.TemporaryDirectory()
 KEPT = mbfast.Checkpoint(Path(FOLDER.name, "kept"), {})
 RESPONSE = {
     "super_block": SUPER, "omega": OMEGA, "temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "lanczos",
