@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from legible import assert_legible
 from numpy.testing import assert_allclose
 from scipy.integrate import dblquad, quad
+from scipy.optimize import brentq
 
 from mbfast.examples import _kinetic_theory as theory
 from mbfast.examples import kinetic_monte_carlo as kinetic
@@ -149,15 +150,44 @@ def test_shift_of_a_flip_by_the_mean_square_of_two_isotropic_tensors():
 
 
 def test_shifts_of_random_sources_have_the_median_of_a_lorentzian():
-    """In a ball around the centre, where the median lacks what is outside of it to first order."""
+    """In a ball around the centre, by what is outside of it and by the fixed number in it, to first order."""
     rng, n, samples = np.random.default_rng(7), 60, 20_000
     r3 = rng.random((samples, n))  # in units of R^3, so that the density is 3 n/(4 pi)
     shifts = np.sort(np.abs(np.sum(rng.choice([-1.0, 1.0], (samples, n)) / r3, axis=1)))
     half = 2 * math.pi**2 / 3 * 3 * n / (4 * math.pi)
     median = shifts[samples // 2]
-    assert median == pytest.approx(half - 1 / math.pi, rel=0.045)  # 4 errors, pi/(2 sqrt(samples)) each
-    beyond = np.mean(shifts > 3 * half)
-    assert beyond == pytest.approx(1 - 2 / math.pi * math.atan(3.0), abs=0.013)  # 4 errors of a share, and 1/R^3
+    wanted = half - 1 / math.pi + half / (2 * n)
+    assert median == pytest.approx(wanted, rel=0.045)  # 4 errors, pi/(2 sqrt(samples)) each
+    beyond = np.mean(shifts > 3 * median)
+    assert beyond == pytest.approx(theory.beyond_three(wanted / half), abs=0.015)  # 4 errors, of it and the median
+
+
+def test_a_given_number_of_flips_makes_the_median_larger():
+    """Of the characteristic function (1 - half k/N)^N, by quadrature; what is left out is of order N^-2."""
+    n, volume = 100, theory.volume_per_spin(theory.WIDEST, theory.DECADES)
+    mean = 3 / (2 * math.pi**2) * volume  # half is 1 if all have flipped
+
+    def beyond(y):
+        return 1 - 2 / math.pi * quad(lambda k: math.sin(k * y) / k * (1 - k / n) ** n, 0, n, limit=500)[0]
+
+    median = brentq(lambda y: beyond(y) - 0.5, 0.9, 1.1)
+    assert theory.median_shift(np.array(1.0), n, mean, 0.0) == pytest.approx(median, abs=1.0 / n**2)
+    assert theory.beyond_three(median) == pytest.approx(beyond(3 * median), abs=1.0 / n**2)
+
+
+def test_the_median_of_pooled_samples_and_its_error():
+    """Of sizes of Cauchy numbers, each of which a sample has twice: three of its six values are independent."""
+    rng, few = np.random.default_rng(8), 3
+    values = np.repeat(np.abs(rng.standard_cauchy((2000, 2, few))), 2, axis=2)
+    values[:, 1] *= 5.0
+    found = kinetic.pooled_medians(values)
+    median, error = found.mean(axis=0), found.std(axis=0, ddof=1) / math.sqrt(2000)
+    assert_allclose(median, np.median(values, axis=(0, 2)), rtol=1e-12)
+    # pi/2 over the root of the number of independent values; the scatter of the scatter is 2 %
+    assert_allclose(error, np.array([1.0, 5.0]) * math.pi / 2 / math.sqrt(2000 * few), rtol=0.1)
+    assert np.abs((median - [1.0, 5.0]) / error).max() < 4.0
+    own = np.median(values, axis=2).mean(axis=0)
+    assert (own > median + 10.0 * error).all()
 
 
 def test_width_is_that_of_the_counted_density():

@@ -57,9 +57,12 @@ class BlockCalculator(Calculator):
 
     Notes
     -----
-    The energy is that of (2.13), which counts each pair twice: the sum over s of T_s : h_s. ASE's units are used, eV
-    and Å, by the constants of `ase.units`. The stress is dE/d(strain) over the volume, of periodic atoms only, at fixed
-    moments, which do not turn with the cell. The virial's antisymmetric part, a torque, has no place in ASE.
+    The energy is that of (2.13), the sum over s of T_s : h_s. It sums ordered pairs of half the usual coupling: this
+    is the usual energy, -2p²/(4πεr³) for two dipoles in line.
+
+    ASE's units are used, eV and Å, by the constants of `ase.units`. The stress is dE/d(strain) over the volume, of
+    periodic atoms only, at fixed moments, which do not turn with the cell. The virial's antisymmetric part, a torque,
+    has no place in ASE.
 
     Atoms are periodic along all axes of a cell of any angles, or along none. Wrong atoms (no such array, another shape,
     one or two periodic axes, no volume, two atoms at one place) raise a ValueError that says so.

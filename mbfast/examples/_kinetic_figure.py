@@ -22,8 +22,8 @@ CAPTION = """Two-level systems of silica (8·10⁴⁴ per J and m³), simulated 
     two-level systems, divided by a hundred: there interactions open a gap. Middle: a hole burnt at 0.1 K around ε =
     0.5 K, by the share of spins that it has removed from their equilibrium; lines are the rectangle that was burnt,
     widened by a Lorentzian and refilled by relaxation. Right: the half width of this Lorentzian, measured as the median
-    shift of splittings; the line is that of randomly placed 1/r³ sources. It grows with ln t, for flips come at rates
-    whose logarithms are evenly distributed. Bars are standard errors over samples."""
+    shift of splittings in all samples; the line is that of randomly placed 1/r³ sources. It grows with ln t, for flips
+    come at rates whose logarithms are evenly distributed. Bars are standard errors over samples."""
 
 
 def draw(heat: tuple[FloatArray, ...], holes: tuple[FloatArray, ...]) -> Figure:

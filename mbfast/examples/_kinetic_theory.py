@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 (GLASS,) = mbfast.load_glasses(names=["a-SiO2"])
 SILICA = mbfast.StressInteraction(GLASS.density or 0.0, GLASS.c_l, GLASS.c_t)
 DENSITY = 8e44
-"""Two-level systems (1/(J m^3)) by |Delta| and ln Delta_0, of silica's order: P gamma_t^2/(rho c_t^2) is 3e-4."""
+"""Two-level systems (1/(J m^3)) by Delta > 0 and ln Delta_0, of silica's order: P gamma_t^2/(rho c_t^2) is 3e-4."""
 
 NM = 1e-9
 
@@ -182,6 +182,25 @@ def lacking(n: int, mean: float, square: float) -> float:
     b, cube = INNER, 3.0 * n * volume_per_spin(WIDEST, DECADES) / (4.0 * math.pi)
     outside = 3.0 / b**3 * (b / (4.0 * (1.0 - b**2) ** 2) - b / (8.0 * (1.0 - b**2)) - math.atanh(b) / 8.0)
     return square / (math.pi * mean) * outside / cube
+
+
+def median_shift(flipped: FloatArray, n: int, mean: float, square: float) -> FloatArray:
+    """Return the median size (K) of shifts in balls in each of which this share of n spins has flipped.
+
+    As the number N of flipped spins is given, the characteristic function is (1 - W(k)/V)^N with W of one spin in the
+    volume V, and not exp(-n W(k)). To second order in N W/V = half |k| that multiplies it by exp(-(half k)^2/(2 N)),
+    which adds half/(2 N) to the median, in the way in which what is outside takes `lacking` from it.
+    """
+    return width(flipped + 0.5 / n, mean) - lacking(n, mean, square)
+
+
+def beyond_three(relative: FloatArray) -> FloatArray:
+    """Return the share of shifts beyond three medians, where the median is so little off that of the Lorentzian.
+
+    A factor exp(c k^2) of the characteristic function adds -2 c f'(y) to the share of |shift| < y, with the Lorentzian
+    f of half width h, and takes c/h off the median. Beyond three of these 12 c/(25 pi h^2) more is left.
+    """
+    return 1.0 - 2.0 / math.pi * math.atan(3.0) + 12.0 / (25.0 * math.pi) * (1.0 - relative)
 
 
 def hole(offsets: FloatArray, half: FloatArray) -> FloatArray:

@@ -1,9 +1,9 @@
 """Dipoles that relax by torques and forces, to ground states: ``python -m mbfast.examples.dipole_relaxation [FILE]``.
 
 Dipoles of one length p on a cubic lattice have few ground states, which Luttinger and Tisza found among all arrays of
-twice the lattice's period. Here 2 x 2 x 2 cells with all their images relax from random directions, by the torque
-p x E of the electric field E = -2 h. How the body is held decides what they reach. Between short-circuited plates
-("tin-foil"), as in a needle, the dipoles of bcc and fcc become parallel. A sphere of images in a vacuum has a
+twice the lattice's period. Here 2 x 2 x 2 primitive cells with all their images relax from random directions, by the
+torque p x E of the electric field E = -2 h. How the body is held decides what they reach. Between short-circuited
+plates ("tin-foil"), as in a needle, the dipoles of bcc and fcc become parallel. A sphere of images in a vacuum has a
 depolarizing field, so that parallel dipoles gain nothing, and none are left. In the simple cubic lattice antiparallel
 lines of dipoles are best in both. The method of Luttinger and Tisza itself takes one line here: p^2 times the least
 eigenvalue of the map from dipoles to fields is a lower bound of the energy of a dipole.
@@ -11,11 +11,11 @@ eigenvalue of the map from dipoles to fields is a lower bound of the energy of a
 Dipoles may move as well. With a repulsion of your own between any two, (sigma/r)^12, two and three in free space relax
 to a chain, and six to a ring.
 
-What this does not show: the energies in a sphere are those of the period of two. With four times the period of fcc
-there is a state of less energy, with domains, as the example finds; without a restriction on the period the least
-energy does not depend on the shape (R. B. Griffiths, Phys. Rev. 176, 655 (1968)). And each relaxation ends in some
-local minimum. That the lowest is that of all is known on lattices, as it reaches the bound; of clusters it is only the
-lowest of forty.
+What this does not show: the energies in a sphere are those of twice the primitive period. With four times the
+primitive period of fcc there is a state of less energy, with domains, as the example finds; without a restriction on
+the period the least energy does not depend on the shape (R. B. Griffiths, Phys. Rev. 176, 655 (1968)). And each
+relaxation ends in some local minimum. That the lowest is that of all is known on lattices, as it reaches the bound; of
+clusters it is only the lowest of forty.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mbfast._core.validate import FloatArray
 
 POINT = mbfast.DipoleInteraction(1 / (4 * math.pi))  # unit dipoles at unit distances have energies in p^2/4 pi eps a^3
-CELLS = {  # vectors of the smallest cell, as rows, in units of the cube's side
+CELLS = {  # vectors of the primitive cell, as rows, in units of the cube's side
     "sc": np.eye(3),
     "bcc": np.array([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]]),
     "fcc": np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]),
@@ -114,7 +114,7 @@ def relaxed(
 
 
 def lattice(name: str, condition: str, period: int) -> tuple[mbfast.EwaldField, float]:
-    """Return the field of dipoles on period x period x period cells of a lattice, and how many there are per volume."""
+    """Return the field of dipoles on period^3 primitive cells of a lattice, and how many there are per volume."""
     vectors = CELLS[name]
     places = np.array(list(np.ndindex(period, period, period))) @ vectors
     options: dict[str, Any] = {"boundary": "periodic", "macroscopic": condition, "rtol": 1e-8}
@@ -195,7 +195,7 @@ class Results(NamedTuple):
     """What the example computes, from every start."""
 
     lattices: dict[tuple[str, str], list[Relaxed]]
-    domains: Relaxed  # the lowest of fcc in a vacuum, of four times the period
+    domains: Relaxed  # the lowest of fcc in a vacuum, of four times the primitive period
     domains_bound: float
     clusters: dict[int, list[Relaxed]]
 
@@ -223,7 +223,9 @@ def checks(results: Results) -> list[Check]:
         source = "Luttinger and Tisza" if published != PARALLEL else "half of the Lorentz field"
         found.append(Check(f"{name}, {condition}, {of_dipoles}", energy, EXACT, published, source))
     energy, source = results.domains.energy_of_one, "least eigenvalue"
-    found.append(Check(f"fcc, vacuum, period 4, {of_dipoles}", energy, EXACT, results.domains_bound, source))
+    found.append(
+        Check(f"fcc, vacuum, four primitive periods, {of_dipoles}", energy, EXACT, results.domains_bound, source)
+    )
     for n, cluster in results.clusters.items():
         exact, shape = (ring_energy(n), "exact ring") if n > 3 else (chain_energy(n), "exact chain")
         found.append(Check(f"{n} soft dipoles, {of_cluster}", lowest(cluster).energy, EXACT, exact, shape))

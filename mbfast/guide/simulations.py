@@ -2,8 +2,8 @@
 
 Each is a module, run as ``python -m mbfast.examples.NAME [FILE.png] [--seed N]``. It prints what it computes with its
 error, beside a reference that is exact or published, and draws a figure if a file is named. Its docstring says what
-the model is, what is shown and what is not; its functions are short and are there to be copied. All of them take less
-than a minute on two cores, compilation included.
+the model is, what is shown and what is not; its functions are short and are there to be copied. Each takes about a
+minute or less on two cores, compilation included.
 
 - `mbfast.examples.tls_monte_carlo`: 10⁴ interacting two-level blocks are annealed until no flip of one or of two gains
   energy. Compared with the dipolar gap to first order in the coupling, with energies and thermal means of all 2¹²
@@ -48,8 +48,9 @@ one `mbfast.LatticeField` sums all anew in the time of some tens of flips by the
 
 Over many seeds
 ---------------
-That the errors are honest is tested over 20 seeds each, in smaller systems: ``pytest -m slow``, which takes about an
-hour. There the numbers scatter about their references by as much as the errors say.
+Numbers with an error by chance are tested over 20 seeds, mostly in smaller systems: ``pytest -m slow``, which takes
+about an hour. Over seeds, their means and mean squares of (value - reference)/error must be those of honest errors,
+within the bounds that the tests give. That finds a bias of about one error, and none that is much less.
 
 Long runs
 ---------
