@@ -180,7 +180,7 @@ def test_the_median_of_pooled_samples_and_its_error():
     rng, few = np.random.default_rng(8), 3
     values = np.repeat(np.abs(rng.standard_cauchy((2000, 2, few))), 2, axis=2)
     values[:, 1] *= 5.0
-    found = kinetic.pooled_medians(values)
+    found = theory.pooled_medians(values)
     median, error = found.mean(axis=0), found.std(axis=0, ddof=1) / math.sqrt(2000)
     assert_allclose(median, np.median(values, axis=(0, 2)), rtol=1e-12)
     # pi/2 over the root of the number of independent values; the scatter of the scatter is 2 %
