@@ -17,7 +17,7 @@ from materials import DIPOLES, SILICA
 from typer.testing import CliRunner
 
 import mbfast
-from mbfast._core.checkpoint import command, command_of
+from mbfast._core.checkpoint import command_line, command_of
 from mbfast.cli import app
 from mbfast.superblock import ensembles
 from mbfast.superblock.orders import measure_orders
@@ -554,9 +554,9 @@ def test_ten_kills_at_random_moments(tmp_path, seed):
     ],
 )
 def test_resume_names_the_file_where_options_may_stand(file, monkeypatch, tmp_path, given, wanted):
-    token = command.set({"arguments": given, "folder": str(tmp_path)})
+    token = command_line.set({"arguments": given, "folder": str(tmp_path)})
     mbfast.Checkpoint(file, {}).close()
-    command.reset(token)
+    command_line.reset(token)
     started = []
     monkeypatch.setattr("os.execv", lambda _, arguments: started.extend(arguments))
     monkeypatch.chdir(tmp_path)

@@ -45,14 +45,14 @@ SYSTEM = mbfast.TwoLevelSystem(1e-24, 1e-24, 1e-19, 1e-19)
 CONVOLUTION = mbfast.ConvolutionPlan(OMEGA)
 DISPERSION = mbfast.KramersKronigPlan(OMEGA)
 FIELD = mbfast.DirectField(DIPOLES, POINTS)
-FOLDER = tempfile.TemporaryDirectory()
+FOLDER, KEPT_IN = tempfile.TemporaryDirectory(), tempfile.TemporaryDirectory()
 STORED = {"interaction": DIPOLES, "lattice": LATTICE, "folder": FOLDER.name, "memory": "1 TB"}
 FLOW = mbfast.flow(SPECTRUM, SILICA, stop=5e-9)
 RESULT = mbfast.pair_sum(DIPOLES, POINTS, MOMENTS)
 BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
 SUPER = mbfast.SuperBlock(DIPOLES, POINTS, BLOCK)
 RNG = np.random.default_rng(1)
-KEPT = mbfast.Checkpoint(Path(FOLDER.name, "kept"), {})
+KEPT = mbfast.Checkpoint(Path(KEPT_IN.name, "kept"), {})
 RESPONSE = {
     "super_block": SUPER, "omega": OMEGA, "temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "lanczos",
     "rng": RNG, "vectors": 2,

@@ -125,7 +125,7 @@ def test_the_command():
     for arguments, words in (
         ((), "--blocks or --superblock is wanted, got neither"),
         (("--blocks", "8", "--superblock", "8"), "--blocks or --superblock is wanted, got both"),
-        (("--superblock", "8", "--rtol", "1e-3"), "--rtol, --boundary, --images and --averaged belong to --blocks"),
+        (("--superblock", "8", "--rtol", "1e-3"), "--images, --averaged and --workers belong to --blocks"),
         (("--blocks", "8", "--levels", "3"), "--levels belongs to --superblock"),
         (("--superblock", "0"), "n_blocks must be at least 1, got 0"),
     ):

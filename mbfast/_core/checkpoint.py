@@ -353,6 +353,6 @@ def _digest(name: str, content: Any) -> bytes:
 
 def processor() -> str:
     """Return the name of the processor that kernels are compiled for."""
-    from llvmlite import binding  # noqa: PLC0415  with numba, which all that is worth keeping has imported
+    from mbfast._core import numba_private  # noqa: PLC0415  as numba takes long to import
 
-    return str(binding.get_host_cpu_name())
+    return numba_private.processor()[0]

@@ -202,10 +202,10 @@ def pairsum(
     given |= {"self_field": True} if self_field else {}
     arguments = {name: value for name, value in given.items() if value is not None}
     start = time.perf_counter()
+    if checkpoint is not None:
+        arguments["checkpoint"] = checkpoint
     with computed_by(scheduler):
-        result = pair_sum(
-            interaction, data.blocks, data.moments, progress=not quiet, checkpoint=checkpoint, **arguments
-        )
+        result = pair_sum(interaction, data.blocks, data.moments, progress=not quiet, **arguments)
     seconds = time.perf_counter() - start
     given |= {"file": str(file), "material": material, "threads": threads}
     given["cell"] = None if periods is None else periods.tolist()

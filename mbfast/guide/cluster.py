@@ -25,9 +25,9 @@ them. A worker whose thread takes 0.3 of the time of the reference core has ``sp
 ...     found = predict_cluster(n, workers=64, memory="4GB", speed=0.3)
 ...     here = found.client_memory / 1e9
 ...     print(f"{n:.0e} blocks: {found.seconds:.1e} s, {here:.2g} GB here; {found.why_not or 'fits'}")
-1e+06 blocks: 2.4e+01 s, 0.88 GB here; fits
-1e+07 blocks: 1.6e+03 s, 39 GB here; fits
-1e+08 blocks: 1.6e+05 s, 3.7e+03 GB here; a worker needs 16.5 GB for all blocks, and has 4 GB
+1e+06 blocks: 2.4e+01 s, 0.54 GB here; fits
+1e+07 blocks: 1.6e+03 s, 2.7 GB here; fits
+1e+08 blocks: 1.6e+05 s, 24 GB here; a worker needs 16.5 GB for all blocks, and has 4 GB
 
 Each worker gets all blocks, 50 to 120 bytes each, and sends the field of its targets once for every 131,072 sources.
 With more workers the work of each becomes less, but what the client receives does not: the gain ends where ``results``
