@@ -11,7 +11,7 @@ function of yours). The extra is ``pip install 'mbfast[cluster]'``, on every mac
 |---|---|
 | up to 10^4 blocks | here: a second or less |
 | a lattice | here, by "fft", which no cluster takes: 10^6 blocks take seconds |
-| a lattice that is larger than memory | one machine with a fast disk: see below |
+| a lattice that is larger than memory | a machine with a fast disk, or MPI: see below |
 | blocks anywhere, ``rtol`` suffices | here, by "ewald", up to what memory holds |
 | blocks anywhere, 10^5 to 10^7, explicit images, or the direct sum itself | a cluster |
 | hundreds of samples, of whatever method | a cluster, by ``run_each`` |
@@ -29,9 +29,9 @@ them. A worker whose thread takes 0.3 of the time of the reference core has ``sp
 1e+07 blocks: 1.6e+03 s, 2.7 GB here; fits
 1e+08 blocks: 1.6e+05 s, 24 GB here; a worker needs 16.5 GB for all blocks, and has 4 GB
 
-Each worker gets all blocks, 50 to 120 bytes each, and sends the field of its targets once for every 131,072 sources.
-With more workers the work of each becomes less, but what the client receives does not: the gain ends where ``results``
-is longer than ``computing``.
+Each worker gets all blocks, 50 to 120 bytes each, and sends the field of its targets once for every 131,072 sources,
+which the client adds up as it comes. With more workers the work of each becomes less, but what the client receives does
+not: the gain ends where ``results`` is longer than ``computing``.
 
 On one machine
 --------------

@@ -176,7 +176,8 @@ A Dask cluster takes the same function. A client has an executor with the interf
 changes: ``pool = dask.distributed.Client(...).get_executor()``. Workers that share a home folder share the cache of
 compiled kernels. A worker of Dask runs as many tasks at once as it has cores, so that within a task a call takes one
 thread, unless ``threads=``, ``set_threads`` or ``MBFAST_NUM_THREADS`` say otherwise. Send large arrays once
-(``client.scatter``).
+(``client.scatter``). `mbfast.distributed` has mbfast's own sums, flows and ensembles in parts that Dask computes, and
+`mbfast.guide.cluster` the rest: schedulers by hand and by Slurm, what is lost with a worker, MPI.
 
 Solvers
 -------

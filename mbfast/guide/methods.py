@@ -47,6 +47,14 @@ The three classes have the same attributes and methods: ``interaction``, ``bound
 >>> bool(abs(h - direct).max() < 1e-14 * abs(h).max())
 True
 
+Lattices larger than memory
+---------------------------
+`mbfast.StoredLatticeField` is the lattice field by way of a folder on disk, in as much memory as it is given,
+``memory="3GB"``, to the last bit of what `mbfast.LatticeField` would return; ``mbfast latticefield`` is its command.
+Moments and fields are files .npy or zarr arrays, or memory maps. Its time is mostly that of the disk, and what an
+interrupted field has left in the folder is used again. `mbfast.mpi.MPILatticeField` shares a lattice among the ranks of
+MPI instead, with the same bits. `mbfast.guide.cluster` has more.
+
 Fields between the blocks
 -------------------------
 ``at`` asks for the field at points that are no blocks, as of probes or of muon sites, by "direct" and "ewald", of
