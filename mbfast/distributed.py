@@ -32,7 +32,6 @@ import mbfast
 from mbfast._core import jobs
 from mbfast._core.checkpoint import processor
 from mbfast._core.machine import usable_cores
-from mbfast.pairs.cluster_planning import batch_size
 
 try:
     import dask
@@ -70,7 +69,7 @@ class _Dask:
         """Yield results as they come."""
         client, numbers = self._client, list(items)
         try:
-            size = batch_size(len(numbers), sum(client.nthreads().values()))
+            size = jobs.batch_size(len(numbers), sum(client.nthreads().values()))
             batches = [numbers[first : first + size] for first in range(0, len(numbers), size)]
             given = [[items[number] for number in some] for some in batches]
             with _what_pickle_takes(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
@@ -122,11 +121,27 @@ def _about() -> tuple[str, str]:
 
 
 @contextmanager
-def connection(client: Client | str | None) -> Iterator[None]:
-    """Have functions of mbfast called within this block compute their parts on a cluster.
+def connection(client: Client | str | None = None) -> Iterator[None]:
+    """Have functions of mbfast that are called within a ``with`` block compute their parts on a cluster.
 
-    Of a client, of a scheduler by its address, or by None of this process's client, if it has one, or else of workers
-    on this machine, which live as long as the block.
+    Those are the functions of this module, by their names in `mbfast`, and `mbfast.StoredLatticeField`.
+
+    Parameters
+    ----------
+    client : distributed.Client or str, optional
+        Of the cluster, or the address of its scheduler. None: that of this process, if there is one, or else of workers
+        on this machine, one a core, which live as long as the block.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    ConnectionError
+        If no scheduler answers, or no worker comes within a minute.
+    TypeError, ValueError
+        If client is no Client, an asynchronous or a closed one, or a worker has another version of mbfast.
     """
     with ExitStack() as stack:
         if client is None:
@@ -155,6 +170,7 @@ def _over_a_cluster(function: Callable[..., R]) -> Callable[..., R]:
     known = inspect.signature(function)
     given = inspect.Parameter("client", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Client | str | None")
     over.__signature__ = known.replace(parameters=[*known.parameters.values(), given])  # type: ignore[attr-defined]
+    over.__module__ = __name__
     over.__doc__ = f"""`mbfast.{function.__name__}` with its parts computed on a cluster, to the same bits.
 
     Parameters

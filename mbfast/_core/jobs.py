@@ -19,6 +19,7 @@ from mbfast._core.archive import path_of
 from mbfast._core.checkpoint import Checkpoint, storable
 
 T = TypeVar("T")
+_BATCHES = 32  # for each thread of the workers: what the last of them waits for is a small part of the whole
 
 
 class Cluster(Protocol):
@@ -70,6 +71,11 @@ def _here() -> Iterator[None]:
 def cluster() -> Cluster | None:
     """Return the cluster of this block, if it has one."""
     return _cluster.get()
+
+
+def batch_size(parts: int, threads: int) -> int:
+    """Return how many parts a cluster's threads are given at a time."""
+    return max(1, parts // (_BATCHES * max(1, threads)))
 
 
 def elsewhere() -> bool:

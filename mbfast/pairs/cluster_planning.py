@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from mbfast._core import tiles
+from mbfast._core import jobs, tiles
 from mbfast._core.validate import count_from, positive_number, require_choice
 from mbfast.pairs import direct, planning
 from mbfast.pairs.direct import DirectField
@@ -21,7 +21,6 @@ METHODS: tuple[Method, ...] = get_args(Method)
 _START = 4.0  # seconds until workers have imported mbfast and loaded its kernels
 _BATCH = 4e-3  # seconds that a client takes for what comes back, beside its bytes
 _PROCESS = 3e8  # bytes of a process with all that is imported and compiled
-_BATCHES = 32  # for each thread of the workers: what the last of them waits for is a small part of the whole
 _FUNCTIONS = {6: 14, 3: 5}  # that the kernel of a lattice consists of, by components
 _MAKING = {False: 56.0, True: 100.0}  # doubles for an offset of a plane of that kernel, of points and of cubes
 _PER_MODE = 64.0  # and for a wave vector
@@ -134,11 +133,6 @@ def predict_cluster(
     return _stored(problem, processes, threads, limit, drive, speed)
 
 
-def batch_size(parts: int, threads: int) -> int:
-    """Return how many parts a cluster's threads are given at a time."""
-    return max(1, parts // (_BATCHES * max(1, threads)))
-
-
 def _direct(
     problem: PairProblem, workers: int, threads: int, limit: float, link: float, speed: float | None
 ) -> ClusterPrediction:
@@ -147,7 +141,7 @@ def _direct(
     if why_not := DirectField.why_not(problem):
         return ClusterPrediction("direct", why_not=why_not)
     parts, pieces = sum_parts(problem)
-    batch = batch_size(parts, workers * threads)
+    batch = jobs.batch_size(parts, workers * threads)
     batches = math.ceil(parts / batch)
     rounds = math.ceil(batches / (workers * threads))
     computed = DirectField.estimate(problem).seconds * _seconds("direct", components, speed)
