@@ -142,6 +142,13 @@ def connection(client: Client | str | None = None) -> Iterator[None]:
         If no scheduler answers, or no worker comes within a minute.
     TypeError, ValueError
         If client is no Client, an asynchronous or a closed one, or a worker has another version of mbfast.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> def main():
+    ...     with mbfast.distributed.connection("tcp://scheduler:8786"):
+    ...         return mbfast.run_each(abs, [-1, 2])
     """
     with ExitStack() as stack:
         if client is None:
@@ -170,7 +177,6 @@ def _over_a_cluster(function: Callable[..., R]) -> Callable[..., R]:
     known = inspect.signature(function)
     given = inspect.Parameter("client", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Client | str | None")
     over.__signature__ = known.replace(parameters=[*known.parameters.values(), given])  # type: ignore[attr-defined]
-    over.__module__ = __name__
     over.__doc__ = f"""`mbfast.{function.__name__}` with its parts computed on a cluster, to the same bits.
 
     Parameters

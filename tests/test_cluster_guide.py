@@ -52,7 +52,7 @@ def local(monkeypatch):
     made = distributed.LocalCluster
 
     def within(n_workers, threads_per_worker):
-        quiet = {"processes": False, "dashboard_address": None, "silence_logs": "CRITICAL"}
+        quiet = {"processes": False, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
         return made(n_workers=n_workers, threads_per_worker=threads_per_worker, **quiet)
 
     monkeypatch.setattr(distributed, "LocalCluster", within)

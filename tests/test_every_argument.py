@@ -490,7 +490,9 @@ WRONG = {
 
 def table():
     """Every public name with every argument of it, but those that take what another library makes."""
-    functions = {name: function for name, function in FUNCTIONS.items() if not name.startswith("adapters.")}
+    functions = {
+        name: function for name, function in FUNCTIONS.items() if not name.startswith(("adapters.", "distributed."))
+    }
     found = {
         **functions, **{name: cls for name, cls in CLASSES.items() if "Parameters" in sections(cls)},
         **{name: method for name, method in METHODS.items() if name.partition(".")[2] not in HOOKS},
