@@ -140,8 +140,10 @@ def connection(client: Client | str | None = None) -> Iterator[None]:
     ------
     ConnectionError
         If no scheduler answers, or no worker comes within a minute.
-    TypeError, ValueError
-        If client is no Client, an asynchronous or a closed one, or a worker has another version of mbfast.
+    TypeError
+        If client is no Client, or an asynchronous one.
+    ValueError
+        If client is a closed one, or a worker has another version of mbfast.
 
     Examples
     --------
