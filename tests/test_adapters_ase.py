@@ -20,6 +20,8 @@ from ase.md.verlet import VelocityVerlet  # noqa: E402
 
 from mbfast.adapters.ase import BlockCalculator  # noqa: E402
 
+pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+
 SILICA = mbfast.StressInteraction(2200, 5800, 3800)
 VACUUM = mbfast.DipoleInteraction(8.8541878128e-12)
 BOTH = pytest.mark.parametrize("interaction", [SILICA, VACUUM], ids=["stress", "dipole"])

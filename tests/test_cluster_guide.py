@@ -20,6 +20,8 @@ import mbfast
 from mbfast.cli import app
 from mbfast.guide import cluster
 
+pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+
 BLOCKS = [textwrap.dedent(block) for block in re.findall(r"(?:^ {4}.*\n|^\n)+", cluster.__doc__, re.MULTILINE)]
 
 

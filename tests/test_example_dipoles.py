@@ -13,6 +13,8 @@ from scipy.special import erfc
 
 from mbfast.examples import dipole_relaxation as example
 
+pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+
 STEPS = np.array(list(itertools.product(range(-6, 7), repeat=3)))
 
 

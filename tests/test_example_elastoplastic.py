@@ -10,6 +10,8 @@ from mbfast.examples import _plasticity as plasticity
 from mbfast.examples import elastoplastic
 from mbfast.examples._checks import run_example
 
+pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+
 MU, WEIGHTS = plasticity.MU, np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
 XY, XZ = np.eye(6)[[5, 4]]
 HELD = pytest.mark.parametrize("held", ["strain", "stress"])
@@ -106,7 +108,7 @@ def test_bounds_that_make_the_energy_fall(held):
 
 @pytest.mark.compiled
 @HELD
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0])
 def test_one_event_changes_the_energy_as_derived(held, seed):
     rng = np.random.default_rng(seed)
     body = plasticity.Body(3, held, rng)
@@ -143,7 +145,7 @@ def test_few_events_keep_energy_and_stresses_up(held):
 
 @HELD
 @pytest.mark.compiled
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_many_events_keep_energy_and_stresses_up(held, seed):
     body = plasticity.Body(5, held, np.random.default_rng(seed)).drive(3e9, flowing=3.0, rows=64)
     assert body.history[:, 4].sum() > 200

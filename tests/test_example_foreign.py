@@ -17,6 +17,8 @@ from mbfast import testing
 from mbfast.examples import foreign
 from mbfast.units import EV, K_B
 
+pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+
 BLOCKS = foreign.Blocks.random(3)
 SPINS = np.random.default_rng(4).choice([-1.0, 1.0], 512)
 

@@ -11,6 +11,8 @@ from mbfast import units
 from mbfast.examples import inference
 from mbfast.examples.inference import SILICA_RUN, TRUE
 
+pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+
 SMALL = inference.Measurement(SILICA_RUN.kelvin[::3], SILICA_RUN.omega[::2], 0.01, 1e-7)
 FORMS = ("printed", "total-strain")
 

