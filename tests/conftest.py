@@ -20,7 +20,7 @@ ROUNDS = int(os.environ.get("MBFAST_FUZZ", "1"))  # how many times as many seeds
 OTHER_DEGREES = [pytest.param(degree, marks=pytest.mark.compiled) for degree in (5, 3, 1)]
 
 # The same examples on every run and machine; `--hypothesis-profile=explore` looks for new ones.
-settings.register_profile("mbfast", deadline=None, derandomize=True, max_examples=15 if JIT_OFF else 100)
+settings.register_profile("mbfast", deadline=None, derandomize=True, max_examples=10 if JIT_OFF else 60)
 settings.register_profile("explore", parent=settings.get_profile("mbfast"), derandomize=False)
 settings.load_profile("mbfast")
 
