@@ -12,7 +12,7 @@ from mbfast._core.validate import FloatArray, real_array, require_choice
 from mbfast._core.voigt import six
 from mbfast.pairs.fields import PairField
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.planning import METHODS, auto_method
+from mbfast.pairs.planning import chosen
 from mbfast.pairs.problem import PairProblem
 
 try:
@@ -211,7 +211,5 @@ class BlockCalculator(Calculator):
         if periodic:
             options |= {"boundary": "periodic", "cell": atoms.cell.array / units.m}
         problem = PairProblem.of(self._interaction, atoms.positions / units.m, **options)
-        method: str = self._method
-        if method == "auto":
-            method, problem, _ = auto_method(problem)
-        return METHODS[method].of(problem, threads=self._workers, derivatives=derivatives)
+        made, problem = chosen(problem, self._method)
+        return made.of(problem, threads=self._workers, derivatives=derivatives)

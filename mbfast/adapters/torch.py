@@ -19,7 +19,7 @@ from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.fields import require_points
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
-from mbfast.pairs.planning import METHODS, auto_method
+from mbfast.pairs.planning import METHODS, chosen
 from mbfast.pairs.problem import Boundary, ImageShape, Macroscopic, PairProblem
 
 if TYPE_CHECKING:
@@ -143,10 +143,8 @@ class _Sum:
 
     def __init__(self, problem: PairProblem, method: Method, threads: int | None) -> None:
         self.workers = tiles.check_threads(threads)
-        if method == "auto":
-            method, problem, _ = auto_method(problem)
-        self.summed = METHODS[method].of(problem, threads=self.workers)
-        self.problem = problem
+        made, self.problem = chosen(problem, method)
+        self.summed = made.of(self.problem, threads=self.workers)
 
     def energy(self, moments: FloatArray) -> float:
         return self.summed.energy(moments, threads=self.workers)

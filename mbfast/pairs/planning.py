@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -25,6 +26,8 @@ Kind: TypeAlias = Literal["stress", "dipole"]
 Name: TypeAlias = Literal["direct", "fft", "ewald"]
 
 METHODS: dict[str, type[PairField]] = {made.method: made for made in (DirectField, LatticeField, EwaldField)}
+
+_log = logging.getLogger("mbfast")
 
 _FEW, _FEW_ANYWHERE = 2000, 10_000  # blocks, of a lattice or not, up to which nothing is faster than the direct sum
 _MATERIALS: dict[str, Interaction] = {
@@ -126,6 +129,14 @@ def predictions(problem: PairProblem) -> tuple[Prediction, ...]:
         seconds = cost.seconds * _speed(f"{name} {problem.interaction.components}", threads) if cost.seconds else 0.0
         found.append(Prediction(name, seconds, cost.memory, METHODS[name].why_not(problem)))
     return tuple(sorted(found, key=lambda prediction: (bool(prediction.why_not), prediction.seconds)))
+
+
+def chosen(problem: PairProblem, method: str = "auto") -> tuple[type[PairField], PairProblem]:
+    """Return the class of a method, or of the one that "auto" takes, and the problem as it takes it."""
+    if method == "auto":
+        method, problem, why = auto_method(problem)
+        _log.info("auto takes %s: %s", method, why)
+    return METHODS[method], problem
 
 
 def auto_method(problem: PairProblem) -> tuple[Name, PairProblem, str]:

@@ -17,7 +17,7 @@ from mbfast.pairs.fields import PairField, require_points
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments
-from mbfast.pairs.planning import METHODS, auto_method
+from mbfast.pairs.planning import chosen
 from mbfast.pairs.problem import Boundary, ImageShape, Macroscopic, PairProblem
 from mbfast.pairs.results import PairResult
 
@@ -312,22 +312,19 @@ def _prepared(
         require_points(problem)
     workers = tiles.check_threads(threads)
     require_choice("method", method, _METHODS)
-    checked, asked = problem.moments(moments, workers), method
-    if method == "auto" and jobs.elsewhere():  # on a cluster, which is there for what takes long
-        method = "direct"
-    elif method == "auto":
-        method, problem, why = auto_method(problem)
-        _log.info("auto takes %s: %s", method, why)
-    if method != "direct" and (checkpoint is not None or jobs.elsewhere()):
+    checked = problem.moments(moments, workers)
+    # "auto" on a cluster, which is there for what takes long, is the one method whose parts it computes
+    made, problem = chosen(problem, "direct" if method == "auto" and jobs.elsewhere() else method)
+    if made.method != "direct" and (checkpoint is not None or jobs.elsewhere()):
         kind = "a cluster" if checkpoint is None else "checkpoint"
-        got = f"{method!r}, which 'auto' takes" if asked == "auto" else f"{method!r}"
+        got = f"{made.method!r}, which 'auto' takes" if method == "auto" else f"{method!r}"
         raise ValueError(f"{kind} is for method='direct', whose parts do not need each other, got {got}")
     kept: AbstractContextManager[None] = nullcontext()
     if checkpoint is not None:
         inputs = {"interaction": interaction, "blocks": blocks, "moments": moments, **options}
         given = {name: value if isinstance(value, BlockLattice) else _plain(value) for name, value in inputs.items()}
         kept = jobs.kept(checkpoint, "pair sum", given)
-    summed = METHODS[method].of(problem, threads=workers, derivatives=what != "field")
+    summed = made.of(problem, threads=workers, derivatives=what != "field")
     _log.info("pair sum by %r", summed)
     return summed, checked, workers, kept
 

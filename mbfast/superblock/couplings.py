@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from mbfast._core.validate import FloatArray, float_array, require_bounded
 from mbfast._core.voigt import FULL, WEIGHTS, six, symmetric_six
 from mbfast.pairs import angular
-from mbfast.pairs.planning import METHODS, auto_method
+from mbfast.pairs.planning import chosen
 from mbfast.pairs.problem import PairProblem
 
 MomentChange: TypeAlias = angular.MomentChange
@@ -22,8 +22,8 @@ def coupling_matrices(problem: PairProblem) -> FloatArray:
     Of six components the weights are those of the components, 2 off the diagonal, for both indices. J[s, s] is the
     interaction of a block with its own images, 0 if open. What a given mean stress does is no coupling.
     """
-    method, problem, _ = auto_method(problem)
-    field = METHODS[method].of(problem, threads=1)
+    made, problem = chosen(problem)
+    field = made.of(problem, threads=1)
     n, c = problem.geometry.n_blocks, problem.interaction.components
     couplings = np.empty((n, c, n, c))
     for t in range(n):
