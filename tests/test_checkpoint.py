@@ -5,9 +5,7 @@ import copy
 import functools
 import random
 import shlex
-import signal
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
@@ -512,35 +510,6 @@ def test_what_no_command_made(file):
     mbfast.Checkpoint(file, {}).close()
     with pytest.raises(ValueError, match=r"run.checkpoint: not made by a command"):
         command_of(file)
-
-
-SCRIPT = """
-import sys, numpy as np, mbfast
-from mbfast.pairs import direct
-direct._JOURNEY = 1.0
-rng = np.random.default_rng(1)
-places, moments = rng.random((3000, 3)), rng.normal(size=(3000, 3))
-field = mbfast.pair_field(mbfast.DipoleInteraction(1.0), places, moments, method="direct", checkpoint=sys.argv[1])
-field.tofile(sys.argv[2])
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
-def test_ten_kills_at_random_moments(tmp_path, seed):
-    rng, file, out = random.Random(seed), tmp_path / "run.checkpoint", tmp_path / "field"
-    for attempt in range(1000):
-        process = subprocess.Popen([sys.executable, "-P", "-c", SCRIPT, file, out])
-        try:
-            assert process.wait(0.5 + rng.random() if attempt < 10 else None) == 0
-            break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-    rng = np.random.default_rng(1)
-    places, moments = rng.random((3000, 3)), rng.normal(size=(3000, 3))
-    whole = mbfast.pair_field(mbfast.DipoleInteraction(1.0), places, moments, method="direct")
-    np.testing.assert_array_equal(np.fromfile(out).reshape(3000, 3), whole)
 
 
 @pytest.mark.parametrize(

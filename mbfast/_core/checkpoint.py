@@ -47,6 +47,11 @@ class Checkpoint:
     kind : str
         What is calculated, for messages.
 
+    Attributes
+    ----------
+    path : Path
+        The file.
+
     Raises
     ------
     OSError
@@ -89,20 +94,20 @@ class Checkpoint:
     def __init__(self, file: str | os.PathLike[str], inputs: Mapping[str, Any], *, kind: str = "calculation") -> None:
         if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
             raise TypeError(f"inputs must be a mapping of names to values, got {inputs!r:.80}")
-        self._path = path_of("file", file)
+        self.path = path_of("file", file)
         if not isinstance(kind, str):
             raise TypeError(f"kind must be a text, got {kind!r:.80}")
         wanted = {name: _input(name, value) for name, value in inputs.items()}
         self._lock, self._process = threading.Lock(), os.getpid()
-        if self._path.is_dir():
-            raise ValueError(f"{self._path}: a file is wanted for a checkpoint, this is a folder")
+        if self.path.is_dir():
+            raise ValueError(f"{self.path}: a file is wanted for a checkpoint, this is a folder")
         try:
-            place = self._path.absolute()  # ":memory:" alone is no file to SQLite
+            place = self.path.absolute()  # ":memory:" alone is no file to SQLite
             self._database = sqlite3.connect(place, timeout=0.0, isolation_level=None, check_same_thread=False)
         except sqlite3.OperationalError as error:
-            raise OSError(f"{self._path}: cannot be opened for a checkpoint ({error})") from None
+            raise OSError(f"{self.path}: cannot be opened for a checkpoint ({error})") from None
         try:
-            with _errors_of(self._path):
+            with _errors_of(self.path):
                 self._open(kind, wanted)
         except BaseException:
             self._database.close()
@@ -129,27 +134,22 @@ class Checkpoint:
         about = _about(self._database)
         if about.get("format") != _FORMAT:
             raise ValueError(
-                f"{self._path}: no checkpoint that this version reads, its format is {about.get('format')!r}"
+                f"{self.path}: no checkpoint that this version reads, its format is {about.get('format')!r}"
             )
         for name, now in (("kind", kind), ("version", mbfast.__version__)):
             if about[name] != now:
-                raise ValueError(f"{self._path}: a checkpoint of another {name}, {about[name]!r}, this is {now!r}")
-        before, inputs = about["inputs"], json.loads(json.dumps(wanted))
-        for name in {**before, **inputs}:
-            if not _same(before.get(name), inputs.get(name)):
-                was, this = (str(some.get(name, "not given")) for some in (before, inputs))
+                raise ValueError(f"{self.path}: a checkpoint of another {name}, {about[name]!r}, this is {now!r}")
+        before = about["inputs"]
+        for name in {**before, **wanted}:
+            if json.dumps(before.get(name)) != json.dumps(wanted.get(name)):  # as texts, in which NaN are equal
+                was, this = (str(some.get(name, "not given")) for some in (before, wanted))
                 raise ValueError(
-                    f"{self._path}: a checkpoint of other inputs: {name} was {was:.200}, now it is {this:.200}"
+                    f"{self.path}: a checkpoint of other inputs: {name} was {was:.200}, now it is {this:.200}"
                 )
         if about["processor"] != processor():
             _log.warning(
-                "%s was begun on %s, the last bits may differ on this processor", self._path, about["processor"]
+                "%s was begun on %s, the last bits may differ on this processor", self.path, about["processor"]
             )
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._path
 
     def put(self, part: str | int, **arrays: ArrayLike) -> None:
         """Keep arrays as a part, in place of what it was.
@@ -204,7 +204,7 @@ class Checkpoint:
         if row is None:
             return None
         if not isinstance(row[0], bytes) or row[1] != _digest(name, row[0]):
-            _log.warning("%s: part %s was damaged, it is computed again", self._path, name)
+            _log.warning("%s: part %s was damaged, it is computed again", self.path, name)
             return None
         with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
             return {key.removeprefix("_"): arrays[key] for key in arrays.files}
@@ -222,8 +222,8 @@ class Checkpoint:
     @contextmanager
     def _used(self) -> Iterator[None]:
         if os.getpid() != self._process:  # SQLite's locks are those of the process that has opened the file
-            raise ValueError(f"{self._path}: the checkpoint belongs to the process that opened it, not to its forks")
-        with self._lock, _errors_of(self._path):
+            raise ValueError(f"{self.path}: the checkpoint belongs to the process that opened it, not to its forks")
+        with self._lock, _errors_of(self.path):
             yield
 
     def __enter__(self) -> Self:
@@ -338,11 +338,6 @@ def _described_array(array: NDArray[Any]) -> Any:
     if plain.size <= 3:
         return f"{plain.tolist()}"
     return f"{plain.dtype.str} {plain.shape} {_digest('array', plain.reshape(-1).view(np.uint8)).hex()}"
-
-
-def _same(before: object, now: object) -> bool:
-    """Whether two descriptions are equal, of which NaN are equal, too."""
-    return before == now or json.dumps(before) == json.dumps(now)
 
 
 def _digest(name: str, content: Any) -> bytes:

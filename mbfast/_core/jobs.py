@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -106,8 +105,7 @@ def run_in_order(
     in_file = set() if checkpoint is None else set(names) & checkpoint.names()
     todo = {number: items[number] for number, name in enumerate(names) if name not in in_file}
     waiting: dict[int, Any] = {}
-    lock, following = threading.Lock(), itertools.count()
-    due = next(following)
+    lock, due = threading.Lock(), 0  # the number of the result that is taken next
 
     def take_what_is_due() -> None:
         nonlocal due
@@ -120,7 +118,7 @@ def run_in_order(
             else:
                 return
             take(result)
-            due = next(following)
+            due += 1
 
     def keep(number: int, result: Any) -> None:
         if checkpoint is not None:
