@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 import mbfast
 from mbfast.cli import app
 from mbfast.pairs import cluster_planning, direct, planning
+from mbfast.pairs._stored.plan import planned
 from mbfast.pairs.cluster_planning import StoredFiles, predict_cluster, stored_files, sum_parts
+from mbfast.pairs.pencils import Pencils
 
 SIZES = [10**6, 10**7, 10**8, 10**9, 10**10]
 
@@ -118,16 +120,12 @@ def test_inputs_are_what_is_sent(material, blocks):
 
 def test_stored_files_are_those_of_the_engine():
     """Of all kinds of lattices, to what a last piece that is not full is more."""
-    pencils = pytest.importorskip(
-        "mbfast.pairs.pencils", reason="fields larger than memory are not part of this version"
-    )
-    plans = pytest.importorskip("mbfast.pairs._stored.plan")
     for sides in ((64, 64, 64), (512, 512, 512), (100, 300, 700), (2154, 2154, 2154), (97, 101, 103)):
         for kind in ("stress", "dipole"):
             for boundary, averaged in (("open", False), ("open", True), ("periodic", False)):
                 problem = hypothetical(sides, kind, boundary, averaged)
-                made, found = pencils.Pencils(problem), stored_files(problem, 1)
-                needed = plans.planned(made, 0, 1)
+                made, found = Pencils(problem), stored_files(problem, 1)
+                needed = planned(made, 0, 1)
                 field, kernel = 8 * math.prod(made.shape), 0 if made.circular else 8 * math.prod(made.kernel_shape)
                 modes = 8 * 15 * (made.axes[0].n // 2 + 1) * made.axes[1].n * made.axes[2].n * made.adds_uniform
                 ends = 8 * made.components * math.prod(sides)
@@ -158,8 +156,8 @@ def test_what_cannot_be():
         ({"workers": 1.5}, "workers must be a whole number, got 1.5"),
         ({"threads_per_worker": 0}, "threads_per_worker must be at least 1, got 0"),
         ({"method": "fft"}, "method must be one of direct, stored-fft, got 'fft'"),
-        ({"memory": "4 gallons"}, 'memory must be a number of B, or a text such as "4GB" or "3.5 GiB", got .4 gallons'),
-        ({"memory": "4GB/s"}, "memory must be a number of B, or a text"),
+        ({"memory": "4 gallons"}, 'memory must be a number of bytes, or a text such as "3GB" or "3 GiB", got .4 gal'),
+        ({"memory": "4GB/s"}, "memory must be a number of bytes, or a text"),
         ({"network": "fast"}, 'network must be a number of B/s, or a text such as "1GB/s" or "10 Gbit/s", got .fast'),
         ({"network": 0.0}, "network must be positive"),
         ({"disk": "0MB/s"}, "disk must be positive"),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from mbfast._core import jobs, tiles
+from mbfast._core.machine import byte_rate, memory_size
 from mbfast._core.validate import count_from, positive_number, require_choice
 from mbfast.pairs import direct, planning
+from mbfast.pairs._stored.plan import TASKS, Files, Sizes
 from mbfast.pairs.direct import DirectField
 from mbfast.pairs.lattice import LatticeField
-from mbfast.pairs.pencils import transform_length
+from mbfast.pairs.pencils import Pencils
 from mbfast.pairs.problem import Boundary, PairProblem
 
 Method: TypeAlias = Literal["direct", "stored-fft"]
@@ -21,10 +22,6 @@ METHODS: tuple[Method, ...] = get_args(Method)
 _START = 4.0  # seconds until workers have imported mbfast and loaded its kernels
 _BATCH = 4e-3  # seconds that a client takes for what comes back, beside its bytes
 _PROCESS = 3e8  # bytes of a process with all that is imported and compiled
-_FUNCTIONS = {6: 14, 3: 5}  # that the kernel of a lattice consists of, by components
-_MAKING = {False: 56.0, True: 100.0}  # doubles for an offset of a plane of that kernel, of points and of cubes
-_PER_MODE = 64.0  # and for a wave vector
-_TASKS = 8  # of each pass over a disk, at least
 
 
 @dataclass(frozen=True)
@@ -123,9 +120,7 @@ def predict_cluster(
     problem = planning.hypothetical(shape, kind, rtol=None, boundary=boundary, images=images, averaged=averaged)
     require_choice("method", method, METHODS)
     processes, threads = count_from(1, "workers", workers), count_from(1, "threads_per_worker", threads_per_worker)
-    limit, link, drive = (
-        _quantity("memory", memory, rate=False), _quantity("network", network), _quantity("disk", disk),
-    )  # fmt: skip
+    limit, link, drive = memory_size("memory", memory), byte_rate("network", network), byte_rate("disk", disk)
     if speed is not None:
         speed = positive_number("speed", speed, unit="")
     if method == "direct":
@@ -220,26 +215,13 @@ def stored_files(problem: PairProblem, threads: int) -> StoredFiles:
     has written. The kernel of a padded lattice is written at its offsets, then transformed; where all images are summed
     it comes from modes that are written, too.
     """
-    sides, components = problem.geometry.leading, problem.interaction.components
-    x, y, z = sorted(sides)
-    mx, my, mz = map(transform_length, (x, y, z))
-    modes = problem.every_image and (mx, my, mz) != (x, y, z)
-    rows, planes, making = y, mz, _MAKING[problem.geometry.averaged] * x * y
-    if problem.every_image and not modes:  # at the lattice's own wave vectors: two rows are transformed together
-        rows, planes, making = 2 * math.ceil(y / 2), z // 2 + 1, _PER_MODE * (x // 2 + 1) * (y // 2 + 1)
-        plane_of_kernel, kernel, lines = 64.0 * math.ceil(y / 8) * (x // 2 + 1) * _FUNCTIONS[components], 0.0, 0.0
-    else:
-        plane_of_kernel = 64.0 * math.ceil(my / 8) * mx * _FUNCTIONS[components]
-        kernel, lines = plane_of_kernel * mz, 64.0 * mx * mz * _FUNCTIONS[components]
-    if modes:
-        making = max(_PER_MODE * x * y, (_PER_MODE / 4 + 25) * y * z)
-    plane = 16.0 * components * x * rows
-    field, of_modes = plane * planes, 8.0 * 15 * (x // 2 + 1) * y * z * modes
-    ends = 8.0 * components * math.prod(sides)  # moments, and the field
+    pencils = Pencils(problem)
+    found = Files(pencils)
+    ends = 8.0 * pencils.components * problem.geometry.n_blocks  # moments, and the field
     return StoredFiles(
-        memory=_PROCESS + max(plane + plane_of_kernel, lines) + 8.0 * threads * making,
-        space=(field + kernel) * (1.0 + 1.0 / _TASKS) + of_modes + ends,
-        traffic=4.0 * field + 4.0 * kernel + 2.0 * of_modes + 3.0 * ends,
+        memory=_PROCESS + Sizes(pencils, threads).least,
+        space=found.of_field(1.0 / TASKS) + found.of_kernel(1.0 / TASKS) + ends,
+        traffic=4.0 * found.field + 4.0 * found.kernel + 2.0 * found.modes + 3.0 * ends,
     )
 
 
@@ -249,24 +231,6 @@ def _seconds(method: str, components: int, speed: float | None) -> float:
         return speed
     threads = tiles.default_threads()[0]
     return planning._speed(f"{method} {components}", threads) * threads
-
-
-_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
-_UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
-_TEXT = re.compile(r"\s*([0-9]{1,20}(?:\.[0-9]*)?)\s*([kmgt]?i?)(b|bit)?(/s)?\s*", re.IGNORECASE | re.ASCII)
-
-
-def _quantity(name: str, value: float | str, *, rate: bool = True) -> float:
-    """Return bytes, or bytes per second, of a number of them or a text; errors name the argument."""
-    unit = "B/s" if rate else "B"
-    if isinstance(value, str):
-        found = _TEXT.fullmatch(value)
-        bits = found is not None and (found[3] or "").lower() == "bit"
-        if found is None or found[2].lower() not in _UNITS or (not rate and (bits or found[4])):
-            texts = '"1GB/s" or "10 Gbit/s"' if rate else '"4GB" or "3.5 GiB"'
-            raise ValueError(f"{name} must be a number of {unit}, or a text such as {texts}, got {value!r:.60}")
-        value = float(found[1]) * _UNITS[found[2].lower()] / (8 if bits else 1)
-    return positive_number(name, value, unit=unit)
 
 
 def _gb(nbytes: float) -> str:

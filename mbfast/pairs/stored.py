@@ -22,7 +22,7 @@ from mbfast._core.machine import memory_size, resident_memory
 from mbfast.pairs._stored.chunks import MISSING, fresh, tidy
 from mbfast.pairs._stored.ends import Source, Target
 from mbfast.pairs._stored.places import refuse_same_place, source_of, target_of
-from mbfast.pairs._stored.plan import Plan, Sizes, planned
+from mbfast.pairs._stored.plan import Files, Plan, Sizes, planned
 from mbfast.pairs._stored.tasks import Arena, FieldTasks, KernelTasks, MomentTasks
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
@@ -171,13 +171,9 @@ class StoredLatticeField:
         arena = Arena(made.arena(pencils, self._threads))
         self._kernel = KernelTasks(pencils, made, self.folder / "kernel", self._threads, arena)
         self._field = FieldTasks(self._kernel, pencils, made, self.folder / "field", self._threads, arena)
-        # while a task writes, what it has read is still there
-        self._bytes = {"field": 8 * math.prod(pencils.shape) * (1.0 + 1.0 / len(made.planes)), "kernel": 0.0}
-        if made.tiles:
-            self._bytes["kernel"] = 8 * math.prod(pencils.kernel_shape) * (1.0 + 1.0 / len(made.tiles))
-        if made.modes:
-            x, y, z = (axis.n for axis in pencils.axes)
-            self._bytes["kernel"] += 8 * 15 * (x // 2 + 1) * y * z
+        files = Files(pencils)
+        of_kernel = files.of_kernel(1.0 / len(made.tiles)) if made.tiles else 0.0
+        self._bytes = {"field": files.of_field(1.0 / len(made.planes)), "kernel": of_kernel}
         self.on_disk = int(sum(self._bytes.values()))
 
     def _set_up(self, checkpoint: Checkpoint, progress: tiles.Progress) -> None:

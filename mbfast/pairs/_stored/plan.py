@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from mbfast.pairs.geometry import Tile, cut
 from mbfast.pairs.pencils import EIGHT, Pencils
 
-_TASKS = 8  # of each pass, at least, where there is so much to cut: bars move, and little is lost when it is killed
+TASKS = 8  # of each pass, at least, where there is so much to cut: bars move, and little is lost when it is killed
 _PER_OFFSET = {False: 56.0, True: 100.0}  # doubles for a point of a plane of the kernel, of points and of cubes
 _DERIVATIVES = 15
 _PER_MODE = 64.0  # doubles for a wave vector of one sign along each axis
@@ -62,6 +62,24 @@ class Plan:
             return max(some)
         of_kernel = sizes.offsets(offsets, tiles, modes), sizes.kernel_lines(tiles), sizes.modes(modes, offsets)
         return max(*some, *of_kernel)
+
+
+class Files:
+    """Bytes of arrays that are kept in files: what moments are spread to, a padded kernel, and modes of its sums."""
+
+    def __init__(self, pencils: Pencils) -> None:
+        x, y, z = (axis.n for axis in pencils.axes)
+        self.field = 8 * math.prod(pencils.shape)
+        self.kernel = 0 if pencils.circular else 8 * math.prod(pencils.kernel_shape)
+        self.modes = 8 * _DERIVATIVES * (x // 2 + 1) * y * z if pencils.adds_uniform else 0
+
+    def of_field(self, share: float) -> float:
+        """Return what is there while a field is computed: of what a task reads, its share is there beside the new."""
+        return self.field * (1.0 + share)
+
+    def of_kernel(self, share: float) -> float:
+        """Return what is there while the kernel is made."""
+        return self.kernel * (1.0 + share) + self.modes
 
 
 class Sizes:
@@ -124,6 +142,17 @@ class Sizes:
         return self.z.m * tiles * self.tile
 
     @property
+    def fewest(self) -> int:
+        """How many planes of a field are done together, at least."""
+        return self.pencils.step if self.pencils.circular else 1
+
+    @property
+    def least(self) -> int:
+        """Those of any plan."""
+        of_kernel = 0 if self.pencils.circular else self.kernel_part(1, 1, 1)
+        return max(self.piece, self.part(self.fewest, 1, 1), of_kernel) + self.beside
+
+    @property
     def beside(self) -> int:
         """Those that kernels and their threads take themselves."""
         x, y, z, c = self.x, self.y, self.z, self.pencils.components
@@ -148,18 +177,14 @@ class Sizes:
 def planned(pencils: Pencils, budget: float, threads: int) -> Plan | int:
     """Return the plan within a number of bytes; if there is none, how many are needed."""
     sizes = Sizes(pencils, threads)
+    if sizes.least > budget:
+        return sizes.least
     room, open_kernel = budget - sizes.beside, not pencils.circular
-    step, tiles_of_y = pencils.step, pencils.kernel_shape[1]
-    first = step if pencils.circular else 1  # planes of a field that are the fewest at once
-    least = max(sizes.piece, sizes.part(first, 1, 1))
-    if open_kernel:
-        least = max(least, sizes.kernel_part(1, 1, 1))
-    if least > room:
-        return least + sizes.beside
+    step, tiles_of_y, first = pencils.step, pencils.kernel_shape[1], sizes.fewest
     lines, blocks = sizes.lines, sizes.blocks
     # parts are cut along the axis that comes first in memory: what is read and written is then in long runs
     if pencils.order[0] < pencils.order[1]:
-        most = math.ceil(lines / math.ceil(_TASKS / blocks))
+        most = math.ceil(lines / math.ceil(TASKS / blocks))
         lines = _largest(lambda n: sizes.part(first, 1, n), most, room)
         whole = lines == most
         blocks = _largest(lambda n: sizes.part(first, n, lines), _share(blocks), room) if whole else 1
@@ -202,7 +227,7 @@ def _largest(needed: Callable[[int], float], most: int, room: float) -> int:
 
 
 def _share(n: int) -> int:
-    return math.ceil(n / _TASKS)
+    return math.ceil(n / TASKS)
 
 
 def _balanced(n: int, size: int) -> int:
