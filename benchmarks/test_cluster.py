@@ -16,8 +16,6 @@ from mbfast.pairs.cluster_planning import predict_cluster
 
 pytest.importorskip("distributed", reason="the extra cluster is not installed")
 
-from distributed import Client, LocalCluster
-
 from mbfast import distributed
 
 SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
@@ -26,13 +24,7 @@ ROUNDS = 7
 
 @pytest.fixture(scope="module")
 def clients():
-    quiet = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
-    with (
-        LocalCluster(n_workers=1, **quiet) as first,
-        LocalCluster(n_workers=2, **quiet) as second,
-        Client(first) as one,
-        Client(second) as two,
-    ):
+    with distributed._of_this_machine(1) as one, distributed._of_this_machine(2) as two:
         yield {1: one, 2: two}
 
 

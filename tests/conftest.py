@@ -75,6 +75,7 @@ def run_python():
 def many_parts(monkeypatch):
     """Direct sums of few blocks come in many tiles of targets and pieces of sources, each a part of its own."""
     monkeypatch.setattr("mbfast.pairs.direct._JOURNEY", 1.0)
+    monkeypatch.setattr("mbfast.pairs.direct._LARGE", 1)
     monkeypatch.setattr("mbfast.pairs.direct._SOURCES", 48)
     monkeypatch.setattr("mbfast.pairs.direct.DirectField._tiles", lambda self: cut(self._n, 16))
 

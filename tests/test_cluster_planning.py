@@ -100,7 +100,10 @@ def test_parts_are_those_of_the_engine(kind, averaged, n, monkeypatch):
     made._pieces, made._sources = made._tiles(), direct.cut(made._n, direct._SOURCES)
     made._tensors = np.empty(0) if averaged else None
     parts = made._parts([made._pieces] * len(made._sources))
-    assert sum_parts(problem) == (len(parts), len(made._sources))
+    large, small, pieces = sum_parts(problem)
+    assert (large + small, pieces) == (len(parts), len(made._sources))
+    for piece in made._sources:
+        assert [tile for source, tiles in parts if source == piece for tile in tiles] == made._pieces
 
 
 @pytest.mark.parametrize("material", [SILICA, DIPOLES], ids=["stress", "dipoles"])

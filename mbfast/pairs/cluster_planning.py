@@ -135,15 +135,16 @@ def _direct(
     n, components = problem.geometry.n_blocks, problem.interaction.components
     if why_not := DirectField.why_not(problem):
         return ClusterPrediction("direct", why_not=why_not)
-    parts, pieces = sum_parts(problem)
-    batch = jobs.batch_size(parts, workers * threads)
-    batches = math.ceil(parts / batch)
-    rounds = math.ceil(batches / (workers * threads))
+    large, small, pieces = sum_parts(problem)
+    parts, all_threads = large + small, workers * threads
+    batch = jobs.batch_size(parts, all_threads)
     computed = DirectField.estimate(problem).seconds * _seconds("direct", components, speed)
     kept = n <= direct._SOURCES  # with reduced positions of their own
     inputs = 8.0 * n * (components + 3 * (problem.lattice is None) + 3 * kept)
     if problem.geometry.averaged:
         inputs += 8.0 * n * components**2
+    of_small = computed / max(direct._LARGE * large + small, 1)
+    longest = of_small * max(direct._LARGE * math.ceil(large / all_threads), math.ceil(parts / all_threads))
     rows = 8.0 * components * n
     of_thread = 8.0 * min(n, direct._SOURCES) * (components + 3) + rows * pieces * batch / max(parts, 1)
     memory = _PROCESS + 2.0 * inputs + threads * of_thread
@@ -153,28 +154,29 @@ def _direct(
         method="direct",
         start=_START,
         inputs=inputs * (workers + 1) / link,  # to the scheduler, from there to one, and to the others
-        computing=computed / max(parts, 1) * batch * rounds,
-        results=_BATCH * batches + rows * pieces / link,
+        computing=max(computed / all_threads, longest),
+        results=_BATCH * math.ceil(parts / batch) + rows * pieces / link,
         worker_memory=memory,
         client_memory=_PROCESS + 2.0 * inputs + 2.0 * rows,  # what came before its turn, and the field
         why_not=why_not,
     )
 
 
-def sum_parts(problem: PairProblem) -> tuple[int, int]:
-    """Return how many parts `DirectField` makes of a sum elsewhere, and of how many pieces of the sources.
+def sum_parts(problem: PairProblem) -> tuple[int, int, int]:
+    """Return how many large and small parts `DirectField` makes of a sum elsewhere, and of how many pieces of sources.
 
     Arithmetic, because of 10^10 blocks nobody wants a list.
     """
     n, copies = problem.geometry.n_blocks, int(problem.copies)
     tile = min(max(4_000_000 // (max(n, 1) * copies), 64 if copies == 1 else 1), 1024)
-    tiles_, parts = math.ceil(problem.n_targets / tile), 0
-    whole, rest = divmod(n, direct._SOURCES)
-    for size, count in ((direct._SOURCES, whole), (rest, bool(rest))):
+    tiles_, large, small = math.ceil(problem.n_targets / tile), 0, 0
+    pieces = math.ceil(n / direct._SOURCES)
+    for count, size, last in ((pieces - 1, direct._SOURCES, False), (1, n - (pieces - 1) * direct._SOURCES, True)):
         pairs = max(1, min(tile, problem.n_targets) * size * copies)
-        some = math.ceil(direct._JOURNEY / (direct._CUBES * pairs if problem.geometry.averaged else pairs))
-        parts += count * math.ceil(tiles_ / some)
-    return parts, whole + bool(rest)
+        cost = pairs * (direct._CUBES if problem.geometry.averaged else 1.0)
+        (more, _), (few, _) = direct.ranges(tiles_, cost, last)
+        large, small = large + count * more, small + count * few
+    return large, small, pieces
 
 
 def _stored(

@@ -23,7 +23,8 @@ from mbfast.pairs.problem import Boundary, ImageShape, PairProblem
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
 _PAIR = {6: 3.3e-9, 3: 1.6e-9}  # seconds a pair, on one core of an EPYC of the third generation
 _CUBES = 11.0  # times that, between cubes
-_JOURNEY = 6e7  # pairs that are computed together in another process, or kept together: some 0.2 s
+_JOURNEY = 6e7  # pairs that are computed together in another process, or kept together, at least: some 0.1 s
+_LARGE, _RESERVE = 3, 12  # that many times this are together, until that many times this are left, so that all end soon
 
 
 class DirectField(PairField):
@@ -235,9 +236,24 @@ class DirectField(PairField):
         parts = []
         for piece, targets in zip(self._sources, pieces, strict=True):
             pairs = max(1, self._pieces[0][1] * (piece[1] - piece[0]) * len(self._shifts))
-            some = math.ceil(_JOURNEY / (pairs if self._tensors is None else _CUBES * pairs))
-            parts += [(piece, targets[first : first + some]) for first in range(0, len(targets), some)]
+            cost, last = pairs * (1.0 if self._tensors is None else _CUBES), piece == self._sources[-1]
+            first = 0
+            for count, size in ranges(len(targets), cost, last):
+                for _ in range(count):
+                    parts.append((piece, targets[first : first + size]))
+                    first += size
         return parts
+
+
+def ranges(tiles_: int, cost: float, last: bool) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return how many ranges there are of how many tiles each, large ones and after them small ones.
+
+    Of `tiles_` tiles of targets that cost as much as so many pairs, the last of the sum's among them or not.
+    """
+    small = math.ceil(_JOURNEY / cost)
+    large = _LARGE * small
+    many = max(0, tiles_ - _RESERVE * small) // large if last else math.ceil(tiles_ / large)
+    return (many, large), (math.ceil(max(0, tiles_ - many * large) / small), small)
 
 
 def _rows(

@@ -78,7 +78,7 @@ def pair_field(
         Draw a bar, if rich is installed, or call it, from the threads that work, with the numbers of tiles done and
         in all. "ewald" counts as one tile.
     checkpoint : str or path-like, optional
-        A file that keeps the finished parts of a direct sum, some 0.2 s each: the same call goes on with it after the
+        A file that keeps the finished parts of a direct sum, 0.1 to 0.5 s each: the same call goes on with it after the
         process was killed, to the same bits. It is refused for other arguments, see `Checkpoint`; remove it when the
         result is safe.
 
