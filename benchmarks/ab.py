@@ -50,9 +50,8 @@ def measure(tree, options, file):
     """Run the benchmarks of this checkout with mbfast of a folder; return medians by case."""
     environment = os.environ | {"PYTHONPATH": str(tree), "NUMBA_CACHE_DIR": str(tree.with_suffix(".cache"))}
     command = [sys.executable, "-P", "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider", *options]
-    done = subprocess.run(
-        [*command, f"--benchmark-json={file}"], cwd=HERE, env=environment, capture_output=True, encoding="utf-8", check=False
-    )  # fmt: skip
+    command.append(f"--benchmark-json={file}")
+    done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, encoding="utf-8", check=False)
     if not file.exists():
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]
         raise runs.UnreadableError(f"nothing was measured with mbfast of {tree.name}: {''.join(last)}")

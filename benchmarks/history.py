@@ -5,6 +5,7 @@ processor is that of the newest row, or what --processor names.
 """
 
 import argparse
+import itertools
 import math
 from collections import defaultdict
 from pathlib import Path
@@ -14,9 +15,8 @@ from mbfast.plotting.style import COLOURS, MARKERS, finish, new_figure, save_fig
 from . import runs
 
 COLUMNS, WIDTH, HEIGHT, ROOM = 3, 210.0, 36.0, 0.09  # mm of the page and of a row of panels; of a panel a name takes
-CAPTION = """Ratios of the benchmarks of mbfast by commit, {processor}: the median time of the reference, which is named
-above each panel, over that of mbfast, so that more is faster; bars are the scatter within a run. From {first} to {last}.
-"""
+CAPTION = """Ratios of the benchmarks of mbfast by commit, {processor}: the median time of the reference, named above
+each panel, over that of mbfast, so that more is faster; bars are the scatter within a run. From {first} to {last}."""
 
 
 def ordered(rows, processor):
@@ -31,12 +31,12 @@ def ordered(rows, processor):
 def spread(places):
     """Return places from 0 to 1 as near to the given ones as names that do not overlap allow."""
     order, found = sorted(range(len(places)), key=places.__getitem__), list(places)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         found[after] = max(found[after], found[before] + ROOM)
-    above = max(found) - (1.0 - 0.5 * ROOM)
-    for after, before in zip(order[::-1], [None, *order[:0:-1]], strict=True):
-        limit = 1.0 - 0.5 * ROOM if before is None else found[before] - ROOM
-        found[after] = min(found[after], limit) if above > 0.0 else found[after]
+    limit = 1.0 - 0.5 * ROOM
+    for place in reversed(order):  # what is above the panel goes down, and what is below it makes room
+        found[place] = min(found[place], limit)
+        limit = found[place] - ROOM
     return found
 
 
@@ -74,7 +74,7 @@ def history_figure(rows, processor):
         figure.set_layout_engine("none")
         margin = 6.0 / (HEIGHT * height + 8.0)
         grid = figure.add_gridspec(
-            height, COLUMNS, left=0.05, right=0.84, wspace=0.75, hspace=0.85, top=1.0 - 1.5 * margin, bottom=1.5 * margin
+            height, COLUMNS, left=0.05, right=0.84, wspace=0.75, hspace=0.85, top=1 - 1.5 * margin, bottom=1.5 * margin
         )  # fmt: skip
         for number, (title, lines) in enumerate(panels.items()):
             draw_panel(figure.add_subplot(grid[divmod(number, COLUMNS)]), title, lines, commits)

@@ -1,6 +1,7 @@
-"""What one core of this machine can do at most: multiply-adds, and traffic with memory."""
+"""What one core of this machine can do at most, multiply-adds and traffic with memory, and how times grow."""
 
 import functools
+import math
 import time
 
 import numba
@@ -22,12 +23,12 @@ def _multiply_adds(n, x, out):
 
 
 def least(function, rounds):
-    """Return the least time of so many calls (s)."""
+    """Return the least processor time of so many calls (s), which other programs change far less than a clock's."""
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         function()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
@@ -56,3 +57,11 @@ def bandwidth():
     arrays = np.ones((3, 8 << 20))
     triad(*arrays[:, :1])
     return arrays.nbytes / least(lambda: triad(*arrays), 10)
+
+
+def fitted(sizes, times):
+    """Return the exponent of times in sizes, and its standard error."""
+    x, y = np.log(sizes), np.log(times)
+    x, y = x - x.mean(), y - y.mean()
+    slope = (x @ y) / (x @ x)
+    return slope, math.sqrt(np.sum((y - slope * x) ** 2) / (len(x) - 2) / (x @ x))

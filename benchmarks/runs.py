@@ -83,7 +83,7 @@ def read_run(path):
         machine, commit = document["machine_info"], document["commit_info"]
         cpu = machine["cpu"]
         family = f"family {cpu['family']}, model {cpu['model']}, " if "model" in cpu else ""
-        processor = f"{cpu.get('brand_raw', machine['machine'])} ({family}{cpu.get('count', 'unknown')} cores)"
+        processor = f"{cpu.get('brand_raw') or machine['machine']} ({family}{cpu.get('count', 'unknown')} cores)"
         run = Run(
             str(document["datetime"])[:19], str(commit["id"])[:12], bool(commit["dirty"]), processor,
             str(machine["python_version"]), killed or bool(document.get("interrupted")), dict(groups),

@@ -1,7 +1,7 @@
 """How the time of each method grows, and how near it comes to what one core can do; about a minute.
 
-The exponent in N is that of least squares to the logarithms of the least times of some sizes, with its standard error.
-At the largest size stand the shares of one core's multiply-adds and of its bandwidth, both measured in the same run
+The exponent in N is that of least squares to the logarithms of the least processor times, with its standard
+error. At the largest size stand the shares of one core's multiply-adds and of its bandwidth, measured in the same run
 (`benchmarks.roofline`). What is counted is what the method cannot do without: for direct sums the instructions of their
 inner loop; for transforms 2.5 n log2 n operations for each component there and back, two of them in a multiply-add at
 best; for a matrix or the nodes of a convolution n^2 multiply-adds; and each array once, in or out. The rest of a share
@@ -20,21 +20,13 @@ import pytest
 import mbfast
 
 from .report import growth
-from .roofline import bandwidth, least, multiply_adds
+from .roofline import bandwidth, fitted, least, multiply_adds
 from .test_flow import SILICA
 from .test_pair_sums import STRESS, VECTORS, instructions
 from .test_superblock import two_level
 
 Work = namedtuple("Work", "n function multiply_adds bytes")
 RNG = np.random.default_rng(1)
-
-
-def fitted(sizes, times):
-    """Return the exponent of times in sizes, and its standard error."""
-    x, y = np.log(sizes), np.log(times)
-    x, y = x - x.mean(), y - y.mean()
-    slope = (x @ y) / (x @ x)
-    return slope, math.sqrt(np.sum((y - slope * x) ** 2) / (len(x) - 2) / (x @ x))
 
 
 def transforms(points, number):
