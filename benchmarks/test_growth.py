@@ -44,12 +44,13 @@ def direct(n):
 def lattice(boundary, n, folder=None):
     shape, moments = mbfast.BlockLattice((n, n, n), 1.0), RNG.normal(size=(n, n, n, 6))
     if folder is None:
-        field = mbfast.LatticeField(STRESS, shape, boundary=boundary)
+        options, field = {"threads": 1}, mbfast.LatticeField(STRESS, shape, boundary=boundary)
     else:
-        field = mbfast.StoredLatticeField(STRESS, shape, folder / str(n), memory="1 TB", boundary=boundary)
+        given = {"memory": "1 TB", "boundary": boundary, "threads": 1}
+        options, field = {}, mbfast.StoredLatticeField(STRESS, shape, folder / str(n), **given)
     points, out = (8 if boundary == "open" else 1) * n**3, np.empty_like(moments)
     traffic = 2 * moments.nbytes + 8 * 21 * points / 2  # symmetric tensors of half the modes
-    return Work(n**3, lambda: field(moments, out=out, threads=1), transforms(points, 12), traffic)
+    return Work(n**3, lambda: field(moments, out=out, **options), transforms(points, 12), traffic)
 
 
 def ewald(n):
@@ -103,8 +104,8 @@ METHODS = {
     "convolution, T = 0": (lambda n: convolution(0.0, n), (256, 512, 1024, 2048), (1.5, 2.4)),
     "convolution, T > 0": (lambda n: convolution(1.0, n), (256, 512, 1024, 2048), (1.5, 2.4)),
     "Kramers-Kronig, FFT": (lambda n: kramers_kronig("fft", n), (1024, 2048, 4096, 8192), (0.7, 1.5)),
-    "Kramers-Kronig, matrix": (lambda n: kramers_kronig("direct", n), (512, 1024, 2048), (1.6, 2.6)),
-    "flow": (flow, (128, 256, 512, 1024), (1.3, 2.3)),
+    "Kramers-Kronig, matrix": (lambda n: kramers_kronig("direct", n), (256, 512, 1024, 2048), (1.2, 2.8)),
+    "flow": (flow, (128, 256, 512, 1024), (0.9, 2.3)),
     "super block": (application, (12, 14, 16, 18, 20), (0.9, 1.4)),
     "disordered response": (response, (8, 12, 16, 24), (0.7, 1.5)),
 }
