@@ -42,6 +42,8 @@ def spread(places):
 
 def draw_panel(axes, title, lines, commits):
     """Draw lines of rows by name, and the names beside their ends."""
+    from matplotlib.ticker import LogLocator  # noqa: PLC0415 - an extra
+
     for number, rows in enumerate(lines.values()):
         x, y = [commits.index(row.commit) for row in rows], [row.ratio for row in rows]
         bars, colour = [row.ratio * min(row.scatter, 0.9) for row in rows], COLOURS[number % len(COLOURS)]
@@ -54,7 +56,8 @@ def draw_panel(axes, title, lines, commits):
     axes.set_xticks(range(len(commits)), [commit[:7] for commit in commits], rotation=90, fontsize=4.5)
     axes.tick_params(axis="y", which="both", labelsize=5)
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7), numticks=50))
+    axes.minorticks_off()
     group, reference = title
     axes.set_title(f"{group}\n{reference} / mbfast", fontsize=5.5, loc="left")
     (bottom, top), last = axes.get_ylim(), [rows[-1].ratio for rows in lines.values()]
@@ -69,13 +72,12 @@ def history_figure(rows, processor):
     """Return the figure of a processor's rows."""
     commits, panels = ordered(rows, processor)
     with styled():
-        height = math.ceil(len(panels) / COLUMNS)
-        figure = new_figure(WIDTH, HEIGHT * height + 8.0)
+        count = math.ceil(len(panels) / COLUMNS)
+        height = HEIGHT * count
+        figure = new_figure(WIDTH, height)
         figure.set_layout_engine("none")
-        margin = 6.0 / (HEIGHT * height + 8.0)
-        grid = figure.add_gridspec(
-            height, COLUMNS, left=0.05, right=0.84, wspace=0.75, hspace=0.85, top=1 - 1.5 * margin, bottom=1.5 * margin
-        )  # fmt: skip
+        places = {"left": 0.05, "right": 0.84, "wspace": 0.75, "hspace": 0.85}
+        grid = figure.add_gridspec(count, COLUMNS, **places, top=1 - 8.0 / height, bottom=10.0 / height)
         for number, (title, lines) in enumerate(panels.items()):
             draw_panel(figure.add_subplot(grid[divmod(number, COLUMNS)]), title, lines, commits)
         finish(figure, CAPTION.format(processor=processor, first=rows[0].date[:10], last=rows[-1].date[:10]))

@@ -39,7 +39,7 @@ def convolutions(form, steps):
 @pytest.mark.parametrize("name", ["convolutions", "mbfast"])
 @pytest.mark.parametrize("form", FORMS)
 def test_one_flow(case, form, name):
-    """A flow, and its second half from what the first leaves; per total strain, which goes by the start, in other steps."""
+    """A flow, and its second half from what the first leaves; per total strain, in other steps."""
     group = f"flow of {STEPS} steps, 512 nodes, {form}"
     if name == "convolutions":
         case(group, name, convolutions(form, STEPS), rounds=3)

@@ -99,7 +99,7 @@ METHODS = {
     "direct": (direct, (1000, 2000, 4000, 8000), (1.8, 2.2)),
     "fft, open": (lambda n: lattice("open", n), (12, 16, 24, 32, 48), (0.9, 1.4)),
     "fft, periodic": (lambda n: lattice("periodic", n), (16, 24, 32, 48, 64), (0.9, 1.4)),
-    "stored, periodic": (lambda n, folder: lattice("periodic", n, folder), (24, 32, 48, 64), (0.7, 1.4)),
+    "stored, periodic": (lambda n, folder: lattice("periodic", n, folder), (24, 32, 48, 64), (0.5, 1.4)),
     "ewald": (ewald, (4000, 8000, 16_000, 32_000), (0.8, 1.4)),
     "convolution, T = 0": (lambda n: convolution(0.0, n), (256, 512, 1024, 2048), (1.5, 2.4)),
     "convolution, T > 0": (lambda n: convolution(1.0, n), (256, 512, 1024, 2048), (1.5, 2.4)),
