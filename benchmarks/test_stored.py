@@ -54,4 +54,11 @@ def test_set_up(case, benchmark, rng, tmp_path_factory, contender):
 
     function = stored_one if contender == "stored" else lambda: mbfast.LatticeField(SILICA, lattice)
     expected = mbfast.LatticeField(SILICA, lattice)(moments)
-    case(group, f"{contender}, set-up", function, expected, of=lambda made: made(moments), rounds=2)
+    case(
+        group,
+        f"{contender}, set-up",
+        function,
+        expected,
+        of=lambda made: made(moments, out=np.empty_like(moments)),
+        rounds=2,
+    )
