@@ -21,7 +21,7 @@ def made(benchmark, n):
 
 
 @pytest.mark.parametrize("way", ["expm_multiply", "mbfast"])
-@pytest.mark.parametrize("n", [8, pytest.param(16, marks=pytest.mark.quick)])
+@pytest.mark.parametrize("n", [8, pytest.param(14, marks=pytest.mark.quick)])
 def test_in_peace(case, benchmark, n, way):
     blocks, psi = made(benchmark, n)
     time = 10.0 * TIME
@@ -31,11 +31,12 @@ def test_in_peace(case, benchmark, n, way):
         return expm_multiply(exponent, psi, traceA=-1j * time / HBAR * blocks.diagonal.sum())
 
     ways = {"mbfast": lambda: blocks.evolve(psi, time, rtol=1e-10, threads=1), "expm_multiply": by_scipy}
-    case(f"{n} two-level blocks for 10 hbar/E", way, ways[way], ways["expm_multiply"](), rounds=3)
+    expected = by_scipy() if way == "mbfast" else None
+    case(f"{n} two-level blocks for 10 hbar/E", way, ways[way], expected, rounds=3 if way == "mbfast" else 1)
 
 
 @pytest.mark.parametrize("way", ["products", "mbfast"])
-@pytest.mark.parametrize("n", [4, 8, pytest.param(12, marks=pytest.mark.quick)])
+@pytest.mark.parametrize("n", [4, pytest.param(8, marks=pytest.mark.quick), 11])
 def test_in_a_wave(case, benchmark, n, way):
     """Beside a hundred products H|psi>; compared with an evolution of a thousandth of its tolerance."""
     blocks, psi = made(benchmark, n)
