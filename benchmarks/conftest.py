@@ -65,7 +65,7 @@ def keep(config, entry):
     path = config.getoption("benchmark_json")
     if path is None:
         return
-    path, hook = Path(getattr(path, "name", path)), config.hook
+    path, hook = path if isinstance(path, Path) else Path(path.name), config.hook  # before pytest-benchmark 5.2 a file
     if not config.stash.get(BEGUN, False):
         config.stash[BEGUN] = True
         machine, commit = config._benchmarksession.get_machine_info(), hook.pytest_benchmark_generate_commit_info

@@ -205,7 +205,7 @@ def test_finished_benchmarks_are_kept_line_by_line(tmp_path):
         stash, hook, _benchmarksession = pytest.Stash(), None, None
 
         def getoption(self, _):
-            return str(path)
+            return path
 
         def get_machine_info(self):
             return run["machine_info"]
