@@ -35,7 +35,7 @@ def table(run):
         for name, entry in entries.items():
             reference, ratio = runs.reference_of(name, entries), ""
             if reference is not None:
-                ratio = "{:.2f} ± {:.0%}".format(*runs.ratio(name, reference, entries))
+                ratio = "{:.3g} ± {:.0%}".format(*runs.ratio(name, reference, entries))
             lines.append(f"| {group} | {name} | {1e3 * entry['stats']['median']:.3g} ms | {rate(entry)} | {ratio} |")
     whole = ", interrupted" if run.interrupted else ""
     return "\n".join([*lines, "", f"{run.processor}, Python {run.python}, commit {run.commit}{whole}"])
