@@ -128,7 +128,7 @@ def test_growth(case, benchmark, shown, tmp_path, method):
     make, sizes, (low, high) = METHODS[method]
     more = (tmp_path,) if method.startswith("stored") else ()
     works = [make(size, *more) for size in (sizes[:1] if benchmark.disabled else sizes)]
-    case(f"growth, {method}", "mbfast", works[-1].function, rounds=3)
+    case(f"growth, {method}", "mbfast", works[-1].function, rounds=1)
     if benchmark.disabled:
         return
     times = [least(work.function, 2 + round(min(0.3 / least(work.function, 1), 20))) for work in works]

@@ -56,4 +56,4 @@ def test_susceptibility(case, benchmark, method, kelvin, n):
         return made.susceptibility(OMEGA, kelvin, method=method, **OPTIONS).imaginary.longitudinal
 
     expected = None if n > 8 else by("exact") if method != "exact" else by_levels(made)
-    case(GROUP, f"{method}, {n} blocks at {kelvin:g} K", lambda: by(method), expected, rounds=5)
+    case(GROUP, f"{method}, {n} blocks at {kelvin:g} K", lambda: by(method), expected, rounds=3)

@@ -48,16 +48,26 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("group", "name"), [(group, name) for group, names in CASES.items() for name in names])
-def test_startup(case, benchmark, tmp_path, group, name):
+SLOW = {"mbfast, two processes", *(f"mbfast, {name}" for name in ("convolve, T > 0", "convolve, uniform", "levels"))}
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        pytest.param(group, name, marks=[pytest.mark.slow] * (name in SLOW))
+        for group, names in CASES.items()
+        for name in names
+    ],
+)
+def test_startup(case, benchmark, tmp_path, tmp_path_factory, group, name):
     cold = name != "bare" and "compile" in group + name
     if benchmark.disabled and (name == "bare" or "from cache" in name):
         pytest.skip("only timed")
     command = [sys.executable, "-P", "-c", CASES[group][name]]
-    folders = itertools.count()
+    warm, folders = tmp_path_factory.getbasetemp() / "kernels", itertools.count()
 
     def run():
-        cache = {} if benchmark.disabled else {"NUMBA_CACHE_DIR": str(tmp_path / str(next(folders) if cold else 0))}
-        return subprocess.run(command, env=os.environ | cache, capture_output=True, check=False).returncode
+        cache = {} if benchmark.disabled else {"NUMBA_CACHE_DIR": str(tmp_path / str(next(folders)) if cold else warm)}
+        return subprocess.run(command, env=os.environ | cache, capture_output=True, check=True).returncode
 
     case(group, name, run, None if cold else 0, rounds=1 if cold else 3)

@@ -22,7 +22,7 @@ def least_memory(monkeypatch):
 
 
 def given(benchmark, rng, boundary):
-    n = 16 if benchmark.disabled else 96
+    n = 16 if benchmark.disabled else 64
     return (
         f"stress lattice field, {boundary}, stored",
         mbfast.BlockLattice((n, n, n), 1.0),
