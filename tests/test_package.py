@@ -69,7 +69,7 @@ NEEDED = {"adapters.torch": ["torch"], "guide.adapters": ["xarray", "pint"]}  # 
 COMPILED = (
     *("guide.accuracy", "guide.embedding", "guide.methods", "spectra.convolution"),
     *("audit._claims", "renormalization.rates", "renormalization.flow", "files.flow"),
-    *("pairs.planning", "pairs.ewald", "pairs.lattice"),
+    *("pairs.planning", "pairs.ewald", "pairs.lattice", "kernels.capi", "plotting.flows"),
 )
 
 
