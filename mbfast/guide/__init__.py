@@ -6,6 +6,7 @@ Read a page with ``help(mbfast.guide.methods)``; the same pages are in the site 
 |---|---|
 | `mbfast.guide.conventions` | Which units, signs, index orders and names are used? |
 | `mbfast.guide.methods` | Which method computes my sum, at what cost, and what does ``method="auto"`` take? |
+| `mbfast.guide.commands` | What can be done without Python code, what are the files, how do I look at results? |
 | `mbfast.guide.superblock` | What is an exact super block, how large may it be, how long does it take? |
 | `mbfast.guide.accuracy` | What does `rtol` promise, what do estimates cover, which results are equal to the bit? |
 | `mbfast.guide.embedding` | How do I call it from compiled loops, from C, from threads, processes, clusters? |
@@ -28,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     [
         "conventions",
         "methods",
+        "commands",
         "superblock",
         "accuracy",
         "embedding",

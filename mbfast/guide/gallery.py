@@ -15,7 +15,8 @@ distance. ``python -m mbfast.examples.one_block FILE.png``
 The dipolar gap
 ---------------
 Two-level blocks that interact, in states that no flip of one or two of them improves: few are left whose flip costs
-little, and to first order in the coupling that is the dipolar gap. ``python -m mbfast.examples.tls_monte_carlo FILE.png``
+little, and to first order in the coupling that is the dipolar gap.
+``python -m mbfast.examples.tls_monte_carlo FILE.png``
 
 ![Density of the costs of flips by cost, beside the theory of the dipolar gap](gallery_tls_monte_carlo.png)
 
