@@ -13,7 +13,7 @@ from legible import assert_legible
 import mbfast
 from mbfast.cli import app
 from mbfast.examples import one_block
-from mbfast.guide import gallery
+from mbfast.guide import findings, gallery, performance, software_paper
 
 ROOT = Path(__file__).parents[1]
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
@@ -78,6 +78,14 @@ def test_the_guide_leads_to_every_name_and_command():
     drawing = [f"``{name}``" for name in set(mbfast.plotting.__all__) - {"figure_class"}]
     wanted = [*names, *drawing, *kernels, *extras, *(f"``mbfast {name}" for name in commands)]
     assert [name for name in wanted if not re.search(rf"{re.escape(name)}(?!\w)", pages)] == []
+
+
+@pytest.mark.parametrize(("section", "page"), [("Performance", performance), ("What was found", findings)])
+def test_numbers_of_the_software_paper_are_those_of_the_guide(section, page):
+    text = software_paper.__doc__.split(f"\n{section}\n---")[1].split("\n---")[0]
+    numbers = re.findall(r"(?<![\w(.])\d+\.\d+(?= |,|%)|\d+(?= %| ms| million)", text)
+    assert numbers
+    assert [number for number in numbers if not re.search(rf"(?<![\d.]){re.escape(number)}(?!\d)", page.__doc__)] == []
 
 
 def pictures(page):
