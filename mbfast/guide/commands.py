@@ -48,10 +48,11 @@ and what can be done with them:
 
 Files
 -----
-- `mbfast.files.blocks.read_blocks` says what a file of blocks is: .npz, .npy, .csv or extended XYZ, in SI units.
+- `mbfast.files` reads them. `mbfast.files.blocks.read_blocks` says what a file of blocks is: .npz, .npy, .csv or
+  extended XYZ, in SI units.
 - `mbfast.files.flow.read_flow_config` and `mbfast.files.superblock.read_super_block_config` list the sections and keys
   of the TOML files.
-- `mbfast.load_glasses` reads tables of glasses; that of the 13 of the paper comes with mbfast.
+- `mbfast.load_glasses` reads tables of glasses, as `mbfast.Glass`; that of the 13 of the paper comes with mbfast.
 - Results are .npz archives that NumPy reads; `mbfast.PairResult.load` and `mbfast.Flow.load` make objects of them. They
   hold the inputs and the version that made them, and are written whole or not at all.
 

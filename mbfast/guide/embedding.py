@@ -19,7 +19,7 @@ loop is too slow:
 ...     return field
 >>> at = np.array([20.0, 0.0, 0.0])
 
-The first step keeps the loop and compiles it, with a kernel for one pair:
+The first step keeps the loop and compiles it, with a kernel for one pair, of `mbfast.kernels.dipole`:
 
 >>> import numba
 >>> from mbfast.kernels import dipole

@@ -165,11 +165,11 @@ Spectra are sampled at nodes. A few hundred nodes on a logarithmic grid hold ten
 
 Flows
 -----
-`mbfast.absorption_rates` computes the terms of one step for a super block, as `mbfast.AbsorptionRates`, and
-`mbfast.flow` all steps; what each term of each step has added is in ``Flow.terms``, a `mbfast.FlowTerms`. `mbfast.flow`
-takes arrays of materials, temperatures and parameters, and computes one flow for each member over threads; for
-thousands of them take ``keep="ends"``. ``run.save(file)`` writes a flow with its inputs, and `mbfast.Flow.load` reads
-it. Forms of its terms:
+All of it is in `mbfast.renormalization`. `mbfast.absorption_rates` computes the terms of one step for a super block, as
+`mbfast.AbsorptionRates`, and `mbfast.flow` all steps; what each term of each step has added is in ``Flow.terms``, a
+`mbfast.FlowTerms`. `mbfast.flow` takes arrays of materials, temperatures and parameters, and computes one flow for each
+member over threads; for thousands of them take ``keep="ends"``. ``run.save(file)`` writes a flow with its inputs, and
+`mbfast.Flow.load` reads it. Forms of its terms:
 
 - "printed": those of the paper, with ln N0 in each;
 - "derived": those that follow from its Hamiltonian, the response by an external strain; "derived-points" the same for
