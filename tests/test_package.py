@@ -69,7 +69,8 @@ NEEDED = {"adapters.torch": ["torch"], "guide.adapters": ["xarray", "pint"]}  # 
 COMPILED = (
     *("guide.accuracy", "guide.embedding", "guide.methods", "spectra.convolution"),
     *("audit._claims", "renormalization.rates", "renormalization.flow", "files.flow"),
-    *("pairs.planning", "pairs.ewald", "pairs.lattice", "kernels.capi", "plotting.flows"),
+    *("pairs.planning", "pairs.ewald", "pairs.lattice", "kernels.capi", "plotting.flows", "plotting.sums"),
+    *("spectra.dispersion", "spectra.grid", "spectra.spectrum"),
 )
 
 
