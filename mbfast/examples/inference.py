@@ -355,8 +355,8 @@ def _draw_posterior(axes: Axes, fit: Fit, sample: FloatArray | None) -> None:
     for size, label in ((1.0, None), (2.0, "ellipses of the fit")):
         log_c, log_top = fit.logs[1:, None] + size * root @ np.stack([np.cos(angle), np.sin(angle)])
         axes.plot(log_top / math.log(10.0), 1e4 * np.exp(log_c), color=COLOURS[3], lw=0.8, label=label)
-    x, y = TRUE[2] / math.log(10.0), 1e4 * math.exp(TRUE[1])
-    axes.plot(x, y, "x", color=COLOURS[0], ms=6, mew=1.5, label="true values")
+    true = TRUE[2] / math.log(10.0), 1e4 * math.exp(TRUE[1])
+    axes.plot(*true, "x", color=COLOURS[0], ms=6, mew=1.5, label="true values")
     axes.set(xlabel="lg($\\omega_c$ s/rad)", ylabel="$C_t$ at 5 nm (10⁻⁴)")
 
 
