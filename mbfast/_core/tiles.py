@@ -27,7 +27,7 @@ Progress: TypeAlias = bool | Callable[[int, int], object]
 _OWN_LIMIT, _LIMITS_OF_OTHERS = "MBFAST_NUM_THREADS", ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
 _NUMBER = re.compile("0*[1-9][0-9]{0,8}")  # of threads, as text
 _set: list[tuple[str, int]] = []  # the limit of set_threads and its name, if there is one
-_limit: ContextVar[int | None] = ContextVar("limit_threads", default=None)
+_limits: ContextVar[tuple[int, ...]] = ContextVar("limit_threads", default=())  # of the statements entered, in order
 _in_tiles: ContextVar[bool] = ContextVar("in_tiles", default=False)  # whether this thread works on a tile
 _running: dict[int, int] = {}  # by the thread that began a run: the threads it was told to take, 0 where it shares
 
@@ -115,17 +115,21 @@ def limit_threads(threads: int) -> contextlib.AbstractContextManager[None]:
     >>> with mbfast.limit_threads(1):
     ...     total = mbfast.lattice_sum(chain, 6)
     """
-    return _limited(count_from(1, "threads", threads))
+    return _Limit(count_from(1, "threads", threads))
 
 
-@contextlib.contextmanager
-def _limited(threads: int) -> Iterator[None]:
-    outer = _limit.get()
-    before = _limit.set(threads if outer is None else min(threads, outer))
-    try:
-        yield
-    finally:
-        _limit.reset(before)
+class _Limit(contextlib.AbstractContextManager[None]):
+    """A limit that may be entered again, by any thread."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def __enter__(self) -> None:
+        outer = _limits.get()
+        _limits.set((*outer, min((self._threads, *outer[-1:]))))
+
+    def __exit__(self, *_error: object) -> None:
+        _limits.set(_limits.get()[:-1])
 
 
 def default_threads() -> tuple[int, str]:
@@ -139,9 +143,8 @@ def default_threads() -> tuple[int, str]:
     limits |= dict(_set) or _of_environment()
     if "distributed.worker" in sys.modules and not {"set_threads", _OWN_LIMIT} & limits.keys() and _in_task_of_dask():
         limits["task of Dask"] = 1
-    within = _limit.get()
-    if within is not None:
-        limits["limit_threads"] = within
+    if within := _limits.get():
+        limits["limit_threads"] = within[-1]
     source = min(limits, key=limits.__getitem__)
     return limits[source], source
 
