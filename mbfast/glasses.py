@@ -44,6 +44,13 @@ class Glass:
         Mass density (kg/m^3) and where it is from; None where no source was found.
     printed : PrintedRow
         The cells the numbers were made from.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> silica = mbfast.load_glasses(names=["a-SiO2"])[0]
+    >>> print(silica.name, silica.c_l, silica.c_t, silica.density, f"{silica.gamma_l / 1.602e-19:.2f} eV")
+    a-SiO2 5800.0 3800.0 2200.0 1.04 eV
     """
 
     name: str

@@ -89,6 +89,12 @@ class Checkpoint:
     ...     whole, at_once = walk(pathlib.Path(folder, "one"), 10), walk(pathlib.Path(folder, "two"), 10)
     >>> bool((whole == at_once).all())
     True
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kept = mbfast.Checkpoint(pathlib.Path(folder, "three"), {"seed": 1}, kind="walk")
+    ...     kept.put("first", mean=0.5)
+    ...     print(kept.names(), kept.get("second"))
+    ...     kept.close()
+    {'first'} None
     """
 
     def __init__(self, file: str | os.PathLike[str], inputs: Mapping[str, Any], *, kind: str = "calculation") -> None:

@@ -19,7 +19,7 @@ loop is too slow:
 ...     return field
 >>> at = np.array([20.0, 0.0, 0.0])
 
-The first step keeps the loop and compiles it, with a kernel for one pair:
+The first step keeps the loop and compiles it, with a kernel for one pair, of `mbfast.kernels.dipole`:
 
 >>> import numba
 >>> from mbfast.kernels import dipole
@@ -59,6 +59,10 @@ of two of them cost, and ``stress.flip`` and ``dipole.flip`` keep up one number 
 >>> cost = spins.flip_cost(7, sigma, np.zeros(50), local)
 >>> bool(abs(dipole.flip(7, sigma, positions, moments, local) - cost) < 1e-12)
 True
+
+Other modules are `mbfast.kernels.geometry` (indices and nearest images), `mbfast.kernels.cutoffs` (L_c as universal
+functions), `mbfast.kernels.levels` and `mbfast.kernels.spectra` (lines of levels, integrals with a pole),
+`mbfast.kernels.displacements` (lattice sums) and `mbfast.kernels.superblock` (states). The page of each has an example.
 
 For blocks that move, ``forces`` and ``virial`` add up what all sources do to each target at fixed moments, as
 derivatives of the energy of all pairs i < j, and ``pair_gradient`` is that of one pair, by the displacement from the

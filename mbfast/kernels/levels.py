@@ -3,6 +3,21 @@
 Energies come as frequencies ``w`` (n,), increasing; stresses as two arrays ``re``, ``im`` (6, n, n), the Hermitian
 matrices of xx, yy, zz, yz, xz, xy; populations as ``p`` (n,). Products of stresses come as 21 components, the upper
 triangle of the 6 x 6 matrix row by row, or as 2: C_iikk and C_ijij.
+
+Examples
+--------
+>>> import numpy as np
+>>> from mbfast.kernels import levels
+>>> w, p, out = np.array([0, 2.0]), np.array([1.0, 0]), np.zeros((2, 1))
+>>> re, im = np.zeros((2, 6, 2, 2))
+>>> re[5] = [[0, 1.0], [1.0, 0]]  # xy, and so C_ijij = 2
+>>> levels.add_lines(w, p, re, im, np.array([2.0]), 0.1, 1, out)
+>>> print(f"{out[1, 0] * np.pi * 0.1:.3f}")  # a Lorentzian at its peak, and the tail of that at -2
+2.001
+>>> bins = np.zeros((2, 2))
+>>> levels.add_bins(w, p, re, im, np.inf, np.array([0, 1.0, 3.0]), 1, bins)
+>>> bins[1].tolist()
+[0.0, 2.0]
 """
 
 import math

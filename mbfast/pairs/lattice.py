@@ -87,6 +87,10 @@ class LatticeField(PairField):
     >>> moments[0, 0, 0, 2] = 1.6e-19  # 1 eV along zz in one corner
     >>> print(f"{field(moments)[0, 0, 1, 2]:.3e}")  # h_zz at its neighbour along z
     3.206e-06
+    >>> crystal = mbfast.LatticeField(silica, mbfast.BlockLattice((4, 4, 4), 5e-9), boundary="periodic")
+    >>> table = crystal.coupling_table()  # the third of 21 is Lambda_xxzz
+    >>> table.shape, bool(np.isclose(table[2, 0, 0, 1], crystal(moments)[0, 0, 1, 0] / 1.6e-19, rtol=1e-10))
+    ((21, 4, 4, 4), True)
     """
 
     method = "fft"

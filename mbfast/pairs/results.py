@@ -45,6 +45,16 @@ class PairResult:
         What was asked for: interaction, boundary, images, ... and the version of mbfast.
     lattice : BlockLattice or None
         That of the blocks, as `inputs` describes it; None if they are anywhere.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np, pathlib, tempfile
+    >>> result = mbfast.pair_sum(mbfast.DipoleInteraction(8.9e-12), 5e-9 * np.eye(3), 3e-30 * np.eye(3))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result.asked(source="three.toml").save(pathlib.Path(folder) / "three.npz")
+    ...     same = mbfast.PairResult.load(pathlib.Path(folder) / "three.npz")
+    >>> same.method, same.inputs["source"], bool((same.field == result.field).all())
+    ('direct', 'three.toml', True)
     """
 
     field: FloatArray

@@ -37,6 +37,13 @@ class Estimate(NamedTuple):
         Estimate, one number a spectrum, of the largest absolute error that comes of interpolating (from the terms of
         Newton's formula) and of rounding: above the error wherever the nodes show what is between them. What the
         spectrum is beyond its nodes is taken as stated.
+
+    Examples
+    --------
+    >>> import numpy as np, mbfast
+    >>> value, error = mbfast.convolve(np.linspace(1.0, 2.0, 9), np.ones(9), below="zero", at=[3.0])
+    >>> print(f"{value[0]:.6f}", bool(error < 1e-12))
+    1.000000 True
     """
 
     value: FloatArray
@@ -109,6 +116,9 @@ class FrequencyGrid(ReadOnly):
     >>> x = grid.omega * 1e-10
     >>> print(f"{mbfast.kramers_kronig(grid, x / (1 + x**2)).value[0]:.6f}")
     1.000000
+    >>> smooth, step = grid.roughness(np.stack([np.ones(512), np.where(x < 1, 0.0, 1.0)])).max(axis=1)
+    >>> bool(smooth < 1e-12), bool(step > 0.01), bool(grid.remainder(np.ones((1, 512))).max() < 1e-12)
+    (True, True, True)
     """
 
     omega: FloatArray
