@@ -348,8 +348,9 @@ def lagrange(nodes: FloatArray, x: FloatArray, apart: FloatArray | None = None) 
 def _difference(small: Stencils, large: Stencils) -> Stencils:
     """Return the difference of two interpolations, the stencils of one of which contain the other's."""
     shifts = small.starts - large.starts
-    kinds = np.stack([small.which, large.which, shifts])
-    _, shown, which = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
+    most = int(shifts.max(initial=0)) + 1  # they are not negative
+    kinds = (small.which * len(large.matrices) + large.which) * most + shifts
+    _, shown, which = np.unique(kinds, return_index=True, return_inverse=True)
     matrices = large.matrices[large.which[shown]].copy()
     for i, cell in enumerate(shown):
         matrices[i, :, shifts[cell] : shifts[cell] + small.size] -= small.matrices[small.which[cell]]

@@ -33,6 +33,7 @@ _ALONE, _CLUSTER = 256, 16  # states of the blocks of a sweep, and of each half 
 _MATRIX = 100  # states of two blocks up to which their matrix is a part of one of more blocks
 _WORK = 10  # elements of a flip that take as long as one of a matrix
 _SMALL = 1 << 17  # elements of flips, or work like theirs, that are not worth a thread
+_LARGE = 1 << 22  # such elements of a tile, at most: they take less than a tenth of a second
 
 
 class Sweep(NamedTuple):
@@ -265,7 +266,7 @@ class BlockSum(ReadOnly):
 
 def _in_tiles(kernel: Callable[..., None], n: int, size: int, arguments: tuple[Any, ...], threads: int) -> None:
     """Call a kernel for the tiles [0, n), each of so many elements, on some threads."""
-    pieces = max(1, min(4 * threads if threads > 1 else 1, n * size // _SMALL))
+    pieces = max(1, min(4 * threads if threads > 1 else 1, n * size // _SMALL), n * size // _LARGE)
     tiles.run(lambda piece: kernel(*piece, *arguments), cut(n, -(-n // pieces)), threads=threads)
 
 
