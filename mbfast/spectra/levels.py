@@ -333,9 +333,11 @@ def _levels(energies: ArrayLike, stress: ArrayLike) -> tuple[FloatArray, FloatAr
     validate.require_bounded("energies", levels)
     matrices = stress_matrices(stress, levels.size, levels_first=True)
     order = np.argsort(levels, kind="stable")
-    components = matrices[:, order][:, :, order]
-    frequencies = (levels[order] - levels[order[0]]) / units.HBAR
-    return frequencies, np.ascontiguousarray(components.real), np.ascontiguousarray(components.imag)
+    real, imaginary = np.empty((2, *matrices.shape))
+    for matrix, re, im in zip(matrices, real, imaginary, strict=True):
+        ordered = matrix[np.ix_(order, order)]
+        re[:], im[:] = ordered.real, ordered.imag
+    return (levels[order] - levels[order[0]]) / units.HBAR, real, imaginary
 
 
 def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -> tuple[FloatArray, float]:

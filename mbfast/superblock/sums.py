@@ -119,11 +119,12 @@ class BlockSum(ReadOnly):
             if coupled:
                 columns.append(np.sum(coupled, axis=0).T)
                 factors.append(self._along(s, self._values(s), slow))
-        result = np.empty(self.dimension)
-        of_halves = self._diagonal_of(slow, pairs), self._diagonal_of(fast, pairs)
-        sweeps.outer_sums(
-            *of_halves, np.ascontiguousarray(np.concatenate(factors, axis=1)), np.concatenate(columns), result
-        )
+        result = np.empty((self._size(slow), self._size(fast)))
+        of_slow, of_fast = self._diagonal_of(slow, pairs), self._diagonal_of(fast, pairs)
+        left, right = np.ascontiguousarray(np.concatenate(factors, axis=1)), np.concatenate(columns)
+        for some in (slice(*tile) for tile in cut(len(result), max(1, _LARGE // of_fast.size))):
+            sweeps.outer_sums(of_slow[some], of_fast, left[some], right, result[some].reshape(-1))
+        result = result.reshape(-1)
         result.setflags(write=False)
         return result
 
