@@ -240,11 +240,13 @@ def _run_steps(
     # Python hears Ctrl-C after a call of a function of C, so that `with changed:`, which calls one, might never let go
     lock, stopped, done = threading.Lock(), False, 0
     changed = threading.Condition(lock)
+    at_work: set[int] = set()  # helpers at a tile
 
-    def stop() -> None:
+    def stop(helper: int) -> None:
         nonlocal stopped
         with lock:
             stopped = True
+            at_work.discard(helper)
             changed.notify_all()
 
     def drain(helper: int) -> None:
@@ -260,17 +262,19 @@ def _run_steps(
                         changed.wait()
                     if number < 0 or stopped:
                         return
+                    at_work.add(helper)
                 work, tiles = steps[step]
                 result = work(tiles[number])
                 with lock:
+                    at_work.discard(helper)
                     results[step][number] = result
                     advance()
                     done += 1
-                    if done in before:
+                    if stopped or done in before:
                         changed.notify_all()
         except BaseException as error:
             left = stopped and isinstance(error, _LeftError)
-            stop()
+            stop(helper)
             if not left:
                 raise
 
@@ -284,7 +288,10 @@ def _run_steps(
             for future in futures:
                 future.result()
         except BaseException:
-            stop()
+            stop(0)
+            with lock:  # the pool does not know of a thread that was being started when Ctrl-C came
+                while at_work:
+                    changed.wait()
             raise
     return [[found[number] for number in range(len(found))] for found in results]
 
