@@ -300,7 +300,7 @@ chebyshev: s, how = spins(16), dict(volume=1e-24, broadening=1e9, method='chebys
 evolution: s = spins(18)
     for_ever(lambda: s.evolve(rng.normal(size=2**18), [0.0, 1e-9], threads=threads))
 lattice_sum: x, m = cloud(100_000)
-    mbfast.lattice_sum(x, 6.5, threads=threads)
+    mbfast.lattice_sum(x, 6.5, spacing=1.0, threads=threads)
 phase_sum: l = mbfast.BlockLattice((300,) * 3, 5e-9)
     for_ever(lambda: mbfast.phase_sum(silica, l, [0.0, 0.0, 1e7], 'transverse', threads=threads))
 run_each:
