@@ -126,11 +126,11 @@ def limit_threads(threads: int) -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def _limited(threads: int) -> Iterator[None]:
     outer = _limit.get()
-    before = _limit.set(threads if outer is None else min(threads, outer))
-    try:
+    try:  # also where Ctrl-C comes after the limit was set
+        _limit.set(threads if outer is None else min(threads, outer))
         yield
     finally:
-        _limit.reset(before)
+        _limit.set(outer)
 
 
 def default_threads() -> tuple[int, str]:
