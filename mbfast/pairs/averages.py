@@ -290,6 +290,7 @@ def _pairs(cloud: Cloud, tile: Tile, term: Callable[[FloatArray, FloatArray], fl
     for j0, j1 in cut(cloud.n_blocks - start, ROWS):
         later = cloud.reduced((start + j0, start + j1))
         for i in range(first.shape[1]):
+            tiles.pause()
             d = later[:, max(i + 1 - j0, 0) :] - first[:, i : i + 1]
             parts.append(term(d, np.ones(d.shape[1])))
     return math.fsum(parts)
