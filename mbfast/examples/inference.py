@@ -348,15 +348,15 @@ def _draw_posterior(axes: Axes, fit: Fit, sample: FloatArray | None) -> None:
 
     if sample is not None:
         few = sample[:: max(1, len(sample) // 400)]
-        looks = {"color": "0.6", "ms": 2, "label": "sample of the posterior"}
-        axes.plot(few[:, 2] / math.log(10.0), 1e4 * np.exp(few[:, 1]), ".", **looks)
+        x, y = few[:, 2] / math.log(10.0), 1e4 * np.exp(few[:, 1])
+        axes.plot(x, y, ".", color="0.6", ms=2, label="sample of the posterior")
     angle = np.linspace(0.0, 2.0 * np.pi, 200)
     root = np.linalg.cholesky(fit.covariance[1:, 1:])
     for size, label in ((1.0, None), (2.0, "ellipses of the fit")):
         log_c, log_top = fit.logs[1:, None] + size * root @ np.stack([np.cos(angle), np.sin(angle)])
         axes.plot(log_top / math.log(10.0), 1e4 * np.exp(log_c), color=COLOURS[3], lw=0.8, label=label)
-    cross = {"color": COLOURS[0], "ms": 6, "mew": 1.5, "label": "true values"}
-    axes.plot(TRUE[2] / math.log(10.0), 1e4 * math.exp(TRUE[1]), "x", **cross)
+    true = TRUE[2] / math.log(10.0), 1e4 * math.exp(TRUE[1])
+    axes.plot(*true, "x", color=COLOURS[0], ms=6, mew=1.5, label="true values")
     axes.set(xlabel="lg($\\omega_c$ s/rad)", ylabel="$C_t$ at 5 nm (10⁻⁴)")
 
 
