@@ -124,9 +124,9 @@ class BlockSum(ReadOnly):
         left, right = np.ascontiguousarray(np.concatenate(factors, axis=1)), np.concatenate(columns)
         for some in (slice(*tile) for tile in cut(len(result), max(1, _LARGE // of_fast.size))):
             sweeps.outer_sums(of_slow[some], of_fast, left[some], right, result[some].reshape(-1))
-        result = result.reshape(-1)
-        result.setflags(write=False)
-        return result
+        diagonal = result.reshape(-1)
+        diagonal.setflags(write=False)
+        return diagonal
 
     def _size(self, blocks: Sequence[int]) -> int:
         return math.prod(self.dims[s] for s in blocks)
