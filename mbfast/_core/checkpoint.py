@@ -242,10 +242,8 @@ class Checkpoint:
 def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `command_line` that has made a checkpoint; an OSError or a ValueError if there is none."""
     path = path_of("file", file)
-    regular(path).open(
-        "rb"
-    ).close()  # names what is not there; to be written, for a process that was killed while it wrote
-    with (
+    regular(path).open("rb").close()  # names what is not there
+    with (  # to be written, for a process that was killed while it wrote
         _errors_of(path),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=0.0, uri=True)) as database,
     ):
