@@ -67,7 +67,7 @@ NEEDED = {"adapters.torch": ["torch"], "guide.adapters": ["xarray", "pint"]}  # 
 
 # flows and large sums: hours without the JIT; and functions for C, which there are none of without it
 COMPILED = (
-    *("guide.accuracy", "guide.embedding", "guide.methods", "spectra.convolution"),
+    *("guide.accuracy", "guide.embedding", "guide.methods", "guide.superblock", "spectra.convolution"),
     *("audit._claims", "renormalization.rates", "renormalization.flow", "files.flow"),
     *("pairs.planning", "pairs.ewald", "pairs.lattice"),
 )
