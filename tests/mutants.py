@@ -59,8 +59,9 @@ SWAPS = {
 }  # fmt: skip
 CALLS = "min max, least most, minimum maximum, sin cos, all any, zeros ones, floor ceil, exp expm1, log log1p"
 NAMES = {old: new for pair in CALLS.split(", ") for old, new in (pair.split(), pair.split()[::-1])}
-OPTIONS = "-xq -p no:cacheprovider -p no:xdist -W ignore::pytest.PytestAssertRewriteWarning".split()
-NEVER = {"annotation", "returns", "decorator_list", "bases", "keywords_of_class", "type_params"}
+OPTIONS = "-xq -p no:cacheprovider -W ignore::pytest.PytestAssertRewriteWarning".split()
+NEVER = {"annotation", "returns", "decorator_list", "bases"}
+TOOLS = "pytest hypothesis numba mpmath scipy.fft scipy.integrate scipy.optimize scipy.sparse.linalg"  # of the tests
 
 
 def variants(node: ast.AST) -> Iterator[ast.AST]:
@@ -93,13 +94,11 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
             yield changed(func=ast.Attribute(func.value, NAMES[name], func.ctx))
     if isinstance(node, ast.If | ast.IfExp):
         yield from (changed(test=ast.Constant(value)) for value in (True, False))
-    removable = isinstance(node, ast.AugAssign | ast.Raise | ast.Continue | ast.Break)
-    if isinstance(node, ast.Expr):
-        removable = isinstance(node.value, ast.Call)
-    if isinstance(node, ast.Assign):  # a name that is missing would be found at once
-        removable = isinstance(node.targets[0], ast.Subscript)
-    if removable:
-        yield ast.copy_location(ast.Pass(), node)
+    match node:  # whether it may be left out; that a name is missing would be found at once
+        case ast.AugAssign() | ast.Raise() | ast.Continue() | ast.Break():
+            yield ast.Pass()
+        case ast.Expr(value=ast.Call()) | ast.Assign(targets=[ast.Subscript(), *_]):
+            yield ast.Pass()
 
 
 def sites(parent: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST, ast.AST]]:
@@ -131,13 +130,11 @@ def passes(tests: list[str], limit: float) -> bool:
     if not child:
         os.setsid()
         resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # a loop without an end may fill the memory
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        failed: int = 1
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
         with contextlib.suppress(BaseException):
-            failed = importlib.import_module("pytest").main([*OPTIONS, *tests])
-        os._exit(failed)
+            os._exit(importlib.import_module("pytest").main([*OPTIONS, *tests]))
+        os._exit(1)
     end = time.monotonic() + limit
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -161,6 +158,9 @@ def examine(module: str, folder: Path, options: argparse.Namespace) -> tuple[int
     if not passes(tests, 3600):
         raise RuntimeError(f"the tests of {module} fail without a change")
     elapsed, killed = time.monotonic() - start, 0
+    sys.dont_write_bytecode = True  # the file may change twice in a second
+    for stored in file.parent.glob(f"__pycache__/{file.stem}.*"):
+        stored.unlink()
     print(f"{module}: {len(found)} mutants; the tests take {elapsed:.0f} s", flush=True)
     for number in sorted(random.Random(f"{options.seed} {module}").sample(range(len(found)), count)):
         parent, field, place, old, new = found[number]
@@ -183,14 +183,11 @@ def work(module: str, options: argparse.Namespace) -> tuple[str, int, int, int]:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, target)
         os.chdir(folder)
-        os.environ |= {"NUMBA_DISABLE_JIT": str(int(module not in COMPILED)), "NUMBA_CACHE_DIR": f"{folder}/cache"}
-        os.environ |= {"PYTHONPATH": folder}
+        os.environ |= {"NUMBA_DISABLE_JIT": str(int(module not in COMPILED)), "NUMBA_CACHE_DIR": f"{folder}/cache",
+                       "PYTHONPATH": folder, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # fmt: skip
         sys.path[0] = folder  # in place of that of this file
-        for (
-            name
-        ) in "pytest hypothesis numba mpmath scipy.fft scipy.integrate scipy.optimize scipy.sparse.linalg".split():
+        for name in TOOLS.split():
             importlib.import_module(name)
-        sys.dont_write_bytecode = True  # the file may change twice in a second
         return module, *examine(module, Path(folder), options)
 
 
