@@ -213,6 +213,7 @@ def test_leading_axes_broadcast():
         change = interaction.tensor_change(r, dr)
         assert change.shape == (4, 5, *rank)
         assert_allclose(change[2, 3], interaction.tensor_change(r[2, 0], dr[3]), rtol=1e-14)
+        assert interaction.tensor(np.empty((0, 3))).shape == (0, *rank)
 
 
 @pytest.mark.parametrize(
