@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import random
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,14 +48,12 @@ TESTS = {
     "renormalization/terms": "rates total_strain flow",
 }
 COMPILED = {"renormalization/terms"}  # whose tests need the JIT
-SWAPS = {
-    ast.Add: [ast.Sub], ast.Sub: [ast.Add], ast.Mult: [ast.Div], ast.Div: [ast.Mult], ast.FloorDiv: [ast.Mod],
-    ast.Mod: [ast.FloorDiv], ast.Pow: [ast.Mult], ast.MatMult: [ast.Mult], ast.LShift: [ast.RShift],
-    ast.RShift: [ast.LShift], ast.BitAnd: [ast.BitOr], ast.BitOr: [ast.BitAnd], ast.BitXor: [ast.BitOr],
-    ast.Lt: [ast.LtE, ast.GtE], ast.LtE: [ast.Lt, ast.Gt], ast.Gt: [ast.GtE, ast.LtE], ast.GtE: [ast.Gt, ast.Lt],
-    ast.Eq: [ast.NotEq], ast.NotEq: [ast.Eq], ast.Is: [ast.IsNot], ast.IsNot: [ast.Is], ast.In: [ast.NotIn],
-    ast.NotIn: [ast.In], ast.And: [ast.Or], ast.Or: [ast.And],
-}  # fmt: skip
+OPERATORS = (
+    "Add Sub, Sub Add, Mult Div, Div Mult, FloorDiv Mod, Mod FloorDiv, Pow Mult, MatMult Mult, LShift RShift, "
+    "RShift LShift, BitAnd BitOr, BitOr BitAnd, BitXor BitOr, Lt LtE GtE, LtE Lt Gt, Gt GtE LtE, GtE Gt Lt, Eq NotEq, "
+    "NotEq Eq, Is IsNot, IsNot Is, In NotIn, NotIn In, And Or, Or And"
+)
+SWAPS = {old: new for old, *new in ([getattr(ast, name) for name in row.split()] for row in OPERATORS.split(", "))}
 CALLS = "min max, least most, minimum maximum, sin cos, all any, zeros ones, floor ceil, exp expm1, log log1p"
 NAMES = {old: new for pair in CALLS.split(", ") for old, new in (pair.split(), pair.split()[::-1])}
 OPTIONS = "-xq -p no:cacheprovider -W ignore::pytest.PytestAssertRewriteWarning".split()
@@ -92,21 +89,20 @@ def variants(node: ast.AST) -> Iterator[ast.AST]:
             yield changed(func=ast.Name(NAMES[name], func.ctx))
         case ast.Call(func=ast.Attribute(attr=name) as func) if name in NAMES:
             yield changed(func=ast.Attribute(func.value, NAMES[name], func.ctx))
-    if isinstance(node, ast.If | ast.IfExp):
-        yield from (changed(test=ast.Constant(value)) for value in (True, False))
-    match node:  # whether it may be left out; that a name is missing would be found at once
-        case ast.AugAssign() | ast.Raise() | ast.Continue() | ast.Break():
+    match node:
+        case ast.If() | ast.IfExp():
+            yield from (changed(test=ast.Constant(value)) for value in (True, False))
+        case ast.AugAssign() | ast.Raise() | ast.Continue() | ast.Break() | ast.Expr(value=ast.Call()):
             yield ast.Pass()
-        case ast.Expr(value=ast.Call()) | ast.Assign(targets=[ast.Subscript(), *_]):
+        case ast.Assign(targets=[ast.Subscript(), *_]):  # that a name is missing would be found at once
             yield ast.Pass()
 
 
 def sites(parent: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST, ast.AST]]:
     """Yield (parent, field, place in a list, old node, new node), in the order of the file."""
-    if isinstance(parent, ast.Raise | ast.JoinedStr):  # messages
-        return
-    if isinstance(parent, ast.AnnAssign) and ast.unparse(parent.annotation) == "TypeAlias":
-        return
+    match parent:
+        case ast.Raise() | ast.JoinedStr() | ast.AnnAssign(annotation=ast.Name(id="TypeAlias")):  # messages and types
+            return
     for field, value in ast.iter_fields(parent):
         if field in NEVER:
             continue
@@ -117,7 +113,7 @@ def sites(parent: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST, 
                 yield from sites(child)
 
 
-def replaced(parent: ast.AST, field: str, place: int | None, node: ast.AST) -> None:
+def put(node: ast.AST, parent: ast.AST, field: str, place: int | None) -> None:
     if place is None:
         setattr(parent, field, node)
     else:
@@ -150,10 +146,9 @@ def examine(module: str, folder: Path, options: argparse.Namespace) -> tuple[int
     """Try a sample of the mutants of a module; return how many there are, were tried and were killed."""
     file = folder / f"mbfast/{module}.py"
     tests = ["tests/test_{}.py{}{}".format(*name.partition("::")) for name in TESTS[module].split()]
-    source = file.read_text(encoding="utf-8")
-    tree = ast.parse(source)
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     found = list(sites(tree))
-    count = min(len(found), max(options.least, round(options.share * len(found))))
+    count = min(len(found), max(12, round(options.share * len(found))))
     start = time.monotonic()
     if not passes(tests, 3600):
         raise RuntimeError(f"the tests of {module} fail without a change")
@@ -163,25 +158,22 @@ def examine(module: str, folder: Path, options: argparse.Namespace) -> tuple[int
         stored.unlink()
     print(f"{module}: {len(found)} mutants; the tests take {elapsed:.0f} s", flush=True)
     for number in sorted(random.Random(f"{options.seed} {module}").sample(range(len(found)), count)):
-        parent, field, place, old, new = found[number]
-        replaced(parent, field, place, new)
+        *where, old, new = found[number]
+        put(new, *where)
         file.write_text(ast.unparse(tree), encoding="utf-8")
-        replaced(parent, field, place, old)
+        put(old, *where)
         dead = not passes(tests, 30 + 5 * elapsed)
         killed += dead
         before, after = (ast.unparse(node).partition("\n")[0] for node in (old, new))
         print(f"{'killed' if dead else 'SURVIVED'} {module}.py:{old.lineno} {before}  ->  {after}", flush=True)
-    file.write_text(source, encoding="utf-8")
     return len(found), count, killed
 
 
 def work(module: str, options: argparse.Namespace) -> tuple[str, int, int, int]:
     """Examine a module in a copy of the checkout."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")[:-1]:
-            target = Path(folder, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target)
+        copied = f"git ls-files -z | xargs -0 cp --parents -t {folder}"
+        subprocess.run(copied, shell=True, cwd=ROOT, check=True)
         os.chdir(folder)
         os.environ |= {"NUMBA_DISABLE_JIT": str(int(module not in COMPILED)), "NUMBA_CACHE_DIR": f"{folder}/cache",
                        "PYTHONPATH": folder, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # fmt: skip
@@ -194,8 +186,9 @@ def work(module: str, options: argparse.Namespace) -> tuple[str, int, int, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", help=f"of mbfast, from {', '.join(TESTS)}; default all")
-    parser.add_argument("--share", type=float, default=0.06, help="of all mutants that are tried, 0 to 1")
-    parser.add_argument("--least", type=int, default=12, help="how many of a module are tried at least")
+    parser.add_argument(
+        "--share", type=float, default=0.06, help="of the mutants of a module that are tried, 12 at least"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="modules at a time")
     options = parser.parse_args()
