@@ -249,10 +249,13 @@ def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
     ):
         found = _about(database).get("command")
     arguments = found.get("arguments") if isinstance(found, dict) else None
-    texts = [*arguments, found["folder"]] if isinstance(arguments, list) and "folder" in found else [None]
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
-    return found
+    if (
+        isinstance(found, dict)
+        and isinstance(arguments, list)
+        and all(isinstance(text, str) for text in (*arguments, found.get("folder")))
+    ):
+        return found
+    raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
 
 
 def _about(database: sqlite3.Connection) -> dict[str, Any]:
