@@ -19,7 +19,7 @@ pytest.importorskip("distributed", reason="the extra cluster is not installed")
 from mbfast import distributed
 
 SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
-ROUNDS = 7
+N, ROUNDS, GROUP = 50_000, 4, "direct fields on a cluster"
 
 
 @pytest.fixture(scope="module")
@@ -28,25 +28,28 @@ def clients():
         yield {1: one, 2: two}
 
 
-@pytest.fixture
-def calls(rng, clients, benchmark):
-    n = 2000 if benchmark.disabled else 50_000
-    arguments = SILICA, 1e-7 * rng.random((n, 3)), 1e-19 * rng.normal(size=(n, 6))
+@pytest.fixture(scope="module")
+def timed(request):
+    return not request.config.getoption("benchmark_disable")
 
-    def on_threads(threads):
-        return mbfast.pair_field(*arguments, method="direct", threads=threads)
 
-    def on_workers(workers):
-        return distributed.pair_field(*arguments, client=clients[workers])
-
-    of = {"threads": on_threads, "workers": on_workers}
+@pytest.fixture(scope="module")
+def calls(clients, timed):
+    """By name and number, what computes one field on threads or on workers of one thread."""
+    rng, n = np.random.default_rng(20151019), N if timed else 2000
+    given = SILICA, 1e-7 * rng.random((n, 3)), 1e-19 * rng.normal(size=(n, 6))
+    of = {
+        "threads": lambda number: mbfast.pair_field(*given, method="direct", threads=number),
+        "workers": lambda number: distributed.pair_field(*given, client=clients[number]),
+    }
     return {(what, number): partial(call, number) for what, call in of.items() for number in (1, 2)}
 
 
-def shortest(calls, rounds):
-    """Return the least time of each call, taken in turns, after one that compiles."""
+@pytest.fixture(scope="module")
+def least(calls, timed):
+    """Least time of each call, taken in turns, after those that compile."""
     found = dict.fromkeys(calls, np.inf)
-    for number in range(rounds + 1):
+    for number in range(ROUNDS if timed else 2):
         for name, call in calls.items():
             start = time.perf_counter()
             call()
@@ -55,38 +58,28 @@ def shortest(calls, rounds):
     return found
 
 
-def test_the_same_bits(benchmark, calls):
-    expected = calls["threads", 1]()
-    for name in (("threads", 2), ("workers", 1), ("workers", 2)):
-        np.testing.assert_array_equal(calls[name](), expected)
-    benchmark.pedantic(calls["workers", 2], rounds=3, warmup_rounds=1)
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("what", ["threads", "workers"])
+def test_fields(case, calls, what, number):
+    case(GROUP, f"{what}, {number}", calls[what, number], calls["threads", 1](), rounds=3)
 
 
-def test_two_workers_are_worth_it(benchmark, calls):
+def test_two_workers_are_worth_it(timed, least):
     """At least 1.7 times as fast as one, and at most 10 % slower than two threads."""
-    found = shortest(calls, 0 if benchmark.disabled else ROUNDS)
-    gain = found["workers", 1] / found["workers", 2]
-    overhead = found["workers", 2] / found["threads", 2] - 1.0
-    benchmark.extra_info.update(gain=gain, overhead=overhead, threads=found["threads", 1] / found["threads", 2])
-    print(found, f"two workers {gain:.2f} times as fast as one, {overhead:.1%} more than two threads")
-    benchmark.pedantic(calls["workers", 1], rounds=1)
-    if not benchmark.disabled:
+    gain = least["workers", 1] / least["workers", 2]
+    overhead = least["workers", 2] / least["threads", 2] - 1.0
+    print(least, f"two workers {gain:.2f} times as fast as one, {overhead:.1%} more than two threads")
+    if timed:
         assert gain >= 1.7
         assert overhead <= 0.1
 
 
-def test_predictions(benchmark, calls):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_predictions(timed, least, workers):
     """To 25 %, with the speed of this machine as it is in this run."""
-    workers = {name: call for name, call in calls.items() if name[0] == "workers"}
-    speed, found = 1.0, dict.fromkeys(workers, 1.0)
-    if not benchmark.disabled:
-        threads = tiles.default_threads()[0]
-        speed = min(planning._measured("direct", "6") for _ in range(ROUNDS)) * threads
-        found = shortest(workers, ROUNDS)
-    for name, seconds in found.items():
-        expected = predict_cluster(50_000, "stress", workers=name[1], speed=speed)
-        ratio = (expected.seconds - expected.start) / seconds  # the workers are there
-        benchmark.extra_info[f"predicted / measured, {name[1]}"] = ratio
-        print(f"{name[1]} workers: predicted / measured {ratio:.2f}")
-        assert benchmark.disabled or 0.75 <= ratio <= 1.25
-    benchmark.pedantic(workers["workers", 1], rounds=1)
+    rounds = ROUNDS if timed else 1
+    speed = min(planning._measured("direct", "6") for _ in range(rounds)) * tiles.default_threads()[0]
+    expected = predict_cluster(N, "stress", workers=workers, speed=speed)
+    ratio = (expected.seconds - expected.start) / least["workers", workers]  # the workers are there
+    print(f"{workers} workers: predicted / measured {ratio:.2f}")
+    assert not timed or 0.75 <= ratio <= 1.25

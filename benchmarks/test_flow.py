@@ -1,6 +1,7 @@
-"""Flows and rates: one flow, and many at once. The reference of a group is the bare cost of its convolutions.
+"""Flows and rates: one flow, and many at once. The reference is the bare cost of its convolutions.
 
-A flow's convolutions dominate it: `bare` makes as many of the same, with a plan made before.
+A flow's convolutions dominate it: the reference makes as many of the same, with a plan made before. Flows at one are
+compared with flows one by one, a flow with rates that are added up step by step.
 """
 
 import numpy as np
@@ -23,34 +24,61 @@ def of_steps(form, temperature=1.0, **options):
     return mbfast.flow(spectrum(temperature), SILICA, start=5e-9, stop=5e-9 * 2.0**STEPS, form=form, **options)
 
 
-@pytest.mark.parametrize("name", ["bare", "mbfast"])
-@pytest.mark.parametrize("form", FORMS)
-def test_one_flow(benchmark, form, name):
+def convolutions(form, steps):
     given, plan = spectrum(1.0), mbfast.ConvolutionPlan(NODES, above="power")
 
-    def bare():
-        for _ in range(STEPS):
+    def run():
+        for _ in range(steps):
             plan(given.transverse, temperature=1.0, threads=1)
             if FORMS[form] == 2:
                 plan(given.longitudinal, given.transverse, temperature=1.0, threads=1)
 
-    run = of_steps(form, threads=1)
-    assert run.status == "done"
-    assert run.scales.size == STEPS + 1
-    benchmark.group, benchmark.name = f"flow of {STEPS} steps, 512 nodes, {form}", name
-    benchmark(bare if name == "bare" else lambda: of_steps(form, threads=1))
+    return run
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["convolutions", "mbfast"])
 @pytest.mark.parametrize("form", FORMS)
-def test_many_flows(benchmark, form, threads):
-    kelvin = np.geomspace(0.01, 100.0, 2 if benchmark.disabled else 16)
-    benchmark.group, benchmark.name = f"16 such flows, {form}", f"mbfast, {threads} threads"
-    benchmark.pedantic(of_steps, (form, kelvin), {"threads": threads, "keep": "ends"}, rounds=3, warmup_rounds=1)
+def test_one_flow(case, form, name):
+    """A flow, and its second half from what the first leaves; per total strain, in other steps."""
+    group = f"flow of {STEPS} steps, 512 nodes, {form}"
+    if name == "convolutions":
+        case(group, name, convolutions(form, STEPS), rounds=3)
+        return
+    if form == "total-strain":
+        other = of_steps(form, threads=1, n0=32.0)
+    else:
+        whole = of_steps(form, threads=1)
+        middle = mbfast.Spectrum(NODES, whole.longitudinal[10], whole.transverse[10], 1.0, above="power")
+        ends = {"start": whole.scales[10], "stop": whole.scales[-1]}
+        other = mbfast.flow(middle, SILICA, **ends, form=form, threads=1)
+    case(
+        group, f"{name}, 1 flow", lambda: of_steps(form, threads=1), other.longitudinal[-1],
+        of=lambda run: run.longitudinal[-1], rounds=3,
+    )  # fmt: skip
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("form", ["printed", "total-strain"])
+def test_many_flows(case, form):
+    kelvin = np.geomspace(0.01, 100.0, 4)
+    case(
+        f"flow of {STEPS} steps, 512 nodes, {form}", "mbfast, 4 flows, 2 threads",
+        lambda: of_steps(form, kelvin, threads=2, keep="ends"), of_steps(form, kelvin[1], threads=1).longitudinal[-1],
+        of=lambda run: run.longitudinal[1, -1], rounds=3,
+    )  # fmt: skip
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["convolutions", "mbfast"])
 @pytest.mark.parametrize("form", FORMS)
-def test_absorption_rates(benchmark, form):
-    given = spectrum(1.0)
-    benchmark.group, benchmark.name = "absorption rates at 512 nodes", form
-    benchmark(mbfast.absorption_rates, given, SILICA, 5e-9, 2.0, form=form, threads=1)
+def test_absorption_rates(case, form, name):
+    """The rate of the super block over that of one block, and what a flow of one step says of it."""
+    given, group = spectrum(1.0), f"rates at 512 nodes, {form}"
+    if name == "convolutions":
+        case(group, name, convolutions(form, 1))
+        return
+    step = mbfast.flow(given, SILICA, start=5e-9, stop=1e-8, form=form, threads=1)
+    case(
+        group, name, lambda: mbfast.absorption_rates(given, SILICA, 5e-9, 2.0, form=form, threads=1),
+        8.0 * step.longitudinal[-1] / step.longitudinal[0], of=lambda rates: rates.total[0] / rates.single[0],
+    )  # fmt: skip

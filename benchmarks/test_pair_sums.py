@@ -1,4 +1,4 @@
-"""Pair sums against C++ and NumPy, in one run; every contender is checked first.
+"""Pair sums against C++ and NumPy, in one run; checked against NumPy at the smaller size.
 
 Pairs are ordered pairs, N^2 of them, whoever computes each once or twice; GFlop/s count the operations of the formula
 as written in reference.cpp (a division or a square root as one). The share is that of this machine's multiply-adds,
@@ -7,51 +7,22 @@ C++ reference works on the kernels' layout, the API on rows of moments, checks i
 """
 
 import ctypes
-import time
 
-import numba
 import numpy as np
 import pytest
 
 import mbfast
 from mbfast._core.machine import usable_cores
 from mbfast._core.simd import VECTORS
-from mbfast._core.tracing import counted, traced
+
+from .roofline import multiply_adds
 
 INSTRUCTIONS = {"stress": 43, "dipole": 17}  # of the inner loop, for a vector of pairs
 REFINEMENT = 7  # more where r^-1 is an estimate; of three dipoles in turn it is for one, of stress for none
 FLOPS = {("stress", "field"): 91, ("stress", "energy"): 90, ("dipole", "field"): 30, ("dipole", "energy"): 32}
-SIZES = {"1e3": 1_000, "1e4": 10_000, "2e4": 20_000, "3e4": 30_000}
 STRESS = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)  # reduced units: prefactors -1 and 1
 DIPOLE = mbfast.DipoleInteraction(1 / (8 * np.pi))
 CORES = usable_cores()
-
-
-@traced
-def _multiply_adds(n, x, out):
-    """Write ten sums, which need not wait for each other, of n products each."""
-    sums = [VECTORS.zeros(x) for _ in range(10)]
-    for _ in counted(n):
-        for row in range(10):
-            sums[row] += sums[row] * x
-    for row in range(10):
-        out[row] = VECTORS.total(sums[row])
-
-
-@pytest.fixture(scope="session")
-def peak():
-    """Multiply-adds of vectors that one core does in a second."""
-
-    @numba.njit
-    def call(n, x, out):
-        _multiply_adds(n, x, out)
-
-    times, out = [], np.zeros(10)
-    for _ in range(30):
-        start = time.perf_counter()
-        call(100_000, 0.5, out)
-        times.append(time.perf_counter() - start)
-    return 1e6 / min(times)
 
 
 def instructions(kind):
@@ -131,29 +102,22 @@ CONTENDERS = {
 
 
 @pytest.mark.parametrize("contender", CONTENDERS)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", ["1e3", pytest.param("2e4", marks=pytest.mark.quick)])
 @pytest.mark.parametrize("what", ["field", "energy"])
 @pytest.mark.parametrize("kind", ["stress", "dipole"])
-def test_pair_sum(benchmark, request, rng, kind, what, size, contender):
-    n = SIZES[size]
-    once = contender == "NumPy" and n > 1_000  # slower by two orders of magnitude
-    if benchmark.disabled and (once or n > 10_000):
-        pytest.skip("only timed")
+def test_pair_sum(case, benchmark, request, rng, kind, what, size, contender):
+    n = min(int(float(size)), 10_000 if benchmark.disabled else 100_000)
+    if n > 1_000 and contender == "NumPy":
+        pytest.skip("slower by two orders of magnitude")
     positions, moments = data(rng, kind, n)
     make, threads = CONTENDERS[contender]
     library = (request.getfixturevalue("reference"),) if make is by_cpp else ()
     function = make(*library, kind, what, positions, moments, threads)
-    if not once:  # it is compared at the smallest size
-        result, expected = function(), by_mbfast(kind, what, positions, moments, None)()
-        assert np.abs(result - expected).max() <= 1e-11 * np.abs(expected).max()
-    benchmark.group, benchmark.name = f"{kind} {what}, N = {size}", contender
-    if once:
-        benchmark.pedantic(function, rounds=1)
-    else:
-        benchmark.pedantic(function, rounds=9, warmup_rounds=1)
+    expected = (by_numpy if n == 1_000 else by_mbfast)(kind, what, positions, moments, CORES)()
+    case(f"{kind} {what}, N = {size}", contender, function, expected, rounds=5)
     if benchmark.stats is not None:
         rate = n * n / benchmark.stats["median"]
         benchmark.extra_info |= {"pairs/s": rate, "GFlop/s": 1e-9 * rate * FLOPS[kind, what]}
         if make is by_mbfast:
             computed = rate if what == "field" else 0.5 * rate  # energies: each pair once
-            benchmark.extra_info["share"] = computed * instructions(kind) / (request.getfixturevalue("peak") * threads)
+            benchmark.extra_info["share"] = computed * instructions(kind) / (multiply_adds() * threads)

@@ -4,55 +4,44 @@ import numpy as np
 import pytest
 
 import mbfast
+from mbfast.testing.pairs import dipole_tensor, stress_tensor
 
-SILICA, DIPOLES = mbfast.StressInteraction(2200, 5800, 3800), mbfast.DipoleInteraction(3.4e-11)
+from .test_cutoffs import numpy_cbrt
+from .test_pair_sums import DIPOLE, STRESS, by_numpy
+
+SILICA, PERMITTIVITY = (2200, 5800, 3800), 3.4e-11
 RNG = np.random.default_rng(0)
-POSITIONS = 1e-8 * RNG.random((10, 3))
-STRESSES, VECTORS = 1e-19 * RNG.normal(size=(10, 6)), 1e-29 * RNG.normal(size=(10, 3))
+POSITIONS, STRESSES, VECTORS = (RNG.normal(size=(10, components)) for components in (3, 6, 3))
 VECTOR, CUTOFF = [1e-9, 2e-9, -0.7e-9], (3e10, 1e7, 1e15)
-
-
-def dipole_tensors(r):
-    x = np.sqrt(np.einsum("...i,...i", r, r))[..., None, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        tensors = DIPOLES.prefactor * (np.eye(3) - 3 * r[..., :, None] * r[..., None, :] / x**2) / x**3
-    return np.where(x > 0, tensors, 0.0)
-
-
-def dipole_field_by_numpy():
-    return np.einsum("stij,tj->si", dipole_tensors(POSITIONS[:, None] - POSITIONS), VECTORS)
-
-
-def cutoff_by_numpy(modulus, omega, omega_c):
-    return np.cbrt(1.0545718176461565e-34 * omega_c / (modulus * np.log(omega_c / omega)))
-
-
-FIELD, OTHER = mbfast.DirectField(DIPOLES, POSITIONS), mbfast.DirectField(SILICA, POSITIONS)
+DIPOLES, BODY = mbfast.DipoleInteraction(PERMITTIVITY), mbfast.StressInteraction(*SILICA)
+FIELD, OTHER = (mbfast.DirectField(interaction, POSITIONS) for interaction in (DIPOLE, STRESS))
 CASES = {
-    "field of 10 dipoles": {
-        "pair_field": lambda: mbfast.pair_field(DIPOLES, POSITIONS, VECTORS),
+    "field of ten dipoles": {
+        "NumPy": by_numpy("dipole", "field", POSITIONS, VECTORS, None),
+        "pair_field": lambda: mbfast.pair_field(DIPOLE, POSITIONS, VECTORS),
         "DirectField": lambda: FIELD(VECTORS),
-        "NumPy": dipole_field_by_numpy,
     },
-    "field of 10 stresses": {
-        "pair_field": lambda: mbfast.pair_field(SILICA, POSITIONS, STRESSES),
+    "field of ten stresses": {
+        "NumPy": by_numpy("stress", "field", POSITIONS, STRESSES, None),
+        "pair_field": lambda: mbfast.pair_field(STRESS, POSITIONS, STRESSES),
         "DirectField": lambda: OTHER(STRESSES),
     },
     "dipole tensor of one vector": {
+        "NumPy": lambda: dipole_tensor(VECTOR, PERMITTIVITY),
         "mbfast": lambda: DIPOLES.tensor(VECTOR),
-        "NumPy": lambda: dipole_tensors(np.array(VECTOR)),
     },
-    "stress tensor of one vector": {"mbfast": lambda: SILICA.tensor(VECTOR)},
+    "stress tensor of one vector": {
+        "NumPy": lambda: stress_tensor(VECTOR, *SILICA),
+        "mbfast": lambda: BODY.tensor(VECTOR),
+    },
     "cutoff length of three numbers": {
+        "NumPy": lambda: numpy_cbrt(*CUTOFF),
         "mbfast": lambda: mbfast.cutoff_length(*CUTOFF),
-        "NumPy": lambda: cutoff_by_numpy(*CUTOFF),
     },
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("group", "name"), [(group, name) for group, names in CASES.items() for name in names])
-def test_small_calls(benchmark, group, name):
-    benchmark.group, benchmark.name = group, name
-    expected = list(CASES[group].values())[-1]()
-    result = benchmark(CASES[group][name])
-    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+def test_small_calls(case, group, name):
+    case(group, name, CASES[group][name], CASES[group]["NumPy"]())

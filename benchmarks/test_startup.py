@@ -1,7 +1,7 @@
 """What a user waits for before the first result: imports, compilation, loading compiled kernels, the main job.
 
 Each round is a process of its own, with an empty cache where the name of the case or of its group says "compile", if it
-is timed; the group's `bare` is the reference.
+is timed.
 """
 
 import itertools
@@ -12,7 +12,6 @@ import sys
 import pytest
 
 FIRST = "import mbfast; mbfast.cutoff_length(1e10, 1e7, 1e15)"
-ALL = "from mbfast._core import jit; [kernel.compile() for kernel in jit.all_kernels()]"
 TWO = "from mbfast._core import jit; from mbfast.cli.machine import compile_kernels as c; c(jit.all_kernels(), 2)"
 SETUP = """
 import numpy as np, mbfast
@@ -33,35 +32,42 @@ CALLS = {
 JOB = "import sys; sys.argv = ['mbfast', 'reproduce']; from mbfast.__main__ import main; main()"
 FIGURES = "import tempfile; made = tempfile.TemporaryDirectory(); " + JOB.replace("e']", "e', '--figures', made.name]")
 CASES = {
-    "import": {
+    "start: import": {
         "bare": "import numpy, numba",
         "mbfast": "import numpy, numba, mbfast",
         "mbfast, all names": "import numpy, numba, mbfast; [getattr(mbfast, name) for name in mbfast.__all__]",
     },
-    "first cutoff_length": {"bare": "import numpy, numba", "compile": FIRST, "from cache": FIRST},
-    "first calls, compile": {"bare": SETUP, **{name: SETUP + call for name, call in CALLS.items()}},
-    "all kernels, compile": {"bare": "import numpy, numba", "one process": ALL, "two processes": TWO},
-    "main job": {
+    "start: cutoff_length": {"bare": "import numpy, numba", "mbfast, compile": FIRST, "mbfast, from cache": FIRST},
+    "start: first calls, compile": {"bare": SETUP, **{f"mbfast, {name}": SETUP + call for name, call in CALLS.items()}},
+    "start: all kernels, compile": {"bare": "import numpy, numba", "mbfast, two processes": TWO},
+    "start: main job": {
         "bare": "import numpy, numba",
-        "reproduce, compile": JOB,
-        "reproduce, from cache": JOB,
-        "with figures, from cache": FIGURES,
+        "mbfast, from cache": JOB,
+        "mbfast, with figures, from cache": FIGURES,
     },
 }
 
 
-@pytest.mark.parametrize(("group", "name"), [(group, name) for group, names in CASES.items() for name in names])
-def test_startup(benchmark, tmp_path, group, name):
-    cold = "compile" in group + name
+SLOW = {"mbfast, two processes", *(f"mbfast, {name}" for name in ("convolve, T > 0", "convolve, uniform", "levels"))}
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        pytest.param(group, name, marks=[pytest.mark.slow] * (name in SLOW))
+        for group, names in CASES.items()
+        for name in names
+    ],
+)
+def test_startup(case, benchmark, tmp_path, tmp_path_factory, group, name):
+    cold = name != "bare" and "compile" in group + name
     if benchmark.disabled and (name == "bare" or "from cache" in name):
         pytest.skip("only timed")
-    command = [sys.executable, "-c", CASES[group][name]]
-    folders = itertools.count()
+    command = [sys.executable, "-P", "-c", CASES[group][name]]
+    warm, folders = tmp_path_factory.getbasetemp() / "kernels", itertools.count()
 
-    def options():
-        cache = {"NUMBA_CACHE_DIR": str(tmp_path / str(next(folders) if cold else 0))}
-        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return (command,), {"env": os.environ | ({} if benchmark.disabled else cache), "check": True, **streams}
+    def run():
+        cache = {} if benchmark.disabled else {"NUMBA_CACHE_DIR": str(tmp_path / str(next(folders)) if cold else warm)}
+        return subprocess.run(command, env=os.environ | cache, capture_output=True, check=True).returncode
 
-    benchmark.group, benchmark.name = group, name
-    benchmark.pedantic(subprocess.run, setup=options, rounds=3 if cold else 7, warmup_rounds=0 if cold else 1)
+    case(group, name, run, None if cold else 0, rounds=1 if cold else 3)

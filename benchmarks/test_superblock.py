@@ -1,28 +1,26 @@
-"""H|psi> of super blocks against QuSpin's and SciPy's, in one run, each compared with ours before it is timed.
+"""H|psi> of super blocks against NumPy's, QuSpin's and SciPy's, each compared with NumPy's before it is timed.
 
 QuSpin multiplies by a matrix in CSR format, by a threaded product of its own, or without a matrix, by
-quantum_LinearOperator.
+quantum_LinearOperator. NumPy multiplies along the axes of each block and of each pair of blocks.
 """
 
+import itertools
 import os
 
 import numpy as np
 import pytest
 import scipy.sparse
-import scipy.sparse.linalg
+from scipy.sparse.linalg import eigsh
 
 import mbfast
 from mbfast._core.machine import usable_cores
 
+from .test_response import ENERGY, matrix_of
+
 CORES = usable_cores()
 SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
-SIZES = [10, 12, 16, 20, 24]
+SIZES = [10, pytest.param(16, marks=pytest.mark.quick)]
 THREADS = sorted({1, CORES})
-
-
-def timed(benchmark, function, group, name, rounds=10):
-    benchmark.group, benchmark.name = group, name
-    benchmark.pedantic(function, rounds=rounds, warmup_rounds=1)
 
 
 def skip_untimed(benchmark, n, most):
@@ -91,66 +89,95 @@ def by_scipy(made):
     return total.tocsr().dot
 
 
-def assert_same(made, function, unit=1.0):
-    psi = np.random.default_rng(0).normal(size=made.dimension).astype(made.dtype)
-    ours = made.apply(psi)
-    assert np.abs(unit * function(psi) - ours).max() < 1e-11 * np.abs(ours).max()
+def by_numpy(made):
+    """The same without a matrix, by products along axes."""
+    dims, n = made.dims, made.n_blocks
+    own = [made.block_hamiltonian(s) for s in range(n)]
+    pairs = {}
+    for s, t in itertools.combinations(range(n), 2):
+        parts = np.tensordot(2 * made.couplings[s, t], made.block_stress(t), 1)
+        pairs[s, t] = np.einsum("aij,akl->ikjl", made.block_stress(s), parts)
+
+    def product(psi):
+        x = psi.reshape(dims)
+        out = sum(np.moveaxis(np.tensordot(matrix, x, (1, s)), 0, s) for s, matrix in enumerate(own))
+        for (s, t), matrix in pairs.items():
+            out += np.moveaxis(np.tensordot(matrix, x, ((2, 3), (s, t))), (0, 1), (s, t))
+        return out.ravel()
+
+    return product
+
+
+@pytest.fixture
+def compare(case, rng):
+    """Compare products by a contender, in a unit, with those by NumPy, and time them."""
+
+    def run(made, group, name, function, unit=1.0, rounds=None):
+        psi = rng.normal(size=(made.dimension, 2)) @ [1, 1j if made.dtype.kind == "c" else 0]
+        expected = by_numpy(made)(psi) if made.dimension <= 1 << 16 else None
+        case(f"H of {group}", name, lambda: function(psi), expected, of=lambda result: unit * result, rounds=rounds)
+
+    return run
 
 
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("n", SIZES)
-def test_two_level_blocks(benchmark, rng, n, threads):
-    skip_untimed(benchmark, n, 12)
+def test_two_level_blocks(compare, benchmark, rng, n, threads):
+    skip_untimed(benchmark, n, 10)
     made = two_level(rng, n)
-    psi = rng.normal(size=made.dimension)
-    out = np.empty_like(psi)
-    timed(
-        benchmark,
-        lambda: made.apply(psi, out=out, threads=threads),
-        f"{n} two-level blocks",
-        f"mbfast, {threads} threads",
-    )
+    out = np.empty(made.dimension)
+    name = f"mbfast, {threads} threads"
+    compare(made, f"{n} two-level blocks", name, lambda psi: made.apply(psi, out=out, threads=threads))
 
 
-@pytest.mark.parametrize("n", SIZES[:-1])
-@pytest.mark.parametrize("way", ["CSR", "matrix-free"])
-def test_two_level_blocks_by_quspin(benchmark, rng, n, way):
+@pytest.mark.parametrize("n", SIZES)
+def test_two_level_blocks_by_numpy(compare, benchmark, rng, n):
+    skip_untimed(benchmark, n, 10)
+    made = two_level(rng, n)
+    compare(made, f"{n} two-level blocks", "NumPy", by_numpy(made), rounds=3)
+
+
+@pytest.mark.parametrize(("n", "way"), [(10, "CSR"), (16, "CSR"), (10, "matrix-free")])
+def test_two_level_blocks_by_quspin(compare, benchmark, rng, n, way):
     skip_untimed(benchmark, n, 10)
     made = two_level(rng, n)
     product = by_quspin(made, way == "matrix-free")
     mean = 1e24 * sum(np.trace(made.block_hamiltonian(s)) / 2 for s in range(n))  # which QuSpin's terms leave out
-    psi = rng.normal(size=made.dimension)
-    assert_same(made, lambda psi: product(psi) + mean * psi, 1e-24)
     threads = os.environ.get("OMP_NUM_THREADS", str(CORES))
-    timed(benchmark, lambda: product(psi), f"{n} two-level blocks", f"QuSpin {way}, {threads} threads", rounds=5)
+    name = f"QuSpin {way}, {threads} threads"
+    compare(made, f"{n} two-level blocks", name, lambda psi: product(psi) + mean * psi, unit=1e-24, rounds=3)
 
 
-@pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize(("n", "d"), [(4, 4), (8, 4), (10, 4), (5, 8), (4, 16), (3, 32)])
-def test_general_blocks(benchmark, rng, n, d, threads):
+GENERAL = [(4, 4), pytest.param(8, 4, marks=pytest.mark.quick), (5, 8), (4, 16), (3, 32)]
+
+
+@pytest.mark.parametrize("name", ["NumPy", *(f"mbfast, {threads} threads" for threads in THREADS)])
+@pytest.mark.parametrize(("n", "d"), GENERAL)
+def test_general_blocks(compare, benchmark, rng, n, d, name):
     skip_untimed(benchmark, n * d, 16)
     made = general(rng, n, d)
-    psi = rng.normal(size=(made.dimension, 2)) @ [1, 1j]
-    out = np.empty_like(psi)
-    group = f"{n} complex blocks of {d} levels"
-    timed(benchmark, lambda: made.apply(psi, out=out, threads=threads), group, f"mbfast, {threads} threads")
+    out, function = np.empty(made.dimension, complex), by_numpy(made)
+    if name != "NumPy":
+        threads = int(name.split()[1])
+        function = lambda psi: made.apply(psi, out=out, threads=threads)  # noqa: E731 - the other is no lambda
+    compare(made, f"{n} complex blocks of {d} levels", name, function)
 
 
-@pytest.mark.parametrize(("n", "d"), [(4, 4), (8, 4), (5, 8)])
-def test_general_blocks_by_scipy(benchmark, rng, n, d):
+@pytest.mark.parametrize(("n", "d"), GENERAL[:3])
+def test_general_blocks_by_scipy(compare, benchmark, rng, n, d):
     skip_untimed(benchmark, n * d, 16)
     made = general(rng, n, d)
-    product = by_scipy(made)
-    assert_same(made, product)
-    psi = rng.normal(size=(made.dimension, 2)) @ [1, 1j]
-    timed(benchmark, lambda: product(psi), f"{n} complex blocks of {d} levels", "SciPy CSR, 1 thread")
+    compare(made, f"{n} complex blocks of {d} levels", "SciPy CSR, 1 threads", by_scipy(made), rounds=5)
 
 
-@pytest.mark.parametrize("n", [6, 10, 12])
-def test_all_levels(benchmark, rng, n):
+@pytest.mark.parametrize("name", ["NumPy", "mbfast, LAPACK"])
+@pytest.mark.parametrize("n", [6, pytest.param(10, marks=pytest.mark.quick)])
+def test_all_levels(case, benchmark, rng, n, name):
     skip_untimed(benchmark, n, 6)
     made = two_level(rng, n)
-    timed(benchmark, made.energies, f"all levels of {n} two-level blocks", "mbfast, LAPACK", rounds=1)
+    matrix = matrix_of(made)
+    functions = {"NumPy": lambda: ENERGY * np.linalg.eigvalsh(matrix), "mbfast, LAPACK": made.energies}
+    case(f"all levels of {n} two-level blocks", name, functions[name], functions["NumPy"](), rounds=3)
 
 
 def equal_blocks(n):
@@ -159,23 +186,19 @@ def equal_blocks(n):
     return mbfast.SuperBlock(SILICA, 5e-9 * np.arange(3.0 * n).reshape(n, 3), block)
 
 
-@pytest.mark.parametrize("n", [10, 16, 20])
-@pytest.mark.parametrize("kind", ["random", "equal"])
-def test_lowest_levels(benchmark, rng, n, kind):
+@pytest.mark.parametrize("name", ["ARPACK", "mbfast", "mbfast, equal blocks"])
+@pytest.mark.parametrize("n", [10, pytest.param(16, marks=pytest.mark.quick)])
+def test_lowest_levels(case, benchmark, rng, n, name):
+    """Of equal blocks they are known, and ARPACK may miss some."""
     skip_untimed(benchmark, n, 10)
-    made = two_level(rng, n) if kind == "random" else equal_blocks(n)
-    timed(benchmark, lambda: made.energies(5), f"5 levels, {n} {kind} two-level blocks", "mbfast", 3)
+    made = equal_blocks(n) if "equal" in name else two_level(rng, n)
+    operator = made.hamiltonian() * (1.0 / ENERGY)
 
+    def by_arpack():
+        return ENERGY * np.sort(eigsh(operator, 5, which="SA", v0=np.arange(1.0, made.dimension + 1))[0])
 
-@pytest.mark.parametrize("n", [10, 16, 20])
-def test_lowest_levels_by_arpack(benchmark, rng, n):
-    # of equal blocks it may miss some
-    skip_untimed(benchmark, n, 10)
-    made = two_level(rng, n)
-    operator = made.hamiltonian() * 1e24
-
-    def levels():
-        return scipy.sparse.linalg.eigsh(operator, 5, which="SA", v0=np.arange(1.0, made.dimension + 1))[0]
-
-    np.testing.assert_allclose(1e-24 * np.sort(levels()), made.energies(5), rtol=1e-9)
-    timed(benchmark, levels, f"5 levels, {n} random two-level blocks", "ARPACK", 3)
+    split = np.hypot(3e-25, 1e-24)
+    expected = split * np.array([-n / 2, *[1 - n / 2] * 4]) if "equal" in name else by_arpack()
+    case(
+        f"5 levels of {n} blocks", name, by_arpack if name == "ARPACK" else lambda: made.energies(5), expected, rounds=3
+    )

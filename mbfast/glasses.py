@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 
 from mbfast import units
 from mbfast._core.archive import naming, path_of
-from mbfast._core.tables import Table
+from mbfast._core.tables import Table, bounded
 
 _REQUIRED = ("material", "gamma_l_eV", "gamma_t_eV", "c_l_km_s", "c_t_km_s")
 _OPTIONAL = ("mb_exp", "mb_theo", "deviation_percent", "density_g_cm3", "density_source")
@@ -197,7 +197,7 @@ def load_glasses(
         file = path_of("path", path)
         label = str(path)
     with naming(label), file.open("r", encoding="utf-8-sig") as lines:
-        glasses = _read(Table(lines))
+        glasses = _read(Table(bounded(lines)))
     if isinstance(names, str) or not isinstance(names, Iterable | None):
         raise TypeError(f"names must be an iterable of glass names, got {names!r}")
     chosen = tuple(glasses if names is None else names)

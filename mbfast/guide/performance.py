@@ -2,14 +2,33 @@
 
 How it is tracked
 -----------------
-The benchmarks are a pytest-benchmark suite, which the README's commands under "Performance runs" run and report. Only
-right answers are timed: each contender is compared with a reference before, and the report has ratios within one run.
-Timings are never part of a test, and the gate runs the benchmarks once, untimed. To compare two versions, time both on
-one machine, alternately, and look at the ratio: numbers of a shared machine vary by some 10 %, and more under load.
-Slower cases stay in the tables.
+The benchmarks are a pytest-benchmark suite, which the README's commands under "Performance runs" run and report.
+``benchmarks/cases.py`` is the table of what is timed beside what: the contenders of each family of cases, the
+references in the same run, and the check. Only right answers are timed: each result is checked first. Timings are never
+part of a test, and the gate runs the benchmarks once, untimed. Numbers of a shared machine vary by some 10 %, and more
+under load. Slower cases stay in the tables.
+
+- ``pytest benchmarks --benchmark-json=run.json`` runs all; ``-m quick`` one case of each hot path, ``-m slow`` those
+  that take minutes or many GB. Each benchmark is in the file as soon as it is finished, also if the run is killed.
+- ``python -m benchmarks.report run.json`` prints ratios to the references, with the scatter within the run.
+- ``python -m benchmarks.compare run.json`` prints the cases whose ratio fell by more than 15 % beyond their scatter,
+  against the newest stored ones of the same processor, and has a status of 1 if there are any. ``--store`` adds the run
+  to ``benchmarks/history.csv``: ratios, not times, with the processor and the commit.
+- ``python -m benchmarks.history history.svg`` draws the stored ratios by commit.
+- ``python -m benchmarks.ab COMMIT_A COMMIT_B -k EXPRESSION`` times mbfast of two commits by turns.
 
 The first call of a kernel compiles it; ``mbfast warmup`` does so for all of them (see `mbfast.guide.embedding`). No
 time below contains compilation.
+
+How it grows
+------------
+``pytest benchmarks/test_growth.py`` times each method at several sizes, on one thread, and prints for each the exponent
+of its processor time in the number of blocks, nodes or states, fitted to the least times, with its standard error, and
+the shares of one core's multiply-adds and bandwidth that it takes at the largest size. Both limits are measured in the
+same run. What is counted is what a method cannot do without: the instructions of the inner loop of direct sums, the
+operations of bare transforms, each array once. Exponents near those of theory, 2 for all pairs and 1 and a logarithm
+for transforms, show that nothing grows faster than it must; they do not show that a method is fast, which the ratios
+do.
 
 Pair sums
 ---------

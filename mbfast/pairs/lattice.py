@@ -14,7 +14,7 @@ from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, total_of
-from mbfast.pairs.pencils import Pencils, WaveKernel, aligned, is_circular, transform_length
+from mbfast.pairs.pencils import Pencils, WaveKernel, aligned, is_circular, pieces_of, transform_length
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
 _TILES = 4  # of each of the three steps for a thread
@@ -226,7 +226,7 @@ class LatticeField(PairField):
         small = out.size <= _SMALL[pencils.circular]
         share = 1 if small else _TILES * workers
         lengths = {spread: pencils.shape[2], planes: pencils.shape[0], collect: pencils.shape[2]}
-        parts = [(work, cut(n, math.ceil(n / share))) for work, n in lengths.items()]
+        parts = [(work, pieces_of(n, field.size, share)) for work, n in lengths.items()]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
             tiles.run_steps(parts, threads=1 if small else workers, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform

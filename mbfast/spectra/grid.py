@@ -22,7 +22,8 @@ Variable: TypeAlias = Literal["auto", "log", "linear"]
 LARGEST_VALUE = 1e80
 RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
 
-_LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7]))), 1.0])
+# complex numbers from NumPy 2.5 on
+_LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7])).real), 1.0])
 _GAUSS_OF_LOBATTO = legendre.legvander(RULE[0], 7) @ np.linalg.inv(legendre.legvander(_LOBATTO, 7))
 
 
@@ -358,8 +359,9 @@ def lagrange(nodes: FloatArray, x: FloatArray, apart: FloatArray | None = None) 
 def _difference(small: Stencils, large: Stencils) -> Stencils:
     """Return the difference of two interpolations, the stencils of one of which contain the other's."""
     shifts = small.starts - large.starts
-    kinds = np.stack([small.which, large.which, shifts])
-    _, shown, which = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
+    most = int(shifts.max(initial=0)) + 1  # they are not negative
+    kinds = (small.which * len(large.matrices) + large.which) * most + shifts
+    _, shown, which = np.unique(kinds, return_index=True, return_inverse=True)
     matrices = large.matrices[large.which[shown]].copy()
     for i, cell in enumerate(shown):
         matrices[i, :, shifts[cell] : shifts[cell] + small.size] -= small.matrices[small.which[cell]]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from mbfast.testing.pairs import Array
 
-LOBATTO = np.concatenate([[-1.0], np.sort(np.polynomial.legendre.Legendre.basis(7).deriv().roots()), [1.0]])
+LOBATTO = np.concatenate([[-1.0], np.sort(np.polynomial.legendre.Legendre.basis(7).deriv().roots().real), [1.0]])
 
 
 def interpolated(nodes: Array, samples: Array, degree: int = 7, *, logarithmic: bool = True) -> list[Any]:
