@@ -116,7 +116,7 @@ def test_a_picture_of_the_gallery_is_that_of_its_example(name, tmp_path):
         np.linspace(0, n - 1, m).round().astype(int) for n, m in zip(drawn.shape, shown.shape[:2], strict=False)
     )
     # of 1; what an example draws by chance is the same for its seed, but for rounding errors that decide a flip
-    assert np.abs(shown - drawn[rows][:, columns]).mean() < 0.05
+    assert np.abs(shown - drawn[rows][:, columns]).mean() < 0.03  # some 0.012 by fewer pixels and colours
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", ".github/SECURITY.md", ".github/RELEASING.md"])
