@@ -19,7 +19,7 @@ pytest.importorskip("distributed", reason="the extra cluster is not installed")
 from mbfast import distributed
 
 SILICA = mbfast.StressInteraction(2200.0, 5800.0, 3800.0)
-N, ROUNDS, GROUP = 30_000, 4, "direct fields on a cluster"
+N, ROUNDS, GROUP = 50_000, 4, "direct fields on a cluster"
 
 
 @pytest.fixture(scope="module")

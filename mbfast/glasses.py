@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 
 from mbfast import units
 from mbfast._core.archive import naming, path_of
-from mbfast._core.tables import Table
+from mbfast._core.tables import Table, bounded
 
 _REQUIRED = ("material", "gamma_l_eV", "gamma_t_eV", "c_l_km_s", "c_t_km_s")
 _OPTIONAL = ("mb_exp", "mb_theo", "deviation_percent", "density_g_cm3", "density_source")
@@ -44,6 +44,13 @@ class Glass:
         Mass density (kg/m^3) and where it is from; None where no source was found.
     printed : PrintedRow
         The cells the numbers were made from.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> silica = mbfast.load_glasses(names=["a-SiO2"])[0]
+    >>> print(silica.name, silica.c_l, silica.c_t, silica.density, f"{silica.gamma_l / 1.602e-19:.2f} eV")
+    a-SiO2 5800.0 3800.0 2200.0 1.04 eV
     """
 
     name: str
@@ -190,7 +197,7 @@ def load_glasses(
         file = path_of("path", path)
         label = str(path)
     with naming(label), file.open("r", encoding="utf-8-sig") as lines:
-        glasses = _read(Table(lines))
+        glasses = _read(Table(bounded(lines)))
     if isinstance(names, str) or not isinstance(names, Iterable | None):
         raise TypeError(f"names must be an iterable of glass names, got {names!r}")
     chosen = tuple(glasses if names is None else names)

@@ -84,6 +84,13 @@ class OriginFit(ReadOnly):
         Linear correlation of x and y, about their means: a line through the origin can fit well where r is small.
     residuals : ndarray, shape (n,)
         y - slope x.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> fit = mbfast.fit_through_origin([1.0, 2.0], [2.0, 4.0])
+    >>> fit.slope, fit.residuals
+    (2.0, array([0., 0.]))
     """
 
     slope: float

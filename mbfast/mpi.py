@@ -22,7 +22,7 @@ from mbfast._core.validate import FloatArray
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, total_of, unit_of
-from mbfast.pairs.pencils import Pencils, WaveKernel, aligned
+from mbfast.pairs.pencils import Pencils, WaveKernel, aligned, pieces_of
 from mbfast.pairs.problem import EXACT, ROUNDING, Boundary, ImageShape, Macroscopic, PairProblem
 
 if TYPE_CHECKING:
@@ -136,11 +136,13 @@ class MPILatticeField:
         first, last = shares[self.comm.rank]
         return aligned((*shape[:axis], last - first, *shape[axis + 1 :]))
 
-    def _run(self, work: Any, n: int, step: int | None = None) -> None:
-        """Call work on tiles of n lines or planes, in this rank's threads; what it raises, on all ranks."""
-        pieces = cut(n, step or max(1, math.ceil(n / (_TILES * self._threads))))
+    def _run(self, work: Any, pieces: list[Tile]) -> None:
+        """Call work on tiles of lines or planes, in this rank's threads; what it raises, on all ranks."""
         with _on_all(self.comm), np.errstate(all="ignore"):
             tiles.run(work, pieces, threads=self._threads)
+
+    def _pieces(self, field: FloatArray, axis: int) -> list[Tile]:
+        return pieces_of(field.shape[axis], field.size, _TILES * self._threads)
 
     def _circular_kernel(self) -> FloatArray:
         fill, first = WaveKernel(self._pencils), self._planes[1][self.comm.rank][0]
@@ -150,7 +152,7 @@ class MPILatticeField:
         def planes(some: Tile) -> None:
             fill((first + some[0], first + some[1]), kernel[slice(*some)])
 
-        self._run(planes, len(kernel), self._pencils.step)
+        self._run(planes, cut(len(kernel), self._pencils.step))
         return kernel
 
     def _padded_kernel(self) -> FloatArray:
@@ -161,7 +163,7 @@ class MPILatticeField:
             for tile in range(*some):
                 self._pencils.kernel_lines(tile, at_tiles)
 
-        self._run(lines, at_tiles.shape[1])
+        self._run(lines, self._pieces(at_tiles, 1))
         with _on_all(self.comm):
             kernel = self._local(self._pencils.kernel_shape, self._planes)
         _exchange(self.comm, at_tiles, self._planes, kernel, parts)
@@ -179,7 +181,7 @@ class MPILatticeField:
         def planes(some: Tile) -> None:
             pencils.offset_planes(derivatives((first + some[0], first + some[1])), at_offsets[slice(*some)])
 
-        self._run(planes, last - first, pencils.step)
+        self._run(planes, cut(last - first, pencils.step))
         _exchange(self.comm, at_offsets, parts, at_tiles, offsets)
         return at_tiles
 
@@ -195,7 +197,7 @@ class MPILatticeField:
         def lines(some: Tile) -> None:
             at_modes[:, slice(*some)] = sums.lines(range(first + some[0], first + some[1]))
 
-        self._run(lines, last - first, len(sums.pieces[0]))
+        self._run(lines, cut(last - first, len(sums.pieces[0])))
         _exchange(comm, at_modes, (3, offsets), at_offsets, modes)
         return lambda some: sums.planes(at_offsets[..., some[0] - start : some[1] - start])
 
@@ -241,11 +243,11 @@ class MPILatticeField:
         def collect(some: Tile) -> None:
             pencils.collect(some, self._spread, self._sides, columns, unit, result)
 
-        self._run(spread, self._spread.shape[2])
+        self._run(spread, self._pieces(self._spread, 2))
         _exchange(comm, self._spread, self._planes, self._field, self._lines)
-        self._run(planes, len(self._field))
+        self._run(planes, self._pieces(self._field, 0))
         _exchange(comm, self._field, self._lines, self._spread, self._planes)
-        self._run(collect, self._spread.shape[2])
+        self._run(collect, self._pieces(self._spread, 2))
         with _on_all(comm), np.errstate(all="ignore"):
             own = source.reshape(-1, columns) if self.problem.self_field else None
             pencils.finish(result.reshape(-1, columns), own, unit, total)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mbfast._core.archive import path_of, read_archive, write_files
+from mbfast._core.archive import path_of, read_archive, regular, write_files
 from mbfast._core.validate import FloatArray
 from mbfast.files.blocks import BlockData, read_blocks
 from mbfast.pairs.results import PairResult
@@ -65,7 +65,7 @@ def read_fields(path: str | os.PathLike[str]) -> PairResult | BlockData:
     (3, 3)
     """
     file = path_of("path", path)
-    if zipfile.is_zipfile(file) and "format" in read_archive(file, ("format",)):
+    if zipfile.is_zipfile(regular(file)) and "format" in read_archive(file, ("format",)):
         return PairResult.load(file)
     return read_blocks(file)
 

@@ -335,7 +335,7 @@ def damaged():
     [
         ("x.txt", "", "x.txt: an .npz, .npy, .csv, .xyz or .extxyz file is wanted"),
         ("x.npz", "nonsense", "x.npz: not a NumPy archive of numbers ("),
-        ("x.npz", "", "x.npz: not a NumPy archive of numbers (No data left in file)"),
+        ("x.npz", "", "x.npz: not a NumPy archive of numbers (File is not a zip file)"),
         ("x.npz", "PK\3\4nonsense", "x.npz: not a NumPy archive of numbers (File is not a zip file)"),
         ("x.npz", damaged, "x.npz: not a NumPy archive of numbers (File is not a zip file)"),
         ("x.npz", np.zeros((1, 6)), "x.npz: not a NumPy archive of numbers ("),

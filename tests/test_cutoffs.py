@@ -169,6 +169,35 @@ def test_bad_dipole_arguments_are_named(position, value, message):
         mbfast.dipole_cutoff_length(*arguments)
 
 
+ARGUMENTS = {
+    "modulus_factor": "modulus",
+    "dipole_factor": "dielectric permittivity stress modulus",
+    "frequency_factor": "omega omega_c",
+    "cutoff_length": "modulus omega omega_c",
+    "dipole_cutoff_length": "dielectric permittivity stress modulus omega omega_c",
+}
+AT = {"dielectric": 6e-3, "permittivity": 3.7, "stress": 1e7, "modulus": 1e10, "omega": 1e7, "omega_c": 1e15}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_kernels_give_numbers_within_their_domain_alone(name):
+    function, arguments = getattr(kernels, name), ARGUMENTS[name].split()
+    for changed in arguments:
+        low, high = 1e-35, 1e35
+        inside, outside = [low, high], [math.nextafter(low, 0), math.nextafter(high, math.inf), 0.0, math.nan]
+        if changed == "omega":  # below omega_c
+            inside[1], outside[1] = math.nextafter(AT["omega_c"], 0), AT["omega_c"]
+        if changed == "omega_c":
+            inside[0], outside[0] = math.nextafter(AT["omega"], math.inf), AT["omega"]
+        if changed in ("dielectric", "stress"):  # whose sign does not matter
+            inside, outside = [*inside, *(-x for x in inside)], [*outside, *(-x for x in outside)]
+        for values, numbers in ((inside, True), (outside, False)):
+            for value in values:
+                with np.errstate(all="ignore"):  # what is thrown away may overflow
+                    result = function(*[{**AT, changed: value}[argument] for argument in arguments])
+                assert np.isfinite(result) == numbers, f"{changed} = {value!r}"
+
+
 @pytest.mark.compiled
 def test_kernels_can_be_called_from_compiled_code():
     import numba

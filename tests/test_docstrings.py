@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import mbfast
+from mbfast.pairs.fields import PairField
 
 MODULES = [
     module.name
@@ -108,6 +109,66 @@ def test_classes_that_are_made_by_hand(name):
 @pytest.mark.parametrize("name", [name for name, cls in CLASSES.items() if "Parameters" not in sections(cls)])
 def test_classes_of_results(name):
     assert "Attributes" in sections(CLASSES[name])
+
+
+def shown(name, examples):
+    """Whether examples call a function or a method by this name; `__call__` as an object made before it."""
+    if name == "__call__":
+        made = re.findall(r"(\w+) = (?:mbfast\.)?[A-Z]\w+\(", examples)
+        return any(re.search(rf"\b{key}\(", examples) for key in made)
+    return re.search(rf"\b{name}\(", examples) is not None
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes_and_their_methods_have_examples(name):
+    """A method has one of its own, or its class has one that calls it: that of a base or of a field like it will do."""
+    cls = CLASSES[name]
+    assert "Examples" in sections(cls)
+    kin = [PairField, *PairField.__subclasses__()] if issubclass(cls, PairField) else cls.__mro__
+    examples = "\n".join(sections(relative).get("Examples", "") for relative in kin)
+    found = {
+        key.partition(".")[2]: method for key, method in methods(cls) if "Tail" not in str(inspect.signature(method))
+    }
+    assert [key for key, m in found.items() if "Examples" not in sections(m) and not shown(key, examples)] == []
+
+
+OTHERS = (
+    "mbfast.testing",
+    "mbfast.plotting",
+    "mbfast.adapters.ase",
+    "mbfast.adapters.torch",
+    "mbfast.mpi",
+    "mbfast.viewing",
+)
+
+
+@pytest.mark.parametrize("module", OTHERS)
+def test_names_of_other_public_modules_have_examples(module):
+    try:
+        found = importlib.import_module(module)
+    except ImportError as error:
+        pytest.skip(f"needs an extra: {error}")
+    public = getattr(found, "__all__", None) or [
+        key for key, member in vars(found).items()
+        if getattr(member, "__module__", "") == module and "Parameters" in sections(member)
+    ]  # fmt: skip
+    assert public
+    assert [key for key in public if "Examples" not in sections(getattr(found, key))] == []
+
+
+KERNELS = sorted(file.stem for file in Path(mbfast.kernels.__file__).parent.glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_examples_of_kernels_call_all_of_them(name):
+    """Kernels have one line each, and a module of them one example."""
+    module = importlib.import_module(f"mbfast.kernels.{name}")
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    kernels = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    own = {node.name for node in kernels if "Examples" in (ast.get_docstring(node) or "")}
+    assert [
+        k.name for k in kernels if k.name not in own and not shown(k.name, sections(module).get("Examples", ""))
+    ] == []
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from legible import assert_legible
 from numpy.testing import assert_allclose
 from scipy import integrate, stats
 
@@ -101,12 +102,12 @@ def test_the_fit_of_exact_data_finds_the_true_values(monkeypatch):
 
 @pytest.mark.compiled
 @pytest.mark.slow
-def test_the_example_and_its_figure(tmp_path):
+def test_the_example_and_its_figure():
     pytest.importorskip("emcee", reason="the sample is by emcee")
     checks, draw = inference.compute(3)
     assert len(checks) == 9
     assert max(abs(check.deviation) for check in checks) < 4.0
-    draw().savefig(tmp_path / "inference.png")
+    assert_legible(draw())
 
 
 @pytest.mark.compiled

@@ -1,3 +1,5 @@
+import itertools
+import math
 import sys
 
 import naive
@@ -174,6 +176,34 @@ def test_printed_change_of_the_dipole_tensor():
         assert_allclose(UNIT_DIPOLES.tensor_change(r, change), printed, atol=50 * EPS * dx / x**4)
 
 
+def test_what_holds_a_periodic_body():
+    """Without stress C e = -tau and the field is e/2; around a sphere of images E = -P/(3 epsilon), the field -E/2."""
+    mu, lame = 2200 * 3800.0**2, 2200 * (5800.0**2 - 2 * 3800.0**2)
+    stiffness = np.diag([2 * mu] * 6)  # plain components, no factors 2
+    stiffness[:3, :3] += lame
+    tau = np.random.default_rng(6).normal(size=6)
+    e, d = stress().uniform_field("stress-free")
+    found = stress().prefactor * (e * tau + d * tau[:3].sum() * np.array([1, 1, 1, 0, 0, 0]))
+    assert_allclose(found, 0.5 * np.linalg.solve(stiffness, -tau), rtol=1e-13)
+    dipoles = mbfast.DipoleInteraction(3e-11)
+    e, d = dipoles.uniform_field("vacuum")
+    assert dipoles.prefactor * e == pytest.approx(1 / (6 * 3e-11), rel=1e-14)
+    assert (d, stress().uniform_field("clamped"), dipoles.uniform_field("tin-foil")) == (0.0, (0.0, 0.0), (0.0, 0.0))
+
+
+def test_media_without_a_rigidity_of_their_volume_cannot_be_free():
+    # c_l^2 = 4/3 c_t^2, where the compressibility is infinite, to the last bits on both sides
+    pairs = itertools.product(np.linspace(1.0, 2.0, 20), 1.0 + EPS * np.arange(-4, 5))
+    materials = [mbfast.StressInteraction(1.0, c_l, c_l * math.sqrt(0.75) * bits) for c_l, bits in pairs]
+    assert {np.sign(material.alpha - 0.25) for material in materials} == {-1.0, 0.0, 1.0}
+    for material in materials:
+        if material.alpha > 0.25:
+            assert np.isfinite(material.uniform_field("stress-free")).all()
+        else:
+            with pytest.raises(ValueError, match=r"macroscopic must be clamped .* got 'stress-free'"):
+                material.uniform_field("stress-free")
+
+
 def test_leading_axes_broadcast():
     rng = np.random.default_rng(1)
     r, dr = rng.normal(size=(4, 1, 3)), rng.normal(size=(5, 3))
@@ -183,6 +213,7 @@ def test_leading_axes_broadcast():
         change = interaction.tensor_change(r, dr)
         assert change.shape == (4, 5, *rank)
         assert_allclose(change[2, 3], interaction.tensor_change(r[2, 0], dr[3]), rtol=1e-14)
+        assert interaction.tensor(np.empty((0, 3))).shape == (0, *rank)
 
 
 @pytest.mark.parametrize(

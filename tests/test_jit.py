@@ -3,6 +3,7 @@
 import contextlib
 import operator
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -283,6 +284,32 @@ def test_an_edit_of_a_helper_in_another_file_is_noticed(run_python, package, tmp
 @pytest.mark.parametrize("name", numba_private.PARTS)
 def test_numba_has_the_private_parts_that_mbfast_takes(name):
     numba_private.part(name)
+
+
+def test_llvmlite_and_contexts_have_what_generated_code_takes():
+    from numba.core import cgutils, cpu
+
+    homes = {"builder": llvmlite.ir.IRBuilder, "ir": llvmlite.ir, "cgutils": cgutils, "context": cpu.CPUContext}
+    core = Path(numba_private.__file__).parent
+    sources = [(core / f"{name}.py").read_text(encoding="utf-8") for name in ("numba_private", "simd", "tracing")]
+    used = set(re.findall(rf"\b({'|'.join(homes)})\.(\w+)", "\n".join(sources)))
+    assert len(used) > 30
+    assert [f"{home}.{name}" for home, name in sorted(used) if not hasattr(homes[home], name)] == []
+
+
+def test_objects_of_numba_have_what_the_cache_takes():
+    """Attributes that are set when an object is made, so that its class does not have them."""
+    cache = mbfast._core.jit.all_kernels()[0].cache
+    file = numba_private._SealedFiles("folder", "function", "stamp")
+    objects = {
+        "_impl.filename_base _impl.locator.get_source_stamp _cache_path _cache_file cache_path": cache,
+        "_version _source_stamp": file,
+        "_cache overloads compile": numba.njit(lambda x: x),
+        "_dispatcher.cache ntypes add": numba.vectorize(lambda x: x),
+    }
+    for names, made in objects.items():
+        for name in names.split():
+            operator.attrgetter(name)(made)  # an AttributeError names what is missing
 
 
 def test_a_part_that_numba_does_not_have_is_named():

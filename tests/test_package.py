@@ -65,21 +65,9 @@ def test_a_name_that_is_not_there(monkeypatch, name, words):
 
 NEEDED = {"adapters.torch": ["torch"], "guide.adapters": ["xarray", "pint"]}  # by examples, beside mbfast
 
-# flows and large sums: hours without the JIT; and functions for C, which there are none of without it
-COMPILED = (
-    *("guide.accuracy", "guide.embedding", "guide.methods", "spectra.convolution"),
-    *("audit._claims", "renormalization.rates", "renormalization.flow", "files.flow"),
-    *("pairs.planning", "pairs.ewald", "pairs.lattice"),
-)
 
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        pytest.param(name, marks=[pytest.mark.compiled] if name.removeprefix("mbfast.") in COMPILED else [])
-        for name in MODULES
-    ],
-)
+@pytest.mark.compiled  # nobody runs them without the JIT, where flows and large sums take hours
+@pytest.mark.parametrize("module", MODULES)
 def test_examples_in_docstrings(module):
     for package in NEEDED.get(module.removeprefix("mbfast."), []):
         pytest.importorskip(package, reason="the examples are of its use")

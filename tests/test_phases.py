@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 
 import mbfast
 from mbfast import testing
+from mbfast.pairs._kernels.phases import averaged_phase
 from mbfast.pairs.angular import LATTICE_SIXTH, cube_coefficients
 from mbfast.pairs.cubes import averaged_derivatives, averaged_tensors, composition
 from mbfast.pairs.derivatives import FOURTH, SIXTH
@@ -178,3 +179,26 @@ def test_cubes_absorb_as_all_pairs_of_an_infinite_lattice(interaction, power):
 def test_bad_arguments_of_cube_coefficients(arguments, words):
     with pytest.raises(ValueError, match=words):
         cube_coefficients(*arguments)
+
+
+def test_tables_are_read_as_series_and_powers():
+    """Panels as NumPy's Chebyshev series times q^2 and q^4, and beyond them powers of 1/q and waves from q^-4 on."""
+    rng = np.random.default_rng(7)
+    width, panels, powers = 1.5, rng.normal(size=(3, 2, 6)), rng.normal(size=(2, 4))
+    waves, ends = rng.normal(size=(2, 2, 2, 5)), np.array([1.0, 1.5])
+    q = np.array([0.0, 0.3, 1.4999, 1.5, 3.7, 4.49, 4.5, 9.0, 1.9999e4, 2.0001e4])
+    out = np.empty((2, q.size))
+    averaged_phase(q, width, panels, powers, waves, ends, out)
+    for function, order in enumerate((2, 4)):
+        for x, found in zip(q, out[function], strict=True):
+            panel = int(x // width)
+            if panel < 3:
+                wanted = np.polynomial.chebyshev.chebval(2 * (x / width - panel) - 1, panels[panel, function])
+                wanted *= x**order if panel == 0 else 1.0
+            else:
+                wanted = np.polynomial.polynomial.polyval(1 / x, powers[function])
+                if x < 2e4:  # beyond, waves are lost in rounding errors of what the tables are for
+                    series = waves[:, function, 0] + 1j * waves[:, function, 1]
+                    wave = np.polynomial.polynomial.polyval(x**-0.5, series.T) * np.exp(1j * x * ends)
+                    wanted += np.sum(wave.real) / x**4
+            assert found == pytest.approx(wanted, rel=1e-12, abs=1e-13)

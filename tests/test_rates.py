@@ -12,6 +12,7 @@ from materials import SILICA
 
 import mbfast
 from mbfast import units
+from mbfast.pairs.angular import cube_coefficients
 from mbfast.pairs.averages import cube_pairs
 from mbfast.renormalization.terms import PointTerms
 
@@ -117,6 +118,32 @@ def test_derived_dipoles_by_pairs():
         )
         wanted = 4 / math.pi * L**6 * units.HBAR * at * thermal * n0**3 * pairs * integral
         np.testing.assert_allclose(rates.dipole[a], wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize("form", ["derived", "total-strain"])
+def test_cubes_absorb_as_points_but_for_the_sums_over_pairs(form):
+    # in both forms by the golden rule; for cubes all pairs of an infinite lattice, less those of larger blocks, as L^-3
+    n0, epsilon, x = 3, 3e-11, 0.4
+    t = smooth(0.2).transverse
+    options = {"at": [1e9], "dielectric": -1e-4 * epsilon * np.exp(-NODES / 1e13), "permittivity": epsilon}
+    spectrum = mbfast.Spectrum(NODES, (2.0 + x) * t, t, 0.2)
+    cubes, points = (
+        mbfast.absorption_rates(spectrum, SILICA, L, n0, form=kind, **options) for kind in (form, "derived-points")
+    )
+    positions = np.argwhere(np.ones((n0, n0, n0)))
+    distances = np.linalg.norm(positions[:, None] - positions, axis=2)
+    share = (1 - n0**-3) / (np.sum(distances[distances > 0.0] ** -6.0) / n0**3)
+
+    def polynomial(table):
+        return sum(SILICA.alpha**p * (float(row[0]) + float(row[1]) * x) for p, row in enumerate(table))
+
+    for a, polarization in enumerate(("longitudinal", "transverse")):
+        ratio = polynomial(cube_coefficients("corrected", polarization))
+        ratio /= polynomial(mbfast.angular_coefficients("corrected", polarization))
+        np.testing.assert_allclose(cubes.second[a], points.second[a] * ratio * share, rtol=1e-12)
+        ratio = cube_coefficients("dipole", polarization)[0][0]
+        ratio /= float(mbfast.angular_coefficients("dipole", polarization, moment_change="gradient")[0][0])
+        np.testing.assert_allclose(cubes.dipole[a], points.dipole[a] * ratio * share, rtol=1e-12)
 
 
 def test_printed_dipoles():

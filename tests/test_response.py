@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 import mbfast
 from mbfast import Block, SuperBlock, testing
 from mbfast.superblock import chebyshev, lanczos, lines, response, routes
+from mbfast.superblock._kernels.gather import gather
 from mbfast.superblock.perturbation import first_order
 from mbfast.superblock.response import susceptibility
 from mbfast.units import HBAR, K_B
@@ -438,3 +439,17 @@ def test_arguments_that_do_not_go_together():
     degenerate = SuperBlock(SILICA, GRID[:1], Block([0.0, 0.0], np.zeros((6, 2, 2))))
     with pytest.raises(ValueError, match="temperature must be positive, got 0: a block has two ground states"):
         first_order(degenerate, [1j], 0.0, volume=VOLUME)
+
+
+def test_lines_on_a_grid_keep_their_moments():
+    # what a polynomial of degree 7, which eight nodes interpolate exactly, is on average over the lines
+    rng = np.random.default_rng(8)
+    places, weights, scale, grid = rng.uniform(-3.0, 3.0, 11), rng.normal(size=11), 0.7, np.zeros(17)
+    places[:2] = 0.0, 1.0 / scale  # at nodes
+    gather(places, weights, scale, grid)
+    nodes = np.arange(-8.0, 9.0)
+    for power in range(8):
+        size = np.abs(weights) @ np.abs(scale * places) ** power
+        assert grid @ nodes**power == pytest.approx(weights @ (scale * places) ** power, abs=1e-11 * (1 + size))
+    gather(places, weights, scale, grid)  # adds
+    assert grid.sum() == pytest.approx(2.0 * weights.sum(), abs=1e-13)

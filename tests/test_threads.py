@@ -215,6 +215,16 @@ def test_a_limit_holds_within_its_statement():
     assert tiles.default_threads() == (8, "set_threads")
 
 
+def test_a_limit_can_be_entered_again():
+    mbfast.set_threads(8)
+    limit = mbfast.limit_threads(3)
+    with limit, limit:
+        assert tiles.default_threads() == (3, "limit_threads")
+    with limit:
+        assert tiles.default_threads() == (3, "limit_threads")
+    assert tiles.default_threads() == (8, "set_threads")
+
+
 @pytest.mark.parametrize(("wrong", "error"), [(0, ValueError), (1.5, TypeError), (None, TypeError)])
 def test_a_bad_limit_is_refused_where_it_is_written(wrong, error):
     with pytest.raises(error, match="threads must be"):

@@ -1,17 +1,22 @@
 """Files of results: written whole or not at all, with the inputs that made them, and read without trust."""
 
+import io
 import itertools
 import json
 import os
 import platform
 import re
+import warnings
+import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import IO, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mbfast._core.machine import available_memory
 
 FORMAT = 1  # of saved results; a later one may have what this version does not know
 
@@ -68,8 +73,19 @@ def write_files(outputs: Mapping[Path, Content]) -> None:
                 partial.unlink(missing_ok=True)
     for file in [file for file in outputs if file not in targets]:
         # the standard output through a copy of descriptor 1, so that its position and append mode hold
-        with naming_output(file), open(os.dup(1) if is_standard_output(file) else file, "wb") as stream:  # noqa: PTH123
+        end = os.dup(1) if is_standard_output(file) else file
+        with naming_output(file), io.BufferedWriter(_OpenEnd(end, "wb")) as stream:
             _write(stream, outputs[file])
+
+
+class _OpenEnd(io.FileIO):
+    """A pipe or a device. Zip must not ask where it is: /dev/null says that it is always at its beginning."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation("a pipe or a device has no places")
 
 
 def is_standard_output(file: Path) -> bool:
@@ -155,7 +171,7 @@ class LocatedError(ValueError):
 
 @contextmanager
 def naming(file: object) -> Iterator[None]:
-    """Make a bad value a ValueError whose message begins with the name of the file it came from."""
+    """Make errors name the file that is read: that of a bad value is a ValueError whose message begins with it."""
     try:
         yield
     except LocatedError:
@@ -166,6 +182,8 @@ def naming(file: object) -> Iterator[None]:
         raise LocatedError(f"{file}: nested too deeply") from None
     except (ValueError, TypeError) as error:
         raise LocatedError(f"{file}: {error}") from None
+    except OSError as error:  # that of reading has no name
+        raise OSError(error.errno, error.strerror or str(error), error.filename or str(file)) from None
 
 
 def load_result(path: object, kind: str, names: Collection[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -197,9 +215,41 @@ def load_result(path: object, kind: str, names: Collection[str]) -> tuple[dict[s
 
 def read_archive(file: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
     """Return the named arrays of an .npz file, those that are there; pickled objects are refused, not loaded."""
-    with file.open("rb") as stream:
+    with regular(file).open("rb") as stream:
         try:
-            with np.load(stream, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files if name in names}
+            with zipfile.ZipFile(stream) as archive:
+                # a name may be there many times
+                members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+                wanted = {name: member for name, member in members.items() if name in names}
+                require_memory(file, sum(member.file_size for member in wanted.values()))
+                arrays = {}
+                for name, member in wanted.items():
+                    with archive.open(member) as content:
+                        arrays[name] = read_array(content)
+                return arrays
+        except LocatedError:
+            raise
         except Exception as error:  # of any type: what zip, its decompressors and NumPy's headers met on their way
             raise LocatedError(f"{file}: not a NumPy archive of numbers ({error})") from None
+
+
+def read_array(stream: IO[bytes]) -> NDArray[Any]:
+    """Return an array as NumPy writes it; pickled objects are refused, not loaded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a header that Python 2 has written
+        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        return array
+
+
+def regular(file: Path) -> Path:
+    """Return a file; a ValueError if it is a pipe or a device, where nothing can be looked up."""
+    if file.exists() and not (file.is_file() or file.is_dir()):  # of a folder the system says what it is
+        raise LocatedError(f"{file}: a regular file is wanted, this is a pipe or a device")
+    return file
+
+
+def require_memory(file: Path, size: float) -> None:
+    """Raise a ValueError if there is no memory for so many bytes: what is packed can be a thousand times larger."""
+    free = available_memory()
+    if size > free:
+        raise LocatedError(f"{file}: its arrays have {size / 1e9:.3g} GB, {free / 1e9:.3g} GB are available")

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import mbfast
-from mbfast._core.archive import path_of
+from mbfast._core.archive import path_of, regular
 from mbfast._core.validate import plain_array
 
 _FORMAT = "mbfast checkpoint 1"
@@ -89,6 +89,12 @@ class Checkpoint:
     ...     whole, at_once = walk(pathlib.Path(folder, "one"), 10), walk(pathlib.Path(folder, "two"), 10)
     >>> bool((whole == at_once).all())
     True
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kept = mbfast.Checkpoint(pathlib.Path(folder, "three"), {"seed": 1}, kind="walk")
+    ...     kept.put("first", mean=0.5)
+    ...     print(kept.names(), kept.get("second"))
+    ...     kept.close()
+    {'first'} None
     """
 
     def __init__(self, file: str | os.PathLike[str], inputs: Mapping[str, Any], *, kind: str = "calculation") -> None:
@@ -236,15 +242,20 @@ class Checkpoint:
 def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `command_line` that has made a checkpoint; an OSError or a ValueError if there is none."""
     path = path_of("file", file)
-    path.open("rb").close()  # names what is not there; to be written, for a process that was killed while it wrote
-    with (
+    regular(path).open("rb").close()  # names what is not there
+    with (  # to be written, for a process that was killed while it wrote
         _errors_of(path),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=0.0, uri=True)) as database,
     ):
         found = _about(database).get("command")
-    if not isinstance(found, dict):
-        raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
-    return found
+    arguments = found.get("arguments") if isinstance(found, dict) else None
+    if (
+        isinstance(found, dict)
+        and isinstance(arguments, list)
+        and all(isinstance(text, str) for text in (*arguments, found.get("folder")))
+    ):
+        return found
+    raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
 
 
 def _about(database: sqlite3.Connection) -> dict[str, Any]:
@@ -272,7 +283,7 @@ def _errors_of(path: Path) -> Iterator[None]:
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
             raise OSError(f"{path}: the checkpoint cannot be written ({error})") from None
         raise ValueError(f"{path}: a damaged checkpoint, or none of mbfast ({error})") from None
-    except (KeyError, TypeError, AttributeError, UnicodeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, UnicodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: a damaged checkpoint ({error})") from None
 
 

@@ -33,13 +33,21 @@ _checkpoint: ContextVar[Checkpoint | None] = ContextVar("checkpoint", default=No
 
 
 @contextmanager
-def computed_on(cluster: Cluster) -> Iterator[None]:
-    """Have the parts of what is called within this block computed by a cluster."""
-    token = _cluster.set(cluster)
+def _bound(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Give a variable a value within this block; it is set where Ctrl-C, which may come after any call, undoes it."""
+    before = variable.get()
     try:
+        variable.set(value)
         yield
     finally:
-        _cluster.reset(token)
+        variable.set(before)
+
+
+@contextmanager
+def computed_on(cluster: Cluster) -> Iterator[None]:
+    """Have the parts of what is called within this block computed by a cluster."""
+    with _bound(_cluster, cluster):
+        yield
 
 
 @contextmanager
@@ -48,23 +56,15 @@ def kept(file: str | os.PathLike[str] | None, kind: str, inputs: Mapping[str, An
     if file is None:
         yield
         return
-    with Checkpoint(path_of("checkpoint", file), inputs, kind=kind) as checkpoint:
-        token = _checkpoint.set(checkpoint)
-        try:
-            yield
-        finally:
-            _checkpoint.reset(token)
+    with Checkpoint(path_of("checkpoint", file), inputs, kind=kind) as checkpoint, _bound(_checkpoint, checkpoint):
+        yield
 
 
 @contextmanager
 def _here() -> Iterator[None]:
     """Have what a part calls itself computed where it is, and kept nowhere: only the part is."""
-    on, into = _cluster.set(None), _checkpoint.set(None)
-    try:
+    with _bound(_cluster, None), _bound(_checkpoint, None):
         yield
-    finally:
-        _cluster.reset(on)
-        _checkpoint.reset(into)
 
 
 def cluster() -> Cluster | None:

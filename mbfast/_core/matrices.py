@@ -24,7 +24,7 @@ def stress_matrices(stress: ArrayLike, d: int, *, levels_first: bool) -> NDArray
         wanted = f"{', '.join(map(str, shapes[:-1]))} or {shapes[-1]}"
         raise ValueError(f"stress must have shape {wanted}, got {given.shape}")
     matrices = as_doubles(given, np.complex128)
-    largest = np.abs(matrices).max(initial=0.0)
+    largest = np.max([np.abs(part).max(initial=0.0) for part in matrices], initial=0.0)
     if not largest <= LARGEST:
         raise ValueError(
             f"stress must be finite, with magnitudes up to {LARGEST:g} J{'' if levels_first else ' or C m'}"
@@ -39,8 +39,10 @@ def stress_matrices(stress: ArrayLike, d: int, *, levels_first: bool) -> NDArray
         if np.abs(matrices - matrices.swapaxes(0, 1)).max(initial=0.0) > tolerance:
             raise ValueError(f"stress must be symmetric in its {indices} two axes")
         matrices = np.stack([0.5 * (matrices[i, j] + matrices[j, i]) for i, j in PLACES])
-    adjoint = matrices.conj().swapaxes(1, 2)
-    if np.abs(matrices - adjoint).max(initial=0.0) > tolerance:
-        raise ValueError(f"stress must be Hermitian in its {levels} two axes")
-    hermitian: NDArray[Any] = 0.5 * (matrices + adjoint)
+    hermitian = np.empty(matrices.shape, np.complex128)
+    for matrix, result in zip(matrices, hermitian, strict=True):  # one by one: Ctrl-C is heard in between
+        adjoint = matrix.conj().T
+        if np.abs(matrix - adjoint).max(initial=0.0) > tolerance:
+            raise ValueError(f"stress must be Hermitian in its {levels} two axes")
+        np.multiply(0.5, matrix + adjoint, out=result)
     return hermitian

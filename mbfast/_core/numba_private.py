@@ -1,7 +1,7 @@
 """Everything that mbfast takes from numba's private parts and from llvmlite, in one file.
 
 numba may move these parts in any release: the highest one that is known to have them all is the cap in pyproject.toml.
-`PARTS` names them, and tests/test_jit.py asks numba for each.
+`PARTS` names them, but for methods of llvmlite's builder, and tests/test_jit.py asks numba for each.
 """
 
 from __future__ import annotations
@@ -33,14 +33,20 @@ PARTS = (
     "numba.core.caching:IndexDataCacheFile._dump",
     "numba.core.caching:IndexDataCacheFile._open_for_write",
     "numba.core.caching:NullCache",
+    "numba.core.caching:_SourceFileBackedLocatorMixin.get_source_stamp",
     "numba.core.dispatcher:Dispatcher.compile",
     "numba.core.options:DefaultOptions.no_cfunc_wrapper",
     "numba.core.options:DefaultOptions.no_cpython_wrapper",
     "numba.core.options:DefaultOptions._nrt",
     "numba.core.registry:cpu_target",
+    "numba.core.registry:CPUTarget.target_context",
+    "numba.core.registry:CPUTarget._toplevel_target_context",
+    "numba.core.registry:CPUTarget._toplevel_typing_context",
+    "numba.core.cpu:CPUContext.codegen",
     "numba.core.codegen:JITCPUCodegen.magic_tuple",
     "numba.core.sigutils:normalize_signature",
     "numba.np.ufunc.dufunc:DUFunc.add",
+    "numba.core.base:BaseContext.refresh",
     "numba.core.base:BaseContext.make_array",
     "numba.core.base:BaseContext.get_dummy_value",
     "numba.core.base:BaseContext.get_value_type",

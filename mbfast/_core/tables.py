@@ -5,10 +5,23 @@ import math
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
+from typing import IO
 
 import numpy as np
 
 from mbfast._core.validate import FloatArray
+
+_LONGEST = 1 << 16  # characters of a line
+
+
+def bounded(stream: IO[str]) -> Iterator[str]:
+    """Yield the lines of a text; a ValueError that names its row for one that does not end, as that of /dev/zero."""
+    row = 0
+    while line := stream.readline(_LONGEST):
+        row += 1
+        if len(line) == _LONGEST:
+            raise ValueError(f"row {row}: a line of less than {_LONGEST} characters is wanted, got a longer one")
+        yield line
 
 
 class Table:

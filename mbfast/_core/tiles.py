@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import TypeAlias, TypeVar
 
 from mbfast._core.machine import usable_cores
@@ -27,12 +27,17 @@ Progress: TypeAlias = bool | Callable[[int, int], object]
 _OWN_LIMIT, _LIMITS_OF_OTHERS = "MBFAST_NUM_THREADS", ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "SLURM_CPUS_PER_TASK")
 _NUMBER = re.compile("0*[1-9][0-9]{0,8}")  # of threads, as text
 _set: list[tuple[str, int]] = []  # the limit of set_threads and its name, if there is one
-_limit: ContextVar[int | None] = ContextVar("limit_threads", default=None)
+_limits: ContextVar[tuple[int, ...]] = ContextVar("limit_threads", default=())  # of the statements entered, in order
 _in_tiles: ContextVar[bool] = ContextVar("in_tiles", default=False)  # whether this thread works on a tile
+_is_left: ContextVar[Callable[[], bool]] = ContextVar("is_left", default=lambda: False)  # the run that it helps
 _running: dict[int, int] = {}  # by the thread that began a run: the threads it was told to take, 0 where it shares
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_running.clear)  # threads that a fork leaves behind run nothing
+
+
+class _LeftError(BaseException):
+    """Raised in a thread that works on a tile nobody waits for."""
 
 
 class Shared(int):
@@ -115,17 +120,25 @@ def limit_threads(threads: int) -> contextlib.AbstractContextManager[None]:
     >>> with mbfast.limit_threads(1):
     ...     total = mbfast.lattice_sum(chain, 6)
     """
-    return _limited(count_from(1, "threads", threads))
+    return _Limit(count_from(1, "threads", threads))
 
 
-@contextlib.contextmanager
-def _limited(threads: int) -> Iterator[None]:
-    outer = _limit.get()
-    before = _limit.set(threads if outer is None else min(threads, outer))
-    try:
-        yield
-    finally:
-        _limit.reset(before)
+class _Limit(contextlib.AbstractContextManager[None]):
+    """A limit that may be entered again, by any thread."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def __enter__(self) -> None:
+        outer = _limits.get()
+        try:
+            _limits.set((*outer, min((self._threads, *outer[-1:]))))
+        except KeyboardInterrupt:  # which may come after the limit was set
+            _limits.set(outer)
+            raise
+
+    def __exit__(self, *_error: object) -> None:
+        _limits.set(_limits.get()[:-1])
 
 
 def default_threads() -> tuple[int, str]:
@@ -139,9 +152,8 @@ def default_threads() -> tuple[int, str]:
     limits |= dict(_set) or _of_environment()
     if "distributed.worker" in sys.modules and not {"set_threads", _OWN_LIMIT} & limits.keys() and _in_task_of_dask():
         limits["task of Dask"] = 1
-    within = _limit.get()
-    if within is not None:
-        limits["limit_threads"] = within
+    if within := _limits.get():
+        limits["limit_threads"] = within[-1]
     source = min(limits, key=limits.__getitem__)
     return limits[source], source
 
@@ -172,9 +184,19 @@ def run(
     """Call `work` on every tile, `advance` after each (never twice at once), and return the results in tiles' order.
 
     Threads live for this call only: nothing is left that a fork could break, and calls from several threads do not
-    meet. On an exception, Ctrl-C among them, tiles not begun are dropped and those under way finished.
+    meet. On an exception, Ctrl-C among them, tiles not begun are dropped, and those under way are finished, or left
+    where their work calls `pause`: what is compiled should come back to Python ten times a second.
     """
     return run_steps([(work, tiles)], threads=threads, advance=advance)[0]
+
+
+def pause() -> None:
+    """Leave the tile that this thread is at if its run was given up, by Ctrl-C or an error: work in pieces calls it.
+
+    In the thread that began the run Ctrl-C is heard between any two lines of Python; in the others only here.
+    """
+    if _is_left.get()():
+        raise _LeftError
 
 
 def run_steps(
@@ -184,13 +206,20 @@ def run_steps(
     most = min(threads, max((len(tiles) for _, tiles in steps), default=0))
     if _in_tiles.get():  # by the call that this one belongs to, its thread is counted
         return _run_steps(steps, threads, most, advance)
-    caller, before = threading.get_ident(), _in_tiles.set(True)
-    _running[caller] = 0 if most > 1 and isinstance(threads, Shared) else max(1, most)
+    # in a context of its own, which ends with it: Ctrl-C may come before a line that would undo something
+    return copy_context().run(_run_first, steps, threads, most, advance)
+
+
+def _run_first(
+    steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], threads: int, most: int, advance: Callable[[], object]
+) -> list[list[R]]:
+    _in_tiles.set(True)
+    caller = threading.get_ident()
     try:
+        _running[caller] = 0 if most > 1 and isinstance(threads, Shared) else max(1, most)
         return _run_steps(steps, threads, most, advance)
     finally:
         _running.pop(caller, None)
-        _in_tiles.reset(before)
 
 
 def _share(threads: int) -> int:
@@ -209,41 +238,52 @@ def _run_steps(
     if others < 1:
         for found, (work, tiles) in zip(results, steps, strict=True):
             for number, tile in enumerate(tiles):
+                pause()
                 found[number] = work(tile)
                 advance()
         return [list(found.values()) for found in results]
     waiting = iter([(step, number) for step, (_, tiles) in enumerate(steps) for number in range(len(tiles))])
     before = [0, *itertools.accumulate(len(tiles) for _, tiles in steps)]
-    changed, stopped, done = threading.Condition(), False, 0
+    # Python hears Ctrl-C after a call of a function of C, so that `with changed:`, which calls one, might never let go
+    lock, stopped, done = threading.Lock(), False, 0
+    changed = threading.Condition(lock)
+    at_work: set[int] = set()  # helpers at a tile
 
-    def stop() -> None:
+    def stop(helper: int) -> None:
         nonlocal stopped
-        with changed:
+        with lock:
             stopped = True
+            at_work.discard(helper)
             changed.notify_all()
 
     def drain(helper: int) -> None:
         nonlocal done
-        _in_tiles.set(True)
+        if helper:
+            _in_tiles.set(True)
+            _is_left.set(lambda: stopped)
         try:
             while helper < _share(threads):  # else it leaves its core to a run that has begun; the caller, 0, stays
-                with changed:
+                with lock:
                     step, number = next(waiting, (0, -1))
                     while done < before[step] and not stopped:
                         changed.wait()
                     if number < 0 or stopped:
                         return
+                    at_work.add(helper)
                 work, tiles = steps[step]
                 result = work(tiles[number])
-                with changed:
+                with lock:
+                    at_work.discard(helper)
                     results[step][number] = result
                     advance()
                     done += 1
-                    if done in before:
+                    if stopped or done in before:
                         changed.notify_all()
-        except BaseException:
-            stop()
-            raise
+        except BaseException as error:
+            left = stopped and isinstance(error, _LeftError)
+            stop(helper)
+            if not left:
+                raise
 
     with ThreadPoolExecutor(others) as pool:
         try:
@@ -255,7 +295,10 @@ def _run_steps(
             for future in futures:
                 future.result()
         except BaseException:
-            stop()
+            stop(0)
+            with lock:  # the pool does not know of a thread that was being started when Ctrl-C came
+                while at_work:
+                    changed.wait()
             raise
     return [[found[number] for number in range(len(found))] for found in results]
 

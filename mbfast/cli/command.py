@@ -74,7 +74,7 @@ app = typer.Typer(
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
-    """Register a command whose bad input ends in one line on stderr and exit code 2."""
+    """Register a command whose bad input ends in one line on stderr and exit code 2, and Ctrl-C in one and 130."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -94,6 +94,11 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             if isinstance(error, OSError) and error.strerror:
                 message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
             _refuse(f"mbfast {function.__name__}", message)
+        except KeyboardInterrupt:
+            kept = kwargs.get("checkpoint")
+            more = "" if kept is None else f"; mbfast resume {kept} goes on with it"
+            typer.echo(f"mbfast {function.__name__}: interrupted{more}", err=True)
+            raise typer.Exit(130) from None
 
     app.command()(run)
     return run

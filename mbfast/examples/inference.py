@@ -313,7 +313,9 @@ def draw(run: Measurement, data: FloatArray, fit: Fit, sample: FloatArray | None
     with styled():
         figure = new_figure(WIDE, 115.0)
         (of_quality, of_velocity), (left_over, posterior) = figure.subplots(2, 2)
+        names = ("longitudinal, data and fit", "transverse, data and fit")
         for a, line, marker in ((0, "-", MARKERS[0]), (1, "--", MARKERS[1])):
+            of_quality.plot([], [], line, marker=marker, color=colours[a], label=names[a])
             look = {"color": colours[a], "ls": "", "marker": marker}
             of_quality.loglog(1e3 * run.kelvin, quality[a], **look)
             of_quality.loglog(1e3 * run.kelvin, fit_quality[a], line, color=colours[a])
@@ -325,8 +327,9 @@ def draw(run: Measurement, data: FloatArray, fit: Fit, sample: FloatArray | None
         of_quality.set(xlabel="$T$ (mK)", ylabel="$1/Q$")
         of_velocity.set(xlabel="$T$ (mK)", ylabel="$\\Delta c/c$ (10⁻⁴)")
         _draw_rest(left_over, data - predicted(run, fit.logs), fit)
-        _draw_posterior(posterior, fit, sample, colours)
-        finish(figure, CAPTION, conditions="a-SiO$_2$, blocks of 5 nm to 1 mm, printed form, mock data")
+        _draw_posterior(posterior, fit, sample)
+        conditions = "a-SiO$_2$, blocks of 5 nm to 1 mm, printed form, mock data"
+        finish(figure, CAPTION, conditions=conditions, columns=3)
     return figure
 
 
@@ -339,17 +342,21 @@ def _draw_rest(axes: Axes, rest: FloatArray, fit: Fit) -> None:
     axes.set(xlabel="datum, 1/Q first", ylabel="data less fit (errors)", ylim=(-4.5, 4.5))
 
 
-def _draw_posterior(axes: Axes, fit: Fit, sample: FloatArray | None, colours: tuple[str, str]) -> None:
+def _draw_posterior(axes: Axes, fit: Fit, sample: FloatArray | None) -> None:
     """Draw C_t and the cutoff: a sample, ellipses of one and two standard deviations, and the true values."""
+    from mbfast.plotting.style import COLOURS  # noqa: PLC0415
+
     if sample is not None:
         few = sample[:: max(1, len(sample) // 400)]
-        axes.plot(few[:, 2] / math.log(10.0), 1e4 * np.exp(few[:, 1]), ".", color="0.6", ms=2)
+        x, y = few[:, 2] / math.log(10.0), 1e4 * np.exp(few[:, 1])
+        axes.plot(x, y, ".", color="0.6", ms=2, label="sample of the posterior")
     angle = np.linspace(0.0, 2.0 * np.pi, 200)
     root = np.linalg.cholesky(fit.covariance[1:, 1:])
-    for size in (1.0, 2.0):
+    for size, label in ((1.0, None), (2.0, "ellipses of the fit")):
         log_c, log_top = fit.logs[1:, None] + size * root @ np.stack([np.cos(angle), np.sin(angle)])
-        axes.plot(log_top / math.log(10.0), 1e4 * np.exp(log_c), color=colours[1], lw=0.8)
-    axes.plot(TRUE[2] / math.log(10.0), 1e4 * math.exp(TRUE[1]), "x", color=colours[0], ms=6, mew=1.5)
+        axes.plot(log_top / math.log(10.0), 1e4 * np.exp(log_c), color=COLOURS[3], lw=0.8, label=label)
+    true = TRUE[2] / math.log(10.0), 1e4 * math.exp(TRUE[1])
+    axes.plot(*true, "x", color=COLOURS[0], ms=6, mew=1.5, label="true values")
     axes.set(xlabel="lg($\\omega_c$ s/rad)", ylabel="$C_t$ at 5 nm (10⁻⁴)")
 
 

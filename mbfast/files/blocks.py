@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core import voigt
-from mbfast._core.archive import naming, path_of, read_archive
-from mbfast._core.tables import Table
+from mbfast._core.archive import LocatedError, naming, path_of, read_archive, read_array, regular, require_memory
+from mbfast._core.tables import Table, bounded
 from mbfast._core.validate import real_array
 from mbfast.pairs.geometry import BlockLattice
 
@@ -134,9 +134,10 @@ def _from_npz(file: Path) -> BlockData:
 
 def _from_npy(file: Path) -> BlockData:
     try:
-        with file.open("rb") as stream:
-            table = real_array("the array", np.lib.format.read_array(stream, allow_pickle=False))
-    except OSError:
+        with regular(file).open("rb") as stream:
+            require_memory(file, file.stat().st_size)
+            table = real_array("the array", read_array(stream))
+    except (OSError, LocatedError):
         raise
     except Exception as error:  # of any type: what NumPy met in a damaged header
         raise ValueError(f"not a NumPy array of numbers ({error})") from None
@@ -147,7 +148,7 @@ def _from_npy(file: Path) -> BlockData:
 
 def _from_csv(file: Path) -> BlockData:
     with file.open(encoding="utf-8-sig", newline="") as lines:
-        table = Table(lines)
+        table = Table(bounded(lines))
         columns = _POSITION + (_DIPOLE if set(_DIPOLE) & set(table.columns) else voigt.NAMES)
         table.require(columns, _WANTED)
         numbers = table.numbers(columns)
@@ -155,11 +156,12 @@ def _from_csv(file: Path) -> BlockData:
 
 
 def _from_xyz(file: Path) -> BlockData:
-    with file.open(encoding="utf-8-sig") as lines:
+    with file.open(encoding="utf-8-sig") as stream:
+        lines = bounded(stream)
         announced, comment = next(lines, "").strip(), next(lines, "")
         if not re.fullmatch("[0-9]{1,15}", announced):
             raise ValueError(f"row 1: a number of blocks is wanted, got {announced[:40]!r}")
-        entries = re.findall(r"""(\w+)=("[^"]*"|'[^']*'|\{[^}]*\}|\[[^]]*\]|[^\s"'{[]\S*)""", comment)
+        entries = re.findall(r"""\b(\w+)=("[^"]*"|'[^']*'|\{[^}]*\}|\[[^]]*\]|[^\s"'{[]\S*)""", comment)
         described = {key: value.strip("\"'{}[]") for key, value in entries}
         fields = described.get("Properties", "species:S:1:pos:R:3").split(":")
         if len(fields) % 3 or not all(re.fullmatch("[1-9][0-9]?", number) for number in fields[2::3]):

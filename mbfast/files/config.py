@@ -13,6 +13,7 @@ from mbfast._core.archive import LocatedError, naming, path_of
 from mbfast.glasses import MediumError, medium
 from mbfast.pairs.interactions import StressInteraction
 
+_LONGEST = 1 << 15  # characters; the time that a parser takes can grow with their square
 _WORDS = {float: "a number", int: "a whole number", str: "a string", bool: "true or false", list: "a list"}
 
 Schema: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -88,7 +89,10 @@ def read_sections(path: str | os.PathLike[str], schema: Schema) -> tuple[Source,
     """Return a file, its sections with defaults filled in (None where there are none), and as they are given."""
     file = path_of("path", path)
     with naming(file):  # not TOML, or a number of too many digits
-        text = file.read_text(encoding="utf-8-sig")
+        with file.open(encoding="utf-8-sig") as stream:
+            text = stream.read(_LONGEST + 1)  # a device may have no end
+        if len(text) > _LONGEST:
+            raise ValueError(f"a file of settings is wanted, got more than {_LONGEST} characters")
         document = tomllib.loads(text)
     source = Source(file, text, schema)
     for section, content in document.items():

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core.archive import naming, read_archive
-from mbfast._core.tables import Table
+from mbfast._core.tables import Table, bounded
 from mbfast.files.config import MATERIAL, Config, Source, check_kind, read_material, read_sections
 from mbfast.pairs.interactions import StressInteraction
 from mbfast.renormalization.flow import Flow, flow
@@ -133,7 +133,7 @@ def _samples(file: Path) -> list[NDArray[Any]]:
     names = ("omega", "longitudinal", "transverse")
     if file.suffix.lower() == ".csv":
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            table = Table(lines)
+            table = Table(bounded(lines))
             table.require(names, ", ".join(names), others=None)
             return list(table.numbers(names).T)
     if file.suffix.lower() != ".npz":

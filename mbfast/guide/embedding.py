@@ -19,7 +19,7 @@ loop is too slow:
 ...     return field
 >>> at = np.array([20.0, 0.0, 0.0])
 
-The first step keeps the loop and compiles it, with a kernel for one pair:
+The first step keeps the loop and compiles it, with a kernel for one pair, of `mbfast.kernels.dipole`:
 
 >>> import numba
 >>> from mbfast.kernels import dipole
@@ -59,6 +59,10 @@ of two of them cost, and ``stress.flip`` and ``dipole.flip`` keep up one number 
 >>> cost = spins.flip_cost(7, sigma, np.zeros(50), local)
 >>> bool(abs(dipole.flip(7, sigma, positions, moments, local) - cost) < 1e-12)
 True
+
+Other modules are `mbfast.kernels.geometry` (indices and nearest images), `mbfast.kernels.cutoffs` (L_c as universal
+functions), `mbfast.kernels.levels` and `mbfast.kernels.spectra` (lines of levels, integrals with a pole),
+`mbfast.kernels.displacements` (lattice sums) and `mbfast.kernels.superblock` (states). The page of each has an example.
 
 For blocks that move, ``forces`` and ``virial`` add up what all sources do to each target at fixed moments, as
 derivatives of the energy of all pairs i < j, and ``pair_gradient`` is that of one pair, by the displacement from the
@@ -148,6 +152,25 @@ True
 
 Builds of Python without that lock ("free-threaded", 3.14t) are supported by numba as an experiment, since its release
 0.63, and mbfast has not been tested with them. ``import mbfast`` alone imports no numba.
+
+Ctrl-C
+------
+Python hears Ctrl-C between two lines of its own, and compiled code comes back to it after a tenth of a second or so,
+whatever there is to compute. A call that is interrupted raises KeyboardInterrupt when its other threads have left what
+they were at: none goes on, and no lock is held. Fields, plans, super blocks and spectra are as they were and may be
+called again; moments and other arguments are not changed; ``out=`` may have been filled in part, or not at all. Files
+are written whole or not at all, a checkpoint has the parts that were done, and a `StoredLatticeField` keeps what it has
+in its folder and goes on there. On a cluster, tasks that have not begun are dropped. A command ends with one line and
+exit code 130.
+
+These take as long as they take, as they are single calls of other libraries: eigenvalues of whole matrices by LAPACK
+(``SuperBlock.energies()`` of all levels, ``method="exact"`` and the orders measured by it: seconds for 4096 states);
+products of matrices by BLAS and transforms by SciPy, of 10⁷ numbers or more (a plan for thousands of spectra at once,
+spectra on millions of uniform nodes, the forces and the virial of a lattice); NumPy's sorting and SciPy's trees of many
+millions of blocks that are not in a lattice; one transform along a chain of millions of blocks; your own compiled
+loops, the functions of `mbfast.kernels` that they call, and what a function given to `mbfast.run_each` does on another
+thread between two calls of mbfast. Cut loops of yours that take seconds into parts, and call them from Python one by
+one. A second Ctrl-C ends no compiled code either.
 
 Processes
 ---------

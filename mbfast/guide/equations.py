@@ -86,7 +86,7 @@ of mbfast and tests, which ``pytest -k NAME`` runs. The audit has claims of an e
   `test_ratio_c_l_to_c_t_stays_in_the_printed_form`; claims
 - **table** Couplings, velocities, ratios and deviations of 13 glasses. `mbfast.load_glasses`,
   `mbfast.meissner_berret_ratio`, `test_the_table_is_the_printed_one`; claims
-- **fig. 1** Fits through the origin of c_l/c_t against γ_l/γ_t. `mbfast.fit_through_origin`,
+- **fig. 1** Fits through the origin of c_l/c_t against γ_l/γ_t. `mbfast.fit_through_origin`, `mbfast.OriginFit`,
   `test_fit_is_the_textbook_sum`; claims
 - *Section V: electric dipoles*
 - **sec. V** Strengths of electric dipoles and of stresses in BK7 and SiO2. Claims

@@ -4,7 +4,8 @@ Pair sums
 ---------
 Three methods compute the field of N blocks. Each is a class that is set up once and applied to many sets of moments,
 and a choice of ``method`` in `mbfast.pair_field`, `mbfast.pair_energy` and `mbfast.pair_sum`, which compute one field,
-energy or both. The result of the last one says which method made it, with which `rtol` and estimated error.
+energy or both. The result of the last one, a `mbfast.PairResult`, says which method made it, with which `rtol` and
+estimated error.
 
 | | ``"direct"`` | ``"fft"`` | ``"ewald"`` |
 |---|---|---|---|
@@ -156,13 +157,18 @@ Spectra are sampled at nodes. A few hundred nodes on a logarithmic grid hold ten
 | any others | as logarithmic, with a stencil for each cell | n^2 |
 
 - A step, a kink or noise: give the spectrum more nodes there, or take ``degree=1``.
-- Many spectra on the same nodes: `mbfast.ConvolutionPlan` and `mbfast.KramersKronigPlan` prepare once.
+- Many spectra on the same nodes: `mbfast.ConvolutionPlan` and `mbfast.KramersKronigPlan` prepare once, and what they,
+  `mbfast.Spectrum` and the functions share is a `mbfast.FrequencyGrid`.
+- Two-level systems in closed form: `mbfast.ttls_susceptibility`, `mbfast.sound_velocity_shift`,
+  `mbfast.tunnelling_strength`; any levels: `mbfast.susceptibility_from_levels`.
 - ``below`` and ``above`` say what the spectrum is beyond its nodes: a power law, zero, or a given exponent.
 
 Flows
 -----
-`mbfast.flow` takes arrays of materials, temperatures and parameters, and computes one flow for each member over
-threads; for thousands of them take ``keep="ends"``. ``run.save(file)`` writes a flow with its inputs, and
+All of it is in `mbfast.renormalization`. `mbfast.absorption_rates` computes the terms of one step for a super block, as
+`mbfast.AbsorptionRates`, and `mbfast.flow` all steps; what each term of each step has added is in ``Flow.terms``, a
+`mbfast.FlowTerms`. `mbfast.flow` takes arrays of materials, temperatures and parameters, and computes one flow for each
+member over threads; for thousands of them take ``keep="ends"``. ``run.save(file)`` writes a flow with its inputs, and
 `mbfast.Flow.load` reads it. Forms of its terms:
 
 - "printed": those of the paper, with ln N0 in each;

@@ -3,6 +3,12 @@
 `get_include` names the folder of ``mbfast.h``, which has the types of these functions and says what they take. Names
 are those of its types without ``mbfast_``: stress_field, stress_energy, stress_source_field, stress_change_moment,
 stress_source_energies, stress_flip, stress_forces, stress_virial, and the same of dipole.
+
+Examples
+--------
+>>> from mbfast.kernels import capi
+>>> capi.address("dipole_field") == capi.address("dipole_field")
+True
 """
 
 import threading

@@ -8,6 +8,16 @@ their own, so that a grid of materials x frequencies costs one multiplication a 
 
 The logarithm and the cube root are written out, without a call, table or branch, so that LLVM turns the loop of the
 universal function into full-width vector code, which it cannot do around a call of the C library's functions.
+
+Examples
+--------
+>>> from mbfast.kernels import cutoffs
+>>> material, frequencies = cutoffs.modulus_factor(3e10), cutoffs.frequency_factor(1e7, 1e15)
+>>> bool(abs(material * frequencies / cutoffs.cutoff_length(3e10, 1e7, 1e15) - 1) < 1e-14)
+True
+>>> material = cutoffs.dipole_factor(0.07, 3.7, 1e7, 1e11)
+>>> bool(abs(material * frequencies / cutoffs.dipole_cutoff_length(0.07, 3.7, 1e7, 1e11, 1e7, 1e15) - 1) < 1e-14)
+True
 """
 
 import numpy as np

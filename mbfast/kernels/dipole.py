@@ -5,6 +5,35 @@ it is multiplied by 1/(8 pi epsilon unit^3). The field of p' is h(p') = du/dp, s
 
 Layout: ``positions``, ``moments``, ``field`` (3, n), float64, C-contiguous. Blocks at distance zero do not interact.
 The functions are those of `mbfast.kernels.stress`, without coefficients.
+
+Examples
+--------
+>>> import numpy as np
+>>> from mbfast.kernels import dipole
+>>> x, z = np.array([[0, 0], [0, 0], [0, 1.0]]), np.array([0, 0, 1.0])
+>>> p = np.stack([z, z], axis=1)  # two in line: u = 1 - 3
+>>> print(dipole.pair_energy(0.0, 0.0, 1.0, *z, *z), dipole.pair_field(0.0, 0.0, 1.0, *z)[2])
+-2.0 -2.0
+>>> field, energies, forces, virial = np.zeros_like(p), np.zeros(2), np.zeros((3, 2)), np.zeros((9, 2))
+>>> dipole.field(x, x, p, field)  # of both at both
+>>> dipole.source_field(x, x[:, 1].copy(), z, field)  # and of the second once more
+>>> dipole.source_energies(x, p, x[:, 1].copy(), z, energies)
+>>> print(field[2].round(9), energies.round(9), f"{dipole.energy(0, 2, x, p, 0, x, p):.6f}")
+[-4. -2.] [-2.  0.] -2.000000
+>>> dipole.forces(x, p, x, p, forces)
+>>> dipole.virial(x, p, x, p, virial)
+>>> print(forces[2].round(9), virial[8].round(9), dipole.pair_gradient(0.0, 0.0, 1.0, *z, *z)[2])
+[ 6. -6.] [3. 3.] 6.0
+
+Of spins half of the energies are left, and a flip, or a moment turned around, changes the signs of all:
+
+>>> spins, local = np.ones(2), np.full(2, dipole.coupling(0, 1, x, p))
+>>> print(dipole.flip(0, spins, x, p, local), spins, local)
+2.0 [-1.  1.] [-1.  1.]
+>>> field[:] = 0.0
+>>> dipole.field(x, x, p, field)
+>>> print(f"{dipole.change_moment(0, -z, x, p, field):.6f}", field[2].round(9))
+8.000000 [-2.  2.]
 """
 
 import math

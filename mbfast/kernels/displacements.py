@@ -2,6 +2,25 @@
 
 ``d`` (3, n) holds displacements in reduced units, none of them zero, ``weights`` (n,) how often each occurs; vectors
 are (3,); float64, C-contiguous. Nothing is checked.
+
+Examples
+--------
+>>> import numpy as np
+>>> from mbfast.kernels import displacements
+>>> d, once = 2.0 * np.vstack([np.eye(3), -np.eye(3)]).T.copy(), np.ones(6)  # the six neighbours at the distance 2
+>>> float(displacements.inverse_power(d, once, 6.0)) * 2**6
+6.0
+>>> k, u, e = np.array([0, 0, 0.5]), np.array([1.0, 0, 0]), np.array([0, 0, 1.0, 0, 0, 0])
+>>> print(f"{8 * displacements.phase(d, once, k, e, np.array([1.0, 0, 0, 0])):.4f}", f"{4 + 2 * np.cos(1.0):.4f}")
+5.0806 5.0806
+>>> print(f"{displacements.strain_coupling(d, once, k, u, 1.0, 0.0) * 2**8:.4f}", f"{2 * (4 * np.sin(0.5)) ** 2:.4f}")
+7.3552 7.3552
+>>> bool(displacements.dipole_strain_coupling(d, once, k, u, True, True) > 0)
+True
+>>> out = np.empty((2, 1))
+>>> displacements.isotropic_phase(np.full(6, 2.0), once, np.array([1e-9]), out)
+>>> bool(abs(out).max() < 1e-12)  # long waves
+True
 """
 
 import math

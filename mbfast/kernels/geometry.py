@@ -1,4 +1,11 @@
-"""Geometry for loops over blocks, in reduced units. Nothing is checked."""
+"""Geometry for loops over blocks, in reduced units. Nothing is checked.
+
+Examples
+--------
+>>> from mbfast.kernels import geometry
+>>> geometry.lattice_index(1, 2, 3, 4, 5), geometry.lattice_position(33, 4, 5), geometry.nearest_image(0.75, 1.0)
+(33, (1.0, 2.0, 3.0), -0.25)
+"""
 
 import math
 

@@ -3,6 +3,21 @@
 Energies come as frequencies ``w`` (n,), increasing; stresses as two arrays ``re``, ``im`` (6, n, n), the Hermitian
 matrices of xx, yy, zz, yz, xz, xy; populations as ``p`` (n,). Products of stresses come as 21 components, the upper
 triangle of the 6 x 6 matrix row by row, or as 2: C_iikk and C_ijij.
+
+Examples
+--------
+>>> import numpy as np
+>>> from mbfast.kernels import levels
+>>> w, p, out = np.array([0, 2.0]), np.array([1.0, 0]), np.zeros((2, 1))
+>>> re, im = np.zeros((2, 6, 2, 2))
+>>> re[5] = [[0, 1.0], [1.0, 0]]  # xy, and so C_ijij = 2
+>>> levels.add_lines(w, p, re, im, np.array([2.0]), 0.1, 1, out)
+>>> print(f"{out[1, 0] * np.pi * 0.1:.3f}")  # a Lorentzian at its peak, and the tail of that at -2
+2.001
+>>> bins = np.zeros((2, 2))
+>>> levels.add_bins(w, p, re, im, np.inf, np.array([0, 1.0, 3.0]), 1, bins)
+>>> bins[1].tolist()
+[0.0, 2.0]
 """
 
 import math
@@ -33,17 +48,16 @@ def _products(re: Any, im: Any, m: int, n: int, out: Any) -> None:
 
 
 @jit(
-    "void(float64[::1], float64[::1], float64[:,:,::1], float64[:,:,::1], float64[::1], float64, int64, float64[:,::1])"
+    "void(int64, int64, float64[::1], float64[::1], float64[:,:,::1], float64[:,:,::1], float64[::1], float64, int64,"
+    "float64[:,::1])"
 )
-def add_lines(w: Any, p: Any, re: Any, im: Any, omega: Any, width: float, lorentzian: int, out: Any) -> None:
-    """Add the symmetrised spectrum to out (2 or 21, omega.size).
-
-    That is the sum over lines of (p_m + p_n) <m|T|n><n|T|m> (g(omega - w_mn) + g(omega + w_mn)), m = n counted half,
-    with a Gaussian g of standard deviation `width` or a Lorentzian of that half width; omega must increase.
-    """
+def _add_lines(
+    begin: int, end: int, w: Any, p: Any, re: Any, im: Any, omega: Any, width: float, lorentzian: int, out: Any
+) -> None:
+    """As `add_lines`, of the levels m in [begin, end) and those above each."""
     product = np.empty(out.shape[0])
     shape = np.empty(omega.size)
-    for m in range(w.size):
+    for m in range(begin, end):
         for n in range(m, w.size):
             weight = (p[m] + p[n]) * (0.5 if m == n else 1.0)
             if weight == 0.0:
@@ -69,15 +83,27 @@ def add_lines(w: Any, p: Any, re: Any, im: Any, omega: Any, width: float, lorent
 
 
 @jit(
-    "void(float64[::1], float64[::1], float64[:,:,::1], float64[:,:,::1], float64, float64[::1], int64, float64[:,::1])"
+    "void(float64[::1], float64[::1], float64[:,:,::1], float64[:,:,::1], float64[::1], float64, int64, float64[:,::1])"
 )
-def add_bins(w: Any, p: Any, re: Any, im: Any, rate: float, edges: Any, reduced: int, out: Any) -> None:
-    """Add what the lines weigh in the bins between edges to out (2 or 21, bins); `rate` is hbar/(k_B T).
+def add_lines(w: Any, p: Any, re: Any, im: Any, omega: Any, width: float, lorentzian: int, out: Any) -> None:
+    """Add the symmetrised spectrum to out (2 or 21, omega.size).
 
-    A line at w_mn weighs p_m <m|T|n><n|T|m>, unreduced p_m - p_n. Bins include their lower edge, the last both.
+    That is the sum over lines of (p_m + p_n) <m|T|n><n|T|m> (g(omega - w_mn) + g(omega + w_mn)), m = n counted half,
+    with a Gaussian g of standard deviation `width` or a Lorentzian of that half width; omega must increase.
     """
+    _add_lines(0, w.size, w, p, re, im, omega, width, lorentzian, out)
+
+
+@jit(
+    "void(int64, int64, float64[::1], float64[::1], float64[:,:,::1], float64[:,:,::1], float64, float64[::1], int64,"
+    "float64[:,::1])"
+)
+def _add_bins(
+    begin: int, end: int, w: Any, p: Any, re: Any, im: Any, rate: float, edges: Any, reduced: int, out: Any
+) -> None:
+    """As `add_bins`, of the levels m in [begin, end) and those above each."""
     product = np.empty(out.shape[0])
-    for m in range(w.size):
+    for m in range(begin, end):
         for n in range(m, w.size):
             line = w[n] - w[m]
             _products(re, im, m, n, product)
@@ -93,3 +119,14 @@ def add_bins(w: Any, p: Any, re: Any, im: Any, rate: float, edges: Any, reduced:
                 if weight != 0.0 and 0 <= k < edges.size - 1:
                     for c in range(product.size):
                         out[c, k] += weight * product[c]
+
+
+@jit(
+    "void(float64[::1], float64[::1], float64[:,:,::1], float64[:,:,::1], float64, float64[::1], int64, float64[:,::1])"
+)
+def add_bins(w: Any, p: Any, re: Any, im: Any, rate: float, edges: Any, reduced: int, out: Any) -> None:
+    """Add what the lines weigh in the bins between edges to out (2 or 21, bins); `rate` is hbar/(k_B T).
+
+    A line at w_mn weighs p_m <m|T|n><n|T|m>, unreduced p_m - p_n. Bins include their lower edge, the last both.
+    """
+    _add_bins(0, w.size, w, p, re, im, rate, edges, reduced, out)

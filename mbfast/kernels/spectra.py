@@ -9,6 +9,20 @@ that take values to Legendre coefficients, and the eight that take them to the c
 argument, because numba would freeze a global array into the machine code.
 
 Arrays are float64 and C-contiguous; nothing is checked.
+
+Examples
+--------
+>>> import numpy as np
+>>> from mbfast.kernels import spectra
+>>> b, c, out = np.array([1.0, 3.0]), np.empty((1, 8)), np.empty(2)
+>>> spectra.coefficients((2.0 + spectra.RULE[:1]) ** 2, spectra.RULE, c)  # x^2 at the Gauss points of 1...3
+>>> spectra.evaluate(np.array([0.5, 2.5]), b, c, 1.0, 2.0, out)
+>>> out.round(12).tolist()
+[0.25, 6.25]
+>>> weights = np.empty(8)
+>>> spectra.cauchy_weights(5.0, 1.0, 3.0, 0, spectra.RULE, weights)
+>>> print(f"{weights.sum():.6f} {np.log(2 / 4) / 2:.6f}")  # the integral of 1/(2 (y - 5))
+-0.346574 -0.346574
 """
 
 from typing import Any

@@ -12,6 +12,26 @@ and s times spins_s is to be taken off.
 
 Layout, float64 and C-contiguous: ``spins``, ``asymmetries``, ``local`` (n,); ``moments``, ``field`` (6, n) or (3, n);
 ``table`` (21, n1, n2, n3) or (6, n1, n2, n3). Nothing is checked.
+
+Examples
+--------
+>>> import mbfast, numpy as np
+>>> from mbfast.kernels import spins
+>>> sigma, asymmetries, local = np.array([1.0, 1.0]), np.array([0.5, 0.5]), np.array([-2.0, -2.0])  # J = -2
+>>> print(spins.flip_cost(0, sigma, asymmetries, local), spins.pair_flip_cost(0, 1, -2.0, sigma, asymmetries, local))
+3.5 -1.0
+>>> chain = mbfast.BlockLattice((1, 1, 4), 1.0)
+>>> table = mbfast.LatticeField(mbfast.DipoleInteraction(0.04), chain, boundary="periodic").coupling_table()
+>>> p, field, local = np.tile([[0.0], [0.0], [1.0]], 4), np.zeros((3, 4)), np.zeros(4)
+>>> for s in range(4):
+...     spins.lattice_field(s, p[:, s].copy(), table, field)
+...     spins.lattice_energies(s, 0.5 * p[:, s], table, p, local)
+>>> bool(np.allclose(field[2], 2 * local))
+True
+>>> local -= spins.lattice_coupling(0, 0, table, p)  # its own images flip with each
+>>> cost = spins.flip_cost(0, np.ones(4), np.zeros(4), local)
+>>> bool(np.isclose(spins.lattice_flip(0, np.ones(4), table, p, local), cost))
+True
 """
 
 from typing import Any

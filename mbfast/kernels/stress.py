@@ -12,6 +12,35 @@ so that u = T:h(T').
 Layout: ``positions`` (3, n) and ``moments``, ``field`` (6, n), float64, C-contiguous; rows of moments are xx, yy, zz,
 yz, xz, xy, plain tensor components. Blocks at distance zero do not interact: a block may stand among its own sources.
 Other squares of distances must be from 1e-300 to 1e300. Nothing is checked.
+
+Examples
+--------
+>>> import numpy as np
+>>> from mbfast.kernels import stress
+>>> x, z, c = np.array([[0, 0], [0, 0], [0, 1.0]]), np.array([0, 0, 1.0, 0, 0, 0]), (0.0, 0.0, 1.0)
+>>> t = np.stack([z, z], axis=1)  # two zz in line: u = -1/2 + 3 - 15/2
+>>> print(stress.pair_energy(0.0, 0.0, 1.0, *z, *z, *c), stress.pair_field(0.0, 0.0, 1.0, *z, *c)[2])
+-5.0 -5.0
+>>> field, energies, forces, virial = np.zeros_like(t), np.zeros(2), np.zeros((3, 2)), np.zeros((9, 2))
+>>> stress.field(x, x, t, *c, field)  # of both at both
+>>> stress.source_field(x, x[:, 1].copy(), z, *c, field)  # and of the second once more
+>>> stress.source_energies(x, t, x[:, 1].copy(), z, *c, energies)
+>>> print(field[2].round(9), energies.round(9), f"{stress.energy(0, 2, x, t, 0, x, t, *c):.6f}")
+[-10.  -5.] [-5.  0.] -5.000000
+>>> stress.forces(x, t, x, t, *c, forces)
+>>> stress.virial(x, t, x, t, *c, virial)
+>>> print(forces[2].round(9), virial[8].round(9), stress.pair_gradient(0.0, 0.0, 1.0, *z, *z, *c)[2])
+[ 15. -15.] [7.5 7.5] 15.0
+
+Of spins half of the energies are left, and a flip, or a moment turned around, changes the signs of all:
+
+>>> spins, local = np.ones(2), np.full(2, stress.coupling(0, 1, x, t, *c))
+>>> print(stress.flip(0, spins, x, t, *c, local), spins, local)
+5.0 [-1.  1.] [-2.5  2.5]
+>>> field[:] = 0.0
+>>> stress.field(x, x, t, *c, field)
+>>> print(f"{stress.change_moment(0, -z, x, t, *c, field):.6f}", field[2].round(9))
+20.000000 [-5.  5.]
 """
 
 import math

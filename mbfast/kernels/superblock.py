@@ -2,6 +2,15 @@
 
 Couplings, and what does not flip a block, are one diagonal (2^n,); what is left of H are flips, sum over s of
 flips[s] sigma_x of block s. A state is (2^n, lanes), block 0 the slowest index; the lanes are states side by side.
+
+Examples
+--------
+>>> import numpy as np
+>>> from mbfast.kernels import superblock
+>>> x, y = np.array([1.0, 0, 0, 0]), np.zeros(4)
+>>> superblock.add_flips(np.array([2.0, 3.0]), x, y)
+>>> y.tolist()
+[0.0, 3.0, 2.0, 0.0]
 """
 
 from typing import Any

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core import tiles, validate
-from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_choice, require_finite
+from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_bounded, require_choice
 from mbfast.kernels import displacements
 from mbfast.pairs.angular import WaveMomentChange, squared_change
 from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, Tile, as_blocks, cut
@@ -237,7 +237,7 @@ def _in_a_wave(
 
 def _wave(wavevector: ArrayLike, polarization: str | ArrayLike) -> tuple[FloatArray, list[FloatArray]]:
     k = float_array("wavevector", wavevector)
-    require_finite("wavevector", k)
+    require_bounded("wavevector", k)
     if k.shape != (3,) or not SMALLEST <= np.linalg.norm(k) <= LARGEST:
         wanted = f"one vector of shape (3,), not zero, but from {SMALLEST:g} to {LARGEST:g} 1/m long"
         raise ValueError(f"wavevector must be {wanted}, got {k.tolist()}")
@@ -290,6 +290,7 @@ def _pairs(cloud: Cloud, tile: Tile, term: Callable[[FloatArray, FloatArray], fl
     for j0, j1 in cut(cloud.n_blocks - start, ROWS):
         later = cloud.reduced((start + j0, start + j1))
         for i in range(first.shape[1]):
+            tiles.pause()
             d = later[:, max(i + 1 - j0, 0) :] - first[:, i : i + 1]
             parts.append(term(d, np.ones(d.shape[1])))
     return math.fsum(parts)

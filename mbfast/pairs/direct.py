@@ -53,11 +53,17 @@ class DirectField(PairField):
 
     Examples
     --------
-    >>> import mbfast
+    >>> import mbfast, numpy as np
     >>> vacuum = mbfast.DipoleInteraction(8.8541878128e-12)
     >>> field = mbfast.DirectField(vacuum, [[0, 0, 0], [0, 0, 5e-9]])
     >>> print(f"{-2 * field([[0, 0, 0], [0, 0, 3.33564e-30]])[0, 2]:.4g} V/m")  # of 1 debye, 5 nm away
     4.797e+05 V/m
+    >>> dipoles = 3.33564e-30 * np.array([[0, 0, 1.0], [0, 0, 1.0]])
+    >>> virial, forces = field.virial(dipoles), field.forces(dipoles)
+    >>> print(f"{field.energy(dipoles):.4g} J, {forces[1, 2]:.4g} N, {virial[2, 2]:.4g} J")
+    -1.6e-24 J, -9.6e-16 N, 4.8e-24 J
+    >>> bool(np.allclose(field.operator() @ dipoles.ravel(), field(dipoles).ravel()))
+    True
     """
 
     method = "direct"

@@ -216,7 +216,8 @@ def _placed(problem: PairProblem, positions: FloatArray) -> tuple[FloatArray, Fl
         return problem.periods, fractions, positions - turns @ problem.periods
     inside = positions - positions.min(axis=0)
     extent = inside.max(axis=0)
-    sides = np.where(extent > 0.0, extent, 1e-3 * (extent.max() or 1.0))
+    thin = extent <= 1e-100 * extent.max()  # as is a plane: one over such a side is beyond the doubles
+    sides = np.where(thin, 1e-3 * (extent.max() or 1.0), extent)
     return np.diag(sides), inside / sides, positions
 
 

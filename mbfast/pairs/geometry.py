@@ -54,6 +54,8 @@ class BlockLattice:
     >>> lattice = mbfast.BlockLattice((4, 4, 4), 5e-9)
     >>> lattice.n_blocks, lattice.positions.shape
     (64, (64, 3))
+    >>> [part.start for part, _ in lattice.pieces()], lattice.reduced()[:, -1], lattice.sample().shape[1]
+    ([0], array([3., 3., 3.]), 3)
     """
 
     shape: tuple[int, int, int]

@@ -60,6 +60,16 @@ class Interaction(ABC):
         What may hold a periodic body; the first is the default.
     moment_changes : tuple of str
         How moments may follow a wave, as in `angular_coefficients`; the first is the default.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np
+    >>> vacuum = mbfast.DipoleInteraction(8.8541878128e-12)
+    >>> r, along = np.array([0, 0, 5e-9]), np.array([0, 0, 1.0])
+    >>> bool(np.allclose(vacuum.tensor_change(r, 1e-6 * r), -3e-6 * vacuum.tensor(r)))  # as r^-3
+    True
+    >>> print(*(f"{part:.4f}" for part in vacuum.uniform_field("vacuum")), vacuum.wave_terms(np.eye(3), along)[0])
+    4.1888 0.0000 [0. 0. 1. 0. 0. 0.]
     """
 
     components: ClassVar[int]
@@ -290,6 +300,11 @@ class StressInteraction(TensorInteraction):
     >>> silica = mbfast.StressInteraction(2200, 5800, 3800)
     >>> print(f"{silica.alpha:.4f}", silica.tensor([0, 0, 5e-9]).shape)
     0.5707 (3, 3, 3, 3)
+    >>> import numpy as np
+    >>> silica = mbfast.StressInteraction.of("a-SiO2")
+    >>> r = np.array([0, 0, 5e-9])
+    >>> bool(np.allclose(silica.tensor_change(r, 1e-6 * r), -3e-6 * silica.tensor(r), rtol=1e-12, atol=0))  # it is r^-3
+    True
     """
 
     density: float

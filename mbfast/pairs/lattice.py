@@ -14,7 +14,7 @@ from mbfast.pairs.fields import SPARE, Cost, PairField
 from mbfast.pairs.geometry import BlockLattice, Tile, cut
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, total_of
-from mbfast.pairs.pencils import Pencils, WaveKernel, aligned, is_circular, transform_length
+from mbfast.pairs.pencils import Pencils, WaveKernel, aligned, is_circular, pieces_of, transform_length
 from mbfast.pairs.problem import EXACT, Boundary, ImageShape, Macroscopic, PairProblem
 
 _TILES = 4  # of each of the three steps for a thread
@@ -87,6 +87,10 @@ class LatticeField(PairField):
     >>> moments[0, 0, 0, 2] = 1.6e-19  # 1 eV along zz in one corner
     >>> print(f"{field(moments)[0, 0, 1, 2]:.3e}")  # h_zz at its neighbour along z
     3.206e-06
+    >>> crystal = mbfast.LatticeField(silica, mbfast.BlockLattice((4, 4, 4), 5e-9), boundary="periodic")
+    >>> table = crystal.coupling_table()  # the third of 21 is Lambda_xxzz
+    >>> table.shape, bool(np.isclose(table[2, 0, 0, 1], crystal(moments)[0, 0, 1, 0] / 1.6e-19, rtol=1e-10))
+    ((21, 4, 4, 4), True)
     """
 
     method = "fft"
@@ -222,7 +226,7 @@ class LatticeField(PairField):
         small = out.size <= _SMALL[pencils.circular]
         share = 1 if small else _TILES * workers
         lengths = {spread: pencils.shape[2], planes: pencils.shape[0], collect: pencils.shape[2]}
-        parts = [(work, cut(n, math.ceil(n / share))) for work, n in lengths.items()]
+        parts = [(work, pieces_of(n, field.size, share)) for work, n in lengths.items()]
         with tiles.counter(progress, sum(len(pieces) for _, pieces in parts), "field") as advance:
             tiles.run_steps(parts, threads=1 if small else workers, advance=advance)
         self._spare[:] = [field]  # new pages would cost as much as a transform

@@ -29,6 +29,7 @@ from mbfast.pairs.problem import PairProblem
 EIGHT = 8  # places of y that are the lanes of a tile of the kernel
 _LANES = 96  # of a transform along z
 _OFFSETS = 4096  # of a tile of the kernel's planes
+_NUMBERS = 1 << 22  # of a tile of lines or planes, at most: they take less than a tenth of a second
 
 
 class Pencils:
@@ -276,6 +277,11 @@ _FUNCTIONS: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
 # Along which axes components and functions are odd.
 _ODD_COMPONENTS = {6: odd_along(NAMES), 3: odd_along("xyz")}
 _ODD_FUNCTIONS = {components: odd_along(second + fourth) for components, (second, fourth) in _FUNCTIONS.items()}
+
+
+def pieces_of(n: int, size: int, share: int) -> list[Tile]:
+    """Return the tiles of n lines or planes of an array of so many numbers, for so many tasks, or for more."""
+    return cut(n, max(1, min(math.ceil(n / share), n * _NUMBERS // max(size, 1))))
 
 
 def aligned(shape: tuple[int, ...]) -> FloatArray:

@@ -261,6 +261,8 @@ def _refuse_coincident_images(cloud: Cloud, periods: FloatArray) -> None:
     from scipy.spatial import cKDTree  # noqa: PLC0415
 
     places, turns, errors = _folded(cloud.reduced().T, periods)
+    if (turns == turns[0]).all():
+        return
     tree = cKDTree(places, boxsize=[1.0, 1.0, 1.0])
     for one, other in sorted(tree.query_pairs(2.0 * float(errors.max(initial=0.0)))):
         apart = np.abs(places[one] - places[other])

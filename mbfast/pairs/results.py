@@ -45,6 +45,16 @@ class PairResult:
         What was asked for: interaction, boundary, images, ... and the version of mbfast.
     lattice : BlockLattice or None
         That of the blocks, as `inputs` describes it; None if they are anywhere.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np, pathlib, tempfile
+    >>> result = mbfast.pair_sum(mbfast.DipoleInteraction(8.9e-12), 5e-9 * np.eye(3), 3e-30 * np.eye(3))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result.asked(source="three.toml").save(pathlib.Path(folder) / "three.npz")
+    ...     same = mbfast.PairResult.load(pathlib.Path(folder) / "three.npz")
+    >>> same.method, same.inputs["source"], bool((same.field == result.field).all())
+    ('direct', 'three.toml', True)
     """
 
     field: FloatArray
@@ -124,6 +134,13 @@ class PairResult:
             If it is damaged, incomplete, no saved pair sum, or of a later format; the message names the file.
         """
         content, inputs = load_result(file, "pair-sum", (*_ARRAYS, *_SCALARS))
+        blocks, moments = content["energies"].shape[:1], content["moments"].shape
+        shapes = {"field": moments, "energies": blocks, "positions": (*blocks, 3), "moments": moments}
+        for name in (*_ARRAYS, *_SCALARS):
+            array, shape, kind = content[name], shapes.get(name, ()), "U" if _SCALARS.get(name) is str else "f"
+            if array.dtype.kind != kind or array.shape != shape:
+                what, got = "text" if kind == "U" else "numbers", f"{array.dtype} of shape {array.shape}"
+                raise ValueError(f"{file}: not a pair sum, {name} must be {what} of shape {shape}, got {got}")
         values: dict[str, Any] = {name: content[name] for name in _ARRAYS}
         values.update({name: kind(content[name]) for name, kind in _SCALARS.items()})
         return cls(**values, inputs=inputs)

@@ -28,6 +28,11 @@ def disordered_figure() -> Figure:
     ------
     ImportError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> figure = mbfast.plotting.disordered_figure()  # doctest: +SKIP
     """
     from mbfast.audit._common import SILICA  # noqa: PLC0415
     from mbfast.audit._disordered import MEAN, RECORDED  # noqa: PLC0415

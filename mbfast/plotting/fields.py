@@ -85,6 +85,13 @@ def field_figure(
     ValueError
         If `result` has no blocks, or numbers that are not finite; if `quantity` or `component` is none that it has; if
         `plane` or `slab` names no axis, no plane of the lattice or no blocks, or belongs to the other kind of blocks.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np
+    >>> silica, plane = mbfast.StressInteraction(2200, 5800, 3800), mbfast.BlockLattice((4, 4, 1), 5e-9)
+    >>> result = mbfast.pair_sum(silica, plane, np.full((4, 4, 1, 6), 1.6e-19))
+    >>> figure = mbfast.plotting.field_figure(result, component="xx")
     """
     fields = Fields.of(result)
     scalar = fields.scalar(quantity, component)

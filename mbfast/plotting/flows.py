@@ -47,6 +47,14 @@ def flow_figures(run: Flow, *, at: float = 1e7, others: Sequence[Flow] = ()) -> 
     ValueError
         If `run` or one of `others` has leading axes, so that it is not one flow, or does not say its material, which
         `flow` writes into its inputs; or if `at` is not from 1e-35 to 1e35.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np
+    >>> spectrum = mbfast.Spectrum(np.geomspace(1e5, 1e15, 64), np.full(64, -7e7), np.full(64, -3e7))
+    >>> run = mbfast.flow(spectrum, mbfast.StressInteraction(2200, 5800, 3800), stop=4e-8)
+    >>> list(mbfast.plotting.flow_figures(run))
+    ['spectra', 'ratio', 'shares']
     """
     if not isinstance(run, Flow):
         raise TypeError(f"run must be a Flow, got {run!r}")

@@ -39,6 +39,18 @@ def orders_figures(result: Orders) -> dict[str, Figure]:
         If matplotlib is not installed.
     TypeError
         If `result` is no Orders.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np
+    >>> from mbfast.superblock import ensembles
+    >>> from mbfast.superblock.orders import measure_orders
+    >>> silica, pair = mbfast.StressInteraction(2200, 5800, 3800), mbfast.BlockLattice((2, 1, 1), 5e-9)
+    >>> def drawn(rng):
+    ...     return mbfast.SuperBlock(silica, pair, ensembles.gaussian_blocks(2, 3, 1e-24, 1e-20, rng=rng))
+    >>> rng, options = np.random.default_rng(1), {"block_volume": 5e-9**3, "members": 10}
+    >>> result = measure_orders({"pairs": drawn}, [1e10 + 1e10j], 0.1, rng=rng, **options)  # doctest: +SKIP
+    >>> figures = mbfast.plotting.orders_figures(result)  # doctest: +SKIP
     """
     if not isinstance(result, Orders):
         raise TypeError(f"result must be Orders, got {result!r:.80}")

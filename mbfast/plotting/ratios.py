@@ -45,6 +45,11 @@ def meissner_berret_figure(glasses: Sequence[Glass], *, exclude: Collection[str]
         If `glasses` is not a sequence of at least one Glass.
     ValueError
         If `exclude` has a name that none of the glasses has.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> figure = mbfast.plotting.meissner_berret_figure(mbfast.load_glasses(), exclude=["PMMA", "PS"])
     """
     glasses = members("glasses", glasses, Glass)
     names = [glass.name for glass in glasses]
@@ -136,6 +141,11 @@ def self_consistent_figure(glasses: Sequence[Glass]) -> Figure:
     ------
     ImportError, TypeError
         As `meissner_berret_figure` does.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> figure = mbfast.plotting.self_consistent_figure(mbfast.load_glasses(names=["a-SiO2", "BK7"]))
     """
     glasses = members("glasses", glasses, Glass)
     x, y = ([getattr(g, f"{of}_l") / getattr(g, f"{of}_t") for g in glasses] for of in ("c", "gamma"))

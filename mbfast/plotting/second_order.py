@@ -33,6 +33,11 @@ def second_order_figure() -> Figure:
     ------
     ImportError
         If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from mbfast.plotting import second_order_figure
+    >>> figure = second_order_figure()  # doctest: +SKIP
     """
     from mbfast.audit import _superblock as measured  # noqa: PLC0415
     from mbfast.audit._common import SILICA  # noqa: PLC0415

@@ -83,7 +83,13 @@ KINDS = ("png", "pdf", "svg")
 
 
 def figure_class() -> type[Figure]:
-    """Return matplotlib's class of figures, or raise an ImportError that says what to install."""
+    """Return matplotlib's class of figures, or raise an ImportError that says what to install.
+
+    Examples
+    --------
+    >>> figure_class().__name__
+    'Figure'
+    """
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
@@ -165,7 +171,15 @@ def _broken(figure: Figure, text: str) -> str:
 
 
 def caption_of(figure: Figure) -> str:
-    """Return the caption that `finish` gave a figure."""
+    """Return the caption that `finish` gave a figure.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> figure = mbfast.plotting.self_consistent_figure(mbfast.load_glasses(names=["a-SiO2", "BK7"]))
+    >>> caption_of(figure).endswith(".")
+    True
+    """
     return str(figure.get_label())
 
 

@@ -45,6 +45,11 @@ def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) 
         If `sides` is not a sequence of at least one whole number.
     ValueError
         If one of `sides` is below 1.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> figure = mbfast.plotting.lattice_sums_figure(sides=(2, 3, 4))  # doctest: +SKIP
     """
     sides = whole_numbers("sides", sides)
     if min(sides) < 1:
@@ -100,6 +105,11 @@ def cutoff_figure(glasses: Sequence[Glass], *, omega: float = 1e7, omega_c: floa
         As `meissner_berret_figure` does.
     ValueError
         If no density of `glasses` is known; if `omega` or `omega_c` is not positive, or as `cutoff_length` says.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> figure = mbfast.plotting.cutoff_figure(mbfast.load_glasses(names=["a-SiO2", "BK7"]))
     """
     omega, omega_c = positive_number("omega", omega, unit="rad/s"), positive_number("omega_c", omega_c, unit="rad/s")
     known = [glass for glass in members("glasses", glasses, Glass) if glass.density is not None]

@@ -29,6 +29,15 @@ class FlowTerms(NamedTuple):
     ----------
     second, third, interaction : Moduli
         Shape (..., steps, n): of (3.5), (3.6) and (3.7).
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np
+    >>> spectrum = mbfast.Spectrum(np.geomspace(1e5, 1e15, 64), np.full(64, -7e7), np.full(64, -3e7))
+    >>> run = mbfast.flow(spectrum, mbfast.StressInteraction(2200, 5800, 3800), stop=4e-8)
+    >>> added = sum(part.transverse for part in run.terms).sum(axis=0)
+    >>> bool(np.allclose(run.final.transverse, -3e7 + added, rtol=1e-12))
+    True
     """
 
     second: Moduli
@@ -72,6 +81,17 @@ class Flow:
         The arguments, in types that JSON has: "version" of mbfast; "interaction", the parameters of the material, or
         nested lists of them; "start", "stop", "n0", "k_l", "k_t", "omega_c", "form", "linear" and "keep" as given;
         "spectrum", how it goes on beyond its nodes and between them; "config", the text that `read_flow_config` read.
+
+    Examples
+    --------
+    >>> import mbfast, numpy as np, pathlib, tempfile
+    >>> spectrum = mbfast.Spectrum(np.geomspace(1e5, 1e15, 64), np.full(64, -7e7), np.full(64, -3e7))
+    >>> run = mbfast.flow(spectrum, mbfast.StressInteraction(2200, 5800, 3800), stop=4e-8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run.save(pathlib.Path(folder) / "run.npz")
+    ...     same = mbfast.Flow.load(pathlib.Path(folder) / "run.npz")
+    >>> same.status, same.scales.tolist(), bool((same.longitudinal == run.longitudinal).all())
+    (array('done', dtype='<U4'), [5e-09, 1e-08, 2e-08, 4e-08], True)
     """
 
     omega: FloatArray

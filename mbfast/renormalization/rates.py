@@ -39,6 +39,14 @@ class AbsorptionRates:
         L_c (m), shape (..., m): the size of block for which `second` + `third`, or `dipole`, are as large as
         `interaction`, by the power L^-3 of their ratio; nan where all vanish. (4.4) and (5.10) estimate them. In the
         derived form, whose `interaction` depends on L too, it is an extrapolation from this L.
+
+    Examples
+    --------
+    >>> import numpy as np, mbfast
+    >>> spectrum = mbfast.Spectrum(np.geomspace(1e5, 1e15, 64), np.full(64, -7e7), np.full(64, -3e7))
+    >>> rates = mbfast.absorption_rates(spectrum, mbfast.StressInteraction(2200, 5800, 3800), 5e-9, 2, at=[1e7])
+    >>> print(f"{rates.first.transverse[0] / rates.single.transverse[0]:.6f}")  # of 2^3 blocks alone, by (3.4)
+    8.000000
     """
 
     form: RateForm

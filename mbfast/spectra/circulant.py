@@ -11,6 +11,8 @@ from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
 from mbfast.spectra.grid import FrequencyGrid, Stencils
 
+_TOGETHER = 1 << 18  # weights of cells, or numbers of rows, that are made at once: in less than a tenth of a second
+
 
 class Circulant(NamedTuple):
     """Stencils times kernel as a product of Fourier transforms, and the columns of the nodes near the ends as they are.
@@ -28,15 +30,18 @@ class Circulant(NamedTuple):
     def apply(self, samples: FloatArray) -> FloatArray:
         """Return the integrals between the nodes."""
         n, ends = samples.shape[1], self.ends
-        inner = samples.copy()
-        inner[:, :ends] = 0.0
-        inner[:, n - ends :] = 0.0
-        spectrum = np.fft.rfft(inner, self.length)
-        product = spectrum * self.forward
-        if self.mirrored is not None:
-            product += spectrum.conj() * self.mirrored
-        at_ends = np.hstack([samples[:, :ends], samples[:, n - ends :]]) @ self.columns
-        return at_ends + np.fft.irfft(product, self.length)[:, :n]
+        result: FloatArray = np.hstack([samples[:, :ends], samples[:, n - ends :]]) @ self.columns
+        rows = max(1, _TOGETHER // self.length)
+        for some in (slice(start, start + rows) for start in range(0, len(samples), rows)):
+            inner = samples[some].copy()
+            inner[:, :ends] = 0.0
+            inner[:, n - ends :] = 0.0
+            spectrum = np.fft.rfft(inner, self.length)
+            product = spectrum * self.forward
+            if self.mirrored is not None:
+                product += spectrum.conj() * self.mirrored
+            result[some] += np.fft.irfft(product, self.length)[:, :n]
+        return result
 
 
 def circulant(grid: FrequencyGrid, stencils: Stencils, parity: int) -> Circulant:
@@ -78,5 +83,7 @@ def circulant(grid: FrequencyGrid, stencils: Stencils, parity: int) -> Circulant
 
 def _table(omega: FloatArray, a: FloatArray, b: FloatArray, parity: int) -> FloatArray:
     weights = np.empty((omega.size, 8))
-    kernels.cauchy_table(omega, a, b, parity, RULE, weights)
+    for start in range(0, omega.size, _TOGETHER):
+        some = slice(start, start + _TOGETHER)
+        kernels.cauchy_table(omega[some], a[some], b[some], parity, RULE, weights[some])
     return weights

@@ -135,6 +135,12 @@ class ConvolutionPlan:
     ...     print(f"{plan((omega / 1e15) ** exponent, out=result)[-1] / 1e15:.10f}")
     0.3926990817
     0.1666666667
+    >>> f, g = (omega / 1e15) ** 0.5, omega / 1e15
+    >>> both = plan.pair(f, g)
+    >>> bool(np.allclose(both[0], plan(f), rtol=1e-14)), bool(np.allclose(both[1], plan(f, g), rtol=1e-14))
+    (True, True)
+    >>> bool(plan.error(f) < 1e-10 * plan(f).max()), len(plan.correction(f)[0])
+    (True, 200)
     """
 
     def __init__(

@@ -16,6 +16,7 @@ _COLD = 60.0
 # Where a Boltzmann factor varies by no more than exp(1/4) it is a polynomial of degree 7 to rounding errors.
 _STEP = 0.25
 _CHUNK = 256  # frequencies in a tile
+_CELLS = 1 << 19  # that meet these, at most: they take a tenth of a second
 
 
 class _Side(NamedTuple):
@@ -61,7 +62,7 @@ def convolve_cells(
 
     def work(tile: tuple[int, int]) -> None:
         row, start = tile
-        piece = slice(start, start + _CHUNK)
+        piece = slice(start, start + chunk)
         total = np.zeros((2, targets[piece].size))
         for positive, negative in prepared[row]:
             g, sums = positive[:2], total[: positive.amplitude.size]
@@ -73,7 +74,8 @@ def convolve_cells(
         if own is not None:
             own[row, piece] = total[0]
 
-    starts = range(0, targets.size, _CHUNK)
+    chunk = max(1, min(_CHUNK, _CELLS // grid.nodes.size))
+    starts = range(0, targets.size, chunk)
     # what is prepared of a row takes a thousand times the memory of its samples
     for group in range(0, samples.shape[0], 4 * workers):
         members = range(group, min(group + 4 * workers, samples.shape[0]))

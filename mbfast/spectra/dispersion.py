@@ -29,6 +29,7 @@ from mbfast.spectra.tails import LARGEST_TAIL, ROUNDING, Edge, Tail
 _Weights: TypeAlias = Circulant | FloatArray | None
 
 _CHUNK = 64  # frequencies in a tile
+_CELLS = 1 << 20  # of all frequencies of a tile, at most: they take a tenth of a second
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
 _FEWEST_FOR_FFT = 96
 _SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
@@ -169,6 +170,8 @@ class KramersKronigPlan:
     ...     print(f"{plan(omega * tau / (1 + (omega * tau) ** 2), out=result)[0]:.6f}")
     1.000000
     1.000000
+    >>> bool(plan.error(omega * tau / (1 + (omega * tau) ** 2)) < 1e-9)
+    True
     """
 
     def __init__(
@@ -345,7 +348,9 @@ class KramersKronigPlan:
 
     def _matrix_of(self, stencils: Stencils) -> FloatArray:
         matrix = np.zeros((self._targets.size, self.grid.nodes.size))
-        kernels.cauchy_matrix(self._targets, self.grid.nodes, *stencils, self._parity, RULE, matrix)
+        for start, stop in _tiles(self._targets.size, self.grid.nodes.size):
+            some = slice(start, stop)
+            kernels.cauchy_matrix(self._targets[some], self.grid.nodes, *stencils, self._parity, RULE, matrix[some])
         return matrix
 
     def _weights_of_change(self) -> _Weights:
@@ -405,13 +410,13 @@ class KramersKronigPlan:
             return samples @ weights.T
         values, out = stencils.values(samples), np.empty((samples.shape[0], targets.size))
 
-        def work(start: int) -> None:
-            piece = slice(start, start + _CHUNK)
+        def work(tile: tuple[int, int]) -> None:
+            piece = slice(*tile)
             part = np.zeros((samples.shape[0], targets[piece].size))
             kernels.cauchy(targets[piece], self.grid.nodes, values, self._parity, RULE, part)
             out[:, piece] = part
 
-        tiles.run(work, range(0, targets.size, _CHUNK), threads=workers)
+        tiles.run(work, _tiles(targets.size, self.grid.nodes.size * (1 + len(samples) // 16)), threads=workers)
         return out
 
     def _add_tails(self, targets: FloatArray, tails: tuple[Tail, Tail], out: FloatArray) -> None:
@@ -431,7 +436,10 @@ class KramersKronigPlan:
                 start, amplitude, exponent = node, float(tail.amplitude[row]), float(tail.exponent[row])
                 if close and some.size:
                     breaks, values = Tail(*(both[row : row + 1] for both in tail)).cells(node, end)
-                    kernels.cauchy(some, breaks, values, self._parity, RULE, part)
+                    for place in (slice(*tile) for tile in _tiles(some.size, breaks.size)):
+                        here = np.zeros((1, some[place].size))
+                        kernels.cauchy(some[place], breaks, values, self._parity, RULE, here)
+                        part[:, place] = here
                     start, amplitude = end, amplitude * (end / node) ** exponent
                 kernels.power_tail(some, start, amplitude, exponent, above, self._parity, skip * above, part[0])
                 out[row, chosen] += part[0]
@@ -439,6 +447,12 @@ class KramersKronigPlan:
                 there = tail.amplitude != 0.0
                 static = np.divide(tail.amplitude, tail.exponent, out=np.zeros_like(tail.amplitude), where=there)
                 out[:, targets == 0.0] += static[:, None]
+
+
+def _tiles(n: int, cells: int) -> list[tuple[int, int]]:
+    """Return ranges of n frequencies, each of which meets so many cells."""
+    size = max(1, min(_CHUNK, _CELLS // cells))
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def everywhere(grid: FrequencyGrid, rough: FloatArray, largest: FloatArray) -> FloatArray:

@@ -21,6 +21,7 @@ LineShape: TypeAlias = Literal["gaussian", "lorentzian", "histogram"]
 
 _ROWS, _COLUMNS = np.triu_indices(6)  # of the 21 components
 _DEGENERATE = 1e-12  # of the highest energy: levels closer than that are one
+_NUMBERS = 1 << 25  # that pairs of levels make in one call of a kernel
 
 
 @overload
@@ -169,12 +170,14 @@ def susceptibility_from_levels(
         populations = _populations(w, each[0])
         if histogram:
             rate = float(inverse_thermal_frequency(each)[0])
-            kernels.add_bins(w, populations, re, im, rate, frequencies, int(reduced), result)
+            for some in _ranges(w.size, 1):
+                kernels._add_bins(*some, w, populations, re, im, rate, frequencies, int(reduced), result)
             np.divide(result, np.diff(frequencies), out=result)
         else:
             spectrum = np.zeros_like(result)
             lorentzian = int(shape == "lorentzian")
-            kernels.add_lines(w, populations, re, im, frequencies[sorting], width, lorentzian, spectrum)
+            for some in _ranges(w.size, frequencies.size * len(spectrum)):
+                kernels._add_lines(*some, w, populations, re, im, frequencies[sorting], width, lorentzian, spectrum)
             x = thermal_ratio(frequencies, each)[0]
             result[:, sorting] = spectrum
             np.multiply(result, expit(x) if reduced else np.tanh(0.5 * x), out=result)
@@ -253,6 +256,12 @@ def static_susceptibility(
     return _shaped(results)
 
 
+def _ranges(n: int, numbers: int) -> list[tuple[int, int]]:
+    """Return ranges of n levels, each pair of which makes so many numbers: they take a tenth of a second at most."""
+    size = max(1, _NUMBERS // (n * (16 + numbers)))
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
+
+
 def _shaped(results: FloatArray) -> Moduli | FloatArray:
     """Return the moduli of two invariants (..., 2), or the matrix of 21 components (..., 21)."""
     if results.shape[-1] == 2:
@@ -324,9 +333,11 @@ def _levels(energies: ArrayLike, stress: ArrayLike) -> tuple[FloatArray, FloatAr
     validate.require_bounded("energies", levels)
     matrices = stress_matrices(stress, levels.size, levels_first=True)
     order = np.argsort(levels, kind="stable")
-    components = matrices[:, order][:, :, order]
-    frequencies = (levels[order] - levels[order[0]]) / units.HBAR
-    return frequencies, np.ascontiguousarray(components.real), np.ascontiguousarray(components.imag)
+    real, imaginary = np.empty((2, *matrices.shape))
+    for matrix, re, im in zip(matrices, real, imaginary, strict=True):
+        ordered = matrix[np.ix_(order, order)]
+        re[:], im[:] = ordered.real, ordered.imag
+    return (levels[order] - levels[order[0]]) / units.HBAR, real, imaginary
 
 
 def _frequencies(omega: ArrayLike, shape: LineShape, broadening: float | None) -> tuple[FloatArray, float]:

@@ -18,6 +18,14 @@ class Moduli(NamedTuple):
     ----------
     longitudinal, transverse : ndarray
         Of one shape; complex where they are those of a complex tensor.
+
+    Examples
+    --------
+    >>> import mbfast
+    >>> both = mbfast.Moduli(longitudinal=3.0, transverse=1.0)
+    >>> longitudinal, transverse = both
+    >>> transverse == both.transverse
+    True
     """
 
     longitudinal: FloatArray

@@ -64,6 +64,9 @@ class Spectrum(ReadOnly):
     >>> value, error = spectrum.convolve("transverse", "transverse", at=[1e9])
     >>> print(f"{value[0]:.6g}")
     2.62841e+25
+    >>> real, error = spectrum.kramers_kronig("longitudinal", at=[1e9])
+    >>> print(f"{real[0]:.4g}", f"{spectrum.unreduced([1e9]).longitudinal[0] / spectrum([1e9]).longitudinal[0]:.6f}")
+    -1.759e+08 0.007609
     """
 
     omega: FloatArray

@@ -250,6 +250,13 @@ class TwoLevelSystem:
     >>> system = mbfast.TwoLevelSystem(0.6 * K_B, 0.8 * K_B, 1.0 * EV, 0.65 * EV)
     >>> print(f"{system.splitting / K_B:.3f} K, D = {system.diagonal:.3f}, M = {system.off_diagonal:.3f}")
     1.000 K, D = 0.600, M = 0.800
+    >>> print(system.hamiltonian().tolist() == [[system.splitting / 2, 0], [0, -system.splitting / 2]])
+    True
+    >>> print(f"{system.coupling('transverse')[0, 1] / EV:.2f} eV")  # gamma_t M
+    0.52 eV
+    >>> from mbfast.units import HBAR
+    >>> print(f"{system.absorption_rate(system.splitting / HBAR, 0.1, 1e-8, 1e9, 'transverse'):.2e} W")
+    2.16e-18 W
     """
 
     asymmetry: float

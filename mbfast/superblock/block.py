@@ -90,6 +90,13 @@ class Block(ReadOnly):
         ValueError
             If asymmetry, tunnelling or stress is not finite or above 1e35 in magnitude, or stress has another shape or
             is not symmetric.
+
+        Examples
+        --------
+        >>> import mbfast, numpy as np
+        >>> block = mbfast.Block.two_level(3e-24, 4e-24, [0, 0, 0, 0, 0, 1.6e-19])
+        >>> print(f"{np.ptp(block.energies):.2e} J, {block.stress[5, 0, 1] / 0.8e-19:+.2f}")  # 5e-24, and Delta_0/E
+        5.00e-24 J, +0.80
         """
         delta, delta_0 = bounded_number("asymmetry", asymmetry), bounded_number("tunnelling", tunnelling)
         coupling = float_array("stress", stress)

@@ -108,6 +108,13 @@ class SuperBlock(CoupledBlocks):
     >>> pair = mbfast.SuperBlock(silica, [[0, 0, 0], [0, 0, 5e-9]], block)
     >>> print(pair.dimension, pair.energies().round(26))
     4 [-1.01e-24 -1.10e-25  1.10e-25  1.01e-24]
+    >>> import numpy as np
+    >>> state = np.array([1.0, 0, 0, 0])
+    >>> same = [pair.apply(state), pair.hamiltonian() @ state, pair.dense() @ state]
+    >>> bool(np.ptp(same, axis=0).max() < 1e-38), pair.stress(state).shape, pair.block_stress(0).shape
+    (True, (6, 4), (6, 2, 2))
+    >>> bool(np.allclose(pair.block_hamiltonian(0), pair.block_hamiltonian(1))), pair.block_basis(0).shape
+    (True, (2, 2))
     """
 
     susceptibility = susceptibility

@@ -70,6 +70,8 @@ from scipy.special import expit
 from mbfast import units
 from mbfast._core import tiles
 from mbfast._core.validate import (
+    LARGEST,
+    SMALLEST,
     FloatArray,
     count_from,
     float_array,
@@ -81,6 +83,7 @@ from mbfast._core.validate import (
 )
 from mbfast._core.voigt import WEIGHTS
 from mbfast.spectra.dispersion import KramersKronigPlan
+from mbfast.spectra.grid import RANGE
 from mbfast.spectra.moduli import Moduli
 from mbfast.spectra.thermal import check_kelvin, thermal_ratio
 from mbfast.superblock import routes
@@ -99,6 +102,7 @@ Values: TypeAlias = "Moduli | FloatArray"
 _EXACT = 1024  # states up to which auto diagonalises
 _VECTORS = 8
 _NODES = 4  # in a width, of the one-sided transform
+_MOST_NODES = 1e7  # of all of it: it takes minutes
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,8 @@ def susceptibility(
         If omega is not one-dimensional and finite, temperature is negative, volume or broadening is not positive,
         wavevector has not three finite numbers; if method, components or shape is unknown; if steps or vectors is below
         2, threads below 1; if relaxational is wanted of a reduced susceptibility, at T = 0, or not by "exact"; if there
-        are more than 16 ground states at a temperature of zero.
+        are more than 16 ground states at a temperature of zero; if broadening, or an omega but zero, is too small or
+        too large beside the range of the spectrum for a reduced susceptibility.
     MemoryError
         If the method's vectors or matrices do not fit into memory; the message has the numbers.
 
@@ -371,6 +376,12 @@ class _Finish:
         """Return the one-sided transform after (2.12) of Im chi~ as broadened, but zero at zero."""
         width = self.task.width
         last = np.abs(frequencies).max(initial=0.0) + (30.0 if self.task.shape == "lorentzian" else 10.0) * width
+        if not (last <= _MOST_NODES / _NODES * width and last < LARGEST):
+            least = f"{_NODES / _MOST_NODES:g} of the range of the spectrum, {last:.3g} rad/s, for reduced=True"
+            raise ValueError(f"broadening must be at least {least}, and not beyond it, got {width:g} rad/s")
+        at = np.abs(self.omega)
+        if ((at > 0.0) & ((at < max(SMALLEST, last / RANGE)) | (at > min(LARGEST, last * RANGE)))).any():
+            raise ValueError(f"omega must be zero, or within a factor {RANGE:g} of {last:.3g} rad/s, for reduced=True")
         nodes = np.arange(0.0, last + width, width / _NODES)
         rate = self.task.temperature * units.K_B / units.HBAR
         if 0.0 < rate < width:  # the step of the populations
@@ -380,7 +391,6 @@ class _Finish:
         samples = self._imaginary(frequencies, weights, nodes)
         if rate == 0.0:
             samples[:, 0] *= 2.0  # from above
-        at = np.abs(self.omega)
         transform = KramersKronigPlan(
             nodes, at=at[at > 0.0], above="zero" if self.task.shape == "gaussian" else -2.0, _matrix=False
         )

@@ -32,6 +32,7 @@ _VECTORS = 8.0  # of a recursion from one state, with the diagonals of H and of 
 _MOST = 100_000  # polynomials that are made unasked
 _BATCH = 16  # vectors of a recursion that are multiplied at a time with those that are kept
 _SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
+_COLDEST = 1e10  # half the range of levels over 2 k_B T; far below it nothing is left of a random vector
 _SMALLEST = 1e-24  # part of a random vector's norm that is left at low temperatures
 _PART = 0.8  # of the steps, with which the whole is compared
 
@@ -240,9 +241,10 @@ def typical_state(
     operator: Operator, interval: Bounds, temperature: float, rng: np.random.Generator
 ) -> tuple[Vector, float]:
     """Return exp(-beta (H - E)/2)|r> of a random vector, E being the lower end of the interval, and its square."""
-    start = random_vector(rng, operator.dimension, operator.dtype)
-    state = thermal_state(operator, start, 0.5 / (units.K_B * temperature), interval)
-    norm = operator.dot(state, state)
+    start, rate, norm = random_vector(rng, operator.dimension, operator.dtype), 0.5 / (units.K_B * temperature), 0.0
+    if rate * interval.half < _COLDEST:
+        state = thermal_state(operator, start, rate, interval)
+        norm = operator.dot(state, state)
     if norm < _SMALLEST * operator.dimension:
         raise ValueError(f"temperature must be 0, or above {temperature:g} K: nothing is left of a random vector")
     return state, norm

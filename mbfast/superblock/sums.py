@@ -33,6 +33,7 @@ _ALONE, _CLUSTER = 256, 16  # states of the blocks of a sweep, and of each half 
 _MATRIX = 100  # states of two blocks up to which their matrix is a part of one of more blocks
 _WORK = 10  # elements of a flip that take as long as one of a matrix
 _SMALL = 1 << 17  # elements of flips, or work like theirs, that are not worth a thread
+_LARGE = 1 << 22  # such elements of a tile, at most: they take less than a tenth of a second
 
 
 class Sweep(NamedTuple):
@@ -118,13 +119,14 @@ class BlockSum(ReadOnly):
             if coupled:
                 columns.append(np.sum(coupled, axis=0).T)
                 factors.append(self._along(s, self._values(s), slow))
-        result = np.empty(self.dimension)
-        of_halves = self._diagonal_of(slow, pairs), self._diagonal_of(fast, pairs)
-        sweeps.outer_sums(
-            *of_halves, np.ascontiguousarray(np.concatenate(factors, axis=1)), np.concatenate(columns), result
-        )
-        result.setflags(write=False)
-        return result
+        result = np.empty((self._size(slow), self._size(fast)))
+        of_slow, of_fast = self._diagonal_of(slow, pairs), self._diagonal_of(fast, pairs)
+        left, right = np.ascontiguousarray(np.concatenate(factors, axis=1)), np.concatenate(columns)
+        for some in (slice(*tile) for tile in cut(len(result), max(1, _LARGE // of_fast.size))):
+            sweeps.outer_sums(of_slow[some], of_fast, left[some], right, result[some].reshape(-1))
+        diagonal = result.reshape(-1)
+        diagonal.setflags(write=False)
+        return diagonal
 
     def _size(self, blocks: Sequence[int]) -> int:
         return math.prod(self.dims[s] for s in blocks)
@@ -265,7 +267,7 @@ class BlockSum(ReadOnly):
 
 def _in_tiles(kernel: Callable[..., None], n: int, size: int, arguments: tuple[Any, ...], threads: int) -> None:
     """Call a kernel for the tiles [0, n), each of so many elements, on some threads."""
-    pieces = max(1, min(4 * threads if threads > 1 else 1, n * size // _SMALL))
+    pieces = max(1, min(4 * threads if threads > 1 else 1, n * size // _SMALL), n * size // _LARGE)
     tiles.run(lambda piece: kernel(*piece, *arguments), cut(n, -(-n // pieces)), threads=threads)
 
 

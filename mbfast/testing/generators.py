@@ -77,6 +77,12 @@ def random_dipoles(rng: Generator, n: int, size: float = 1.0) -> Array:
     Returns
     -------
     array, shape (n, 3)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> random_dipoles(np.random.default_rng(1), 5, 3e-30).shape
+    (5, 3)
     """
     return size * rng.normal(size=(n, 3))
 
@@ -96,6 +102,13 @@ def random_stress(rng: Generator, n: int, size: float = 1.0) -> Array:
     Returns
     -------
     array, shape (n, 3, 3)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> moments = random_stress(np.random.default_rng(1), 5, 1.6e-19)
+    >>> bool((moments == moments.swapaxes(1, 2)).all())
+    True
     """
     moments = rng.normal(size=(n, 3, 3))
     return np.asarray(0.5 * size * (moments + moments.swapaxes(-1, -2)))
@@ -121,6 +134,13 @@ def random_levels(rng: Generator, d: int, spread: float = 1.0, size: float = 1.0
         Rising.
     stress : array, shape (3, 3, d, d), complex
         Symmetric in the first two places, Hermitian in the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> energies, stress = random_levels(np.random.default_rng(1), 4)
+    >>> bool((np.diff(energies) > 0).all()), bool(np.allclose(stress, stress.conj().swapaxes(2, 3)))
+    (True, True)
     """
     energies = np.sort(spread * rng.normal(size=d))
     stress = np.empty((3, 3, d, d), complex)
@@ -149,6 +169,13 @@ def random_spectrum(rng: Generator, omega: ArrayLike, size: float = 1.0, bumps: 
     -------
     array, shape (n,)
         Below the lowest bumps it falls like a power of ω between 0.2 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> samples = random_spectrum(np.random.default_rng(1), np.geomspace(1e9, 1e13, 50), 7e7)
+    >>> bool((samples < 0).all()), f"{samples.min():.3g}"
+    (True, '-7e+07')
     """
     x = np.log(np.asarray(omega, dtype=float))
     power, span = rng.uniform(0.2, 1.0), x[-1] - x[0]
@@ -172,6 +199,13 @@ def random_rotation(rng: Generator) -> Array:
     -------
     array, shape (3, 3)
         Orthogonal, with determinant 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> turned = random_rotation(np.random.default_rng(1))
+    >>> bool(np.allclose(turned @ turned.T, np.eye(3))), round(float(np.linalg.det(turned)), 12)
+    (True, 1.0)
     """
     q, r = np.linalg.qr(rng.normal(size=(3, 3)))
     q = q * np.sign(np.diag(r))

@@ -27,6 +27,12 @@ def brace(n: ArrayLike) -> Array:
     Returns
     -------
     array, shape (3, 3, 3, 3)
+
+    Examples
+    --------
+    >>> tensor = brace([0.0, 0.0, 1.0])
+    >>> bool((tensor == tensor.transpose(2, 3, 0, 1)).all())
+    True
     """
     d, n = DELTA, np.asarray(n)
     result = np.empty((3, 3, 3, 3))
@@ -56,6 +62,12 @@ def stress_tensor(r: ArrayLike, density: float, c_l: float, c_t: float, form: st
     -------
     array, shape (3, 3, 3, 3)
         In 1/J.
+
+    Examples
+    --------
+    >>> near, far = (stress_tensor([0, 0, r], 2200, 5800, 3800) for r in (5e-9, 1e-8))
+    >>> round(float(near[2, 2, 2, 2] / far[2, 2, 2, 2]), 12)
+    8.0
     """
     r = np.asarray(r, dtype=float)
     x = np.sqrt(r @ r)
@@ -89,6 +101,11 @@ def dipole_tensor(r: ArrayLike, permittivity: float) -> Array:
     -------
     array, shape (3, 3)
         In V/(C m): times a dipole (C m), a field (V/m).
+
+    Examples
+    --------
+    >>> print(f"{dipole_tensor([0, 0, 1e-9], 8.8541878128e-12)[2, 2]:.4g}")
+    -8.988e+36
     """
     r = np.asarray(r, dtype=float)
     x = np.sqrt(r @ r)
@@ -110,6 +127,12 @@ def pair_tensor(interaction: tuple[Any, ...], r: ArrayLike) -> Array:
     -------
     array, shape (n, 3, 3) or (n, 3, 3, 3, 3)
         In the inverse cube of that unit; of the floating type of r.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pair_tensor(("dipole",), np.array([[0, 0, 2.0]])).diagonal(axis1=1, axis2=2).tolist()
+    [[0.125, 0.125, -0.25]]
     """
     r = np.asarray(r)
     x = np.linalg.norm(r, axis=1)
@@ -152,6 +175,14 @@ def pair_field(tensor: Tensor, positions: Array, moments: Array, shifts: Iterabl
     -------
     array, of the shape of `moments`
         The strain is 2h, the electric field (V/m) -2h.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> positions, dipoles = np.array([[0, 0, 0], [0, 0, 5e-9]]), np.array([[0, 0, 0], [0, 0, 3.33564e-30]])
+    >>> field = pair_field(lambda r: dipole_tensor(r, 8.8541878128e-12), positions, dipoles)
+    >>> print(f"{-2 * field[0, 2]:.4g} V/m")
+    4.797e+05 V/m
     """
     field, shifts = np.zeros_like(moments), list(shifts)
     for s, x in enumerate(positions):
@@ -187,6 +218,12 @@ def pair_energy(interaction: tuple[Any, ...], positions: Array, moments: Array) 
     -------
     float, of the type of `positions`
         Each pair counts twice, as in (2.13); times the prefactor of `mbfast.StressInteraction` it is in J.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(pair_energy(("dipole",), np.array([[0, 0, 0], [0, 0, 1.0]]), np.array([[0, 0, 1.0], [0, 0, 1.0]])))
+    -4.0
     """
     s, t = np.nonzero(~np.eye(len(positions), dtype=bool))
     tensors = pair_tensor(interaction, positions[s] - positions[t])
@@ -216,6 +253,15 @@ def pair_derivatives(
         -dE/dx (N).
     virial : array, shape (3, 3)
         dE/dg_ij (J) for a displacement g x of all blocks and images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def change(r, dr):  # of -2 n n/r^3, along the z axis alone
+    ...     return np.diag([0, 0, 6.0]) * dr[2] / abs(r[2]) ** 3 / r[2]
+    >>> forces, virial = pair_derivatives(change, np.array([[0, 0, 0], [0, 0, 1.0]]), np.array([[0, 0, 1.0]] * 2))
+    >>> forces[:, 2].tolist(), float(virial[2, 2])
+    ([12.0, -12.0], 12.0)
     """
     forces, virial, shifts = np.zeros((len(positions), 3)), np.zeros((3, 3)), list(shifts)
     contraction = "ij,ijkl,kl" if moments.ndim == 3 else "i,ij,j"
@@ -245,6 +291,13 @@ def averaged_over_cubes(tensor: Tensor, offset: ArrayLike, n: int = 18) -> Any:
     Returns
     -------
     array, of the shape of one tensor
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> far = averaged_over_cubes(lambda r: pair_tensor(("dipole",), r), [0, 0, 10])[2, 2]
+    >>> bool(abs(1e3 * far / -2 - 1) < 1e-3)  # almost that of points
+    True
     """
     points, weights = np.polynomial.legendre.leggauss(n)
     points, weights = 0.5 + 0.5 * points, 0.5 * weights
@@ -281,6 +334,11 @@ def reduced_field(targets: ArrayLike, positions: ArrayLike, moments: ArrayLike, 
     Returns
     -------
     array of np.longdouble, shape (m, 3) or (m, 6)
+
+    Examples
+    --------
+    >>> reduced_field([[0, 0, 2.0]], [[0, 0, 0.0]], [[0, 0, 1.0]]).astype(float).tolist()
+    [[0.0, 0.0, -0.25]]
     """
     targets, positions, moments = (np.asarray(a, dtype=np.longdouble) for a in (targets, positions, moments))
     d = targets[:, None] - positions
@@ -319,6 +377,13 @@ def spin_couplings(tensor: Tensor, positions: Array, moments: Array) -> Array:
     -------
     array, shape (N, N)
         In J, zero on the diagonal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ends, along = np.array([[0, 0, 0], [0, 0, 1.0]]), np.array([[0, 0, 1.0]] * 2)
+    >>> spin_couplings(lambda r: pair_tensor(("dipole",), r[None])[0], ends, along).tolist()
+    [[0.0, -1.0], [-1.0, 0.0]]
     """
     n = len(positions)
     couplings = np.zeros((n, n))
@@ -343,6 +408,13 @@ def spin_energy(couplings: Array, asymmetries: ArrayLike, spins: ArrayLike) -> f
     -------
     float
         In J.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> couplings = np.array([[0, -1.0], [-1.0, 0]])
+    >>> float(spin_energy(couplings, [0.5, 0.5], [1, 1])), float(spin_energy(couplings, [0.5, 0.5], [1, -1]))
+    (-0.5, 1.0)
     """
     sigma, total = np.asarray(spins), 0.0
     for s in range(len(sigma)):
@@ -366,6 +438,12 @@ def flip_cost(couplings: Array, asymmetries: ArrayLike, spins: ArrayLike, flippe
     -------
     float
         In J.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(flip_cost(np.array([[0, -1.0], [-1.0, 0]]), [0.5, 0.5], [1, 1], [0]))
+    1.5
     """
     after = np.array(spins, dtype=float)
     after[list(flipped)] *= -1.0

@@ -41,6 +41,13 @@ def ewald_field(interaction: tuple[Any, ...], positions: Array, moments: Array, 
 
     With k = 0 left out the body is held so that its mean strain is zero, or its mean electric field (``macroscopic`` of
     `mbfast.EwaldField`); a sphere of images has `mean_mode` of all moments over the volume besides.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> field = ewald_field(("dipole",), np.zeros((1, 3)), np.array([[0, 0, 1.0]]), np.eye(3))
+    >>> print(f"{field[0, 2] / (-4 * np.pi / 3):.6f}")  # Lorentz
+    1.000000
     """
     vectors = np.asarray(vectors, dtype=float)
     field = np.zeros_like(moments)
@@ -127,6 +134,13 @@ def sphere_of_images(
     Returns
     -------
     array, of the shape of `moments`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> field = sphere_of_images(("dipole",), np.zeros((1, 3)), np.array([[0, 0, 1.0]]), np.eye(3), 4.0)
+    >>> bool(abs(field).max() < 1e-6)  # a cubic lattice
+    True
     """
     vectors = np.asarray(vectors, dtype=float)
     reach = np.ceil(radius * np.linalg.norm(np.linalg.inv(vectors), axis=0)).astype(int) + 1
@@ -161,6 +175,12 @@ def mean_mode(interaction: tuple[Any, ...], moment: Array) -> Array:
     -------
     array, of the shape of `moment`
         Without the prefactor.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> print(f"{mean_mode(('dipole',), np.array([0, 0, 1.0]))[2] / (4 * np.pi / 3):.6f}")
+    1.000000
     """
     points, weights = np.polynomial.legendre.leggauss(8)
     total = np.zeros_like(moment)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from mbfast.testing.pairs import Array
 
-LOBATTO = np.concatenate([[-1.0], np.sort(np.polynomial.legendre.Legendre.basis(7).deriv().roots()), [1.0]])
+LOBATTO = np.concatenate([[-1.0], np.sort(np.polynomial.legendre.Legendre.basis(7).deriv().roots().real), [1.0]])
 
 
 def interpolated(nodes: Array, samples: Array, degree: int = 7, *, logarithmic: bool = True) -> list[Any]:
@@ -32,6 +32,14 @@ def interpolated(nodes: Array, samples: Array, degree: int = 7, *, logarithmic: 
     -------
     list of numpy.polynomial.Polynomial
         n - 1 of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> nodes = np.linspace(1.0, 9.0, 9)
+    >>> pieces = interpolated(nodes, nodes**2, logarithmic=False)
+    >>> len(pieces), round(float(pieces[4](5.5)), 10)
+    (8, 30.25)
     """
     size = min(degree + 1, len(nodes))
     pieces: list[Any] = []
@@ -108,6 +116,14 @@ def convolution(f: SampledSpectrum, g: SampledSpectrum, omega: float) -> float:
     -------
     float
         In the product of the units of both and rad/s.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> nodes = np.geomspace(1e-3, 10.0, 40)
+    >>> flat = SampledSpectrum(nodes, np.ones(40))
+    >>> round(convolution(flat, flat, 1.0), 6)
+    1.0
     """
     return _half_convolution(f, g, omega) + _half_convolution(g, f, omega)
 
@@ -144,6 +160,13 @@ def kramers_kronig(f: SampledSpectrum, omega: float, *, inverse: bool = False) -
     -------
     float
         In the unit of f.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flat = SampledSpectrum(np.array([0.5, 2.0]), np.ones(2), exponent=0.0)  # 1 up to 2
+    >>> print(f"{kramers_kronig(flat, 1.0):.6f} {np.log(3) / np.pi:.6f}")
+    0.349699 0.349699
     """
     top = f.nodes[-1]
     # the function between two breaks, continued, has a pole at omega
@@ -183,6 +206,15 @@ def levels(
     -------
     array, shape (6, 6)
         In Pa, negative for ω > 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stress = np.zeros((2, 2, 6))
+    >>> stress[0, 1, 5] = stress[1, 0, 5] = 1.0
+    >>> chi = levels(np.array([0, 1.0]), stress, 1.0, 1.0, 1.0, 0.1, 1.0, 1.0)
+    >>> bool(chi[5, 5] < 0), bool(abs(chi[:5, :5]).max() == 0)
+    (True, True)
     """
     weights = [math.exp(-(e - min(energies)) / (k_b * temperature)) for e in energies]
     z = math.fsum(weights)

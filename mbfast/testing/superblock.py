@@ -27,6 +27,12 @@ def on_block(matrices: Array, s: int, dims: Sequence[int]) -> Array:
     Returns
     -------
     array, shape (..., D, D)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> on_block(np.array([[0, 1.0], [1.0, 0]]), 1, [2, 2])[0].tolist()
+    [0.0, 1.0, 0.0, 0.0]
     """
     before, after = np.eye(math.prod(dims[:s])), np.eye(math.prod(dims[s + 1 :]))
     return np.asarray(np.kron(before, np.kron(matrices, after)))
@@ -50,6 +56,16 @@ def super_block(tensor: Tensor, positions: Array, energies: Sequence[Any], stres
     -------
     array, shape (D, D)
         In J, D the product of all d.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dipoles = np.zeros((3, 2, 2))
+    >>> dipoles[2] = np.diag([1.0, -1.0])
+    >>> ends = np.array([[0, 0, 0], [0, 0, 1.0]])
+    >>> h = super_block(lambda r: np.diag([1.0, 1.0, -2.0]), ends, [np.zeros(2)] * 2, [dipoles] * 2)
+    >>> np.diag(h).real.tolist()
+    [-4.0, 4.0, 4.0, -4.0]
     """
     dims = [len(levels) for levels in energies]
     total: Any = sum(on_block(np.diag(levels), s, dims) for s, levels in enumerate(energies))
@@ -82,6 +98,14 @@ def kubo(
     -------
     array, shape (c, c)
         In Pa for stresses in J.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flip = np.array([[[0, 1.0], [1.0, 0]]])
+    >>> response = kubo(np.diag([0, 2.0]), flip, 0.0, 0.001j, 1.0, 1.0, 1.0)
+    >>> print(f"{response[0, 0].real:.4f}")  # -2/E, E = 2
+    -1.0000
     """
     energies, states = np.linalg.eigh(hamiltonian)
     energies = energies - energies[0]
@@ -109,6 +133,12 @@ def free_energy(hamiltonian: Array, kt: float) -> float:
     -------
     float
         In J.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> print(f"{free_energy(np.diag([0.0, 0.0]), 2.0):.6f}")  # -2 ln 2
+    -1.386294
     """
     levels = np.linalg.eigvalsh(hamiltonian)
     return float(levels[0] - kt * np.log(np.exp(-(levels - levels[0]) / kt).sum()))

@@ -55,7 +55,11 @@ class _Points:
             low, high = (start - width + 1) // _CUBE, (stop - 1) // _CUBE
             some = slice(*np.searchsorted(self._layer, [low, high + 1]))
             planes = mesh[start:stop].reshape(-1)
-            kernels.spread(self._places[some], values[some], self._weights, start, stop, met[1], met[2], planes)
+            for first in range(some.start, some.stop, _ROWS):  # by the blocks' order, whatever there are threads
+                tiles.pause()
+                these = slice(first, min(first + _ROWS, some.stop))
+                given = self._places[these], values[these], self._weights, start, stop, met[1], met[2]
+                kernels.spread(*given, planes)
 
         tiles.run(work, range(0, met[0], slab), threads=workers)
         return mesh
@@ -221,7 +225,7 @@ class PeriodicFar(Far):
     def _field(self, multiply: Callable[..., None], moments: FloatArray, workers: int) -> FloatArray:
         mesh = self._spread(moments, workers)
         self._modes.apply(multiply, mesh, workers)
-        return np.pad(mesh, [(0, self._width)] * 3 + [(0, 0)], mode="wrap")
+        return _repeated(mesh, self._width, workers)
 
     def virial(self, energy: ModeEnergy, moments: FloatArray, workers: int) -> FloatArray:
         return self._modes.virial(energy, self._spread(moments, workers), workers)
@@ -234,7 +238,7 @@ class PeriodicFar(Far):
                 beyond = across[start : start + n]
                 across[: len(beyond)] += beyond
             mesh = np.moveaxis(across[:n], 0, axis)
-        return np.ascontiguousarray(mesh)
+        return _repeated(mesh, 0, workers)
 
 
 class OpenFar(Far):
@@ -286,6 +290,21 @@ class OpenFar(Far):
         for axis in reversed(_AXES):
             _transfer(kernels.prolong, axis, transfers[axis], coarse, fine[-1], workers)
             coarse = fine.pop()
+
+
+def _repeated(mesh: FloatArray, width: int, workers: int) -> FloatArray:
+    """Return a mesh (nx, ny, nz, m) of a periodic box, and so many more nodes along each axis: C-contiguous."""
+    nx, ny, nz, m = mesh.shape
+    out, y, z = np.empty((nx + width, ny + width, nz + width, m)), *(np.arange(width) % n for n in (ny, nz))
+
+    def fill(i: int) -> None:
+        plane = out[i]
+        plane[:ny, :nz] = mesh[i % nx]
+        plane[ny:, :nz] = plane[y, :nz]
+        plane[:, nz:] = plane[:, z]
+
+    tiles.run(fill, range(nx + width), threads=workers)
+    return out
 
 
 def _restricted(mesh: FloatArray, transfers: list[tuple[IntArray, FloatArray]], workers: int) -> list[FloatArray]:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mbfast._core.archive import behind_links, hidden_name, naming, naming_output
+from mbfast._core.archive import behind_links, hidden_name, naming, naming_output, regular
 from mbfast._core.validate import FloatArray
 from mbfast.pairs.geometry import Box
 
@@ -137,12 +137,12 @@ def _runs(shape: tuple[int, ...], box: Box) -> Iterator[tuple[int, tuple[Any, ..
 
 
 def npy_source(path: Path) -> Source:
-    with path.open("rb") as stream, naming(path):
+    with naming(path), regular(path).open("rb") as stream:
         try:
             version = np.lib.format.read_magic(stream)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(stream)
-        except ValueError as error:
+        except Exception as error:  # of any type: what NumPy met in a damaged header
             raise ValueError(f"not a NumPy array ({error})") from None
         if dtype.kind not in "iuf":
             raise TypeError(f"moments must consist of real numbers, got dtype {dtype}")

@@ -26,7 +26,7 @@ from mbfast.pairs._stored.ends import Source, Target, bytes_of
 from mbfast.pairs._stored.plan import Plan
 from mbfast.pairs.geometry import Box, Tile, cut
 from mbfast.pairs.moments import largest_of, refuse
-from mbfast.pairs.pencils import Pencils, WaveKernel
+from mbfast.pairs.pencils import Pencils, WaveKernel, pieces_of
 
 T = TypeVar("T")
 
@@ -152,8 +152,8 @@ class Tasks:
     def _run(self, work: Callable[[T], Any], items: Iterable[T]) -> list[Any]:
         return tiles.run(work, list(items), threads=self.threads)
 
-    def _cut(self, n: int) -> list[Tile]:
-        return cut(n, math.ceil(n / (_TILES * self.threads)))
+    def _pieces(self, field: FloatArray, axis: int) -> list[Tile]:
+        return pieces_of(field.shape[axis], field.size, _TILES * self.threads)
 
     def _gather(self, chunks: Chunks, parts: dict[tuple[int, int], FloatArray], buffers: list[FloatArray]) -> None:
         """Read chunks to their parts of an array, by way of buffers where these are not contiguous."""
@@ -346,7 +346,7 @@ class FieldTasks(Tasks):
         def spread(tile: Tile) -> None:
             self.pencils.spread(tile, source, sides, self.columns, self.unit, field)
 
-        self._run(spread, self._cut(field.shape[2]))
+        self._run(spread, self._pieces(field, 2))
         self._scatter(self.chunks["spread"], self._sections(number, field), [])
 
     def _planes(self, number: int) -> None:
@@ -369,7 +369,7 @@ class FieldTasks(Tasks):
             self._run(
                 lambda some: fill((first + some[0], first + some[1]), kernel[slice(*some)]), cut(n, self.pencils.step)
             )
-        self._run(lambda tile: self.pencils.planes(tile, field, kernel, first), self._cut(n))
+        self._run(lambda tile: self.pencils.planes(tile, field, kernel, first), self._pieces(field, 0))
         self._scatter(self.chunks["planes"], parts, buffers)
 
     def _collect(self, number: int) -> None:
@@ -382,7 +382,7 @@ class FieldTasks(Tasks):
         def collect(tile: Tile) -> None:
             self.pencils.collect(tile, field, sides, self.columns, self.unit, target)
 
-        self._run(collect, self._cut(field.shape[2]))
+        self._run(collect, self._pieces(field, 2))
         for moments in own:
             self._moments(box, moments)
         rows = own[0].reshape(-1, self.columns) if own else None
