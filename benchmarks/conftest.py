@@ -88,7 +88,7 @@ def pytest_sessionfinish(session, exitstatus):
 
 
 def pytest_benchmark_update_json(config, output_json):
-    output_json["interrupted"] = config.stash[INTERRUPTED]
+    output_json["interrupted"] = config.stash.get(INTERRUPTED, False)
 
 
 def pytest_collection_modifyitems(items):

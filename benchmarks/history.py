@@ -102,7 +102,7 @@ def main():
         )
     try:
         save_figure(history_figure(rows, processor), given.file)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:  # of matplotlib, an extra
         raise runs.UnreadableError(f"{given.file} cannot be written: {error}") from None
 
 
