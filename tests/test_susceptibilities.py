@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 import mbfast
 from mbfast import testing
-from mbfast.kernels.levels import add_lines
+from mbfast.kernels.levels import add_bins, add_lines
 from mbfast.units import EV, HBAR, K_B
 
 VOLUME = (5e-9) ** 3
@@ -62,6 +62,17 @@ def test_lines_of_the_kernel_are_the_sum_over_pairs_of_levels(lorentzian):
         out = np.zeros(expected.shape)
         add_lines(w, p, stress.real.copy(), stress.imag.copy(), omega, width, lorentzian, out)
         assert_allclose(out, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+def test_bins_have_their_lower_edge_and_the_last_both():
+    w, p, stress = np.array([0.0, 1.0]), np.array([0.75, 0.25]), np.zeros((6, 2, 2))
+    stress[0, 0, 1] = stress[0, 1, 0] = 2.0  # xx alone: both contractions are 4 times the population of the state left
+    for edges, up, down in (([-1.0, 0.0, 1.0], 1, 0), ([-2.0, -1.0, 1.0, 2.0], 2, 1), ([-1.0, 1.0], 0, 0)):
+        out, wanted = np.zeros((2, len(edges) - 1)), np.zeros((2, len(edges) - 1))
+        add_bins(w, p, stress, np.zeros_like(stress), 0.0, np.array(edges), 1, out)
+        wanted[:, up] += 4.0 * 0.75
+        wanted[:, down] += 4.0 * 0.25
+        assert (out == wanted).all()
 
 
 @pytest.mark.parametrize("shape", ["gaussian", "lorentzian"])
