@@ -124,6 +124,11 @@ def test_flips_on_a_periodic_lattice(kind):
         before, cost = total(), spins.flip_cost(s, sigma, np.zeros(n), local)
         assert spins.lattice_flip(s, sigma, table, t, local) == pytest.approx(cost, rel=1e-12)
         assert total() - before == pytest.approx(cost, abs=1e-11 * abs(before) + 1e-11 * np.abs(table).max())
+    moments, found = (0.5 * sigma * t).T, np.zeros((c, n))
+    for s in range(n):
+        spins.lattice_field(s, moments[s].copy(), table, found)
+    wanted = made(moments.reshape(*lattice.shape, c)).reshape(n, c)
+    assert_allclose(found.T, wanted, rtol=0, atol=1e-12 * np.abs(moments).sum() * np.abs(table).max())
     again = [sum(spins.lattice_coupling(s, u, table, t) * sigma[u] for u in range(n) if u != s) for s in range(n)]
     assert_allclose(local, again, rtol=0, atol=1e-12 * np.abs(table).max() * n)
 

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 import mbfast
 from mbfast import testing
+from mbfast.kernels.levels import add_bins, add_lines
 from mbfast.units import EV, HBAR, K_B
 
 VOLUME = (5e-9) ** 3
@@ -39,6 +40,39 @@ def test_gaussian_lines_against_naive(seed, kelvin):
     # a line ends nine widths from its center, at 1e-18 of its height
     size = np.abs(result).max()
     assert_allclose(result, expected, rtol=1e-12, atol=1e-15 * size)
+
+
+@pytest.mark.parametrize("lorentzian", [0, 1])
+def test_lines_of_the_kernel_are_the_sum_over_pairs_of_levels(lorentzian):
+    rng = np.random.default_rng(9)
+    w, p, width, omega = np.sort(rng.uniform(0, 3, 3)), rng.random(3), 0.3, np.linspace(-4, 4, 9)
+    stress = rng.normal(size=(6, 3, 3)) + 1j * rng.normal(size=(6, 3, 3))
+    stress += stress.conj().swapaxes(1, 2)
+    gaps = w - w[:, None]
+
+    def line(x):
+        if lorentzian:
+            return width / np.pi / (x**2 + width**2)
+        return np.exp(-0.5 * (x / width) ** 2) / (np.sqrt(2 * np.pi) * width)
+
+    shapes = line(omega[:, None, None] - gaps) + line(omega[:, None, None] + gaps)
+    wanted = np.einsum("m,amn,bnm,imn->abi", p, stress, stress, shapes).real
+    moduli = [wanted[:3, :3].sum(axis=(0, 1)), np.einsum("a,aai->i", WEIGHTS, wanted)]
+    for expected in (wanted[np.triu_indices(6)], np.array(moduli)):
+        out = np.zeros(expected.shape)
+        add_lines(w, p, stress.real.copy(), stress.imag.copy(), omega, width, lorentzian, out)
+        assert_allclose(out, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+def test_bins_have_their_lower_edge_and_the_last_both():
+    w, p, stress = np.array([0.0, 1.0]), np.array([0.75, 0.25]), np.zeros((6, 2, 2))
+    stress[0, 0, 1] = stress[0, 1, 0] = 2.0  # xx alone: both contractions are 4 times the population of the state left
+    for edges, up, down in (([-1.0, 0.0, 1.0], 1, 0), ([-2.0, -1.0, 1.0, 2.0], 2, 1), ([-1.0, 1.0], 0, 0)):
+        out, wanted = np.zeros((2, len(edges) - 1)), np.zeros((2, len(edges) - 1))
+        add_bins(w, p, stress, np.zeros_like(stress), 0.0, np.array(edges), 1, out)
+        wanted[:, up] += 4.0 * 0.75
+        wanted[:, down] += 4.0 * 0.25
+        assert (out == wanted).all()
 
 
 @pytest.mark.parametrize("shape", ["gaussian", "lorentzian"])
