@@ -234,14 +234,9 @@ def _run_steps(
     steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], threads: int, most: int, advance: Callable[[], object]
 ) -> list[list[R]]:
     others = min(most, _share(threads)) - 1 if most > 1 else 0
-    results: list[dict[int, R]] = [{} for _ in steps]
     if others < 1:
-        for found, (work, tiles) in zip(results, steps, strict=True):
-            for number, tile in enumerate(tiles):
-                pause()
-                found[number] = work(tile)
-                advance()
-        return [list(found.values()) for found in results]
+        return [[_one(work, tile, advance) for tile in tiles] for work, tiles in steps]
+    results: list[dict[int, R]] = [{} for _ in steps]
     waiting = iter([(step, number) for step, (_, tiles) in enumerate(steps) for number in range(len(tiles))])
     before = [0, *itertools.accumulate(len(tiles) for _, tiles in steps)]
     # Python hears Ctrl-C after a call of a function of C, so that `with changed:`, which calls one, might never let go
@@ -287,13 +282,7 @@ def _run_steps(
 
     with ThreadPoolExecutor(others) as pool:
         try:
-            futures: list[Future[None]] = []
-            with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
-                for helper in range(1, others + 1):
-                    futures.append(pool.submit(drain, helper))  # noqa: PERF401  those before an error are kept
-            drain(0)
-            for future in futures:
-                future.result()
+            _drained(pool, drain, others)
         except BaseException:
             stop(0)
             with lock:  # the pool does not know of a thread that was being started when Ctrl-C came
@@ -301,6 +290,24 @@ def _run_steps(
                     changed.wait()
             raise
     return [[found[number] for number in range(len(found))] for found in results]
+
+
+def _one(work: Callable[[T], R], tile: T, advance: Callable[[], object]) -> R:
+    pause()
+    result = work(tile)
+    advance()
+    return result
+
+
+def _drained(pool: ThreadPoolExecutor, drain: Callable[[int], None], others: int) -> None:
+    """Call `drain` here and in other threads, as many as can be started, until all have returned."""
+    futures: list[Future[None]] = []
+    with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
+        for helper in range(1, others + 1):
+            futures.append(pool.submit(drain, helper))  # noqa: PERF401  those before an error are kept
+    drain(0)
+    for future in futures:
+        future.result()
 
 
 def check_progress(progress: Progress) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 
 from mbfast._core.validate import FloatArray
 from mbfast.renormalization.terms import Integrals
-from mbfast.spectra.dispersion import everywhere
-from mbfast.spectra.grid import FrequencyGrid
+from mbfast.spectra.grid import FrequencyGrid, everywhere
 from mbfast.spectra.tails import ROUNDING
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from mbfast._core import tiles
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE, coefficients
 from mbfast.spectra._kernels import products as kernels
-from mbfast.spectra.grid import FrequencyGrid
+from mbfast.spectra.grid import FrequencyGrid, chunks
 from mbfast.spectra.tails import LARGEST_TAIL, Tail
 
 # Beyond this many units of temperature the Boltzmann factor is below 1e-26.
@@ -60,9 +60,8 @@ def convolve_cells(
             for a, term in zip(range(p)[::-1], grid.error.values(samples[row]), strict=True)
         ]
 
-    def work(tile: tuple[int, int]) -> None:
-        row, start = tile
-        piece = slice(start, start + chunk)
+    def work(tile: tuple[int, slice]) -> None:
+        row, piece = tile
         total = np.zeros((2, targets[piece].size))
         for positive, negative in prepared[row]:
             g, sums = positive[:2], total[: positive.amplitude.size]
@@ -74,13 +73,12 @@ def convolve_cells(
         if own is not None:
             own[row, piece] = total[0]
 
-    chunk = max(1, min(_CHUNK, _CELLS // grid.nodes.size))
-    starts = range(0, targets.size, chunk)
+    pieces = chunks(targets.size, grid.nodes.size, _CHUNK, _CELLS)
     # what is prepared of a row takes a thousand times the memory of its samples
     for group in range(0, samples.shape[0], 4 * workers):
         members = range(group, min(group + 4 * workers, samples.shape[0]))
         prepared = dict(zip(members, tiles.run(prepare, members, threads=workers), strict=True))
-        tiles.run(work, [(row, start) for row in members for start in starts], threads=workers)
+        tiles.run(work, [(row, piece) for row in members for piece in pieces], threads=workers)
 
 
 def _sides(

@@ -21,6 +21,8 @@ from mbfast.spectra.grid import (
     Stencils,
     Variable,
     check_targets,
+    chunks,
+    everywhere,
     lagrange,
     rows,
 )
@@ -33,7 +35,6 @@ _CELLS = 1 << 20  # of all frequencies of a tile, at most: they take a tenth of 
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
 _FEWEST_FOR_FFT = 96
 _SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
-_FIRST = 30.0  # logarithm of the factor of frequencies, within a cell that begins at zero, over which an error counts
 
 
 def kramers_kronig(
@@ -348,8 +349,7 @@ class KramersKronigPlan:
 
     def _matrix_of(self, stencils: Stencils) -> FloatArray:
         matrix = np.zeros((self._targets.size, self.grid.nodes.size))
-        for start, stop in _tiles(self._targets.size, self.grid.nodes.size):
-            some = slice(start, stop)
+        for some in chunks(self._targets.size, self.grid.nodes.size, _CHUNK, _CELLS):
             kernels.cauchy_matrix(self._targets[some], self.grid.nodes, *stencils, self._parity, RULE, matrix[some])
         return matrix
 
@@ -410,13 +410,13 @@ class KramersKronigPlan:
             return samples @ weights.T
         values, out = stencils.values(samples), np.empty((samples.shape[0], targets.size))
 
-        def work(tile: tuple[int, int]) -> None:
-            piece = slice(*tile)
+        def work(piece: slice) -> None:
             part = np.zeros((samples.shape[0], targets[piece].size))
             kernels.cauchy(targets[piece], self.grid.nodes, values, self._parity, RULE, part)
             out[:, piece] = part
 
-        tiles.run(work, _tiles(targets.size, self.grid.nodes.size * (1 + len(samples) // 16)), threads=workers)
+        cells = self.grid.nodes.size * (1 + len(samples) // 16)
+        tiles.run(work, chunks(targets.size, cells, _CHUNK, _CELLS), threads=workers)
         return out
 
     def _add_tails(self, targets: FloatArray, tails: tuple[Tail, Tail], out: FloatArray) -> None:
@@ -436,7 +436,7 @@ class KramersKronigPlan:
                 start, amplitude, exponent = node, float(tail.amplitude[row]), float(tail.exponent[row])
                 if close and some.size:
                     breaks, values = Tail(*(both[row : row + 1] for both in tail)).cells(node, end)
-                    for place in (slice(*tile) for tile in _tiles(some.size, breaks.size)):
+                    for place in chunks(some.size, breaks.size, _CHUNK, _CELLS):
                         here = np.zeros((1, some[place].size))
                         kernels.cauchy(some[place], breaks, values, self._parity, RULE, here)
                         part[:, place] = here
@@ -447,16 +447,3 @@ class KramersKronigPlan:
                 there = tail.amplitude != 0.0
                 static = np.divide(tail.amplitude, tail.exponent, out=np.zeros_like(tail.amplitude), where=there)
                 out[:, targets == 0.0] += static[:, None]
-
-
-def _tiles(n: int, cells: int) -> list[tuple[int, int]]:
-    """Return ranges of n frequencies, each of which meets so many cells."""
-    size = max(1, min(_CHUNK, _CELLS // cells))
-    return [(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def everywhere(grid: FrequencyGrid, rough: FloatArray, largest: FloatArray) -> FloatArray:
-    """Return what may be wrong with transforms at any frequency (rows,): by rough cells (rows, n - 1), and rounding."""
-    logs = np.log(np.where(grid.nodes > 0.0, grid.nodes, grid.nodes[1] * np.exp(-_FIRST)))
-    rounding = 2.0 * ROUNDING * max(grid.lebesgue, 8.0) * (1.0 - logs[0])
-    return np.asarray(rough @ np.diff(logs) + rounding * largest)

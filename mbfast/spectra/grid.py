@@ -14,7 +14,7 @@ from mbfast._core import validate
 from mbfast._core.validate import FloatArray, ReadOnly
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import products as kernels
-from mbfast.spectra.tails import Edge, End
+from mbfast.spectra.tails import ROUNDING, Edge, End
 
 Variable: TypeAlias = Literal["auto", "log", "linear"]
 
@@ -23,6 +23,7 @@ LARGEST_VALUE = 1e80
 RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
 
 # complex numbers from NumPy 2.5 on
+_FIRST = 30.0  # logarithm of the factor of frequencies, within a cell that begins at zero, over which an error counts
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7])).real), 1.0])
 _GAUSS_OF_LOBATTO = legendre.legvander(RULE[0], 7) @ np.linalg.inv(legendre.legvander(_LOBATTO, 7))
 
@@ -410,3 +411,16 @@ def check_targets(grid: FrequencyGrid, name: str, frequencies: ArrayLike | None,
     if ((positive < grid.unit / RANGE) | (x > RANGE)).any():
         raise ValueError(f"{name} must be within a factor {RANGE:g} of the last node, {grid.unit:g} rad/s")
     return x
+
+
+def chunks(n: int, cells: int, most: int, together: int) -> list[slice]:
+    """Return ranges of n frequencies, at most so many, which meet so many cells each and not too many together."""
+    size = max(1, min(most, together // cells))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def everywhere(grid: FrequencyGrid, rough: FloatArray, largest: FloatArray) -> FloatArray:
+    """Return what may be wrong with transforms at any frequency (rows,): by rough cells (rows, n - 1), and rounding."""
+    logs = np.log(np.where(grid.nodes > 0.0, grid.nodes, grid.nodes[1] * np.exp(-_FIRST)))
+    rounding = 2.0 * ROUNDING * max(grid.lebesgue, 8.0) * (1.0 - logs[0])
+    return np.asarray(rough @ np.diff(logs) + rounding * largest)
