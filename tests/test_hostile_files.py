@@ -49,7 +49,7 @@ def folder(tmp_path, monkeypatch):
 
 def refused(reader, name, words=""):
     with pytest.raises(ValueError, match=rf"^{name}: .*{words}") as caught:
-        reader(name)
+        reader(Path(name))
     assert "\n" not in str(caught.value)
 
 
@@ -60,10 +60,10 @@ def test_what_has_no_end_is_refused(name):
     refused(READERS[name], name)
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.xyz", "glasses.csv"])
-def test_lines_have_a_largest_length(name):
-    Path(name).write_text("1\n" + "x" * 70_000, encoding="utf-8")
-    refused(READERS[name], name, "row 2: a line of less than 65536 characters is wanted")
+@pytest.mark.parametrize(("name", "row"), [("a.csv", 1), ("a.xyz", 2), ("glasses.csv", 1)])
+def test_lines_have_a_largest_length(name, row):
+    Path(name).write_text("1\n" * (row - 1) + "x" * 70_000, encoding="utf-8")
+    refused(READERS[name], name, f"row {row}: a line of less than 65536 characters is wanted")
 
 
 @pytest.mark.parametrize("text", ["#" * 40_000, "a" + ".a" * 20_000 + " = 1"], ids=["comment", "keys"])
@@ -88,7 +88,7 @@ def test_arrays_that_memory_does_not_hold_are_not_unpacked(name, monkeypatch):
         np.save(name, np.zeros((2 * 10**5, 6)))
     monkeypatch.setattr(archive, "available_memory", lambda: 4e6)
     monkeypatch.setattr(archive, "read_array", lambda _: pytest.fail("unpacked"))
-    refused(READERS[name], name, r"its arrays have (4.8|9.6)\d*e?-?\d* GB|its arrays have 0.00")
+    refused(READERS[name], name, r"its arrays have 0\.00(48|96) GB, 0\.004 GB are available")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -149,13 +149,7 @@ def test_headers_that_python_2_wrote_need_no_warning():
 
 def strange():
     wrong = [np.zeros(0), np.zeros((1,) * 5), np.array(1j), np.array(True), np.array("words"), np.array(b"words")]
-    return [
-        *wrong,
-        np.array(["a", "b"]),
-        np.zeros(3, [("a", "f8")]),
-        np.array("2020-01-01", "M8[s]"),
-        np.array("[" * 9),
-    ]
+    return [*wrong, np.array(["a", "b"]), np.zeros(3, [("a", "f8")]), np.array("2020-01-01", "M8[s]")]
 
 
 @pytest.mark.parametrize("name", ["field", "energies", "positions", "moments", "rtol", "error", "method"])
@@ -167,7 +161,7 @@ def test_sums_whose_arrays_are_others_are_refused(name):
         if name == "method" and wrong.dtype.kind == "U" and wrong.ndim == 0:
             continue  # texts, as it should be
         np.savez("a.npz", **{**whole, name: wrong})
-        refused(mbfast.PairResult.load, "a.npz", f"not a pair sum, {'' if name != 'moments' else '.*'}")
+        refused(mbfast.PairResult.load, "a.npz", "not a pair sum, ")
 
 
 def digest(name, content):
@@ -180,9 +174,8 @@ def replaced(table, name, content):
     column = {"about": "value", "part": "content"}[table]
     with closing(sqlite3.connect("a.checkpoint")) as database, database:
         blob = content.encode() if isinstance(content, str) else content
-        database.execute(
-            f"UPDATE {table} SET {column} = ?, digest = ? WHERE name = ?", (content, digest(name, blob), name)
-        )
+        row = content, digest(name, blob), name
+        database.execute(f"UPDATE {table} SET {column} = ?, digest = ? WHERE name = ?", row)
 
 
 @pytest.mark.parametrize(

@@ -245,9 +245,10 @@ def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
         _errors_of(path),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=0.0, uri=True)) as database,
     ):
-        found: dict[str, Any] | None = _about(database).get("command")
-    arguments = found.get("arguments") if isinstance(found, dict) else None
-    if not isinstance(arguments, list) or not all(map(_is_word, [*arguments, found.get("folder")])):
+        found = _about(database).get("command")
+    if not (isinstance(found, dict) and isinstance(found.get("arguments"), list)) or not all(
+        map(_is_word, [*found["arguments"], found.get("folder")])
+    ):
         raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
     return found
 
