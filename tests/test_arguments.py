@@ -228,3 +228,37 @@ def test_levels_do_not_depend_on_the_error_state_of_the_caller():
         for shape in ("lorentzian", "gaussian"):
             mbfast.susceptibility_from_levels([0.0, 1e-20], np.ones((2, 2, 6)), 1e-25, 1e-3, omega, 1e9, shape=shape)
         system.absorption_rate(omega, 1e-9, 1e-3, 1e9, "longitudinal")
+
+
+def test_blocks_that_lie_almost_in_a_plane():
+    """Of the smallest thickness one over it is beyond the doubles."""
+    for thickness in (0.0, 5e-324, 1e-300, 1e-120):
+        places = [[0.0, 0.0, 0.0], [5e-9, thickness, 1e-9]]
+        wanted = mbfast.pair_field(DIPOLES, places, MOMENTS, method="direct")
+        found = mbfast.pair_field(DIPOLES, places, MOMENTS, method="ewald")
+        np.testing.assert_allclose(found, wanted, rtol=0.0, atol=1e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("largest", [1e36, 1e200, 1.7e308])
+def test_wavevectors_whose_square_is_beyond_the_doubles(largest):
+    with pytest.raises(ValueError, match="wavevector must be finite, with magnitudes up to 1e"):
+        mbfast.phase_sum(SILICA, LATTICE, [largest, 0.0, 1e7], "transverse")
+
+
+RESPONSE = {"temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "exact"}
+
+
+@pytest.mark.parametrize(
+    ("omega", "change", "words"),
+    [
+        (1e9, {"broadening": 1e-20}, "broadening must be from .* rad/s for reduced=True"),
+        (1e9, {"broadening": 1e35}, "broadening must be from .* rad/s for reduced=True"),
+        (1e-150, {}, "omega must be zero, or within a factor 1e.30 of"),
+        (1e9, {"temperature": 1e-20, "method": "lanczos"}, "temperature must be 0, or above 1e-20 K"),
+    ],
+)
+def test_what_a_one_sided_transform_cannot_have(omega, change, words):
+    block = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
+    pair = mbfast.SuperBlock(DIPOLES, [[0.0, 0.0, 0.0], [5e-9, 0.0, 1e-9]], block)
+    with pytest.raises(ValueError, match=words):
+        pair.susceptibility([omega], rng=np.random.default_rng(1), **RESPONSE | change)

@@ -1,6 +1,8 @@
 """Damaged files and strange command lines, from seeds: every one is read, or refused in one line that names it."""
 
 import contextlib
+import dataclasses
+import inspect
 import random
 import re
 import warnings
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import ROUNDS
 from materials import DIPOLES, SILICA
+from test_every_argument import CALLS
 from typer.testing import CliRunner
 
 import mbfast
@@ -159,3 +162,80 @@ def test_strange_command_lines_end_in_one_line(tmp_path, monkeypatch, seed):
             assert re.match(rf"mbfast( {arguments[0]})?: ", result.stderr), arguments
         else:
             assert "nan" not in result.stdout, arguments
+
+
+SIZES = [0.0, -0.0, 5e-324, 1e-310, 1e-300, 1e-150, 1e-50, 1e-35, 1e-10, 1.0, -1.0, 1e10, 1e35, 1e50, 1e150, 1e300]
+# whose numbers are drawn or read elsewhere; steps of a spectrum at its ends have infinite transforms, as documented
+ELSEWHERE = ("plotting", "files", "viewing", "superblock.ensembles", "superblock.orders", "StoredLatticeField")
+ELSEWHERE += ("KramersKronigPlan.__call__", "kramers_kronig", "Checkpoint", "run_each", "pairs.cluster_planning")
+
+
+def of_other_sizes(value, rng):
+    """Return an array or a number with some of it in place of others, scaled, in another type or other strides."""
+    array = np.array(value, dtype=complex if np.iscomplexobj(value) else float)
+    kind = rng.choice(["one", "all", "scaled", "single", "swapped", "strided"])
+    if kind == "one" and array.size:
+        array.flat[rng.randrange(array.size)] = rng.choice(SIZES)
+    elif kind == "all":
+        array[...] = rng.choice(SIZES)
+    elif kind == "scaled":
+        array *= 2.0 ** rng.randrange(-300, 300)
+    elif kind == "single":
+        array = array.astype(np.complex64 if array.dtype.kind == "c" else np.float32)
+    elif kind == "swapped":
+        array = array.astype(array.dtype.newbyteorder())
+    elif array.ndim:
+        array = np.repeat(array, 2, axis=0)[::2]
+    return array if array.ndim else array[()]
+
+
+def numbers_in(result, depth=0):
+    """Yield the arrays of a result, of the values in it, and so on."""
+    if isinstance(result, np.ndarray | float | complex):
+        yield np.asarray(result)
+    elif isinstance(result, tuple | list):
+        yield from (array for value in result for array in numbers_in(value, depth + 1))
+    elif dataclasses.is_dataclass(result) and depth < 3:
+        for field in dataclasses.fields(result):
+            yield from numbers_in(getattr(result, field.name), depth + 1)
+
+
+def attempt(name, rng):
+    """Call a function with one of its numbers changed; return what it should not have done, or None."""
+    function, given = CALLS[name]
+    choices = [key for key, value in given.items() if key != "out" and np.asarray(plain(value)).dtype.kind in "fc"]
+    if not choices:
+        return None
+    changed = rng.choice(choices)
+    with np.errstate(all="ignore"):
+        arguments = {**given, changed: of_other_sizes(given[changed], rng)}
+    if not np.isfinite(arguments[changed]).all():
+        return None
+    before, what = np.copy(arguments[changed]), f"{name}, {changed}={arguments[changed]!r}: "
+    try:
+        result = function(**arguments)
+    except (ValueError, TypeError, ArithmeticError, MemoryError) as error:
+        names = {*inspect.signature(function).parameters, "below", "above"}  # these are of the plan that is called
+        named = any(re.search(rf"\b{key}\b", str(error)) for key in names)
+        return None if named and "\n" not in str(error) else f"{what}{error!r}"
+    except Exception as error:
+        return f"{what}{error!r}"
+    if not np.array_equal(before, arguments[changed]):
+        return f"{what}is not what it was"
+    fine = (lambda array: ~np.isnan(array)) if name.endswith("susceptibility") else np.isfinite  # infinite at omega = 0
+    wrong = [array for array in numbers_in(result) if array.dtype.kind in "fc" and not fine(array).all()]
+    return f"{what}{wrong[0]!r}" if wrong else None
+
+
+def plain(value):
+    """Return numbers, or sequences of them, and None for all else."""
+    return value if isinstance(value, np.ndarray | float | complex | list) and not isinstance(value, np.bool_) else None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_numbers_of_any_size_have_results_or_are_refused(tmp_path, monkeypatch, seed):
+    monkeypatch.chdir(tmp_path)
+    rng = random.Random(seed)
+    names = [name for name in CALLS if not name.startswith(ELSEWHERE)]
+    assert [text for name in names if (text := attempt(name, rng))] == []

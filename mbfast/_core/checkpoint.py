@@ -89,12 +89,6 @@ class Checkpoint:
     ...     whole, at_once = walk(pathlib.Path(folder, "one"), 10), walk(pathlib.Path(folder, "two"), 10)
     >>> bool((whole == at_once).all())
     True
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     kept = mbfast.Checkpoint(pathlib.Path(folder, "three"), {"seed": 1}, kind="walk")
-    ...     kept.put("first", mean=0.5)
-    ...     print(kept.names(), kept.get("second"))
-    ...     kept.close()
-    {'first'} None
     """
 
     def __init__(self, file: str | os.PathLike[str], inputs: Mapping[str, Any], *, kind: str = "calculation") -> None:
@@ -202,7 +196,7 @@ class Checkpoint:
         TypeError
             If `part` is no name.
         ValueError
-            If the file was damaged, or the checkpoint is closed.
+            If the file was damaged, a part was written by another program, or the checkpoint is closed.
         """
         name = _name(part)
         with self._used():
@@ -212,8 +206,11 @@ class Checkpoint:
         if not isinstance(row[0], bytes) or row[1] != _digest(name, row[0]):
             _log.warning("%s: part %s was damaged, it is computed again", self.path, name)
             return None
-        with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
-            return {key.removeprefix("_"): arrays[key] for key in arrays.files}
+        try:
+            with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
+                return {key.removeprefix("_"): arrays[key] for key in arrays.files}
+        except Exception as error:  # of any type, as in `read_archive`: some other program has written it
+            raise ValueError(f"{self.path}: part {name} is no archive of arrays ({type(error).__name__})") from None
 
     def names(self) -> set[str]:
         """Return the names of all parts; a ValueError if the file was damaged, or the checkpoint is closed."""
@@ -242,23 +239,28 @@ class Checkpoint:
 def command_of(file: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `command_line` that has made a checkpoint; an OSError or a ValueError if there is none."""
     path = path_of("file", file)
-    regular(path).open("rb").close()  # names what is not there
-    with (  # to be written, for a process that was killed while it wrote
+    # names what is not there; the database is to be written, for a process that was killed while it wrote
+    regular(path).open("rb").close()
+    with (
         _errors_of(path),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=0.0, uri=True)) as database,
     ):
         found = _about(database).get("command")
-    arguments = found.get("arguments") if isinstance(found, dict) else None
-    if (
-        isinstance(found, dict)
-        and isinstance(arguments, list)
-        and all(isinstance(text, str) for text in (*arguments, found.get("folder")))
+    if not (isinstance(found, dict) and isinstance(found.get("arguments"), list)) or not all(
+        map(_is_word, [*found["arguments"], found.get("folder")])
     ):
-        return found
-    raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
+        raise ValueError(f"{path}: not made by a command: make the same call again, with this file as its checkpoint")
+    return found
+
+
+def _is_word(text: object) -> bool:
+    return isinstance(text, str) and "\0" not in text
 
 
 def _about(database: sqlite3.Connection) -> dict[str, Any]:
+    database.execute("PRAGMA trusted_schema=OFF")
+    if not {kind for (kind,) in database.execute("SELECT type FROM sqlite_master")} <= {"table", "index"}:
+        raise sqlite3.DatabaseError("it has views or triggers")  # which may take for ever
     rows = database.execute("SELECT name, value, digest FROM about").fetchall()
     if not rows or any(digest != _digest(name, value.encode()) for name, value, digest in rows):
         raise sqlite3.DatabaseError("its description has another digest")

@@ -376,9 +376,10 @@ class _Finish:
         """Return the one-sided transform after (2.12) of Im chi~ as broadened, but zero at zero."""
         width = self.task.width
         last = np.abs(frequencies).max(initial=0.0) + (30.0 if self.task.shape == "lorentzian" else 10.0) * width
-        if not (last <= _MOST_NODES / _NODES * width and last < LARGEST):
-            least = f"{_NODES / _MOST_NODES:g} of the range of the spectrum, {last:.3g} rad/s, for reduced=True"
-            raise ValueError(f"broadening must be at least {least}, and not beyond it, got {width:g} rad/s")
+        least, most = _NODES / _MOST_NODES * last, 0.01 * LARGEST
+        if not least <= width <= most:
+            wanted = f"from {least:.3g} to {most:g} rad/s for reduced=True and levels such as these"
+            raise ValueError(f"broadening must be {wanted}, got {width:g} rad/s")
         at = np.abs(self.omega)
         if ((at > 0.0) & ((at < max(SMALLEST, last / RANGE)) | (at > min(LARGEST, last * RANGE)))).any():
             raise ValueError(f"omega must be zero, or within a factor {RANGE:g} of {last:.3g} rad/s, for reduced=True")
