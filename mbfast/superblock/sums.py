@@ -119,12 +119,11 @@ class BlockSum(ReadOnly):
             if coupled:
                 columns.append(np.sum(coupled, axis=0).T)
                 factors.append(self._along(s, self._values(s), slow))
-        result = np.empty((self._size(slow), self._size(fast)))
+        result, rows = np.empty(self.dimension), self._size(slow)
         of_slow, of_fast = self._diagonal_of(slow, pairs), self._diagonal_of(fast, pairs)
         left, right = np.ascontiguousarray(np.concatenate(factors, axis=1)), np.concatenate(columns)
-        for some in (slice(*tile) for tile in cut(len(result), max(1, _LARGE // of_fast.size))):
-            sweeps.outer_sums(of_slow[some], of_fast, left[some], right, result[some].reshape(-1))
-        result = result.reshape(-1)
+        for some in (slice(*tile) for tile in cut(rows, max(1, _LARGE // of_fast.size))):
+            sweeps.outer_sums(of_slow[some], of_fast, left[some], right, result.reshape(rows, -1)[some].reshape(-1))
         result.setflags(write=False)
         return result
 

@@ -58,7 +58,7 @@ class _Points:
             for first in range(some.start, some.stop, _ROWS):  # by the blocks' order, whatever there are threads
                 tiles.pause()
                 these = slice(first, min(first + _ROWS, some.stop))
-                kernels.spread(self._places[these], values[these], self._weights, start, stop, *met[1:], planes)
+                kernels.spread(self._places[these], values[these], self._weights, start, stop, met[1], met[2], planes)
 
         tiles.run(work, range(0, met[0], slab), threads=workers)
         return mesh
