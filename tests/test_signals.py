@@ -95,7 +95,7 @@ def test_smaller_pieces_make_the_same_bits(monkeypatch, name):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("n", [1, 7, 4096, 10**7])
+@pytest.mark.parametrize("n", [1, 7, 4096, 10**5])
 def test_pieces_stay_small_however_large_the_whole_is(n):
     """Or consist of one line, frequency or level."""
     lines, frequencies, pairs = (
@@ -358,9 +358,9 @@ def test_long_calls_end_soon(name, code, seed, threads):
 INTERRUPTED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a parent may have had ignored
-import mbfast
+import mbfast.pairs.sums
 from mbfast.__main__ import main
-mbfast.pair_sum = lambda *_, **__: signal.raise_signal(signal.SIGINT)
+mbfast.pairs.sums.pair_sum = lambda *_, **__: signal.raise_signal(signal.SIGINT)
 sys.argv = ["mbfast", "pairsum", sys.argv[1], "--permittivity", "1e-11", "--checkpoint", "run.checkpoint"]
 main()
 """
