@@ -84,6 +84,7 @@ PIECES = {
 }  # fmt: skip
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", PIECES)
 def test_smaller_pieces_make_the_same_bits(monkeypatch, name):
     sizes, call = PIECES[name]
@@ -177,6 +178,7 @@ class Interrupting:
             raise KeyboardInterrupt
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("at", [1, 2, 5])
 def test_fields_are_as_they_were_after_an_interrupt(many_parts, threads, at):
