@@ -15,7 +15,7 @@ import mbfast
 from mbfast._core import tiles
 from mbfast.pairs import pencils
 from mbfast.pairs._ewald import mesh
-from mbfast.spectra import circulant, direct, dispersion, levels
+from mbfast.spectra import circulant, direct, levels
 from mbfast.superblock import lanczos, sums
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -68,7 +68,7 @@ PIECES = {
         lambda: mbfast.convolve(NODES, ABSORPTION, temperature=1e-3, threads=1),
     ),
     "cells of Kramers and Kronig": (
-        {(dispersion, "_CELLS"): 1},
+        {(circulant, "_CELLS"): 1},
         lambda: mbfast.KramersKronigPlan(NODES, at=NODES[::2])(ABSORPTION, threads=1),
     ),
     "rows of circulants": (
@@ -101,10 +101,14 @@ def test_pieces_stay_small_however_large_the_whole_is(n):
     """Or consist of one line, frequency or level."""
     lines, frequencies, pairs = (
         max(stop - start for start, stop in pieces)
-        for pieces in (pencils.pieces_of(n, 1000 * n, 1), dispersion._tiles(n, 10**5), levels._ranges(n, 100))
+        for pieces in (
+            pencils.pieces_of(n, 1000 * n, 1),
+            [(some.start, some.stop) for some in circulant.pieces_of(n, 10**5)],
+            levels._ranges(n, 100),
+        )
     )
     assert lines <= max(1, pencils._NUMBERS // 1000)
-    assert frequencies <= max(1, dispersion._CELLS // 10**5)
+    assert frequencies <= max(1, circulant._CELLS // 10**5)
     assert pairs <= max(1, levels._NUMBERS // n)
 
 
@@ -287,7 +291,7 @@ fft: f, m = mbfast.LatticeField(silica, mbfast.BlockLattice((128,) * 3, 1.0)), r
 lattice set-up: l = mbfast.BlockLattice((160,) * 3, 1.0)
     for_ever(lambda: mbfast.LatticeField(silica, l, threads=threads))
 stored: d = tempfile.TemporaryDirectory(); l, m = mbfast.BlockLattice((96,) * 3, 1.0), rng.normal(size=(96, 96, 96, 3))
-    for_ever(mbfast.StoredLatticeField(dipoles, l, folder=d.name, memory='400 MB', threads=threads), m)
+    for_ever(mbfast.StoredLatticeField(dipoles, l, d.name, memory='400 MB', threads=threads), m, m.copy())
 convolve:
     for_ever(lambda: mbfast.convolve(nodes, absorption, temperature=0.5, threads=threads))
 kramers_kronig:

@@ -223,18 +223,20 @@ def _share(threads: int) -> int:
     return max(1, (threads - sum(told)) // max(1, told.count(0)))
 
 
+def _one_by_one(work: Callable[[T], R], tiles: Sequence[T], advance: Callable[[], object]) -> Iterator[R]:
+    for tile in tiles:
+        pause()
+        yield work(tile)
+        advance()
+
+
 def _run_steps(
     steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], threads: int, most: int, advance: Callable[[], object]
 ) -> list[list[R]]:
     others = min(most, _share(threads)) - 1 if most > 1 else 0
     results: list[dict[int, R]] = [{} for _ in steps]
     if others < 1:
-        for found, (work, tiles) in zip(results, steps, strict=True):
-            for number, tile in enumerate(tiles):
-                pause()
-                found[number] = work(tile)
-                advance()
-        return [list(found.values()) for found in results]
+        return [list(_one_by_one(work, tiles, advance)) for work, tiles in steps]
     waiting = iter([(step, number) for step, (_, tiles) in enumerate(steps) for number in range(len(tiles))])
     before = [0, *itertools.accumulate(len(tiles) for _, tiles in steps)]
     # Python hears Ctrl-C after a call of a function of C, so that `with changed:`, which calls one, might never let go

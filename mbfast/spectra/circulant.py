@@ -12,6 +12,14 @@ from mbfast.spectra._kernels import cauchy as kernels
 from mbfast.spectra.grid import FrequencyGrid, Stencils
 
 _TOGETHER = 1 << 18  # weights of cells, or numbers of rows, that are made at once: in less than a tenth of a second
+_CHUNK = 64  # frequencies in a tile
+_CELLS = 1 << 20  # of all frequencies of a tile, at most: they take a tenth of a second
+
+
+def pieces_of(n: int, cells: int) -> list[slice]:
+    """Return ranges of n frequencies, each of which meets so many cells."""
+    size = max(1, min(_CHUNK, _CELLS // cells))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 class Circulant(NamedTuple):

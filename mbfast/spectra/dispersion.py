@@ -13,7 +13,7 @@ from mbfast._core import tiles, validate
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
-from mbfast.spectra.circulant import Circulant, circulant
+from mbfast.spectra.circulant import Circulant, circulant, pieces_of
 from mbfast.spectra.grid import (
     LARGEST_VALUE,
     Estimate,
@@ -28,8 +28,6 @@ from mbfast.spectra.tails import LARGEST_TAIL, ROUNDING, Edge, Tail
 
 _Weights: TypeAlias = Circulant | FloatArray | None
 
-_CHUNK = 64  # frequencies in a tile
-_CELLS = 1 << 20  # of all frequencies of a tile, at most: they take a tenth of a second
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
 _FEWEST_FOR_FFT = 96
 _SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
@@ -346,8 +344,7 @@ class KramersKronigPlan:
 
     def _matrix_of(self, stencils: Stencils) -> FloatArray:
         matrix = np.zeros((self._targets.size, self.grid.nodes.size))
-        for start, stop in _tiles(self._targets.size, self.grid.nodes.size):
-            some = slice(start, stop)
+        for some in pieces_of(self._targets.size, self.grid.nodes.size):
             kernels.cauchy_matrix(self._targets[some], self.grid.nodes, *stencils, self._parity, RULE, matrix[some])
         return matrix
 
@@ -408,13 +405,12 @@ class KramersKronigPlan:
             return samples @ weights.T
         values, out = stencils.values(samples), np.empty((samples.shape[0], targets.size))
 
-        def work(tile: tuple[int, int]) -> None:
-            piece = slice(*tile)
+        def work(piece: slice) -> None:
             part = np.zeros((samples.shape[0], targets[piece].size))
             kernels.cauchy(targets[piece], self.grid.nodes, values, self._parity, RULE, part)
             out[:, piece] = part
 
-        tiles.run(work, _tiles(targets.size, self.grid.nodes.size * (1 + len(samples) // 16)), threads=workers)
+        tiles.run(work, pieces_of(targets.size, self.grid.nodes.size * (1 + len(samples) // 16)), threads=workers)
         return out
 
     def _add_tails(self, targets: FloatArray, tails: tuple[Tail, Tail], out: FloatArray) -> None:
@@ -434,7 +430,7 @@ class KramersKronigPlan:
                 start, amplitude, exponent = node, float(tail.amplitude[row]), float(tail.exponent[row])
                 if close and some.size:
                     breaks, values = Tail(*(both[row : row + 1] for both in tail)).cells(node, end)
-                    for place in (slice(*tile) for tile in _tiles(some.size, breaks.size)):
+                    for place in pieces_of(some.size, breaks.size):
                         here = np.zeros((1, some[place].size))
                         kernels.cauchy(some[place], breaks, values, self._parity, RULE, here)
                         part[:, place] = here
@@ -445,12 +441,6 @@ class KramersKronigPlan:
                 there = tail.amplitude != 0.0
                 static = np.divide(tail.amplitude, tail.exponent, out=np.zeros_like(tail.amplitude), where=there)
                 out[:, targets == 0.0] += static[:, None]
-
-
-def _tiles(n: int, cells: int) -> list[tuple[int, int]]:
-    """Return ranges of n frequencies, each of which meets so many cells."""
-    size = max(1, min(_CHUNK, _CELLS // cells))
-    return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def everywhere(grid: FrequencyGrid, rough: FloatArray, largest: FloatArray) -> FloatArray:
