@@ -240,9 +240,8 @@ def _run_steps(
     waiting = iter([(step, number) for step, (_, tiles) in enumerate(steps) for number in range(len(tiles))])
     before = [0, *itertools.accumulate(len(tiles) for _, tiles in steps)]
     # Python hears Ctrl-C after a call of a function of C, so that `with changed:`, which calls one, might never let go
-    lock, stopped, done = threading.Lock(), False, 0
+    lock, stopped, done, at_work = threading.Lock(), False, 0, set[int]()  # numbers of helpers at a tile
     changed = threading.Condition(lock)
-    at_work: set[int] = set()  # helpers at a tile
 
     def stop(helper: int) -> None:
         nonlocal stopped
@@ -265,8 +264,7 @@ def _run_steps(
                     if number < 0 or stopped:
                         return
                     at_work.add(helper)
-                work, tiles = steps[step]
-                result = work(tiles[number])
+                result = steps[step][0](steps[step][1][number])
                 with lock:
                     at_work.discard(helper)
                     results[step][number] = result
@@ -292,8 +290,7 @@ def _run_steps(
         except BaseException:
             stop(0)
             with lock:  # the pool does not know of a thread that was being started when Ctrl-C came
-                while at_work:
-                    changed.wait()
+                changed.wait_for(lambda: not at_work)
             raise
     return [[found[number] for number in range(len(found))] for found in results]
 
