@@ -299,7 +299,9 @@ def test_llvmlite_and_contexts_have_what_generated_code_takes():
 
 def test_objects_of_numba_have_what_the_cache_takes():
     """Attributes that are set when an object is made, so that its class does not have them."""
-    cache = mbfast._core.jit.all_kernels()[0].cache
+    from mbfast._core import jit as _jit
+
+    cache = _jit.all_kernels()[0].cache
     file = numba_private._SealedFiles("folder", "function", "stamp")
     objects = {
         "_impl.filename_base _impl.locator.get_source_stamp _cache_path _cache_file cache_path": cache,
