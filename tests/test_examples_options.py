@@ -50,9 +50,11 @@ def test_what_is_missing_is_told_in_one_line(capsys, error):
 
 
 WAITING = """
-import threading, time
+import signal, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from mbfast.examples._checks import run_example
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a parent may have had ignored
 
 def compute(seed):
     with ThreadPoolExecutor() as pool:

@@ -87,8 +87,10 @@ class Checkpoint:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     half = walk(pathlib.Path(folder, "one"), 5)
     ...     whole, at_once = walk(pathlib.Path(folder, "one"), 10), walk(pathlib.Path(folder, "two"), 10)
-    >>> bool((whole == at_once).all())
-    True
+    ...     kept = mbfast.Checkpoint(pathlib.Path(folder, "two"), {"seed": 1}, kind="walk")
+    ...     print(kept.names(), bool((whole == at_once).all()))
+    ...     kept.close()
+    {'state'} True
     """
 
     def __init__(self, file: str | os.PathLike[str], inputs: Mapping[str, Any], *, kind: str = "calculation") -> None:
