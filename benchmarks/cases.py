@@ -77,6 +77,7 @@ CASES = (
     Case("5 levels of *", MBFAST, ("ARPACK",), near(1e-9)),
     Case("* for 10 hbar/E", MBFAST, ("expm_multiply",), near(1e-9)),
     Case("a pulse, *", MBFAST, ("products",), near(1e-6)),
+    Case("susceptibility of * at complex frequencies", MBFAST, ("eigenvectors",), near(1e-9)),
     Case("susceptibility of *", ("exact", "lanczos", "chebyshev"), ("eigenvectors",), near(1e-6)),
     Case("orders of *", MBFAST, ("eigenvectors",), near(1e-9)),
     Case("second order, *", MBFAST, ("eigenvectors",), near(1e-6)),
