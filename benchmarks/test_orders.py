@@ -28,7 +28,7 @@ def drawn(shape, rng):
 
 
 def by_small_couplings(made, omega, **more):
-    """Even part of the response in the coupling, extrapolated to none; of 8 blocks 1e-7 is left, as the fourth power."""
+    """Even part of the response in the coupling, extrapolated to none; 1e-7 is left for 8 blocks, a fourth power."""
     h = 0.003 * 1e10 * HBAR / (np.abs(made.couplings).max() * np.abs(made.block_stress(0)).max() ** 2)
     zero, *at = (
         sum(exact_susceptibility(made, omega, 0.1, coupling=sign * g, **more) for sign in (1, -1)) / 2
