@@ -1,7 +1,9 @@
 """Render the API and the guide as a site: python -W error .ci/site.py FOLDER. Needs the extra docs, and no network."""
 
+import importlib.util
 import inspect
 import re
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -11,7 +13,9 @@ import pdoc
 from latex2mathml.converter import convert as mathml
 
 import mbfast
+from mbfast.guide import performance
 
+_ROOT = Path(__file__).resolve().parents[1]
 _SECTIONS = "Parameters|Returns|Yields|Raises|Attributes|See Also|Notes|References|Examples"  # laid out by pdoc
 _HEADING = re.compile(rf"^(?!(?:{_SECTIONS})\n)(\w.*)\n-{{3,}}$", re.MULTILINE)
 _SEE = re.compile(r"(?<=\n)See Also\n-+\n(?:.+\n?)+")
@@ -74,8 +78,19 @@ def resolve(module: types.ModuleType) -> None:
         setattr(module, name, getattr(dispatcher, "py_func", member))
 
 
+def draw_history(folder: Path) -> None:
+    """Draw the stored runs of the benchmarks and show them on the page on performance; matplotlib is of another extra."""
+    stored = (_ROOT / "benchmarks" / "history.csv").read_text(encoding="utf-8").splitlines()
+    if len(stored) > 1 and importlib.util.find_spec("matplotlib"):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder.resolve() / "history.svg"
+        subprocess.run([sys.executable, "-m", "benchmarks.history", str(file)], cwd=_ROOT, check=True)
+        performance.__doc__ = f"{performance.__doc__}\nHistory\n-------\n![Ratios by commit](../../history.svg)\n"
+
+
 def main() -> None:
     """Write the site."""
+    draw_history(Path(sys.argv[1]))
     resolve(mbfast)
     convert = pdoc.docstrings.convert
     pdoc.docstrings.convert = lambda text, *rest: convert(markdown(text), *rest)  # type: ignore[assignment]
