@@ -79,7 +79,7 @@ def resolve(module: types.ModuleType) -> None:
 
 
 def draw_history(folder: Path) -> None:
-    """Draw the stored runs of the benchmarks and show them on the page on performance; matplotlib is of another extra."""
+    """Draw the stored runs of the benchmarks for the page on performance; matplotlib is of another extra."""
     stored = (_ROOT / "benchmarks" / "history.csv").read_text(encoding="utf-8").splitlines()
     if len(stored) > 1 and importlib.util.find_spec("matplotlib"):
         folder.mkdir(parents=True, exist_ok=True)
