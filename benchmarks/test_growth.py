@@ -7,8 +7,9 @@ inner loop; for transforms 2.5 n log2 n operations for each component there and 
 best; for a matrix or the nodes of a convolution n^2 multiply-adds; and each array once, in or out. The rest of a share
 is what else a method does, not waste. N is of blocks, of nodes or of states.
 
-What is asserted is loose, with the bounds of theory: two for all pairs; one and a logarithm for transforms, which is
-1.1 to 1.2 here, give or take what caches take away and calls add.
+What is asserted is loose, that nothing grows faster than theory says: two for all pairs; one and a logarithm for
+transforms, which is 1.1 to 1.2 here, and what caches take away. Small sizes make exponents smaller, as calls have costs
+of their own: nothing is asserted of that.
 """
 
 import math
@@ -96,18 +97,18 @@ def response(n):
 
 # what makes the work of one size, its sizes, and bounds of the exponent
 METHODS = {
-    "direct": (direct, (1000, 2000, 4000, 8000), (1.8, 2.2)),
-    "fft, open": (lambda n: lattice("open", n), (12, 16, 24, 32, 48), (0.9, 1.4)),
-    "fft, periodic": (lambda n: lattice("periodic", n), (16, 24, 32, 48, 64), (0.9, 1.4)),
-    "stored, periodic": (lambda n, folder: lattice("periodic", n, folder), (24, 32, 48, 64), (0.5, 1.4)),
-    "ewald": (ewald, (4000, 8000, 16_000, 32_000), (0.8, 1.4)),
-    "convolution, T = 0": (lambda n: convolution(0.0, n), (256, 512, 1024, 2048), (1.5, 2.4)),
-    "convolution, T > 0": (lambda n: convolution(1.0, n), (256, 512, 1024, 2048), (1.5, 2.4)),
-    "Kramers-Kronig, FFT": (lambda n: kramers_kronig("fft", n), (1024, 2048, 4096, 8192), (0.7, 1.5)),
-    "Kramers-Kronig, matrix": (lambda n: kramers_kronig("direct", n), (256, 512, 1024, 2048), (1.2, 2.8)),
-    "flow": (flow, (128, 256, 512, 1024), (0.9, 2.3)),
-    "super block": (application, (12, 14, 16, 18, 20), (0.9, 1.4)),
-    "disordered response": (response, (8, 12, 16, 24), (0.7, 1.5)),
+    "direct": (direct, (1000, 2000, 4000, 8000), 2.2),
+    "fft, open": (lambda n: lattice("open", n), (12, 16, 24, 32, 48), 1.4),
+    "fft, periodic": (lambda n: lattice("periodic", n), (16, 24, 32, 48, 64), 1.4),
+    "stored, periodic": (lambda n, folder: lattice("periodic", n, folder), (24, 32, 48, 64), 1.4),
+    "ewald": (ewald, (4000, 8000, 16_000, 32_000), 1.4),
+    "convolution, T = 0": (lambda n: convolution(0.0, n), (256, 512, 1024, 2048), 2.4),
+    "convolution, T > 0": (lambda n: convolution(1.0, n), (256, 512, 1024, 2048), 2.4),
+    "Kramers-Kronig, FFT": (lambda n: kramers_kronig("fft", n), (1024, 2048, 4096, 8192), 1.5),
+    "Kramers-Kronig, matrix": (lambda n: kramers_kronig("direct", n), (256, 512, 1024, 2048), 2.8),
+    "flow": (flow, (128, 256, 512, 1024), 2.3),
+    "super block": (application, (12, 14, 16, 18, 20), 1.4),
+    "disordered response": (response, (8, 12, 16, 24), 1.5),
 }
 
 
@@ -125,7 +126,7 @@ def shown(request):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_growth(case, benchmark, shown, tmp_path, method):
-    make, sizes, (low, high) = METHODS[method]
+    make, sizes, most = METHODS[method]
     more = (tmp_path,) if method.startswith("stored") else ()
     works = [make(size, *more) for size in (sizes[:1] if benchmark.disabled else sizes)]
     case(f"growth, {method}", "mbfast", works[-1].function, rounds=1)
@@ -140,4 +141,4 @@ def test_growth(case, benchmark, shown, tmp_path, method):
     }  # fmt: skip
     benchmark.extra_info |= info
     shown(f"{method}: {growth(info)}")
-    assert low <= exponent <= high
+    assert exponent <= most
