@@ -80,8 +80,8 @@ def resolve(module: types.ModuleType) -> None:
 
 def draw_history(folder: Path) -> None:
     """Draw the stored runs of the benchmarks for the page on performance; matplotlib is of another extra."""
-    stored = (_ROOT / "benchmarks" / "history.csv").read_text(encoding="utf-8").splitlines()
-    if len(stored) > 1 and importlib.util.find_spec("matplotlib"):
+    rows = (_ROOT / "benchmarks" / "history.csv").read_text(encoding="utf-8").splitlines()[1:]
+    if len({row.split(",")[1] for row in rows}) > 1 and importlib.util.find_spec("matplotlib"):
         folder.mkdir(parents=True, exist_ok=True)
         file = folder.resolve() / "history.svg"
         subprocess.run([sys.executable, "-m", "benchmarks.history", str(file)], cwd=_ROOT, check=True)
