@@ -22,8 +22,8 @@ Variable: TypeAlias = Literal["auto", "log", "linear"]
 LARGEST_VALUE = 1e80
 RANGE = 1e30  # seventh powers of what is smaller would leave the range of a double
 
-# complex numbers from NumPy 2.5 on
 _FIRST = 30.0  # logarithm of the factor of frequencies, within a cell that begins at zero, over which an error counts
+# complex numbers from NumPy 2.5 on
 _LOBATTO = np.array([-1.0, *np.sort(legendre.legroots(legendre.legder(np.eye(8)[7])).real), 1.0])
 _GAUSS_OF_LOBATTO = legendre.legvander(RULE[0], 7) @ np.linalg.inv(legendre.legvander(_LOBATTO, 7))
 

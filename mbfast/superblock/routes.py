@@ -32,7 +32,9 @@ _VECTORS = 8.0  # of a recursion from one state, with the diagonals of H and of 
 _MOST = 100_000  # polynomials that are made unasked
 _BATCH = 16  # vectors of a recursion that are multiplied at a time with those that are kept
 _SAME = 1e-11  # of the spectrum's width: levels that rounding errors do not tell apart
-_COLDEST = 1e10  # half the range of levels over 2 k_B T; far below it nothing is left of a random vector
+# half the range of levels over 2 k_B T: far below it nothing is left of a random vector, and above it the functions of
+# Bessel that `thermal_state` takes are no numbers
+_COLDEST = 1e9
 _SMALLEST = 1e-24  # part of a random vector's norm that is left at low temperatures
 _PART = 0.8  # of the steps, with which the whole is compared
 
