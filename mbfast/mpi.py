@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.checkpoint import described
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray
-from mbfast.pairs.geometry import BlockLattice, Tile, cut
+from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, total_of, unit_of
 from mbfast.pairs.pencils import Pencils, WaveKernel, aligned, pieces_of

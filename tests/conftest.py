@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from mbfast import audit
 from mbfast._core import tiles
-from mbfast.pairs.geometry import cut
+from mbfast._core.tiles import cut
 
 pytest.register_assert_rewrite("legible")  # whose assertions tell what they compared
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"

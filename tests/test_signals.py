@@ -104,7 +104,7 @@ def test_pieces_stay_small_however_large_the_whole_is(n):
         max(stop - start for start, stop in pieces)
         for pieces in (
             pencils.pieces_of(n, 1000 * n, 1),
-            [(some.start, some.stop) for some in chunks(n, 10**5, dispersion._CHUNK, dispersion._CELLS)],
+            chunks(n, 10**5, dispersion._CHUNK, dispersion._CELLS),
             levels._ranges(n, 100),
         )
     )

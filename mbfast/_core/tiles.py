@@ -21,6 +21,7 @@ from mbfast._core.validate import count_from
 T = TypeVar("T")
 R = TypeVar("R")
 
+Tile: TypeAlias = tuple[int, int]  # first and one behind the last of neighbours that are worked on together
 Progress: TypeAlias = bool | Callable[[int, int], object]
 """Whether to draw a bar (where rich is installed), or a function to call with (tiles done, tiles in all)."""
 
@@ -176,6 +177,11 @@ def _of_environment() -> dict[str, int]:
         return {_OWN_LIMIT: int(own)}
     firsts = {name: os.environ.get(name, "").split(",")[0].strip() for name in _LIMITS_OF_OTHERS}
     return {name: int(first) for name, first in firsts.items() if _NUMBER.fullmatch(first)}
+
+
+def cut(n: int, size: int) -> list[Tile]:
+    """Return the ranges of at most so many that n items are worked on in."""
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def run(

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core import tiles, validate
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import LARGEST, SMALLEST, FloatArray, float_array, require_bounded, require_choice
 from mbfast.kernels import displacements
 from mbfast.pairs.angular import WaveMomentChange, squared_change
-from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, Tile, as_blocks, cut
+from mbfast.pairs.geometry import ROWS, BlockLattice, Cloud, as_blocks
 from mbfast.pairs.interactions import Interaction, check_interaction
 
 

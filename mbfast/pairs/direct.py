@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mbfast._core import jobs, tiles
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray, real_array
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs._kernels import averaged
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.pairs.fields import SPARE, Cost, PairField, nbytes_of
-from mbfast.pairs.geometry import ROWS, BlockLattice, Tile, cut
+from mbfast.pairs.geometry import ROWS, BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, as_rows
 from mbfast.pairs.problem import Boundary, ImageShape, PairProblem

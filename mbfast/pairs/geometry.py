@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import LARGEST, FloatArray, as_doubles, positive_number, real_array, require_flag
 
 ROWS = 1 << 16  # rows looked at together, so that checks need little memory
-Tile: TypeAlias = tuple[int, int]
 Box: TypeAlias = tuple[slice, slice, slice]  # ranges of blocks along the three axes of a lattice
 _FEW = 256  # blocks that are told apart soonest one by one
 _SAMPLE = 1 << 15  # random positions that stand for more
@@ -227,11 +227,6 @@ def reduced_cell(cell: FloatArray) -> FloatArray:
         vectors = np.array(sorted([a, b, rest], key=np.linalg.norm))
         if not np.linalg.norm(rest) < (1.0 - 1e-12) * np.linalg.norm(c):
             return vectors
-
-
-def cut(n: int, size: int) -> list[Tile]:
-    """Return the ranges of at most so many that n blocks are worked on in."""
-    return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def as_blocks(blocks: BlockLattice | ArrayLike) -> BlockLattice | Cloud:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 from mbfast._core import tiles
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.fields import SPARE, Cost, PairField
-from mbfast.pairs.geometry import BlockLattice, Tile, cut
+from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, total_of
 from mbfast.pairs.pencils import Pencils, WaveKernel, aligned, is_circular, pieces_of, transform_length

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import NAMES, six
 from mbfast.pairs._kernels import lattice as kernels
@@ -21,7 +22,7 @@ from mbfast.pairs._kernels import periodic as periodic_kernels
 from mbfast.pairs.cubes import offset_derivatives
 from mbfast.pairs.derivatives import INDICES, odd_along
 from mbfast.pairs.fields import own_field, own_tensor
-from mbfast.pairs.geometry import ROWS, Box, Tile, cut
+from mbfast.pairs.geometry import ROWS, Box
 from mbfast.pairs.moments import as_rows, isotropic
 from mbfast.pairs.periodic import ImageModes, ImageSums, contact
 from mbfast.pairs.problem import PairProblem

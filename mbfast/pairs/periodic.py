@@ -17,12 +17,13 @@ import numpy as np
 import scipy.fft
 from numpy.polynomial import legendre
 
+from mbfast._core.tiles import cut
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald.profile import IntArray, Profile, derivative, polynomials
 from mbfast.pairs._kernels import periodic as kernels
 from mbfast.pairs.cubes import averaged_derivatives
 from mbfast.pairs.derivatives import FOURTH, SIXTH, Derivatives, powers_of_d
-from mbfast.pairs.geometry import BlockLattice, cut
+from mbfast.pairs.geometry import BlockLattice
 
 _RADIUS, _BANDWIDTH = 6.0, 44.0  # spacings; the split's errors, as `_ewald.plan` has them, are 1e-13
 _BAND = _BANDWIDTH / _RADIUS

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.cubes import averaged_derivatives, composition, offset_derivatives
 from mbfast.pairs.derivatives import FIFTH, FOURTH, SIXTH, Derivatives
-from mbfast.pairs.geometry import Tile, cut
 from mbfast.pairs.moments import Moments, isotropic
 from mbfast.pairs.periodic import ImageModes
 from mbfast.pairs.problem import PairProblem

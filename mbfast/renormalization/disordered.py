@@ -45,10 +45,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
+from mbfast._core.tiles import cut
 from mbfast._core.validate import FloatArray, float_array, one_number, require_bounded, require_choice
 from mbfast._core.voigt import WEIGHTS, six
 from mbfast.pairs.fields import SPARE
-from mbfast.pairs.geometry import ROWS, BlockLattice, cut
+from mbfast.pairs.geometry import ROWS, BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.lattice import LatticeField
 from mbfast.pairs.problem import Boundary, PairProblem

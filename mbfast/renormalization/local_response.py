@@ -11,10 +11,11 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mbfast._core.tiles import cut
 from mbfast._core.validate import LARGEST, FloatArray, number_array
 from mbfast._core.voigt import WEIGHTS
 from mbfast.pairs.cubes import averaged_tensors
-from mbfast.pairs.geometry import ROWS, cut
+from mbfast.pairs.geometry import ROWS
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import PairProblem
 from mbfast.spectra.moduli import Moduli

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from mbfast._core.tiles import cut
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
@@ -32,7 +33,7 @@ class Circulant(NamedTuple):
         n, ends = samples.shape[1], self.ends
         result: FloatArray = np.hstack([samples[:, :ends], samples[:, n - ends :]]) @ self.columns
         rows = max(1, _TOGETHER // self.length)
-        for some in (slice(start, start + rows) for start in range(0, len(samples), rows)):
+        for some in (slice(*tile) for tile in cut(len(samples), rows)):
             inner = samples[some].copy()
             inner[:, :ends] = 0.0
             inner[:, n - ends :] = 0.0
@@ -83,7 +84,6 @@ def circulant(grid: FrequencyGrid, stencils: Stencils, parity: int) -> Circulant
 
 def _table(omega: FloatArray, a: FloatArray, b: FloatArray, parity: int) -> FloatArray:
     weights = np.empty((omega.size, 8))
-    for start in range(0, omega.size, _TOGETHER):
-        some = slice(start, start + _TOGETHER)
+    for some in (slice(*tile) for tile in cut(omega.size, _TOGETHER)):
         kernels.cauchy_table(omega[some], a[some], b[some], parity, RULE, weights[some])
     return weights

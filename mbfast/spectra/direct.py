@@ -60,8 +60,8 @@ def convolve_cells(
             for a, term in zip(range(p)[::-1], grid.error.values(samples[row]), strict=True)
         ]
 
-    def work(tile: tuple[int, slice]) -> None:
-        row, piece = tile
+    def work(part: tuple[int, tiles.Tile]) -> None:
+        row, piece = part[0], slice(*part[1])
         total = np.zeros((2, targets[piece].size))
         for positive, negative in prepared[row]:
             g, sums = positive[:2], total[: positive.amplitude.size]

@@ -349,7 +349,7 @@ class KramersKronigPlan:
 
     def _matrix_of(self, stencils: Stencils) -> FloatArray:
         matrix = np.zeros((self._targets.size, self.grid.nodes.size))
-        for some in chunks(self._targets.size, self.grid.nodes.size, _CHUNK, _CELLS):
+        for some in (slice(*tile) for tile in chunks(self._targets.size, self.grid.nodes.size, _CHUNK, _CELLS)):
             kernels.cauchy_matrix(self._targets[some], self.grid.nodes, *stencils, self._parity, RULE, matrix[some])
         return matrix
 
@@ -410,7 +410,8 @@ class KramersKronigPlan:
             return samples @ weights.T
         values, out = stencils.values(samples), np.empty((samples.shape[0], targets.size))
 
-        def work(piece: slice) -> None:
+        def work(tile: tiles.Tile) -> None:
+            piece = slice(*tile)
             part = np.zeros((samples.shape[0], targets[piece].size))
             kernels.cauchy(targets[piece], self.grid.nodes, values, self._parity, RULE, part)
             out[:, piece] = part
@@ -436,7 +437,7 @@ class KramersKronigPlan:
                 start, amplitude, exponent = node, float(tail.amplitude[row]), float(tail.exponent[row])
                 if close and some.size:
                     breaks, values = Tail(*(both[row : row + 1] for both in tail)).cells(node, end)
-                    for place in chunks(some.size, breaks.size, _CHUNK, _CELLS):
+                    for place in (slice(*tile) for tile in chunks(some.size, breaks.size, _CHUNK, _CELLS)):
                         here = np.zeros((1, some[place].size))
                         kernels.cauchy(some[place], breaks, values, self._parity, RULE, here)
                         part[:, place] = here

@@ -11,6 +11,7 @@ from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import validate
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray, ReadOnly
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import products as kernels
@@ -413,10 +414,9 @@ def check_targets(grid: FrequencyGrid, name: str, frequencies: ArrayLike | None,
     return x
 
 
-def chunks(n: int, cells: int, most: int, together: int) -> list[slice]:
+def chunks(n: int, cells: int, most: int, together: int) -> list[Tile]:
     """Return ranges of n frequencies, at most so many, which meet so many cells each and not too many together."""
-    size = max(1, min(most, together // cells))
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    return cut(n, max(1, min(most, together // cells)))
 
 
 def everywhere(grid: FrequencyGrid, rough: FloatArray, largest: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ from scipy.special import expit
 from mbfast import units
 from mbfast._core import validate
 from mbfast._core.matrices import stress_matrices
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray
 from mbfast._core.voigt import WEIGHTS
 from mbfast.kernels import levels as kernels
@@ -256,10 +257,9 @@ def static_susceptibility(
     return _shaped(results)
 
 
-def _ranges(n: int, numbers: int) -> list[tuple[int, int]]:
+def _ranges(n: int, numbers: int) -> list[Tile]:
     """Return ranges of n levels, each pair of which makes so many numbers: they take a tenth of a second at most."""
-    size = max(1, _NUMBERS // (n * (16 + numbers)))
-    return [(start, min(start + size, n)) for start in range(0, n, size)]
+    return cut(n, max(1, _NUMBERS // (n * (16 + numbers))))
 
 
 def _shaped(results: FloatArray) -> Moduli | FloatArray:

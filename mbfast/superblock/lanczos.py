@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from mbfast import units
 from mbfast._core import tiles
+from mbfast._core.tiles import cut
 from mbfast._core.validate import FloatArray
-from mbfast.pairs.geometry import cut
 from mbfast.superblock._kernels import recursions as kernels
 
 if TYPE_CHECKING:

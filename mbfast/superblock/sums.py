@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core import tiles
+from mbfast._core.tiles import cut
 from mbfast._core.validate import FloatArray, ReadOnly
-from mbfast.pairs.geometry import cut
 from mbfast.superblock._kernels import sweeps
 
 Pairs = Mapping[tuple[int, int], FloatArray]

@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mbfast._core import tiles
+from mbfast._core.tiles import Tile
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald import fft as _fft
 from mbfast.pairs._ewald.plan import Plan, Shape
 from mbfast.pairs._ewald.profile import IntArray, Octave, Window
 from mbfast.pairs._kernels import ewald as kernels
 from mbfast.pairs._kernels.ewald_gradients import gradient
-from mbfast.pairs.geometry import Tile
 
 ModeEnergy: TypeAlias = Callable[..., tuple[FloatArray, FloatArray]]
 """From modes of moments, wave vectors, harmonic and biharmonic factors and their slopes to energies and d/dk."""

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from mbfast._core import tiles
+from mbfast._core.tiles import Tile
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald.plan import Shape
 from mbfast.pairs._ewald.profile import IntArray
-from mbfast.pairs.geometry import Tile
 
 _PAIRS = 1 << 22  # pairs of a tile of near ones
 _REACH = 2  # cells that the radius spans

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from mbfast.pairs.geometry import Tile, cut
+from mbfast._core.tiles import Tile, cut
 from mbfast.pairs.pencils import EIGHT, Pencils
 
 TASKS = 8  # of each pass, at least, where there is so much to cut: bars move, and little is lost when it is killed

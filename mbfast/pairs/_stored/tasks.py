@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core import jobs, tiles
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray, as_doubles
 from mbfast.pairs._stored.chunks import MISSING, Chunks, DamagedError
 from mbfast.pairs._stored.ends import Source, Target, bytes_of
 from mbfast.pairs._stored.plan import Plan
-from mbfast.pairs.geometry import Box, Tile, cut
+from mbfast.pairs.geometry import Box
 from mbfast.pairs.moments import largest_of, refuse
 from mbfast.pairs.pencils import Pencils, WaveKernel, pieces_of
 
