@@ -14,7 +14,7 @@ from materials import DIPOLES, SILICA
 import mbfast
 from mbfast._core import tiles
 from mbfast.pairs import pencils
-from mbfast.pairs._ewald import mesh
+from mbfast.pairs._ewald import mesh, near
 from mbfast.spectra import circulant, direct, dispersion, levels
 from mbfast.spectra.grid import chunks
 from mbfast.superblock import lanczos, sums
@@ -60,8 +60,8 @@ PIECES = {
         {(pencils, "_NUMBERS"): 1},
         lambda: mbfast.pair_field(SILICA, LATTICE, STRESSES, boundary="periodic", method="fft", threads=1),
     ),
-    "blocks spread on a mesh": (
-        {(mesh, "_ROWS"): 7},
+    "blocks spread on a mesh, and near ones": (
+        {(mesh, "_NUMBERS"): 7000, (near, "_PAIRS"): 100},
         lambda: mbfast.pair_field(DIPOLES, PLACES, DIPOLE_MOMENTS, **BOX, threads=1),
     ),
     "cells of a convolution": (
