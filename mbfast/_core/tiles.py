@@ -271,9 +271,8 @@ class _Run(Generic[T, R]):
         self._steps, self._threads, self._others, self._advance = steps, threads, others, advance
         self._found: list[dict[int, R]] = [{} for _ in steps]
         self._coming = iter([(step, len(tiles)) for step, (_, tiles) in enumerate(steps)])
-        self._waiting: SimpleQueue[tuple[int, int] | None] = (
-            SimpleQueue()
-        )  # steps and tiles that may begin; None: leave
+        # steps and tiles that may begin; None: leave
+        self._waiting: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
         self._ended: deque[int] = deque()  # tiles that are not yet counted
         self._counting, self._left = threading.Lock(), 0  # tiles that this step still has
         self._over, self._outer_is_left, self._errors = False, _is_left.get(), list[BaseException]()
@@ -293,7 +292,7 @@ class _Run(Generic[T, R]):
             self._wake()
             if self._begun:
                 self._started.get()
-            for helper in self._helpers:
+            for helper in self._helpers:  # after a second exception here they end by themselves
                 helper.join()
         if self._errors:
             raise self._errors.pop()  # which would otherwise hold what holds it
