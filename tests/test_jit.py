@@ -293,8 +293,15 @@ def test_llvmlite_and_contexts_have_what_generated_code_takes():
     core = Path(numba_private.__file__).parent
     sources = [(core / f"{name}.py").read_text(encoding="utf-8") for name in ("numba_private", "simd", "tracing")]
     used = set(re.findall(rf"\b({'|'.join(homes)})\.(\w+)", "\n".join(sources)))
-    assert len(used) > 30
+    used |= {("builder", name) for pair in re.findall(r'_with\("(\w+)", "(\w+)"', sources[2]) for name in pair}
+    assert {("builder", "fadd"), ("builder", "udiv"), ("ir", "Constant")} < used
     assert [f"{home}.{name}" for home, name in sorted(used) if not hasattr(homes[home], name)] == []
+
+
+def have_what_is_taken(objects):
+    for names, made in objects.items():
+        for name in names.split():
+            operator.attrgetter(name)(made)  # an AttributeError names what is missing
 
 
 def test_objects_of_numba_have_what_the_cache_takes():
@@ -309,9 +316,36 @@ def test_objects_of_numba_have_what_the_cache_takes():
         "_cache overloads compile": numba.njit(lambda x: x),
         "_dispatcher.cache ntypes add": numba.vectorize(lambda x: x),
     }
-    for names, made in objects.items():
-        for name in names.split():
-            operator.attrgetter(name)(made)  # an AttributeError names what is missing
+    have_what_is_taken(objects)
+
+
+def test_objects_of_llvmlite_have_what_generated_code_takes():
+    """Attributes of what builders, contexts and compilations return."""
+    from numba.core import cgutils, registry
+
+    ir, context = llvmlite.ir, registry.cpu_target.target_context
+    vector, kind = ir.VectorType(ir.DoubleType(), 4), numba.types.Array(numba.float64, 2, "C")
+    function = ir.Function(ir.Module(), ir.FunctionType(ir.VoidType(), [ir.IntType(64)]), "function")
+    builder = ir.IRBuilder(function.append_basic_block())
+    load = builder.load(builder.alloca(vector))
+    with cgutils.for_range(builder, function.args[0]) as loop:
+        pass
+    compiled = numba.njit("float64(float64)")(lambda x: x)
+    objects = {
+        "add_metadata metadata": function.module,
+        "blocks": builder.function,
+        "instructions": builder.block,
+        "count element as_pointer": vector,
+        "type.count opname metadata set_metadata": load,
+        "add_incoming type": builder.phi(ir.DoubleType()),
+        "index.type": loop,
+        "operands": ir.MDValue(function.module, (), "0"),
+        "args": numba.void(numba.float64),
+        "ndim": kind,
+        "shape data": context.make_array(kind)(context, builder),
+        "library.get_pointer_to_function fndesc.llvm_cfunc_wrapper_name": next(iter(compiled.overloads.values())),
+    }
+    have_what_is_taken(objects)
 
 
 def test_a_part_that_numba_does_not_have_is_named():

@@ -10,10 +10,12 @@ import os
 import re
 import sys
 import threading
+from _thread import start_new_thread
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
-from typing import TypeAlias, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeAlias, TypeVar
 
 from mbfast._core.machine import usable_cores
 from mbfast._core.validate import count_from
@@ -242,60 +244,7 @@ def _run_steps(
     others = min(most, _share(threads)) - 1 if most > 1 else 0
     if others < 1:
         return [[_one(work, tile, advance) for tile in tiles] for work, tiles in steps]
-    results: list[dict[int, R]] = [{} for _ in steps]
-    waiting = iter([(step, number) for step, (_, tiles) in enumerate(steps) for number in range(len(tiles))])
-    before = [0, *itertools.accumulate(len(tiles) for _, tiles in steps)]
-    # Python hears Ctrl-C after a call of a function of C, so that `with changed:`, which calls one, might never let go
-    lock, stopped, done = threading.Lock(), False, 0
-    changed = threading.Condition(lock)
-    at_work: set[int] = set()  # helpers at a tile
-
-    def stop(helper: int) -> None:
-        nonlocal stopped
-        with lock:
-            stopped = True
-            at_work.discard(helper)
-            changed.notify_all()
-
-    def drain(helper: int) -> None:
-        nonlocal done
-        if helper:
-            _in_tiles.set(True)
-            _is_left.set(lambda: stopped)
-        try:
-            while helper < _share(threads):  # else it leaves its core to a run that has begun; the caller, 0, stays
-                with lock:
-                    step, number = next(waiting, (0, -1))
-                    while done < before[step] and not stopped:
-                        changed.wait()
-                    if number < 0 or stopped:
-                        return
-                    at_work.add(helper)
-                work, tiles = steps[step]
-                result = work(tiles[number])
-                with lock:
-                    at_work.discard(helper)
-                    results[step][number] = result
-                    advance()
-                    done += 1
-                    if stopped or done in before:
-                        changed.notify_all()
-        except BaseException as error:
-            left = stopped and isinstance(error, _LeftError)
-            stop(helper)
-            if not left:
-                raise
-
-    with ThreadPoolExecutor(others) as pool:
-        try:
-            _drained(pool, drain, others)
-        except BaseException:
-            stop(0)
-            with lock:  # the pool does not know of a thread that was being started when Ctrl-C came
-                while at_work:
-                    changed.wait()
-            raise
-    return [[found[number] for number in range(len(found))] for found in results]
+    return _Run(steps, threads, others, advance).results()
 
 
 def _one(work: Callable[[T], R], tile: T, advance: Callable[[], object]) -> R:
@@ -305,15 +254,114 @@ def _one(work: Callable[[T], R], tile: T, advance: Callable[[], object]) -> R:
     return result
 
 
-def _drained(pool: ThreadPoolExecutor, drain: Callable[[int], None], others: int) -> None:
-    """Call `drain` here and in other threads, as many as can be started, until all have returned."""
-    futures: list[Future[None]] = []
-    with contextlib.suppress(RuntimeError):  # no more can be started: those there are, and this one, do it
-        for helper in range(1, others + 1):
-            futures.append(pool.submit(drain, helper))  # noqa: PERF401  those before an error are kept
-    drain(0)
-    for future in futures:
-        future.result()
+class _Run(Generic[T, R]):
+    """Steps that the caller's thread and helpers do; an exception of a signal's handler ends it wherever it comes.
+
+    Python calls handlers in the main thread, which may be the caller's, after any call of a function of C. An exception
+    may hence lose the caller what it just took, a lock among it. So helpers never wait for a lock that the caller may
+    hold: tiles come from a queue written in C, and who is late to count what is done leaves it to whoever is at it.
+    `Thread.start` holds such a lock while it waits for the new thread: a thread of its own, which hears no signal,
+    starts the helpers.
+    """
+
+    def __init__(
+        self, steps: Sequence[tuple[Callable[[T], R], Sequence[T]]], threads: int, others: int,
+        advance: Callable[[], object],
+    ) -> None:  # fmt: skip
+        self._steps, self._threads, self._others, self._advance = steps, threads, others, advance
+        self._found: list[dict[int, R]] = [{} for _ in steps]
+        self._coming = iter([(step, len(tiles)) for step, (_, tiles) in enumerate(steps)])
+        # steps and tiles that may begin; None: leave
+        self._waiting: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
+        self._ended: deque[int] = deque()  # tiles that are not yet counted
+        self._counting, self._left = threading.Lock(), 0  # tiles that this step still has
+        self._over, self._outer_is_left, self._errors = False, _is_left.get(), list[BaseException]()
+        self._begun: list[bool] = []  # something if the thread that starts helpers has begun, or will
+        self._helpers, self._started = list[threading.Thread](), SimpleQueue[None]()
+
+    def results(self) -> list[list[R]]:
+        """Do the steps and return what their tiles gave."""
+        self._begin_step()
+        try:
+            with contextlib.suppress(RuntimeError):  # no thread can be started: this one does all
+                start_new_thread(self._start, ())
+                self._begun.append(True)
+            self._drain(0)
+        finally:
+            self._over = True
+            self._wake()
+            if self._begun:
+                self._started.get()
+            for helper in self._helpers:  # after a second exception here they end by themselves
+                helper.join()
+        if self._errors:
+            raise self._errors.pop()  # which would otherwise hold what holds it
+        return [[found[number] for number in range(len(found))] for found in self._found]
+
+    def _start(self) -> None:
+        self._begun.append(True)
+        try:
+            for number in range(1, self._others + 1):
+                if self._over:
+                    break
+                helper = threading.Thread(target=self._help, args=(number,), daemon=False)
+                helper.start()
+                self._helpers.append(helper)
+        except RuntimeError:  # no more can be started: those there are, and the caller's, do it
+            pass
+        finally:
+            self._started.put(None)
+
+    def _help(self, helper: int) -> None:
+        _in_tiles.set(True)
+        _is_left.set(lambda: self._over or self._outer_is_left())
+        try:
+            self._drain(helper)
+        except BaseException as error:
+            if not (self._over and isinstance(error, _LeftError)):
+                self._errors.append(error)
+            self._over = True
+            self._wake()
+
+    def _drain(self, helper: int) -> None:
+        # a helper beyond its share leaves its core to a run that has begun; the caller, 0, stays
+        while not self._over and helper < _share(self._threads):
+            try:
+                tile = self._waiting.get(timeout=1.0)
+            except Empty:  # a second signal may have come before the caller woke those that wait
+                continue
+            if tile is None or self._over:
+                return
+            step, number = tile
+            work, tiles = self._steps[step]
+            self._found[step][number] = work(tiles[number])
+            self._ended.append(number)
+            self._count()
+
+    def _count(self) -> None:
+        while self._ended and self._counting.acquire(blocking=False):
+            try:
+                while self._ended:
+                    self._ended.popleft()
+                    self._left -= 1
+                    self._advance()
+                    if not self._left:
+                        self._begin_step()
+            finally:
+                self._counting.release()
+
+    def _begin_step(self) -> None:
+        for step, number in self._coming:
+            if number:
+                self._left = number
+                for tile in range(number):
+                    self._waiting.put((step, tile))
+                return
+        self._wake()
+
+    def _wake(self) -> None:
+        for _ in range(self._others + 1):
+            self._waiting.put(None)
 
 
 def check_progress(progress: Progress) -> None:

@@ -27,7 +27,7 @@ from mbfast.pairs._kernels.ewald_gradients import gradient
 ModeEnergy: TypeAlias = Callable[..., tuple[FloatArray, FloatArray]]
 """From modes of moments, wave vectors, harmonic and biharmonic factors and their slopes to energies and d/dk."""
 
-_ROWS = 1 << 13  # blocks of a tile of the mesh
+_NUMBERS = 1 << 23  # of nodes that the blocks of a tile meet: 20 ms
 _CUBE = 8  # nodes along its side
 _COLUMNS = 1 << 12  # numbers of a tile of a mesh's rows
 _AXES = (1, 0, 2)  # of transfers to coarser meshes, the fastest first: no long rows, and not yet the short ones
@@ -45,19 +45,24 @@ class _Points:
         self._places = nodes[self._order]
         self._layer = cubes[self._order, 0]
 
+    def _step(self, components: int) -> int:
+        """Return how many blocks are worked on before Ctrl-C is looked for."""
+        width: int = self._weights.shape[1]
+        return max(1, _NUMBERS // (width**3 * components))
+
     def spread(self, moments: FloatArray, met: Shape, workers: int) -> FloatArray:
         """Mesh (*met, m) of moments (N, m)."""
         values, mesh, width = moments[self._order], np.zeros((*met, moments.shape[1])), self._weights.shape[1]
-        slab = 2 * width  # blocks near an edge are met twice
+        slab, step = 2 * width, self._step(moments.shape[1])  # blocks near an edge are met twice
 
         def work(start: int) -> None:
             stop = min(start + slab, met[0])
             low, high = (start - width + 1) // _CUBE, (stop - 1) // _CUBE
             some = slice(*np.searchsorted(self._layer, [low, high + 1]))
             planes = mesh[start:stop].reshape(-1)
-            for first in range(some.start, some.stop, _ROWS):  # by the blocks' order, whatever there are threads
+            for first in range(some.start, some.stop, step):  # by the blocks' order, whatever there are threads
                 tiles.pause()
-                these = slice(first, min(first + _ROWS, some.stop))
+                these = slice(first, min(first + step, some.stop))
                 given = self._places[these], values[these], self._weights, start, stop, met[1], met[2]
                 kernels.spread(*given, planes)
 
@@ -66,27 +71,27 @@ class _Points:
 
     def interpolate(self, mesh: FloatArray, out: FloatArray, workers: int) -> None:
         """Add the values of a mesh to out (N, m)."""
-        flat = mesh.reshape(-1)
+        flat, step = mesh.reshape(-1), self._step(out.shape[1])
 
         def work(start: int) -> None:
-            some = slice(start, start + _ROWS)
+            some = slice(start, start + step)
             part = np.empty((len(self._layer[some]), out.shape[1]))
             kernels.interpolate(self._places[some], self._weights, mesh.shape[1], mesh.shape[2], flat, part)
             out[self._order[some]] += part
 
-        tiles.run(work, range(0, len(out), _ROWS), threads=workers)
+        tiles.run(work, range(0, len(out), step), threads=workers)
 
     def gradient(self, mesh: FloatArray, moments: FloatArray, workers: int) -> FloatArray:
         """Return the derivatives by node, (N, 3), of the values of a mesh, contracted with moments (N, m)."""
-        flat, out = mesh.reshape(-1), np.empty((len(moments), 3))
+        flat, out, step = mesh.reshape(-1), np.empty((len(moments), 3)), self._step(2 * moments.shape[1])
 
         def work(start: int) -> None:
-            some = self._order[start : start + _ROWS]
-            places, part = self._places[start : start + _ROWS], np.empty((len(some), 3))
+            some = self._order[start : start + step]
+            places, part = self._places[start : start + step], np.empty((len(some), 3))
             gradient(places, self._weights, self._slopes, mesh.shape[1], mesh.shape[2], flat, moments[some], part)
             out[some] = part
 
-        tiles.run(work, range(0, len(out), _ROWS), threads=workers)
+        tiles.run(work, range(0, len(out), step), threads=workers)
         return out
 
 

@@ -13,7 +13,7 @@ from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald.plan import Shape
 from mbfast.pairs._ewald.profile import IntArray
 
-_PAIRS = 1 << 22  # pairs of a tile of near ones
+_PAIRS = 1 << 20  # pairs of a tile of near ones, in gradients 20 ms
 _REACH = 2  # cells that the radius spans
 
 
