@@ -156,7 +156,7 @@ def require_choice(name: str, value: object, choices: Collection[object]) -> Non
         raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")
 
 
-def require_finite(name: str, array: FloatArray) -> None:
+def require_finite(name: str, array: NDArray[Any]) -> None:
     """Raise a ValueError if an element is not finite."""
     _require(name, array, np.isfinite(array), "finite")
 
@@ -200,7 +200,7 @@ def broadcast_shape(**arrays: Any) -> tuple[int, ...]:
         raise ValueError(f"shapes must broadcast against each other, got {shapes}") from None
 
 
-def _require(name: str, array: FloatArray, good: NDArray[np.bool_], wanted: str) -> None:
+def _require(name: str, array: NDArray[Any], good: NDArray[np.bool_], wanted: str) -> None:
     if not good.all():
         index = tuple(int(i) for i in np.argwhere(~good)[0])
         where = f" at index {index[0] if len(index) == 1 else index}" if index else ""
