@@ -58,10 +58,11 @@ def write_files(outputs: Mapping[Path, Content]) -> None:
     """
     targets = {file: behind_links(file) for file in outputs if not _is_open_end(file)}
     unfinished = {file: hidden_name(target) for file, target in targets.items()}
+    folders: list[Path] = []
     try:
         for file, partial in unfinished.items():
             with naming_output(file):
-                partial.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(partial.parent, folders)
                 with partial.open("wb") as stream:
                     _write(stream, outputs[file])
         for file, partial in unfinished.items():
@@ -71,11 +72,26 @@ def write_files(outputs: Mapping[Path, Content]) -> None:
         for partial in unfinished.values():
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+        remove_empty(folders)
     for file in [file for file in outputs if file not in targets]:
         # the standard output through a copy of descriptor 1, so that its position and append mode hold
         end = os.dup(1) if is_standard_output(file) else file
         with naming_output(file), io.BufferedWriter(_OpenEnd(end, "wb")) as stream:
             _write(stream, outputs[file])
+
+
+def make_folder(folder: Path, made: list[Path]) -> None:
+    """Make a folder and those above it; add those that are not there yet, the highest first, to `made`."""
+    made += [place for place in (*reversed(folder.parents), folder) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def remove_empty(made: list[Path]) -> None:
+    """Remove those of the folders that `make_folder` has made into which nothing has come."""
+    for folder in reversed(made):
+        with suppress(OSError):  # it has something, or was never made
+            folder.rmdir()
+    made.clear()
 
 
 class _OpenEnd(io.FileIO):

@@ -103,6 +103,7 @@ class Checkpoint:
         self._lock, self._process = threading.Lock(), os.getpid()
         if self.path.is_dir():
             raise ValueError(f"{self.path}: a file is wanted for a checkpoint, this is a folder")
+        new = not self.path.exists()
         try:
             place = self.path.absolute()  # ":memory:" alone is no file to SQLite
             self._database = sqlite3.connect(place, timeout=0.0, isolation_level=None, check_same_thread=False)
@@ -111,8 +112,11 @@ class Checkpoint:
         try:
             with _errors_of(self.path):
                 self._open(kind, wanted)
-        except BaseException:
+        except BaseException as error:
             self._database.close()
+            # a disk that is full leaves an empty file; one that is in use is empty, too, until its first part is kept
+            if new and isinstance(error, OSError) and self.path.stat().st_size == 0:
+                self.path.unlink()
             raise
 
     def _open(self, kind: str, wanted: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import jobs, tiles
-from mbfast._core.archive import path_of
+from mbfast._core.archive import make_folder, naming_output, path_of, remove_empty
 from mbfast._core.checkpoint import Checkpoint
 from mbfast._core.machine import memory_size, resident_memory
 from mbfast.pairs._stored.chunks import MISSING, fresh, tidy
@@ -124,17 +124,22 @@ class StoredLatticeField:
         self._threads, self.memory = tiles.check_threads(threads), memory_size("memory", memory)
         self.folder = path_of("folder", folder).absolute()
         self.needed = self.on_disk = 0
+        made: list[Path] = []
         tiles.check_progress(progress)
         if lattice.n_blocks:
             self._check_folder()
             before = _resident(self.problem)
-            if not (self.folder / _FILE).exists():
-                self._plan(None, before)  # before anything is written
-                self.folder.mkdir(parents=True, exist_ok=True)
-            with self._checkpoint() as checkpoint:
-                plan = self._plan(checkpoint, before)
-                self._make(plan)
-                self._set_up(checkpoint, progress)
+            try:
+                if not (self.folder / _FILE).exists():
+                    self._plan(None, before)  # before anything is written
+                    with naming_output(self.folder):
+                        make_folder(self.folder, made)
+                with self._checkpoint() as checkpoint:
+                    plan = self._plan(checkpoint, before)
+                    self._make(plan)
+                    self._set_up(checkpoint, progress)
+            finally:
+                remove_empty(made)
 
     def _check_folder(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():

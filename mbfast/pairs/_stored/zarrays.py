@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mbfast._core.archive import behind_links, check_writable, hidden_name, naming_output
+from mbfast._core.archive import behind_links, check_writable, hidden_name, make_folder, naming_output, remove_empty
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._stored.ends import PIECE, nearest
 from mbfast.pairs.geometry import Box
@@ -109,6 +109,8 @@ class NewZarr:
         _zarr()
         self._path, self._shape = path, shape
         self._made: ZarrArray | None = None
+        self._partial: Path | None = None
+        self._folders: list[Path] = []
         if path.exists() and not is_zarr(path) and any(path.iterdir() if path.is_dir() else [path]):
             raise ValueError(f"out must be a zarr array or a new folder, got {path}")
         check_writable(path.with_name(path.name + ".probe"))
@@ -126,7 +128,7 @@ class NewZarr:
     def _array(self) -> ZarrArray:
         if self._made is None:
             target = behind_links(self._path)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent, self._folders)
             self._partial = hidden_name(target)
             array = _zarr().create_array(
                 str(self._partial), shape=self._shape, dtype="float64", compressors=None,
@@ -142,22 +144,24 @@ class NewZarr:
 
     def finish(self) -> object:
         """As `Target`."""
-        self._array()
         with naming_output(self._path):
+            self._array()
+            assert self._partial is not None
             target = behind_links(self._path)
             old = hidden_name(target)
             if target.exists():
                 target.rename(old)
             self._partial.rename(target)
             shutil.rmtree(old, ignore_errors=True)
-        self._made = None
+        self._made = self._partial = None
         return self._path
 
     def drop(self) -> None:
         """As `Target`."""
-        if self._made is not None:
+        if self._partial is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
-            self._made = None
+            self._made = self._partial = None
+        remove_empty(self._folders)
 
 
 def _grid(shape: tuple[int, ...], parts: tuple[int, ...], numbers: int) -> tuple[list[int], list[int]]:
