@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from mbfast._core import jobs, tiles
 from mbfast._core.archive import make_folder, naming_output, path_of, remove_empty
 from mbfast._core.checkpoint import Checkpoint
-from mbfast._core.machine import memory_size, resident_memory
+from mbfast._core.machine import resident_memory
+from mbfast._core.sizes import memory_size
 from mbfast.pairs._stored.chunks import MISSING, fresh, tidy
 from mbfast.pairs._stored.ends import Source, Target
 from mbfast.pairs._stored.places import refuse_same_place, source_of, target_of
