@@ -206,14 +206,16 @@ def expected(number):
     return outcome(name, argument, of_call(name, argument, more), more)
 
 
-def failures(make, wanted, first):
-    """Calls whose outcome with a container is another one than is wanted, by number of the call and array.
+def some_calls(first):
+    """Some of all calls, others for each container; all of them with MBFAST_FUZZ=16."""
+    step = max(1, 16 // ROUNDS)
+    return [(number, *NUMBERS[number]) for number in range(first % step, len(NUMBERS), step)]
 
-    They are some of all calls, others by each container; MBFAST_FUZZ=16 takes all.
-    """
-    found, step = [], max(1, 16 // ROUNDS)
-    for number in range(first % step, len(NUMBERS), step):
-        name, argument, more = NUMBERS[number]
+
+def failures(make, wanted, first):
+    """Calls whose outcome with a container is another one than is wanted, by number of the call and array."""
+    found = []
+    for number, name, argument, more in some_calls(first):
         array = of_call(name, argument, more)
         given = make(array)
         try:
@@ -250,7 +252,7 @@ def test_other_types_are_as_their_doubles(dtype):
 @pytest.mark.parametrize("container", REFUSED)
 def test_what_is_more_or_less_than_numbers_is_refused(container):
     found = []
-    for name, argument, more in NUMBERS:
+    for _, name, argument, more in some_calls(list(REFUSED).index(container)):
         try:
             given = REFUSED[container](of_call(name, argument, more))
             if outcome(name, argument, given, more) not in (TypeError, ValueError):

@@ -210,7 +210,8 @@ class StoredLatticeField:
         Parameters
         ----------
         moments : array_like, zarr.Array or path
-            As in `pair_field`; in an array, a memory map, a file .npy, or a zarr array.
+            As in `pair_field`; in an array, a memory map, a file .npy, or a zarr array. What has no chunk in zarr has
+            the fill value.
         out : ndarray, zarr.Array or path
             Where the field goes: a float64 array of the shape of the moments, in memory, mapped or of zarr; or the path
             of a file .npy, or of a zarr array of version 3 in shards, if its name ends with .zarr. What has a path is

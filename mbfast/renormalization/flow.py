@@ -315,7 +315,7 @@ def flow(
     arrays["interaction"] = np.asarray(interaction, dtype=object)
     shape = validate.broadcast_shape(spectrum=spectrum, **arrays)
     if 0 in shape:
-        empty = next(name for name, array in {"spectrum": spectrum, **arrays}.items() if 0 in array.shape)
+        empty = next((name for name, array in arrays.items() if 0 in array.shape), "spectrum")
         raise ValueError(f"{empty} must be of at least one flow, got arguments of shape {shape}")
     members = prepare(kind, spectrum, {name: np.broadcast_to(array, shape) for name, array in arrays.items()}, shape)
     workers = tiles.check_threads(threads)
