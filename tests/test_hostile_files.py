@@ -210,8 +210,20 @@ def test_parts_that_another_program_wrote(content):
     replaced("part", "one", content)
     Path("loaded").unlink(missing_ok=True)
     with mbfast.Checkpoint("a.checkpoint", {}) as kept:
-        refused(lambda _: kept.get("one"), "a.checkpoint", "part one is no archive of arrays")
+        refused(lambda _: kept.get("one"), "a.checkpoint", "part one: not a NumPy archive of numbers")
     assert not Path("loaded").exists()
+
+
+def test_parts_that_memory_does_not_hold_are_not_unpacked(monkeypatch):
+    with mbfast.Checkpoint("a.checkpoint", {}) as kept:
+        kept.put("one", x=1.0)
+    content = io.BytesIO()
+    np.savez_compressed(content, _x=np.zeros(10**6))
+    replaced("part", "one", content.getvalue())
+    monkeypatch.setattr(archive, "available_memory", lambda: 4e6)
+    monkeypatch.setattr(archive, "read_array", lambda _: pytest.fail("unpacked"))
+    with mbfast.Checkpoint("a.checkpoint", {}) as kept:
+        refused(lambda _: kept.get("one"), "a.checkpoint", r"part one: its arrays have 0\.008 GB")
 
 
 @pytest.mark.parametrize("table", ["about", "part"])

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import mbfast
-from mbfast._core.archive import path_of, regular
+from mbfast._core.archive import path_of, regular, unpacked
 from mbfast._core.validate import plain_array
 
 _FORMAT = "mbfast checkpoint 1"
@@ -212,11 +212,8 @@ class Checkpoint:
         if not isinstance(row[0], bytes) or row[1] != _digest(name, row[0]):
             _log.warning("%s: part %s was damaged, it is computed again", self.path, name)
             return None
-        try:
-            with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
-                return {key.removeprefix("_"): arrays[key] for key in arrays.files}
-        except Exception as error:  # of any type, as in `read_archive`: some other program has written it
-            raise ValueError(f"{self.path}: part {name} is no archive of arrays ({type(error).__name__})") from None
+        arrays = unpacked(f"{self.path}: part {name}", io.BytesIO(row[0]))  # another program may have written it
+        return {key.removeprefix("_"): array for key, array in arrays.items()}
 
     def names(self) -> set[str]:
         """Return the names of all parts; a ValueError if the file was damaged, or the checkpoint is closed."""
