@@ -59,6 +59,24 @@ def test_no_file_is_half_written(tmp_path, name):
     assert file.stat().st_size > 1000
 
 
+@pytest.mark.parametrize("place", ["file", "/proc"])
+def test_places_where_nobody_can_write(tmp_path, place):
+    """Permissions do not bind everybody; a file is no folder for anybody, and that of the processes takes no files."""
+    if not (tmp_path / place).exists() and place != "file":
+        pytest.skip("no such folder")
+    (tmp_path / "file").touch()
+    pytest.importorskip("zarr", reason="of the extra zarr")
+    field = mbfast.StoredLatticeField(DIPOLES, LATTICE, tmp_path / "kept", memory="1 TB", threads=1)
+    before = tree(tmp_path)
+    writers = {**WRITERS, **dict.fromkeys(["f.npy", "f.zarr"], lambda file: field(MOMENTS, file))}
+    writers["kept"] = lambda folder: mbfast.StoredLatticeField(DIPOLES, LATTICE, folder, memory="1 TB", threads=1)
+    writers["run"] = lambda file: mbfast.Checkpoint(file, {})
+    for name, write in writers.items():
+        with pytest.raises((OSError, ValueError), match=rf"^[^\n]*{place}/new/{name}[^\n]*$"):
+            write(tmp_path / place / "new" / name)
+    assert tree(tmp_path) == before
+
+
 @pytest.mark.parametrize("name", ["field.npy", "field.zarr"])
 def test_no_field_is_half_written(tmp_path, name):
     """Of what was kept in the folder, all is there; the next call writes the field."""

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import sqlite3
 import zipfile
 from contextlib import closing
@@ -140,6 +141,36 @@ def test_pickles_are_never_loaded(name):
         assert not Path("loaded").exists()
 
 
+TEXT = "name,x,y,z,px,py,pz\nGlas Ä,0,0,0,1,1,1\n"
+STRANGE = {
+    "empty": b"",
+    "a byte": b"\0",
+    "noise": np.random.default_rng(1).bytes(2000),
+    "Latin-1": TEXT.encode("latin-1"),
+    "UTF-16": TEXT.encode("utf-16"),
+    "UTF-32": TEXT.encode("utf-32"),
+    "a program": b"\x7fELF" + bytes(2000),
+    "zip": b"PK\x05\x06" + bytes(18),
+    "a cut database": b"SQLite format 3\0" + bytes(200),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_other_contents_folders_and_what_lies_below_a_file(name):
+    for content in STRANGE.values():
+        Path(name).write_bytes(content)
+        refused(READERS[name], name)
+    Path("file").write_bytes(b"")
+    Path(name).unlink()
+    Path(name).mkdir()
+    Path("loop").symlink_to("loop")
+    for place in (Path(name), Path("file", name), Path("loop", name), Path("none", name)):
+        with pytest.raises((OSError, ValueError), match=re.escape(str(place))) as caught:
+            READERS[name](place)
+        assert "\n" not in str(caught.value)
+    assert list(Path(name).iterdir()) == []
+
+
 def test_headers_that_python_2_wrote_need_no_warning():
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (3L, 6L)}\n"
     table = np.hstack([POSITIONS, MOMENTS])
@@ -252,6 +283,6 @@ def test_what_is_interrupted_leaves_nothing(error, folder):
 
     (folder / "old").write_bytes(b"old")
     with pytest.raises(type(error)) as caught:
-        archive.write_files({Path("first"): b"whole", Path("old"): fails})
+        archive.write_files({Path("new", "folder", "first"): b"whole", Path("old"): fails})
     assert getattr(caught.value, "filename", "old") == "old"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"old": b"old"}
