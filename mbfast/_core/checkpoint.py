@@ -115,7 +115,7 @@ class Checkpoint:
         except BaseException as error:
             self._database.close()
             # a disk that is full leaves an empty file; one that is in use is empty, too, until its first part is kept
-            if new and isinstance(error, OSError) and self.path.stat().st_size == 0:
+            if new and isinstance(error, OSError) and self.path.exists() and not self.path.stat().st_size:
                 self.path.unlink()
             raise
 

@@ -190,6 +190,8 @@ class SuperBlock(CoupledBlocks):
             If psi does not consist of numbers, out is no such array, or threads is no whole number.
         ValueError
             If psi or out has another shape, psi is not finite, or threads is below 1.
+        MemoryError
+            If the result does not fit into memory; the message has the numbers.
         """
         return self._apply(self._sum, psi, out, tiles.check_threads(threads))
 
