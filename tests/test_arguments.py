@@ -1,5 +1,6 @@
 """What no function may take silently: units, masks, wrong flags and choices; and what no call may depend on."""
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -7,13 +8,17 @@ import pytest
 from materials import DIPOLES, SILICA
 
 import mbfast
+from mbfast._core import machine
 from mbfast.pairs.cubes import averaged_tensors
 from mbfast.renormalization.disordered import disordered_response
+from mbfast.superblock.ensembles import gaussian_blocks, isotropic_stress
 
 OMEGA = np.geomspace(1e6, 1e10, 40)
 SAMPLES = -OMEGA * np.exp(-OMEGA / 1e9)
 LATTICE = mbfast.BlockLattice((2, 1, 1), 5e-9)
 STRESSES = np.zeros((2, 1, 1, 6))
+BLOCK = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
+SUPER = mbfast.SuperBlock(DIPOLES, [[0.0, 0.0, 0.0], [5e-9, 0.0, 1e-9]], BLOCK)
 POSITIONS, MOMENTS = [[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 
 
@@ -165,6 +170,31 @@ def test_long_doubles_beyond_doubles(name):
         BEYOND_DOUBLES[name]()
 
 
+MANY = np.broadcast_to(1.0, (10**6, 9))
+TOO_LARGE = {
+    "r": lambda: DIPOLES.tensor(MANY[:, :3]),
+    "offsets": lambda: averaged_tensors(SILICA, MANY[:, :3]),
+    "omega": lambda: mbfast.ttls_susceptibility(MANY, 1.0, 1e45, 1e-19, 1e13),
+    "times": lambda: SUPER.evolve(np.ones(4), MANY[:, 0]),
+    "tensor": lambda: mbfast.isotropic_moduli(np.broadcast_to(1, (10**5, 6, 6))),
+    "stress": lambda: mbfast.Block(np.zeros(600), np.broadcast_to(1.0, (6, 600, 600))),
+    "out": lambda: SUPER.apply(np.zeros((4, 40_000))),
+    "blocks": lambda: mbfast.EwaldField(DIPOLES, mbfast.BlockLattice((200, 200, 200), 1e-9)),
+    "blocks, 27000 of them": lambda: mbfast.SuperBlock(DIPOLES, mbfast.BlockLattice((30, 30, 30), 1e-9), BLOCK),
+    "n": lambda: isotropic_stress(10**6, 1e-19, rng=np.random.default_rng(1)),
+    "n and n_levels": lambda: gaussian_blocks(1, 1000, 1e-24, 1e-19, rng=np.random.default_rng(1)),
+    "what is broadcast to (1000, 1000)": lambda: mbfast.cutoff_length(*np.ix_(np.ones(1000), np.ones(1000)), 1e13),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_what_does_not_fit_into_memory_is_refused_by_name(name, monkeypatch):
+    monkeypatch.setattr(machine, "_UNASKED", 0.0)
+    monkeypatch.setattr(machine, "available_memory", lambda: 1e6)
+    with pytest.raises(MemoryError, match=rf"^{re.escape(name)}[, ].* would take .* GB, 0.001 GB are available$"):
+        TOO_LARGE[name]()
+
+
 CHOICES = {
     "method": (mbfast.pair_field, (SILICA, LATTICE, STRESSES)),
     "boundary": (mbfast.pair_field, (SILICA, LATTICE, STRESSES)),
@@ -258,7 +288,5 @@ RESPONSE = {"temperature": 1.0, "volume": 1e-25, "broadening": 1e9, "method": "e
     ],
 )
 def test_what_a_one_sided_transform_cannot_have(omega, change, words):
-    block = mbfast.Block.two_level(0.0, 1e-24, [1e-30, 0.0, 0.0])
-    pair = mbfast.SuperBlock(DIPOLES, [[0.0, 0.0, 0.0], [5e-9, 0.0, 1e-9]], block)
     with pytest.raises(ValueError, match=words):
-        pair.susceptibility([omega], rng=np.random.default_rng(1), **RESPONSE | change)
+        SUPER.susceptibility([omega], rng=np.random.default_rng(1), **RESPONSE | change)

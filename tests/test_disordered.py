@@ -562,6 +562,11 @@ def test_random_samples_do_not_grow_as_a_logarithm(polarization):
 
 
 @pytest.mark.compiled
+def test_blocks_that_answer_nothing():
+    assert not disordered_response(SILICA, points((2, 1, 1)), np.zeros((6, 6))).stress.any()
+
+
+@pytest.mark.compiled
 @pytest.mark.parametrize("number", [0, 1])
 def test_recorded_numbers_of_the_audit(number):
     external, first, total = audit.RECORDED[number]

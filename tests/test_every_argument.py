@@ -394,7 +394,7 @@ WRONG = {
     "modulus": POSITIVE,
     "moment_change": CHOICE,
     "moments": [*FINITE, 5.0, MOMENTS[:1], [1.0, 2.0]],
-    "n": [-1, 1.5, "2", [1], np.nan, True, None, OBJECT],
+    "n": [-1, 1.5, "2", [1], np.nan, True, None, OBJECT, 1 << 70],
     "n0": [*POSITIVE, 1.0],
     "n_blocks": [*COUNT, None, 63],
     "names": [5, WORDS, OBJECT],
@@ -434,7 +434,7 @@ WRONG = {
     "workers": COUNT,
     "threads_per_worker": COUNT,
     "shape": [WORDS, 5.5, (1, 2), (1, 2, -1), (1, 2, 1.5), None, OBJECT, (1, 2, True)],
-    "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], [True], np.array(3), OBJECT],
+    "sides": [None, WORDS, 5, [], [1.5], [-1], ["a"], [True], np.array(3), OBJECT, [10**9]],
     "size": ONE_POSITIVE,
     "min_tunnelling": [*ONE_POSITIVE, 1e-22],
     "solver": CHOICE,
@@ -459,7 +459,7 @@ WRONG = {
     "tunnelling_t": POSITIVE,
     "flow(interaction)": INTERACTION[:-1],  # takes several
     **{f"glasses.medium({number})": [] for number in ("density", "c_l", "c_t")},  # left to the interaction
-    "n_levels": COUNT,
+    "n_levels": [*COUNT, 1 << 70],
     "superblock.clusters.second_order(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]],
     **{
         f"superblock.{name}(omega)": [*UNREAL, np.nan, None, 1e9, [1e9], [-1j], [[1j]]]
@@ -520,7 +520,7 @@ def refused(name, argument, wrong):
         return None
     try:
         function(**{**arguments, **more, argument: wrong})
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, MemoryError) as error:
         # some are refused together; values are known of anchors, and names of glasses unknown
         named = re.match(rf"(\w+ and |\w+ \(of |unknown )?{argument}\b", str(error)) and "\n" not in str(error)
         return None if named else f"{argument}={wrong!r} is refused without a name: {error}"

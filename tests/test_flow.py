@@ -341,7 +341,7 @@ def test_a_flow_of_no_steps():
         ),
         ({"keep": "some"}, ValueError, "keep must be one of all, ends, got 'some'"),
         ({"n0": [2.0, 3.0], "start": [1e-9, 2e-9, 3e-9]}, ValueError, r"shapes must broadcast .* n0 \(2,\)"),
-        ({"interaction": []}, ValueError, r"at least one flow is wanted, got arguments of shape \(0,\)"),
+        ({"interaction": []}, ValueError, r"interaction must be of at least one flow, got arguments of shape \(0,\)"),
         ({"spectrum": made(SHAPE, -SHAPE)}, ValueError, "spectrum must have Im chi~ <= 0"),
         ({"linear": "no"}, TypeError, "linear must be True or False, got 'no'"),
         ({"threads": 0}, ValueError, "threads must be at least 1"),

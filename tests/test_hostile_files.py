@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import sqlite3
 import zipfile
 from contextlib import closing
@@ -140,6 +141,36 @@ def test_pickles_are_never_loaded(name):
         assert not Path("loaded").exists()
 
 
+TEXT = "name,x,y,z,px,py,pz\nGlas Ä,0,0,0,1,1,1\n"
+STRANGE = {
+    "empty": b"",
+    "a byte": b"\0",
+    "noise": np.random.default_rng(1).bytes(2000),
+    "Latin-1": TEXT.encode("latin-1"),
+    "UTF-16": TEXT.encode("utf-16"),
+    "UTF-32": TEXT.encode("utf-32"),
+    "a program": b"\x7fELF" + bytes(2000),
+    "zip": b"PK\x05\x06" + bytes(18),
+    "a cut database": b"SQLite format 3\0" + bytes(200),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_other_contents_folders_and_what_lies_below_a_file(name):
+    for content in STRANGE.values():
+        Path(name).write_bytes(content)
+        refused(READERS[name], name)
+    Path("file").write_bytes(b"")
+    Path(name).unlink()
+    Path(name).mkdir()
+    Path("loop").symlink_to("loop")
+    for place in (Path(name), Path("file", name), Path("loop", name), Path("none", name)):
+        with pytest.raises((OSError, ValueError), match=re.escape(str(place))) as caught:
+            READERS[name](place)
+        assert "\n" not in str(caught.value)
+    assert list(Path(name).iterdir()) == []
+
+
 def test_headers_that_python_2_wrote_need_no_warning():
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (3L, 6L)}\n"
     table = np.hstack([POSITIONS, MOMENTS])
@@ -210,8 +241,20 @@ def test_parts_that_another_program_wrote(content):
     replaced("part", "one", content)
     Path("loaded").unlink(missing_ok=True)
     with mbfast.Checkpoint("a.checkpoint", {}) as kept:
-        refused(lambda _: kept.get("one"), "a.checkpoint", "part one is no archive of arrays")
+        refused(lambda _: kept.get("one"), "a.checkpoint", "part one: not a NumPy archive of numbers")
     assert not Path("loaded").exists()
+
+
+def test_parts_that_memory_does_not_hold_are_not_unpacked(monkeypatch):
+    with mbfast.Checkpoint("a.checkpoint", {}) as kept:
+        kept.put("one", x=1.0)
+    content = io.BytesIO()
+    np.savez_compressed(content, _x=np.zeros(10**6))
+    replaced("part", "one", content.getvalue())
+    monkeypatch.setattr(archive, "available_memory", lambda: 4e6)
+    monkeypatch.setattr(archive, "read_array", lambda _: pytest.fail("unpacked"))
+    with mbfast.Checkpoint("a.checkpoint", {}) as kept:
+        refused(lambda _: kept.get("one"), "a.checkpoint", r"part one: its arrays have 0\.008 GB")
 
 
 @pytest.mark.parametrize("table", ["about", "part"])
@@ -240,6 +283,6 @@ def test_what_is_interrupted_leaves_nothing(error, folder):
 
     (folder / "old").write_bytes(b"old")
     with pytest.raises(type(error)) as caught:
-        archive.write_files({Path("first"): b"whole", Path("old"): fails})
+        archive.write_files({Path("new", "folder", "first"): b"whole", Path("old"): fails})
     assert getattr(caught.value, "filename", "old") == "old"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"old": b"old"}

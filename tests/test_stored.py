@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from materials import DIPOLES, SILICA, random_moments
 
 import mbfast
-from mbfast._core import machine
+from mbfast._core import sizes
 from mbfast.pairs import geometry, pencils, periodic, stored
 from mbfast.pairs._stored.plan import Plan, Sizes, planned
 from mbfast.pairs._stored.zarrays import _grid
@@ -390,13 +390,13 @@ def test_too_little_memory(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_sizes_of_memory(text, nbytes):
-    assert machine.memory_size("memory", text) == nbytes
+    assert sizes.memory_size("memory", text) == nbytes
 
 
 @pytest.mark.parametrize("wrong", ["", "GB", "3 XB", "-1 GB", "1e9", "3 GB GB", "nan", "0", "9" * 400, "1 iB", "٣ GB"])
 def test_what_is_no_size_of_memory(wrong):
     with pytest.raises(ValueError, match=r"^memory must be"):
-        machine.memory_size("memory", wrong)
+        sizes.memory_size("memory", wrong)
 
 
 def test_folders_of_something_else(tmp_path):

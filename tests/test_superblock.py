@@ -525,6 +525,9 @@ def test_what_a_super_block_refuses(arguments, words):
         (np.ones(3), None, ValueError),
         (np.ones((4, 1, 1)), None, ValueError),
         (["a"] * 4, None, TypeError),
+        ([0.0, np.nan, 0.0, 0.0], None, ValueError),
+        ([0.0, 0.0, 0.0, 1j * np.inf], None, ValueError),
+        (np.full((4, 2), [0.0, -np.inf]), None, ValueError),
         (np.ones(4), np.ones(4, np.float32), TypeError),
         (np.ones(4), np.ones(4, complex), TypeError),
         (np.ones(4), np.ones((4, 1)), ValueError),
@@ -535,6 +538,14 @@ def test_states_that_are_refused(psi, out, error):
     made = system(19, ["wells"] * 2)[0]
     with pytest.raises(error, match="psi must" if out is None else "out must"):
         made.apply(psi, out=out)
+    if out is None:
+        with pytest.raises(error, match="psi must"):
+            made.stress(psi)
+
+
+def test_states_may_be_so_large_that_their_norm_is_beyond_the_doubles():
+    made = system(19, ["wells"] * 2)[0]
+    assert (made.apply(np.full(4, 2.0**1000)) == 2.0**1000 * made.apply(np.ones(4))).all()
 
 
 def test_a_state_is_not_written_over():

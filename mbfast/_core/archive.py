@@ -58,10 +58,11 @@ def write_files(outputs: Mapping[Path, Content]) -> None:
     """
     targets = {file: behind_links(file) for file in outputs if not _is_open_end(file)}
     unfinished = {file: hidden_name(target) for file, target in targets.items()}
+    folders: list[Path] = []
     try:
         for file, partial in unfinished.items():
             with naming_output(file):
-                partial.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(partial.parent, folders)
                 with partial.open("wb") as stream:
                     _write(stream, outputs[file])
         for file, partial in unfinished.items():
@@ -71,11 +72,26 @@ def write_files(outputs: Mapping[Path, Content]) -> None:
         for partial in unfinished.values():
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+        remove_empty(folders)
     for file in [file for file in outputs if file not in targets]:
         # the standard output through a copy of descriptor 1, so that its position and append mode hold
         end = os.dup(1) if is_standard_output(file) else file
         with naming_output(file), io.BufferedWriter(_OpenEnd(end, "wb")) as stream:
             _write(stream, outputs[file])
+
+
+def make_folder(folder: Path, made: list[Path]) -> None:
+    """Make a folder and those above it; add those that are not there yet, the highest first, to `made`."""
+    made += [place for place in (*reversed(folder.parents), folder) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def remove_empty(made: list[Path]) -> None:
+    """Remove those of the folders that `make_folder` has made into which nothing has come."""
+    for folder in reversed(made):
+        with suppress(OSError):  # it has something, or was never made
+            folder.rmdir()
+    made.clear()
 
 
 class _OpenEnd(io.FileIO):
@@ -216,21 +232,26 @@ def load_result(path: object, kind: str, names: Collection[str]) -> tuple[dict[s
 def read_archive(file: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
     """Return the named arrays of an .npz file, those that are there; pickled objects are refused, not loaded."""
     with regular(file).open("rb") as stream:
-        try:
-            with zipfile.ZipFile(stream) as archive:
-                # a name may be there many times
-                members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-                wanted = {name: member for name, member in members.items() if name in names}
-                require_memory(file, sum(member.file_size for member in wanted.values()))
-                arrays = {}
-                for name, member in wanted.items():
-                    with archive.open(member) as content:
-                        arrays[name] = read_array(content)
-                return arrays
-        except LocatedError:
-            raise
-        except Exception as error:  # of any type: what zip, its decompressors and NumPy's headers met on their way
-            raise LocatedError(f"{file}: not a NumPy archive of numbers ({error})") from None
+        return unpacked(file, stream, names)
+
+
+def unpacked(label: object, stream: IO[bytes], names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Return the named arrays of an archive, or all; an error that begins with a label if it is none, or too large."""
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            # a name may be there many times
+            members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+            wanted = {name: member for name, member in members.items() if names is None or name in names}
+            require_memory(label, sum(member.file_size for member in wanted.values()))
+            arrays = {}
+            for name, member in wanted.items():
+                with archive.open(member) as content:
+                    arrays[name] = read_array(content)
+            return arrays
+    except LocatedError:
+        raise
+    except Exception as error:  # of any type: what zip, its decompressors and NumPy's headers met on their way
+        raise LocatedError(f"{label}: not a NumPy archive of numbers ({error})") from None
 
 
 def read_array(stream: IO[bytes]) -> NDArray[Any]:
@@ -248,8 +269,8 @@ def regular(file: Path) -> Path:
     return file
 
 
-def require_memory(file: Path, size: float) -> None:
+def require_memory(label: object, size: float) -> None:
     """Raise a ValueError if there is no memory for so many bytes: what is packed can be a thousand times larger."""
     free = available_memory()
     if size > free:
-        raise LocatedError(f"{file}: its arrays have {size / 1e9:.3g} GB, {free / 1e9:.3g} GB are available")
+        raise LocatedError(f"{label}: its arrays have {size / 1e9:.3g} GB, {free / 1e9:.3g} GB are available")

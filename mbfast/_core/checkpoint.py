@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import mbfast
-from mbfast._core.archive import path_of, regular
+from mbfast._core.archive import path_of, regular, unpacked
 from mbfast._core.validate import plain_array
 
 _FORMAT = "mbfast checkpoint 1"
@@ -103,6 +103,7 @@ class Checkpoint:
         self._lock, self._process = threading.Lock(), os.getpid()
         if self.path.is_dir():
             raise ValueError(f"{self.path}: a file is wanted for a checkpoint, this is a folder")
+        new = not self.path.exists()
         try:
             place = self.path.absolute()  # ":memory:" alone is no file to SQLite
             self._database = sqlite3.connect(place, timeout=0.0, isolation_level=None, check_same_thread=False)
@@ -111,8 +112,11 @@ class Checkpoint:
         try:
             with _errors_of(self.path):
                 self._open(kind, wanted)
-        except BaseException:
+        except BaseException as error:
             self._database.close()
+            # a disk that is full leaves an empty file; one that is in use is empty, too, until its first part is kept
+            if new and isinstance(error, OSError) and self.path.exists() and not self.path.stat().st_size:
+                self.path.unlink()
             raise
 
     def _open(self, kind: str, wanted: dict[str, Any]) -> None:
@@ -208,11 +212,8 @@ class Checkpoint:
         if not isinstance(row[0], bytes) or row[1] != _digest(name, row[0]):
             _log.warning("%s: part %s was damaged, it is computed again", self.path, name)
             return None
-        try:
-            with np.load(io.BytesIO(row[0]), allow_pickle=False) as arrays:
-                return {key.removeprefix("_"): arrays[key] for key in arrays.files}
-        except Exception as error:  # of any type, as in `read_archive`: some other program has written it
-            raise ValueError(f"{self.path}: part {name} is no archive of arrays ({type(error).__name__})") from None
+        arrays = unpacked(f"{self.path}: part {name}", io.BytesIO(row[0]))  # another program may have written it
+        return {key.removeprefix("_"): array for key, array in arrays.items()}
 
     def names(self) -> set[str]:
         """Return the names of all parts; a ValueError if the file was damaged, or the checkpoint is closed."""

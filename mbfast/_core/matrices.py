@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mbfast._core.machine import require_room
 from mbfast._core.validate import LARGEST, as_doubles, plain_array, real_array
 from mbfast._core.voigt import PLACES
 
@@ -23,6 +24,7 @@ def stress_matrices(stress: ArrayLike, d: int, *, levels_first: bool) -> NDArray
     if given.shape not in shapes:
         wanted = f"{', '.join(map(str, shapes[:-1]))} or {shapes[-1]}"
         raise ValueError(f"stress must have shape {wanted}, got {given.shape}")
+    require_room(f"stress of shape {given.shape}", 40.0 * given.size)  # with its Hermitian part, and magnitudes
     matrices = as_doubles(given, np.complex128)
     largest = np.max([np.abs(part).max(initial=0.0) for part in matrices], initial=0.0)
     if not largest <= LARGEST:

@@ -1,5 +1,6 @@
 """The gate every number passes on its way from a caller to a kernel."""
 
+import math
 import numbers
 import operator
 from collections.abc import Callable, Collection
@@ -7,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from mbfast._core.machine import require_room
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -81,15 +84,19 @@ def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
 
 def float_array(name: str, value: ArrayLike) -> FloatArray:
     """Return `value` as a C-contiguous float64 array; a TypeError if it does not consist of real numbers."""
-    return np.asarray(as_doubles(real_array(name, value)), order="C")
+    array = real_array(name, value)
+    if array.dtype != np.float64 or not array.flags.c_contiguous:
+        require_room(f"{name} of shape {array.shape} as float64", 8.0 * array.size)
+    return np.asarray(as_doubles(array), order="C")
 
 
 def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """Return `value` as float64, or as complex128 if it is complex; a TypeError if it does not consist of numbers."""
     array = plain_array(name, value)
-    if array.dtype.kind == "c":
-        return as_doubles(array, np.complex128)
-    return as_doubles(real_array(name, array))
+    dtype = np.dtype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    if array.dtype != dtype:
+        require_room(f"{name} of shape {array.shape} as {dtype}", float(dtype.itemsize) * array.size)
+    return as_doubles(array if dtype.kind == "c" else real_array(name, array), dtype)
 
 
 def wave_vector(wavevector: ArrayLike | None) -> FloatArray:
@@ -156,7 +163,7 @@ def require_choice(name: str, value: object, choices: Collection[object]) -> Non
         raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")
 
 
-def require_finite(name: str, array: FloatArray) -> None:
+def require_finite(name: str, array: NDArray[Any]) -> None:
     """Raise a ValueError if an element is not finite."""
     _require(name, array, np.isfinite(array), "finite")
 
@@ -181,6 +188,7 @@ def require_nonzero(name: str, array: FloatArray, *, unit: str) -> None:
 def check_out(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
     """Return `out`, or a new array for None: a TypeError if it is of another type, a ValueError for its layout."""
     if out is None:
+        require_room(f"out of shape {shape}", float(np.dtype(dtype).itemsize) * math.prod(shape))
         return np.empty(shape, dtype)
     wanted = f"out must be a writable, C-contiguous {np.dtype(dtype)} array of shape {shape}"
     if type(out) is not np.ndarray or out.dtype != dtype:  # a subclass may index in its own way
@@ -193,14 +201,16 @@ def check_out(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: DTypeLike
 
 def broadcast_shape(**arrays: Any) -> tuple[int, ...]:
     """Return the common shape of the named arrays (or the like), or raise a ValueError that lists their shapes."""
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
     try:
-        return np.broadcast_shapes(*(array.shape for array in arrays.values()))
+        common = np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ValueError(f"shapes must broadcast against each other, got {shapes}") from None
+    require_room(f"what is broadcast to {common}, from {shapes},", 8.0 * math.prod(common))
+    return common
 
 
-def _require(name: str, array: FloatArray, good: NDArray[np.bool_], wanted: str) -> None:
+def _require(name: str, array: NDArray[Any], good: NDArray[np.bool_], wanted: str) -> None:
     if not good.all():
         index = tuple(int(i) for i in np.argwhere(~good)[0])
         where = f" at index {index[0] if len(index) == 1 else index}" if index else ""

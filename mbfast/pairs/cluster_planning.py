@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from mbfast._core import jobs, tiles
-from mbfast._core.machine import byte_rate, memory_size
+from mbfast._core.sizes import byte_rate, memory_size
 from mbfast._core.validate import count_from, positive_number, require_choice
 from mbfast.pairs import direct, planning
 from mbfast.pairs._stored.plan import TASKS, Files, Sizes

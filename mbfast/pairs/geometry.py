@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mbfast._core.machine import require_room
 from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import LARGEST, FloatArray, as_doubles, positive_number, real_array, require_flag
 
@@ -99,6 +100,8 @@ class BlockLattice:
 
     def reduced(self, tile: Tile | None = None) -> FloatArray:
         """Positions of the blocks of a tile, or of all, in units of the spacing, shape (3, blocks)."""
+        if tile is None:
+            require_room(f"blocks at all places of a lattice of shape {self.shape}", 56.0 * self.n_blocks)
         blocks = np.arange(*(tile or (0, self.n_blocks)))
         return np.array(np.unravel_index(blocks, self.shape), dtype=np.float64)
 

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import jobs, tiles
-from mbfast._core.archive import path_of
+from mbfast._core.archive import make_folder, naming_output, path_of, remove_empty
 from mbfast._core.checkpoint import Checkpoint
-from mbfast._core.machine import memory_size, resident_memory
+from mbfast._core.machine import resident_memory
+from mbfast._core.sizes import memory_size
 from mbfast.pairs._stored.chunks import MISSING, fresh, tidy
 from mbfast.pairs._stored.ends import Source, Target
 from mbfast.pairs._stored.places import refuse_same_place, source_of, target_of
@@ -124,17 +125,22 @@ class StoredLatticeField:
         self._threads, self.memory = tiles.check_threads(threads), memory_size("memory", memory)
         self.folder = path_of("folder", folder).absolute()
         self.needed = self.on_disk = 0
+        made: list[Path] = []
         tiles.check_progress(progress)
         if lattice.n_blocks:
             self._check_folder()
             before = _resident(self.problem)
-            if not (self.folder / _FILE).exists():
-                self._plan(None, before)  # before anything is written
-                self.folder.mkdir(parents=True, exist_ok=True)
-            with self._checkpoint() as checkpoint:
-                plan = self._plan(checkpoint, before)
-                self._make(plan)
-                self._set_up(checkpoint, progress)
+            try:
+                if not (self.folder / _FILE).exists():
+                    self._plan(None, before)  # before anything is written
+                    with naming_output(self.folder):
+                        make_folder(self.folder, made)
+                with self._checkpoint() as checkpoint:
+                    plan = self._plan(checkpoint, before)
+                    self._make(plan)
+                    self._set_up(checkpoint, progress)
+            finally:
+                remove_empty(made)
 
     def _check_folder(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
@@ -204,7 +210,8 @@ class StoredLatticeField:
         Parameters
         ----------
         moments : array_like, zarr.Array or path
-            As in `pair_field`; in an array, a memory map, a file .npy, or a zarr array.
+            As in `pair_field`; in an array, a memory map, a file .npy, or a zarr array. What has no chunk in zarr has
+            the fill value.
         out : ndarray, zarr.Array or path
             Where the field goes: a float64 array of the shape of the moments, in memory, mapped or of zarr; or the path
             of a file .npy, or of a zarr array of version 3 in shards, if its name ends with .zarr. What has a path is

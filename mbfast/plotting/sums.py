@@ -23,6 +23,8 @@ from mbfast.spectra.spectrum import Spectrum
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LONGEST = 1 << 20  # blocks along a side of a cube that has no more of them than a lattice may have
+
 
 @styled()
 def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) -> Figure:
@@ -44,7 +46,7 @@ def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) 
     TypeError
         If `sides` is not a sequence of at least one whole number.
     ValueError
-        If one of `sides` is below 1.
+        If one of `sides` is below 1 or above 1,048,576.
 
     Examples
     --------
@@ -52,8 +54,8 @@ def lattice_sums_figure(sides: Sequence[int] = (2, 3, 4, 6, 8, 12, 16, 24, 32)) 
     >>> figure = mbfast.plotting.lattice_sums_figure(sides=(2, 3, 4))  # doctest: +SKIP
     """
     sides = whole_numbers("sides", sides)
-    if min(sides) < 1:
-        raise ValueError(f"sides must be at least 1, got {min(sides)}")
+    if not all(1 <= side <= _LONGEST for side in sides):
+        raise ValueError(f"sides must be from 1 to {_LONGEST}, got {', '.join(map(str, sides)):.80}")
     figure, axes = new_axes(88.0)
     (silica,) = load_glasses(names=["a-SiO2"])
     interaction = StressInteraction.of(silica)

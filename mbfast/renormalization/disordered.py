@@ -364,6 +364,8 @@ class _System:
         for _ in range(_PROBES):
             made = strains - self.product(strains)  # by the blocks
             largest = max(largest, float(np.linalg.norm(made) / np.linalg.norm(strains)))
+            if not largest:  # blocks that answer nothing
+                return
             strains = made + largest * strains  # what is made against strains, which is harmless, does not grow
             strains /= np.abs(strains).max()
 

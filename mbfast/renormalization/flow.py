@@ -315,7 +315,8 @@ def flow(
     arrays["interaction"] = np.asarray(interaction, dtype=object)
     shape = validate.broadcast_shape(spectrum=spectrum, **arrays)
     if 0 in shape:
-        raise ValueError(f"at least one flow is wanted, got arguments of shape {shape}")
+        empty = next((name for name, array in arrays.items() if 0 in array.shape), "spectrum")
+        raise ValueError(f"{empty} must be of at least one flow, got arguments of shape {shape}")
     members = prepare(kind, spectrum, {name: np.broadcast_to(array, shape) for name, array in arrays.items()}, shape)
     workers = tiles.check_threads(threads)
     inputs = {"version": __version__, "form": form, "linear": bool(linear), "keep": keep, "omega_c": None}

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mbfast._core.machine import require_room
 from mbfast._core.validate import FloatArray, ReadOnly, require_choice, whole_number
 from mbfast._core.voigt import FULL, WEIGHTS
 from mbfast.pairs.geometry import BlockLattice
@@ -56,10 +57,12 @@ class CoupledBlocks(ReadOnly):
         if strain is not None:
             problem = strained(problem, gradient)
         self.interaction, self.boundary = problem.interaction, problem.boundary
-        self.levels = check_levels(levels, problem.geometry.n_blocks, problem.interaction.components)
+        n, components = problem.geometry.n_blocks, problem.interaction.components
+        require_room(f"blocks, {n} of them, and the couplings of every two", 8.0 * (components * n) ** 2)
+        self.levels = check_levels(levels, n, components)
         self.dims = tuple(block.n_levels for block in self.levels)
         self.n_blocks, self.dimension = len(self.dims), math.prod(self.dims)
-        work, moments = Deformation.of(gradient, problem.interaction.components, moment_change)
+        work, moments = Deformation.of(gradient, components, moment_change)
         self._local = [block.local.changed(moments) for block in self.levels]
         self.dtype = np.result_type(*(x for local in self._local for x in (local.hamiltonian, local.operators)))
         self._check_size()

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mbfast._core.machine import require_room
 from mbfast._core.validate import FloatArray, bounded_number, count_from, float_array, positive_number, require_choice
 from mbfast.superblock.block import Block
 
@@ -39,6 +40,8 @@ def isotropic_stress(n: int, size: float, x: float = 0.0, *, rng: np.random.Gene
         If n is no whole number, size or x is not one real number, or rng is no Generator.
     ValueError
         If n is negative, size is not positive, or x is below -2/3 or not finite.
+    MemoryError
+        If n stresses do not fit into memory; the message has the numbers.
 
     Examples
     --------
@@ -51,6 +54,7 @@ def isotropic_stress(n: int, size: float, x: float = 0.0, *, rng: np.random.Gene
     t, ratio = positive_number("size", size, unit="J"), bounded_number("x", x)
     if ratio < -2.0 / 3.0:
         raise ValueError(f"x must be at least -2/3, got {ratio:g}")
+    require_room(f"n = {number} stresses", 3.0 * 48.0 * number)
     stress: FloatArray = generator.normal(size=(number, 6)) * ([math.sqrt(2.0)] * 3 + [1.0] * 3)
     # with b tr T added to the diagonal, x = 4 b + 6 b^2
     stress[:, :3] += (math.sqrt(4.0 + 6.0 * ratio) - 2.0) / 6.0 * stress[:, :3].sum(axis=1, keepdims=True)
@@ -106,7 +110,7 @@ def two_level_blocks(
         raise ValueError(f"min_tunnelling must be at most 0.99 max_splitting, {most:g} J, got {least:g} J")
     couplings = float_array("stress", stress)
     if couplings.ndim == 0 or len(couplings) != number:
-        raise ValueError(f"stress must be that of {number} blocks, got shape {couplings.shape}")
+        raise ValueError(f"stress and n must be of as many blocks, got shape {couplings.shape} and n = {number}")
     blocks: list[Block] = []
     while len(blocks) < number:
         tunnelling = least * (most / least) ** generator.random()
@@ -141,7 +145,7 @@ def isotropic_two_level_blocks(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, MemoryError
         As `isotropic_stress` and `two_level_blocks` do.
 
     Examples
@@ -186,6 +190,8 @@ def gaussian_blocks(
     ValueError
         If n is negative, n_levels is below 1, spread or size is not positive, x is below -2/3 or not finite, or
         ensemble is unknown.
+    MemoryError
+        If n blocks of n_levels do not fit into memory; the message has the numbers.
 
     Examples
     --------
@@ -198,6 +204,7 @@ def gaussian_blocks(
     width = positive_number("spread", spread, unit="J")
     require_choice("ensemble", ensemble, get_args(Ensemble))
     parts = 1 if ensemble == "GOE" else 2
+    require_room(f"n and n_levels, {number} blocks of {d} levels,", 8.0 * parts * d * d * (6.0 * number + 30.0))
     blocks = []
     for _ in range(number):
         # the same distribution in every basis: stresses are drawn in that of the levels

@@ -317,8 +317,6 @@ def evolve(
     """
     check_super_block(super_block)
     states = super_block._states(psi, real=super_block.dtype == np.float64)
-    if not np.isfinite(states).all():
-        raise ValueError("psi must be finite")
     moments = float_array("times", times)
     if moments.ndim > 1:
         raise ValueError(f"times must have shape () or (n,), got {moments.shape}")

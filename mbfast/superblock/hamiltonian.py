@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mbfast._core import tiles
 from mbfast._core.machine import available_memory
-from mbfast._core.validate import FloatArray, check_out, plain_array, whole_number
+from mbfast._core.validate import FloatArray, check_out, number_array, require_finite, whole_number
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import Boundary, Macroscopic
@@ -189,7 +189,9 @@ class SuperBlock(CoupledBlocks):
         TypeError
             If psi does not consist of numbers, out is no such array, or threads is no whole number.
         ValueError
-            If psi or out has another shape, or threads is below 1.
+            If psi or out has another shape, psi is not finite, or threads is below 1.
+        MemoryError
+            If the result does not fit into memory; the message has the numbers.
         """
         return self._apply(self._sum, psi, out, tiles.check_threads(threads))
 
@@ -204,13 +206,16 @@ class SuperBlock(CoupledBlocks):
 
     def _states(self, psi: ArrayLike, *, real: bool) -> NDArray[Any]:
         """Return states, (D,) or (D, k), C-contiguous, float64 if possible and asked for, else complex128."""
-        array = plain_array("psi", psi)
-        if array.dtype.kind not in "iufc":
-            raise TypeError(f"psi must consist of real or complex numbers, got dtype {array.dtype}")
+        array = number_array("psi", psi)
         if array.ndim not in (1, 2) or array.shape[0] != self.dimension:
             raise ValueError(f"psi must have shape ({self.dimension},) or ({self.dimension}, k), got {array.shape}")
         dtype = np.float64 if real and array.dtype.kind != "c" else np.complex128
-        return np.ascontiguousarray(array, dtype=dtype)
+        states = np.ascontiguousarray(array, dtype=dtype)
+        with np.errstate(all="ignore"):
+            total = states.sum()
+        if not np.isfinite(total):  # the sum of finite numbers may be infinite, that of others is never finite
+            require_finite("psi", states)
+        return states
 
     def hamiltonian(self, *, threads: int | None = None) -> LinearOperator:
         """Return the Hamiltonian as a linear operator, for SciPy's solvers.
@@ -337,7 +342,7 @@ class SuperBlock(CoupledBlocks):
         TypeError
             If psi does not consist of numbers, wavevector not of real ones, or threads is no whole number.
         ValueError
-            If psi or wavevector has another shape, wavevector is not finite, or threads is below 1.
+            If psi or wavevector has another shape or is not finite, or threads is below 1.
         MemoryError
             If the result does not fit into memory; the message has the numbers.
         """

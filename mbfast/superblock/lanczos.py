@@ -65,7 +65,7 @@ class Operator(NamedTuple):
         """Return the Hamiltonian of a super block, for a state or for several that lie side by side, (D k,)."""
 
         def apply(psi: Vector, out: Vector) -> None:
-            system.apply(psi.reshape(system.dimension, -1), out=out.reshape(system.dimension, -1), threads=threads)
+            system._sum.apply(psi.reshape(system.dimension, -1), out.reshape(system.dimension, -1), threads)
 
         return cls(apply, system.dimension, system.dtype, threads)
 

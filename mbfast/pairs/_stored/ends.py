@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mbfast._core.archive import behind_links, hidden_name, naming, naming_output, regular
+from mbfast._core.archive import behind_links, hidden_name, make_folder, naming, naming_output, regular, remove_empty
 from mbfast._core.validate import FloatArray
 from mbfast.pairs.geometry import Box
 
@@ -199,6 +199,7 @@ class NpyTarget:
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self._path, self._shape = path, shape
         self._partial: Path | None = None
+        self._folders: list[Path] = []
         self._offset = 0
         self.space = nearest(path), 8.0 * math.prod(shape)
 
@@ -206,14 +207,14 @@ class NpyTarget:
         if self._partial is not None:
             return self._partial.open("r+b")
         target = behind_links(self._path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent, self._folders)
         self._partial = hidden_name(target)
-        stream = self._partial.open("w+b")
         described = {"descr": "<f8", "fortran_order": False, "shape": self._shape}
-        np.lib.format.write_array_header_1_0(stream, described)
-        self._offset = stream.tell()
-        stream.truncate(self._offset + 8 * math.prod(self._shape))
-        return stream
+        with self._partial.open("w+b") as stream:
+            np.lib.format.write_array_header_1_0(stream, described)
+            self._offset = stream.tell()
+            stream.truncate(self._offset + 8 * math.prod(self._shape))
+        return self._partial.open("r+b")
 
     def begin(self) -> None:
         """As `Target`."""
@@ -243,3 +244,4 @@ class NpyTarget:
         if self._partial is not None:
             self._partial.unlink(missing_ok=True)
             self._partial = None
+        remove_empty(self._folders)

@@ -20,7 +20,7 @@ def source_of(moments: object) -> Source:
     if isinstance(moments, str | os.PathLike):
         path = Path(moments)
         if is_zarr(path):
-            return ZarrArray(opened(path, "moments"))
+            return ZarrArray(opened(path, "moments"), path)
         if path.suffix.lower() != ".npy":
             raise ValueError(f"moments must be arrays, or in files .npy or .zarr, got {path}")
         return npy_source(path)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +14,20 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mbfast._core.archive import behind_links, check_writable, hidden_name, naming_output
+from mbfast._core.archive import (
+    LocatedError,
+    behind_links,
+    check_writable,
+    hidden_name,
+    make_folder,
+    naming_output,
+    remove_empty,
+)
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._stored.ends import PIECE, nearest
 from mbfast.pairs.geometry import Box
+
+_METADATA, _LARGEST_METADATA = ("zarr.json", ".zarray", ".zattrs"), 1 << 24
 
 
 def _zarr() -> Any:
@@ -39,19 +51,34 @@ def opened(path: Path, name: str) -> Any:
     if not path.exists():
         raise FileNotFoundError(2, "No such file or directory", str(path))
     zarr = _zarr()
+    _require_files(path)
     try:
         return zarr.open_array(str(path), mode="r")
     except Exception as error:  # of any type: what zarr met on its way
         raise ValueError(f"{name} must be a zarr array, got {path} ({type(error).__name__}: {error})") from None
 
 
+def _require_files(path: Path) -> None:
+    """Raise an error that names the file for what zarr would wait for, read for ever, or take for a missing chunk."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = Path(folder, name)
+            there = file.stat()
+            if not stat.S_ISREG(there.st_mode):
+                raise LocatedError(f"{file}: a regular file is wanted, this is a pipe or a device")
+            if name in _METADATA and there.st_size > _LARGEST_METADATA:
+                raise LocatedError(f"{file}: metadata of at most {_LARGEST_METADATA} bytes are wanted")
+
+
 class ZarrArray:
     """A zarr array, read and written by pieces that are whole chunks of it where they can be."""
 
-    def __init__(self, array: Any) -> None:
-        self._array, self.shape, self.dtype = array, tuple(array.shape), array.dtype
+    def __init__(self, array: Any, name: object = "moments") -> None:
+        self._array, self.shape, self.dtype, self._name = array, tuple(array.shape), array.dtype, str(name)
         if self.dtype.kind not in "iuf":
-            raise TypeError(f"moments must consist of real numbers, got dtype {self.dtype}")
+            raise TypeError(f"moments must consist of real numbers, got dtype {self.dtype} in {self._name}")
+        if 0 in array.chunks and 0 not in self.shape:
+            raise ValueError(f"moments must have chunks with numbers, got {self._name} with chunks {array.chunks}")
         chunks, whole = array.chunks[:3], array.shards or array.chunks
         self._chunks, self._whole = chunks, whole[:3]
         chunk, shard = (self.dtype.itemsize * math.prod(sizes) for sizes in (array.chunks, whole))
@@ -81,7 +108,14 @@ class ZarrArray:
     def read(self, box: Box, out: NDArray[Any]) -> None:
         """As `Source`."""
         for there, here in self._cut(box, self._chunks):
-            out[here] = self._array[there]
+            try:
+                part = self._array[there]
+            except OSError:  # it names the file
+                raise
+            except Exception as error:  # of any type: what zarr and its decompressors met on their way
+                what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                raise LocatedError(f"{self._name}: a damaged chunk of zarr ({what})") from None
+            out[here] = part
 
     def begin(self) -> None:
         """As `Target`: an array is there."""
@@ -109,8 +143,10 @@ class NewZarr:
         _zarr()
         self._path, self._shape = path, shape
         self._made: ZarrArray | None = None
-        if path.exists() and not is_zarr(path) and any(path.iterdir() if path.is_dir() else [path]):
-            raise ValueError(f"out must be a zarr array or a new folder, got {path}")
+        self._partial: Path | None = None
+        self._folders: list[Path] = []
+        if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+            opened(path, "out")  # which is replaced: nothing but an array may be
         check_writable(path.with_name(path.name + ".probe"))
         self.held = 6.0 * _SHARD
         self.space = nearest(path), 8.0 * math.prod(shape)
@@ -126,7 +162,7 @@ class NewZarr:
     def _array(self) -> ZarrArray:
         if self._made is None:
             target = behind_links(self._path)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent, self._folders)
             self._partial = hidden_name(target)
             array = _zarr().create_array(
                 str(self._partial), shape=self._shape, dtype="float64", compressors=None,
@@ -142,22 +178,24 @@ class NewZarr:
 
     def finish(self) -> object:
         """As `Target`."""
-        self._array()
         with naming_output(self._path):
+            self._array()
+            assert self._partial is not None
             target = behind_links(self._path)
             old = hidden_name(target)
             if target.exists():
                 target.rename(old)
             self._partial.rename(target)
             shutil.rmtree(old, ignore_errors=True)
-        self._made = None
+        self._made = self._partial = None
         return self._path
 
     def drop(self) -> None:
         """As `Target`."""
-        if self._made is not None:
+        if self._partial is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
-            self._made = None
+            self._made = self._partial = None
+        remove_empty(self._folders)
 
 
 def _grid(shape: tuple[int, ...], parts: tuple[int, ...], numbers: int) -> tuple[list[int], list[int]]:
