@@ -183,7 +183,9 @@ TOO_LARGE = {
     "blocks, 27000 of them": lambda: mbfast.SuperBlock(DIPOLES, mbfast.BlockLattice((30, 30, 30), 1e-9), BLOCK),
     "n": lambda: isotropic_stress(10**6, 1e-19, rng=np.random.default_rng(1)),
     "n and n_levels": lambda: gaussian_blocks(1, 1000, 1e-24, 1e-19, rng=np.random.default_rng(1)),
-    "what is broadcast to (1000, 1000)": lambda: mbfast.cutoff_length(*np.ix_(np.ones(1000), np.ones(1000)), 1e13),
+    "what modulus, omega, omega_c are broadcast to": lambda: mbfast.cutoff_length(
+        *np.ix_(np.ones(1000), np.ones(1000)), 1e13
+    ),
 }
 
 

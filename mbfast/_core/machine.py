@@ -59,12 +59,13 @@ def available_memory() -> float:
     return max(0.0, min(_free(), _left_by_groups(), _left_of_address_space(), _left_by_slurm()))
 
 
-def require_room(what: str, nbytes: float) -> None:
-    """Raise a MemoryError that says of what, with the numbers, if so many bytes are more than are available."""
+def require_room(nbytes: float, what: str, *values: object) -> None:
+    """Raise a MemoryError that says of what, ``what.format(*values)``, if so many bytes are more than are available."""
     if nbytes > _UNASKED:
         free = available_memory()
         if nbytes > free:
-            raise MemoryError(f"{what} would take {nbytes / 1e9:.3g} GB, {free / 1e9:.3g} GB are available")
+            taken = f"would take {nbytes / 1e9:.3g} GB, {free / 1e9:.3g} GB are available"
+            raise MemoryError(f"{what.format(*values)} {taken}")
 
 
 def resident_memory() -> float:

@@ -24,7 +24,7 @@ def stress_matrices(stress: ArrayLike, d: int, *, levels_first: bool) -> NDArray
     if given.shape not in shapes:
         wanted = f"{', '.join(map(str, shapes[:-1]))} or {shapes[-1]}"
         raise ValueError(f"stress must have shape {wanted}, got {given.shape}")
-    require_room(f"stress of shape {given.shape}", 40.0 * given.size)  # with its Hermitian part, and magnitudes
+    require_room(40.0 * given.size, "stress of shape {}", given.shape)  # with its Hermitian part, and magnitudes
     matrices = as_doubles(given, np.complex128)
     largest = np.max([np.abs(part).max(initial=0.0) for part in matrices], initial=0.0)
     if not largest <= LARGEST:

@@ -86,7 +86,7 @@ def float_array(name: str, value: ArrayLike) -> FloatArray:
     """Return `value` as a C-contiguous float64 array; a TypeError if it does not consist of real numbers."""
     array = real_array(name, value)
     if array.dtype != np.float64 or not array.flags.c_contiguous:
-        require_room(f"{name} of shape {array.shape} as float64", 8.0 * array.size)
+        require_room(8.0 * array.size, "{} of shape {} as float64", name, array.shape)
     return np.asarray(as_doubles(array), order="C")
 
 
@@ -95,7 +95,7 @@ def number_array(name: str, value: ArrayLike) -> NDArray[Any]:
     array = plain_array(name, value)
     dtype = np.dtype(np.complex128 if array.dtype.kind == "c" else np.float64)
     if array.dtype != dtype:
-        require_room(f"{name} of shape {array.shape} as {dtype}", float(dtype.itemsize) * array.size)
+        require_room(float(dtype.itemsize) * array.size, "{} of shape {} as {}", name, array.shape, dtype)
     return as_doubles(array if dtype.kind == "c" else real_array(name, array), dtype)
 
 
@@ -188,7 +188,7 @@ def require_nonzero(name: str, array: FloatArray, *, unit: str) -> None:
 def check_out(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
     """Return `out`, or a new array for None: a TypeError if it is of another type, a ValueError for its layout."""
     if out is None:
-        require_room(f"out of shape {shape}", float(np.dtype(dtype).itemsize) * math.prod(shape))
+        require_room(float(np.dtype(dtype).itemsize) * math.prod(shape), "out of shape {}", shape)
         return np.empty(shape, dtype)
     wanted = f"out must be a writable, C-contiguous {np.dtype(dtype)} array of shape {shape}"
     if type(out) is not np.ndarray or out.dtype != dtype:  # a subclass may index in its own way
@@ -201,12 +201,12 @@ def check_out(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: DTypeLike
 
 def broadcast_shape(**arrays: Any) -> tuple[int, ...]:
     """Return the common shape of the named arrays (or the like), or raise a ValueError that lists their shapes."""
-    shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
     try:
         common = np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ValueError(f"shapes must broadcast against each other, got {shapes}") from None
-    require_room(f"what is broadcast to {common}, from {shapes},", 8.0 * math.prod(common))
+    require_room(8.0 * math.prod(common), "what {} are broadcast to, of shape {},", ", ".join(arrays), common)
     return common
 
 

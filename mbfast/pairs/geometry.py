@@ -101,7 +101,7 @@ class BlockLattice:
     def reduced(self, tile: Tile | None = None) -> FloatArray:
         """Positions of the blocks of a tile, or of all, in units of the spacing, shape (3, blocks)."""
         if tile is None:
-            require_room(f"blocks at all places of a lattice of shape {self.shape}", 56.0 * self.n_blocks)
+            require_room(56.0 * self.n_blocks, "blocks at all places of a lattice of shape {}", self.shape)
         blocks = np.arange(*(tile or (0, self.n_blocks)))
         return np.array(np.unravel_index(blocks, self.shape), dtype=np.float64)
 

@@ -1,6 +1,7 @@
 """Kramers-Kronig integrals over the power laws below the first and above the last node."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mbfast._core.tiles import cut
 from mbfast._core.validate import FloatArray
@@ -19,7 +20,7 @@ class Beyond:
     """
 
     def __init__(
-        self, targets: FloatArray, near: FloatArray, *, node: float, end: float, above: bool, skip: int = 0
+        self, targets: FloatArray, near: NDArray[np.bool_], *, node: float, end: float, above: bool, skip: int = 0
     ) -> None:
         reached = (targets > 0.0) | above  # zero is below all nodes, and its integral has a closed form
         self._near, self._far = (np.flatnonzero(reached & part) for part in (near, ~near))

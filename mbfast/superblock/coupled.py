@@ -58,7 +58,7 @@ class CoupledBlocks(ReadOnly):
             problem = strained(problem, gradient)
         self.interaction, self.boundary = problem.interaction, problem.boundary
         n, components = problem.geometry.n_blocks, problem.interaction.components
-        require_room(f"blocks, {n} of them, and the couplings of every two", 8.0 * (components * n) ** 2)
+        require_room(8.0 * (components * n) ** 2, "blocks, {} of them, and the couplings of every two", n)
         self.levels = check_levels(levels, n, components)
         self.dims = tuple(block.n_levels for block in self.levels)
         self.n_blocks, self.dimension = len(self.dims), math.prod(self.dims)

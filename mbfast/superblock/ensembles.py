@@ -54,7 +54,7 @@ def isotropic_stress(n: int, size: float, x: float = 0.0, *, rng: np.random.Gene
     t, ratio = positive_number("size", size, unit="J"), bounded_number("x", x)
     if ratio < -2.0 / 3.0:
         raise ValueError(f"x must be at least -2/3, got {ratio:g}")
-    require_room(f"n = {number} stresses", 3.0 * 48.0 * number)
+    require_room(3.0 * 48.0 * number, "n = {} stresses", number)
     stress: FloatArray = generator.normal(size=(number, 6)) * ([math.sqrt(2.0)] * 3 + [1.0] * 3)
     # with b tr T added to the diagonal, x = 4 b + 6 b^2
     stress[:, :3] += (math.sqrt(4.0 + 6.0 * ratio) - 2.0) / 6.0 * stress[:, :3].sum(axis=1, keepdims=True)
@@ -204,7 +204,7 @@ def gaussian_blocks(
     width = positive_number("spread", spread, unit="J")
     require_choice("ensemble", ensemble, get_args(Ensemble))
     parts = 1 if ensemble == "GOE" else 2
-    require_room(f"n and n_levels, {number} blocks of {d} levels,", 8.0 * parts * d * d * (6.0 * number + 30.0))
+    require_room(8.0 * parts * d * d * (6.0 * number + 30.0), "n and n_levels, {} blocks of {} levels,", number, d)
     blocks = []
     for _ in range(number):
         # the same distribution in every basis: stresses are drawn in that of the levels
