@@ -42,6 +42,7 @@ def inputs(kind, n=1500):
 
 @pytest.mark.compiled
 @pytest.mark.usefixtures("meshed")
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9, 1e-12])
 @pytest.mark.parametrize("kind", ["random", "clustered", "plane", "chain", "lattice"])
 @INTERACTIONS
@@ -55,6 +56,7 @@ def test_open_boundaries_meet_rtol(interaction, kind, rtol):
 
 @pytest.mark.compiled
 @pytest.mark.usefixtures("meshed")
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9, 1e-12])
 @INTERACTIONS
 def test_ordered_moments_meet_rtol(interaction, rtol):
@@ -104,6 +106,7 @@ CELLS = {
 
 
 @pytest.mark.compiled
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("cell", CELLS)
 @INTERACTIONS
 def test_periodic_boxes_against_spheres_of_images(interaction, cell):

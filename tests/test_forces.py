@@ -106,10 +106,10 @@ def test_forces_and_virial_are_differences_of_the_energy(interaction):
 @pytest.mark.parametrize(
     ("interaction", "condition"),
     [
-        (UNIT_STRESS, "clamped"),
+        pytest.param(UNIT_STRESS, "clamped", marks=pytest.mark.slow),  # a part of the next one
         (UNIT_STRESS, "stress-free"),
         (UNIT_JOFFRIN_LEVELUT, "clamped"),
-        (UNIT_DIPOLES, "tin-foil"),
+        pytest.param(UNIT_DIPOLES, "tin-foil", marks=pytest.mark.slow),  # a part of the next one
         (UNIT_DIPOLES, "vacuum"),
     ],
 )
@@ -222,6 +222,7 @@ def shares(made, exact, moments):
 
 @pytest.mark.compiled
 @pytest.mark.usefixtures("meshed")
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize(("kind", "rtol"), [("clustered", 1e-3), ("plane", 1e-6), ("random", 1e-9), ("lattice", 1e-12)])
 @UNITS
 def test_open_boundaries_meet_rtol(interaction, kind, rtol):

@@ -445,6 +445,9 @@ n = 500_000
 rng = np.random.default_rng(0)
 positions, moments = rng.random((n, 3)).astype(np.float32).astype(np.float64), rng.random((n, 3))
 positions[:, 0] += np.arange(n)
+for function in (mbfast.pair_field, mbfast.pair_energy):  # imports are slow when they are traced
+    function(Idle(1.0), positions[:9], moments[:9], method="direct")
+mbfast.lattice_sum(mbfast.BlockLattice((1, 9, 9), 1.0), 6)
 tracemalloc.start()
 mbfast.pair_field(Idle(1.0), positions, moments, method="direct", threads=2)
 field = tracemalloc.get_traced_memory()[1] - moments.nbytes
