@@ -210,7 +210,9 @@ def averaged_fourth_derivative(axes, offset):
     """
     sorted_axes = sorted("xyz", key=lambda axis: -axes.count(axis))
     counts = tuple(axes.count(axis) for axis in sorted_axes)
-    return _averaged_fourth_derivative(counts, tuple(int(offset["xyz".index(axis)]) for axis in sorted_axes), mpmath.mp.dps)
+    return _averaged_fourth_derivative(
+        counts, tuple(int(offset["xyz".index(axis)]) for axis in sorted_axes), mpmath.mp.dps
+    )
 
 
 @functools.cache  # places alike in all three axes have four values instead of fifteen

@@ -181,7 +181,7 @@ def test_rule():
     assert_allclose(kernels.RULE[2:10] @ values, legendre, rtol=1e-12)
 
 
-@settings(max_examples=60)  # quadratures to 60 digits
+@settings(max_examples=25)  # quadratures to 60 digits
 @given(st.floats(-3, 3), st.sampled_from([1, -1]), st.integers(0, 7))
 def test_cauchy_weights_are_legendre_functions(decade, side, n):
     # of P_n on -1...1: -2 Q_n(z), by mpmath
