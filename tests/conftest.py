@@ -1,5 +1,6 @@
 """What all tests share: settings of hypothesis, one cache of kernels for all workers, fresh interpreters."""
 
+import collections
 import fcntl
 import itertools
 import os
@@ -54,12 +55,14 @@ def pytest_configure(config):
 
 
 def covering(cases, together):
-    """Choose few of the cases, by turns the one with most new combinations of the values of `together` parameters."""
-    combinations = [set(itertools.combinations(sorted(case.items()), min(together, len(case)))) for case in cases]
-    left, chosen = set().union(*combinations), set()
+    """Choose few of the cases: by turns one with most new combinations, of values that were chosen least often."""
+    combinations = [set(itertools.combinations(sorted(case), min(together, len(case)))) for case in cases]
+    left, used, chosen = set().union(*combinations), collections.Counter(), set()
     while left:
-        best = max(range(len(cases)), key=lambda number: len(combinations[number] & left))
+        gains = [(len(combinations[i] & left), -sum(used[value] for value in case)) for i, case in enumerate(cases)]
+        best = gains.index(max(gains))
         left -= combinations[best]
+        used.update(cases[best])
         chosen.add(best)
     return chosen
 
@@ -75,7 +78,10 @@ def pytest_collection_modifyitems(items):
     for cases in thinned.values():
         mark = cases[0].get_closest_marker("thinned")
         together = mark.kwargs.get("bare", *mark.args) if JIT_OFF else mark.args[0]
-        chosen = covering([case.callspec.indices for case in cases], together)
+        # values of a parameter are told apart as objects: not all can be compared
+        chosen = covering(
+            [{name: id(value) for name, value in case.callspec.params.items()} for case in cases], together
+        )
         for number, case in enumerate(cases):
             if number not in chosen:
                 case.add_marker(pytest.mark.slow)
