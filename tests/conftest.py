@@ -78,10 +78,9 @@ def pytest_collection_modifyitems(items):
     for cases in thinned.values():
         mark = cases[0].get_closest_marker("thinned")
         together = mark.kwargs.get("bare", *mark.args) if JIT_OFF else mark.args[0]
-        # values of a parameter are told apart as objects: not all can be compared
-        chosen = covering(
-            [{name: id(value) for name, value in case.callspec.params.items()} for case in cases], together
-        )
+        # values are told apart as objects: not all can be compared
+        values = [[(name, id(value)) for name, value in case.callspec.params.items()] for case in cases]
+        chosen = covering(values, together)
         for number, case in enumerate(cases):
             if number not in chosen:
                 case.add_marker(pytest.mark.slow)
