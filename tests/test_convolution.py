@@ -69,10 +69,9 @@ def test_nothing_below():
     "nodes",
     [
         np.linspace(1, 24, 24),
-        np.linspace(1.7, 14, 30),
         *(
             pytest.param(np.linspace(low, high, n), marks=pytest.mark.compiled)
-            for low, high, n in ((0.37, 60, 300), (5, 80, 256), (12.3, 60, 320))
+            for low, high, n in ((1.7, 14, 30), (0.37, 60, 300), (5, 80, 256), (12.3, 60, 320))
         ),
     ],
 )
@@ -113,7 +112,7 @@ def test_fft_refuses_what_it_cannot():
         plan(np.arange(1.0, 50.0) ** 20)
 
 
-@settings(max_examples=2 if JIT_OFF else 60)
+@settings(max_examples=1 if JIT_OFF else 60)
 @given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(0.1, 10))
 @example(76, 1.0, 1.0)
 def test_invariants(seed, temperature_decade, factor):

@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose
 from mbfast.examples import _checks, _two_level, tls_monte_carlo
 from mbfast.kernels import spins
 
-pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+# what they build on has tests without the JIT; one worker compiles the example
+pytestmark = [pytest.mark.compiled, pytest.mark.xdist_group("tls")]
 
 
 @functools.cache

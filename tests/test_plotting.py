@@ -17,7 +17,8 @@ from mbfast.plotting import caption_of, meissner_berret_figure, save_figure
 from mbfast.plotting._axes import log_axis, name_points, power, quantity
 from mbfast.plotting.style import KINDS, finish, new_axes, rendered, styled
 
-pytestmark = pytest.mark.compiled  # its kernels have tests without the JIT of their own
+# its kernels have tests without the JIT of their own; one worker draws the figures of the audit
+pytestmark = [pytest.mark.compiled, pytest.mark.xdist_group("plotting")]
 
 EXCLUDED = ("As2S3", "PMMA", "PS")
 OMEGA = np.geomspace(1e5, 1e15, 64)
