@@ -53,6 +53,7 @@ def reproduce(invoke, monkeypatch, audit_records):
     return lambda *arguments: invoke("reproduce", *arguments)
 
 
+@pytest.mark.xdist_group("audit")
 def test_reproduce_prints_every_claim_and_counts_them(reproduce, audit_records):
     result = reproduce()
     assert result.exit_code == 0
@@ -61,6 +62,7 @@ def test_reproduce_prints_every_claim_and_counts_them(reproduce, audit_records):
     assert result.stdout.splitlines()[-1].startswith(f"{len(audit_records)} claims: ")
 
 
+@pytest.mark.xdist_group("audit")
 @pytest.mark.parametrize("names", [("figure1", "lattice_sums"), pytest.param(paper._FIGURES, marks=pytest.mark.slow)])
 def test_reproduce_writes_records_and_figures_that_are_the_same_to_the_byte(
     reproduce, tmp_path, audit_records, monkeypatch, names

@@ -367,21 +367,6 @@ def test_several_python_threads_at_once():
     assert results == expected
 
 
-@pytest.mark.compiled
-def test_first_use_from_several_threads_at_once(run_python, tmp_path):
-    code = """
-import threading, numpy as np, mbfast
-from concurrent.futures import ThreadPoolExecutor
-barrier = threading.Barrier(4)
-def work(_):
-    barrier.wait()
-    return mbfast.pair_energy(mbfast.DipoleInteraction(1.0), np.eye(3), np.eye(3))
-with ThreadPoolExecutor(4) as pool:
-    print(len(set(pool.map(work, range(4)))))
-"""
-    assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "1"
-
-
 FORK = """
 import os, numpy as np, mbfast
 rng = np.random.default_rng(0)

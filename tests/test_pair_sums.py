@@ -9,6 +9,7 @@ from materials import (
     DIPOLES,
     INTERACTIONS,
     JOFFRIN_LEVELUT,
+    OF_STRESS_AND_DIPOLES,
     SILICA,
     UNIT_DIPOLES,
     assert_fields_equal,
@@ -69,7 +70,7 @@ def test_known_energies(positions, stresses, dipoles, energies):
     assert dipole == pytest.approx(energies[2], rel=1e-13)
 
 
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_sums_over_several_tiles_equal_the_naive_ones(interaction, monkeypatch):
     from mbfast.pairs import direct
 

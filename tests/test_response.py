@@ -58,6 +58,7 @@ OMEGA = SCALE * np.array([-2.0, -0.3, 0.0, 0.2, 1.0, 2.5, 4.0])
 OPTIONS = {"volume": VOLUME, "broadening": 0.2 * SCALE}
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("few", [lines._FEW, pytest.param(10, marks=pytest.mark.compiled)])
 @pytest.mark.parametrize("shape", ["gaussian", "lorentzian"])
 @pytest.mark.parametrize("temperature", [0.0, 0.5])

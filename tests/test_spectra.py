@@ -214,6 +214,7 @@ def test_kernels_can_be_called_from_compiled_code():
     assert weight(0.3, kernels.RULE) == pytest.approx(0.5 * math.log((4 - 0.09) / (1 - 0.09)), rel=1e-14)
 
 
+@pytest.mark.slow  # to compile; of functions that are no public ones
 @pytest.mark.compiled
 def test_a_convolution_within_compiled_code():
     import numba

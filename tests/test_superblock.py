@@ -82,6 +82,7 @@ KINDS = {
 }
 
 
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("kinds", KINDS.values(), ids=KINDS)
 @INTERACTIONS
 def test_hamiltonian_is_that_of_kronecker_products(kinds, interaction):
@@ -246,6 +247,7 @@ CLASSICAL = {
 
 
 @pytest.mark.compiled
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize(("more", "lattice"), CLASSICAL.values(), ids=CLASSICAL)
 @pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
 def test_without_tunnelling_energies_are_those_of_the_moments(more, lattice, interaction):
