@@ -287,6 +287,7 @@ def test_lengths_stand_in_the_right_columns(invoke):
     assert cells == ["a-SiO2", "2200", "0.4261", "0.5648"]
 
 
+@pytest.mark.xdist_group("audit")
 def test_reproduce_prints_differences_and_reasons(reproduce):
     lines = reproduce().stdout.splitlines()
     row = next(line for line in lines if "ln(R/L_1)" in line)
@@ -299,6 +300,7 @@ def test_reproduce_prints_differences_and_reasons(reproduce):
     assert reason.endswith(f"[slip: {shown}]")
 
 
+@pytest.mark.xdist_group("audit")
 def test_the_last_line_counts_verdicts_findings_and_causes(reproduce):
     line = reproduce().stdout.splitlines()[-1]
     pattern = (
@@ -313,6 +315,7 @@ def test_the_last_line_counts_verdicts_findings_and_causes(reproduce):
     assert 0 < of_unfounded < unfounded
 
 
+@pytest.mark.xdist_group("audit")
 def test_a_link_stays_a_link_and_a_device_a_device(reproduce, tmp_path):
     (tmp_path / "link.json").symlink_to("target.json")
     (tmp_path / "target.json").write_text("old", encoding="utf-8")
