@@ -13,7 +13,9 @@ from scipy.special import beta, gamma, kve
 import mbfast
 from mbfast import testing
 from mbfast.kernels.spectra import RULE
+from mbfast.spectra.grid import FrequencyGrid
 from mbfast.spectra.tails import Tail
+from mbfast.spectra.uniform import UniformConvolution
 from mbfast.units import HBAR, K_B
 
 KELVIN = HBAR / K_B  # temperature of a rate of 1 s
@@ -71,7 +73,7 @@ def test_nothing_below():
         np.linspace(1, 24, 24),
         *(
             pytest.param(np.linspace(low, high, n), marks=pytest.mark.compiled)
-            for low, high, n in ((1.7, 14, 30), (0.37, 60, 300), (5, 80, 256), (12.3, 60, 320))
+            for low, high, n in ((1.7, 14, 30), (0.37, 60, 430), (5, 80, 420), (12.3, 60, 320))
         ),
     ],
 )
@@ -87,7 +89,19 @@ def test_fft_equals_direct(nodes, degree):
     assert np.array_equal(mbfast.ConvolutionPlan(nodes, degree=degree)(f, g), fft(f, g))
 
 
-@pytest.mark.parametrize("n", [100, 191, 193, 1000, 20000])
+@pytest.mark.parametrize("n", [20, 21, 22, 23, 401, 402, 419, 1023, 2001, 4096, 4102, 4103, 9001])
+def test_products_of_whole_numbers(n):
+    """Summed or transformed in pieces, of any length, with the zeros that follow: exact after rounding."""
+    stencil = UniformConvolution(FrequencyGrid(np.arange(1.0, n + 1)))._value
+    samples = np.zeros((2, n + 10))
+    samples[:, :n] = np.random.default_rng(n).integers(-9, 10, (2, n))
+    for rows in (samples, samples[:1]):
+        product = stencil._product(rows, n)
+        assert np.array_equal(np.round(product), np.convolve(rows[0], rows[-1])[: n + 10])
+        assert_allclose(product, np.round(product), atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [100, 394, 395, 1000, 1995, 4096, 20000])
 @pytest.mark.compiled
 def test_fft_of_every_length_and_a_second_call(n):
     nodes = np.linspace(2.0, 2.0 * n, n)

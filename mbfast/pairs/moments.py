@@ -35,7 +35,10 @@ class Moments:
         layout = array.shape[len(leading) :]
         self.layout, self.width = layout, math.prod(layout)
         self._rows = array if len(leading) == 1 else array.reshape(n, *layout)
-        sizes = tiles.run(lambda start: largest_of(self._piece(start)), range(0, n, ROWS), threads=workers)
+        if 0 < n <= ROWS:  # without what few blocks would wait for
+            sizes = [largest_of(self._rows)]
+        else:
+            sizes = tiles.run(lambda start: largest_of(self._piece(start)), range(0, n, ROWS), threads=workers)
         for number, size in enumerate(sizes):
             if math.isnan(size):
                 refuse(self._piece(number * ROWS), number * ROWS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Literal, TypeAlias
 
@@ -13,6 +12,7 @@ from mbfast._core import tiles, validate
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
+from mbfast.spectra.beyond import Beyond
 from mbfast.spectra.circulant import Circulant, circulant
 from mbfast.spectra.grid import (
     LARGEST_VALUE,
@@ -202,6 +202,7 @@ class KramersKronigPlan:
         places = {"omega" if at is None else "at": self._targets, "anchors": self._anchors}
         self._at_zero = [name for name, frequencies in places.items() if (frequencies == 0.0).any()]
         self._far = 2.0 * max(1.0, self._targets.max(initial=0.0), self._anchors.max(initial=0.0))
+        self._beyond_targets, self._beyond_anchors = self._beyond(self._targets), self._beyond(self._anchors)
         with np.errstate(all="ignore"):
             # Lagrange's polynomials in omega^2 of the anchors at the frequencies, odd ones for the inverse
             polynomials = lagrange(self._anchors**2, self._targets**2).T
@@ -258,11 +259,11 @@ class KramersKronigPlan:
                     raise ValueError("anchors must not be where a spectrum jumps, at its first or last node")
         factor = 2.0 / np.pi * self._parity
         flat = self._integrate(self._targets, self._value, self.grid.value, samples, workers)
-        self._add_tails(self._targets, tails, flat)
+        self._add_tails(self._targets, self._beyond_targets, tails, flat)
         flat *= factor
         if self._anchors.size:
             at_anchors = self._integrate(self._anchors, None, self.grid.value, samples, workers)
-            self._add_tails(self._anchors, tails, at_anchors)
+            self._add_tails(self._anchors, self._beyond_anchors, tails, at_anchors)
             flat += (given - factor * at_anchors) / self._scale @ self._from_anchors
         for node, jumps, sign in steps:
             there = self._targets == self.grid.nodes[node]
@@ -344,7 +345,7 @@ class KramersKronigPlan:
             Tail(low.amplitude * (1.0 + share[:, 0]), low.exponent),
             Tail(high.amplitude * (1.0 + share[:, -1]), high.exponent),
         )
-        self._add_tails(self._targets, grown, result)
+        self._add_tails(self._targets, self._beyond_targets, grown, result)
         return np.asarray(2.0 / np.pi * self._parity * result - value)
 
     def _matrix_of(self, stencils: Stencils) -> FloatArray:
@@ -420,31 +421,25 @@ class KramersKronigPlan:
         tiles.run(work, chunks(targets.size, cells, _CHUNK, _CELLS), threads=workers)
         return out
 
-    def _add_tails(self, targets: FloatArray, tails: tuple[Tail, Tail], out: FloatArray) -> None:
-        """Add the integrals over the power laws beyond the nodes: on cells near a frequency, else by series."""
-        if not targets.size:
-            return
+    def _beyond(self, targets: FloatArray) -> tuple[Beyond, Beyond]:
+        """Return what these frequencies see below and above the nodes."""
         first, skip = float(self.grid.nodes[0]), self._anchors.size
         every = np.append(self._targets, self._anchors)  # whichever of them these are
         lowest = every[every > 0.0].min(initial=first)
         # what is left out of a series that anchors make converge must be the same at every frequency
-        low = first, 0.5 * lowest, targets < 2.0 * first
-        high = 1.0, self._far, (targets > 0.5) | (skip > 0)
-        for above, (tail, (node, end, near)) in enumerate(zip(tails, (low, high), strict=True)):
-            for row, close in itertools.product(np.flatnonzero(tail.amplitude), (True, False)):
-                chosen = (near == close) & ((targets > 0.0) | bool(above))
-                some, part = targets[chosen], np.zeros((1, np.count_nonzero(chosen)))
-                start, amplitude, exponent = node, float(tail.amplitude[row]), float(tail.exponent[row])
-                if close and some.size:
-                    breaks, values = Tail(*(both[row : row + 1] for both in tail)).cells(node, end)
-                    for place in (slice(*tile) for tile in chunks(some.size, breaks.size, _CHUNK, _CELLS)):
-                        here = np.zeros((1, some[place].size))
-                        kernels.cauchy(some[place], breaks, values, self._parity, RULE, here)
-                        part[:, place] = here
-                    start, amplitude = end, amplitude * (end / node) ** exponent
-                kernels.power_tail(some, start, amplitude, exponent, above, self._parity, skip * above, part[0])
-                out[row, chosen] += part[0]
-            if self._at_zero and not above and self._parity > 0:  # of y^s/y
-                there = tail.amplitude != 0.0
-                static = np.divide(tail.amplitude, tail.exponent, out=np.zeros_like(tail.amplitude), where=there)
-                out[:, targets == 0.0] += static[:, None]
+        far = (targets > 0.5) | (skip > 0)
+        return (
+            Beyond(targets, targets < 2.0 * first, node=first, end=0.5 * lowest, above=False),
+            Beyond(targets, far, node=1.0, end=self._far, above=True, skip=skip),
+        )
+
+    def _add_tails(
+        self, targets: FloatArray, beyond: tuple[Beyond, Beyond], tails: tuple[Tail, Tail], out: FloatArray
+    ) -> None:
+        """Add the integrals over the power laws beyond the nodes."""
+        for end, tail in zip(beyond, tails, strict=True):
+            end.add(tail, self._parity, out)
+        if self._at_zero and self._parity > 0:  # of y^s/y below the nodes
+            low, there = tails[0], tails[0].amplitude != 0.0
+            static = np.divide(low.amplitude, low.exponent, out=np.zeros_like(low.amplitude), where=there)
+            out[:, targets == 0.0] += static[:, None]

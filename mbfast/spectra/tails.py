@@ -44,7 +44,7 @@ class Tail(NamedTuple):
             if reach > position:
                 # a ratio so small that a polynomial of degree 7 represents the power law to rounding errors
                 n = math.ceil((reach - position) / math.log1p(1.0 / (20.0 + 8.0 * abs(s))))
-                logs.append(np.linspace(position, reach, n + 1)[1:])
+                logs.append(position + np.arange(1.0, n + 1) * ((reach - position) / n))
                 position = reach
         if position < length:
             logs.append(np.array([length]))

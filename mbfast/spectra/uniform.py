@@ -8,6 +8,7 @@ with taps made of the first samples. The gap between zero and the first node, `k
 
 from __future__ import annotations
 
+import math
 import threading
 from functools import cached_property
 from typing import Any
@@ -20,9 +21,11 @@ from mbfast._core.validate import FloatArray
 from mbfast.spectra._kernels import uniform as kernels
 from mbfast.spectra.grid import LARGEST_VALUE, FrequencyGrid, lagrange
 
-_DIRECT = 192  # samples up to which the discrete convolution is faster summed than transformed
-# Samples up to which two functions are transformed in one call, and up to which scipy's transforms are the faster ones.
-_TOGETHER, _SCIPY = 8_000, 80_000
+_DIRECT = 400  # samples up to which the discrete convolution is faster summed than transformed
+# Pieces that samples are cut into before they are transformed, up to so many samples: small ones stay in the first
+# caches, but are multiplied each with each.
+_PIECES = ((2000, 2), (np.inf, 8))
+_LAST = 16  # sums at the end that may be left to be done without transforms, so that 4096 samples take powers of two
 # integrates the steepest power laws that the kernel takes over a cell to rounding errors
 _RULE = np.array(np.polynomial.legendre.leggauss(16))
 
@@ -138,35 +141,21 @@ class _Stencil:
         needed = extended.shape[1]
         result: FloatArray = self._buffer("result", 1, needed)[0]
         if n <= _DIRECT:
-            kernels.causal_product(extended[0], extended[-1], result)
+            kernels.causal_product(extended[0], extended[-1], 0, result)
             return result
-        # by halves, f g = f0 g0 + (f0 g1 + f1 g0) shifted + f1 g1 shifted twice: only the beginning of it is wanted
-        half = (n + 1) // 2
-        length = scipy.fft.next_fast_len(2 * half - 1, real=True)
-        parts = self._buffer("parts", 2 * len(extended), half)
-        np.copyto(parts.reshape(len(extended), 2 * half), extended[:, : 2 * half])
-        width = length // 2 + 1
-        products = self._buffer("products", 2, width, np.complex128)
-        if n <= _TOGETHER:  # scipy does two transforms at a time
-            spectra = scipy.fft.rfft(parts, length)
-        elif n <= _SCIPY:
-            spectra = [row for i in range(0, len(parts), 2) for row in scipy.fft.rfft(parts[i : i + 2], length)]
-        else:
-            spectra = self._buffer("spectra", len(parts), width, np.complex128)
-            np.fft.rfft(parts, length, out=spectra)
-        np.multiply(spectra[0], spectra[-2], out=products[0])
-        np.multiply(spectra[0], spectra[-1], out=products[1])
-        products[1] += products[1] if len(parts) == 2 else np.multiply(spectra[1], spectra[2], out=spectra[1])
-        if n <= _SCIPY:
-            sums = scipy.fft.irfft(products, length)
-        else:
-            sums = np.fft.irfft(products, length, out=self._buffer("sums", 2, length))
-        result[:half] = sums[0, :half]
-        np.add(sums[0, half : 2 * half - 1], sums[1, : half - 1], out=result[half : 2 * half - 1])
-        result[2 * half - 1 :] = sums[1, half - 1 : needed - half]
-        rest = np.empty(needed - 2 * half)
-        kernels.causal_product(parts[1], parts[-1], rest)
-        result[2 * half :] += rest
+        pieces = next(pieces for most, pieces in _PIECES if n <= most)
+        length = scipy.fft.next_fast_len(2 * math.ceil((n - _LAST) / pieces) - 1, real=True)
+        piece, rows = (length + 1) // 2, len(extended)
+        covered = min(pieces * piece, needed)
+        parts = self._buffer("parts", rows, pieces * piece)
+        parts[:, :covered], parts[:, covered:] = extended[:, :covered], 0.0
+        spectra = self._buffer("spectra", rows * pieces, length // 2 + 1, np.complex128)
+        np.fft.rfft(parts.reshape(rows * pieces, piece), length, out=spectra)
+        products = self._buffer("products", pieces, length // 2 + 1, np.complex128)
+        kernels.piecewise_products(spectra[:pieces], spectra[-pieces:], products)
+        sums = np.fft.irfft(products, length, out=self._buffer("sums", pieces, length))
+        kernels.join(sums, piece, result[:covered])
+        kernels.causal_product(extended[0], extended[-1], covered, result[covered:])
         return result
 
 

@@ -58,16 +58,15 @@ def power_tail(
 
     Over y > end for omega <= end/2 (above 1), without the first `skip` terms; over y < end for omega >= 2 end (0).
     """
+    odd, terms = ((1 - parity) if above else (1 + parity)) // 2, np.zeros(28)  # 4^-28 is below the rounding error
+    for n in range(skip if above else 0, terms.size):
+        terms[n] = amplitude / (2 * n + odd - exponent) if above else -amplitude / (2 * n + 1 + odd + exponent)
     for i in range(omega.size):
         ratio = omega[i] / end if above else end / omega[i]
-        odd = ((1 - parity) if above else (1 + parity)) // 2
         square, power, total = ratio * ratio, (ratio if odd else 1.0), 0.0
         if not above:
             power *= ratio
-        for n in range(28):  # 4^-28 is below the rounding error
-            if above and n >= skip:
-                total += power / (2 * n + odd - exponent)
-            elif not above:
-                total -= power / (2 * n + 1 + odd + exponent)
+        for n in range(terms.size):
+            total += power * terms[n]
             power *= square
-        out[i] += amplitude * total
+        out[i] += total

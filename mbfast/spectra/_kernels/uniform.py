@@ -10,17 +10,65 @@ from mbfast._core.jit import FAST, jit
 STEEPEST = 16.0  # exponent of a power law below the nodes that the rules integrate to rounding errors
 
 
-@jit("void(float64[::1], float64[::1], float64[::1])", fastmath=FAST)
-def causal_product(f: Any, g: Any, out: Any) -> None:
-    """Fill out[m] with the sum over a of f[a] g[m - a]; samples outside the arrays are zero."""
-    n = f.size
-    for m in range(out.size):
-        low, high = max(0, m - n + 1), min(m + 1, n)
-        part, other = f[low:high], g[m + 1 - high : m + 1 - low][::-1]
+@jit("void(float64[::1], float64[::1], int64, float64[::1])", fastmath=FAST)
+def causal_product(f: Any, g: Any, first: int, out: Any) -> None:
+    """Fill out[m - first] with the sum over a of f[a] g[m - a]; f and g have as many samples as m can count."""
+    n, m, stop = f.size, first, first + out.size
+    turned = f[::-1].copy()  # so that all arrays are read in one direction
+    while m + 4 <= stop:  # four sums share the loads of g
+        part = g[: m + 1]
+        f0, f1, f2, f3 = turned[n - 1 - m :], turned[n - 2 - m :], turned[n - 3 - m :], turned[n - 4 - m :]
+        total0, total1, total2, total3 = 0.0, 0.0, 0.0, 0.0
+        for a in range(part.size):
+            total0 += part[a] * f0[a]
+            total1 += part[a] * f1[a]
+            total2 += part[a] * f2[a]
+            total3 += part[a] * f3[a]
+        g1, g2, g3 = g[m + 1], g[m + 2], g[m + 3]
+        four = out[m - first : m - first + 4]
+        four[0] = total0
+        four[1] = total1 + f[0] * g1
+        four[2] = total2 + f[1] * g1 + f[0] * g2
+        four[3] = total3 + f[2] * g1 + f[1] * g2 + f[0] * g3
+        m += 4
+    while m < stop:
+        part, other = g[: m + 1], turned[n - 1 - m :]
         total = 0.0
         for a in range(part.size):
             total += part[a] * other[a]
-        out[m] = total
+        out[m - first] = total
+        m += 1
+
+
+@jit("void(complex128[:,::1], complex128[:,::1], complex128[:,::1])", fastmath=FAST)
+def piecewise_products(f: Any, g: Any, out: Any) -> None:
+    """Fill out[q] with the sum over a of f[a] g[q - a], element by element."""
+    for begin in range(0, out.shape[1], 128):  # what stays in the first cache
+        end = min(begin + 128, out.shape[1])
+        for q in range(out.shape[0]):
+            total = out[q, begin:end]
+            total[:] = 0.0
+            for a in range(0, q, 2):  # two products share the load of the total
+                f0, f1 = f[a, begin:end], f[a + 1, begin:end]
+                g0, g1 = g[q - a, begin:end], g[q - a - 1, begin:end]
+                for i in range(total.size):
+                    total[i] += f0[i] * g0[i] + f1[i] * g1[i]
+            if q % 2 == 0:
+                f0, g0 = f[q, begin:end], g[0, begin:end]
+                for i in range(total.size):
+                    total[i] += f0[i] * g0[i]
+
+
+@jit("void(float64[:,::1], int64, float64[::1])")
+def join(parts: Any, step: int, out: Any) -> None:
+    """Fill out with the sum of the parts, each `step` elements after the one before; no more than two overlap."""
+    for q in range(parts.shape[0]):
+        begin, end = q * step, min((q + 1) * step, out.size)
+        for m in range(begin, end):
+            out[m] = parts[q, m - begin]
+        if q > 0:
+            for m in range(begin, min(end, begin + parts.shape[1] - step)):
+                out[m] += parts[q - 1, m - begin + step]
 
 
 @jit(fastmath=FAST)
