@@ -272,6 +272,7 @@ def test_planes_of_chains_are_worked_on_together(boundary, monkeypatch):
     assert len(calls) == 1
 
 
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("shape", [(9, 8, 7), (9, 8, 6)])  # padded; not
 def test_any_number_of_threads_gives_the_same_bits(threads, shape, monkeypatch):

@@ -58,7 +58,7 @@ OMEGA = SCALE * np.array([-2.0, -0.3, 0.0, 0.2, 1.0, 2.5, 4.0])
 OPTIONS = {"volume": VOLUME, "broadening": 0.2 * SCALE}
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("few", [lines._FEW, pytest.param(10, marks=pytest.mark.compiled)])
 @pytest.mark.parametrize("shape", ["gaussian", "lorentzian"])
 @pytest.mark.parametrize("temperature", [0.0, 0.5])
@@ -79,6 +79,7 @@ def test_all_levels_are_those_of_susceptibility_from_levels(monkeypatch, make, t
         assert_allclose(arrays(found.imaginary), arrays(wanted), rtol=0, atol=atol)
 
 
+@pytest.mark.thinned(3, bare=1)
 @pytest.mark.parametrize("wavevector", [None, WAVE])
 @pytest.mark.parametrize("temperature", [0.0, 0.5])
 @pytest.mark.parametrize("make", [wells, levels])
@@ -367,6 +368,7 @@ def test_a_thermal_state():
         assert_allclose(found, wanted, rtol=0, atol=1e-9 * largest(wanted))
 
 
+@pytest.mark.thinned(3, bare=1)
 @pytest.mark.parametrize("wavevector", [None, WAVE])
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 @pytest.mark.parametrize("make", [wells, levels])

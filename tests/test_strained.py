@@ -72,6 +72,7 @@ def test_averages_of_sixth_derivatives_equal_brute_quadrature(offset):
 
 @settings(max_examples=3)
 @given(shape=SHAPES, seed=st.integers(0, 99), packed=st.booleans())
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("options", [{}, {"images": 1}, {"images": 1, "image_shape": "spherical"}], ids=str)
 @INTERACTIONS
 def test_points_equal_the_direct_sums(interaction, options, shape, seed, packed):

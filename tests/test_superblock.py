@@ -113,6 +113,7 @@ def test_what_is_diagonal_is_found():
     assert made.flips is None
 
 
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("kinds", ["mixed", "mixed real", "large", "wells"])
 @pytest.mark.parametrize("sizes", [{"_CLUSTER": 2, "_ALONE": 2}, {"_CLUSTER": 6, "_MATRIX": 0}])
 def test_every_way_of_sweeping_is_the_same(monkeypatch, kinds, sizes):
