@@ -1,6 +1,8 @@
 """What all tests share: settings of hypothesis, one cache of kernels for all workers, fresh interpreters."""
 
+import collections
 import fcntl
+import itertools
 import os
 import pickle
 import subprocess
@@ -47,10 +49,41 @@ def pytest_sessionstart(session):
             pytest.exit(f"mbfast warmup failed:\n{done.stderr}", returncode=1)
 
 
+def pytest_configure(config):
+    text = "thinned(n, bare=n): cases that have all combinations of values of n parameters, bare without the JIT"
+    config.addinivalue_line("markers", f"{text}; all others are slow")
+
+
+def covering(cases, together):
+    """Choose few of the cases: by turns one with most new combinations, of values that were chosen least often."""
+    combinations = [set(itertools.combinations(sorted(case), min(together, len(case)))) for case in cases]
+    left, used, chosen = set().union(*combinations), collections.Counter(), set()
+    while left:
+        gains = [(len(combinations[i] & left), -sum(used[value] for value in case)) for i, case in enumerate(cases)]
+        best = gains.index(max(gains))
+        left -= combinations[best]
+        used.update(cases[best])
+        chosen.add(best)
+    return chosen
+
+
+@pytest.hookimpl(tryfirst=True)  # before slow ones are left out
 def pytest_collection_modifyitems(items):
+    thinned = {}
     for item in items:
         if JIT_OFF and item.get_closest_marker("compiled"):
             item.add_marker(pytest.mark.skip(reason="needs the JIT"))
+        elif item.get_closest_marker("thinned") and not item.get_closest_marker("slow"):
+            thinned.setdefault((item.parent, item.originalname), []).append(item)
+    for cases in thinned.values():
+        mark = cases[0].get_closest_marker("thinned")
+        together = mark.kwargs.get("bare", *mark.args) if JIT_OFF else mark.args[0]
+        # values are told apart as objects: not all can be compared
+        values = [[(name, id(value)) for name, value in case.callspec.params.items()] for case in cases]
+        chosen = covering(values, together)
+        for number, case in enumerate(cases):
+            if number not in chosen:
+                case.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -14,6 +14,12 @@ DIPOLES = mbfast.DipoleInteraction(3.4e-11)
 INTERACTIONS = pytest.mark.parametrize(
     "interaction", [SILICA, JOFFRIN_LEVELUT, DIPOLES], ids=["stress", "jl", "dipole"]
 )
+# where both forms take the same way with other coefficients, and it is a long one
+OF_STRESS_AND_DIPOLES = pytest.mark.parametrize(
+    "interaction",
+    [SILICA, pytest.param(JOFFRIN_LEVELUT, marks=pytest.mark.slow), DIPOLES],
+    ids=["stress", "jl", "dipole"],
+)
 # 8 pi rho c_t^2 = 8 pi epsilon = 1: the prefactors are -1 and 1
 UNIT_STRESS = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0)
 UNIT_JOFFRIN_LEVELUT = mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0, form="joffrin-levelut")

@@ -48,7 +48,9 @@ def differentiable(function, name, layout):
     return lambda blocks, moments: function(interaction, blocks, moments, **options), (blocks, moments)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.compiled if name == "cubes" else ()) for name in SYSTEMS]
+)
 @LAYOUTS
 def test_values_are_those_of_mbfast(name, layout):
     interaction, blocks, moments, options = arguments(name, layout)

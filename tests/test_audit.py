@@ -12,7 +12,8 @@ import mbfast
 from mbfast import audit
 from mbfast.audit import _claims, _walk
 
-pytestmark = pytest.mark.compiled  # it sums over cubes of 64^3 blocks
+# it sums over cubes of 64^3 blocks; one worker waits for its records
+pytestmark = [pytest.mark.compiled, pytest.mark.xdist_group("audit")]
 
 
 @pytest.fixture

@@ -107,6 +107,7 @@ def test_fourth_derivatives_equal_single_integrals(offset):
     assert_tensors_equal(result, np.array(expected))
 
 
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("offset", NEAR)
 @INTERACTIONS
 def test_tensors_equal_brute_quadrature(interaction, offset):
@@ -127,7 +128,7 @@ def test_averages_compose(interaction):
 
 
 @INTERACTIONS
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), reach=st.sampled_from([2, 8, 40, 10**6]))
 def test_the_tensors_have_the_symmetry_of_the_cube(interaction, seed, reach):
     rng = np.random.default_rng(seed)
@@ -268,6 +269,7 @@ def assert_fields_equal(field, expected, rtol=RTOL):
     materials.assert_fields_equal(field, expected, rtol)
 
 
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("images", [None, 1])
 @INTERACTIONS
 def test_field_and_energy_equal_the_naive_sums(interaction, images):

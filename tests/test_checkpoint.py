@@ -46,6 +46,7 @@ def cloud(interaction, n=100):
 SUMS = ("pair_field", "pair_energy", "pair_forces", "pair_virial")
 
 
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipoles"])
 @pytest.mark.parametrize("name", SUMS)
 def test_direct_sums_go_on_to_the_same_bits(file, many_parts, interaction, name):

@@ -15,8 +15,7 @@ from mbfast import audit
 from mbfast.__main__ import main
 from mbfast._core import jit as _jit
 from mbfast._core import tiles
-from mbfast.cli import app, runs
-from mbfast.cli.paper import _audit_figures
+from mbfast.cli import app, paper, runs
 from mbfast.files.flow import FlowConfig
 from mbfast.files.superblock import SuperBlockConfig
 from mbfast.pairs import planning
@@ -39,15 +38,6 @@ COMMANDS = (
     "info",
     "warmup",
 )
-FIGURES = [
-    f"{name}.{kind}"
-    for name in (
-        *("cutoff_lengths", "disordered", "figure1", "flow_ratio", "flow_shares", "flow_spectra", "lattice_sums"),
-        "second_order",
-        "self_consistent_ratio",
-    )
-    for kind in ("caption.txt", "pdf", "png", "svg")
-]
 
 
 @pytest.fixture
@@ -63,6 +53,7 @@ def reproduce(invoke, monkeypatch, audit_records):
     return lambda *arguments: invoke("reproduce", *arguments)
 
 
+@pytest.mark.xdist_group("audit")
 def test_reproduce_prints_every_claim_and_counts_them(reproduce, audit_records):
     result = reproduce()
     assert result.exit_code == 0
@@ -71,8 +62,19 @@ def test_reproduce_prints_every_claim_and_counts_them(reproduce, audit_records):
     assert result.stdout.splitlines()[-1].startswith(f"{len(audit_records)} claims: ")
 
 
-def test_reproduce_writes_records_and_figures_that_are_the_same_to_the_byte(reproduce, tmp_path, audit_records):
-    drawn = _audit_figures(audit.EXCLUDED)
+@pytest.mark.xdist_group("audit")
+@pytest.mark.parametrize("names", [("figure1", "lattice_sums"), pytest.param(paper._FIGURES, marks=pytest.mark.slow)])
+def test_reproduce_writes_records_and_figures_that_are_the_same_to_the_byte(
+    reproduce, tmp_path, audit_records, monkeypatch, names
+):
+    if len(names) == 2:  # what takes long is to draw; that all of them can be is tested in test_plotting.py
+        draw = {
+            "figure1": lambda excluded: mbfast.plotting.meissner_berret_figure(mbfast.load_glasses(), exclude=excluded),
+            "lattice_sums": lambda _: mbfast.plotting.lattice_sums_figure(),
+        }
+        monkeypatch.setattr(paper, "_FIGURES", names)
+        monkeypatch.setattr(paper, "_audit_figures", lambda excluded: {name: draw[name](excluded) for name in names})
+    drawn = paper._audit_figures(audit.EXCLUDED)
     assert reproduce("--json", "claims.json", "--figures", "new/figures").exit_code == 0
     claims = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
     assert claims == [record.as_dict() for record in audit_records]
@@ -81,7 +83,8 @@ def test_reproduce_writes_records_and_figures_that_are_the_same_to_the_byte(repr
     assert (tmp_path / "new/figures/figure1.pdf").read_bytes().startswith(b"%PDF")
     caption = (tmp_path / "new/figures/figure1.caption.txt").read_text(encoding="utf-8")
     assert caption.startswith("The Meissner-Berret ratio of 13 glasses: ")
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["claims.json", *FIGURES]
+    files = ["claims.json", *(f"{name}.{kind}" for name in names for kind in ("caption.txt", *KINDS))]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(files)
     for name, figure in drawn.items():
         for kind in KINDS if name == "figure1" else ("png",):
             assert (tmp_path / f"new/figures/{name}.{kind}").read_bytes() == rendered(figure, kind)
@@ -284,6 +287,7 @@ def test_lengths_stand_in_the_right_columns(invoke):
     assert cells == ["a-SiO2", "2200", "0.4261", "0.5648"]
 
 
+@pytest.mark.xdist_group("audit")
 def test_reproduce_prints_differences_and_reasons(reproduce):
     lines = reproduce().stdout.splitlines()
     row = next(line for line in lines if "ln(R/L_1)" in line)
@@ -296,6 +300,7 @@ def test_reproduce_prints_differences_and_reasons(reproduce):
     assert reason.endswith(f"[slip: {shown}]")
 
 
+@pytest.mark.xdist_group("audit")
 def test_the_last_line_counts_verdicts_findings_and_causes(reproduce):
     line = reproduce().stdout.splitlines()[-1]
     pattern = (
@@ -310,6 +315,7 @@ def test_the_last_line_counts_verdicts_findings_and_causes(reproduce):
     assert 0 < of_unfounded < unfounded
 
 
+@pytest.mark.xdist_group("audit")
 def test_a_link_stays_a_link_and_a_device_a_device(reproduce, tmp_path):
     (tmp_path / "link.json").symlink_to("target.json")
     (tmp_path / "target.json").write_text("old", encoding="utf-8")

@@ -71,10 +71,9 @@ def test_nothing_below():
     "nodes",
     [
         np.linspace(1, 24, 24),
-        np.linspace(1.7, 14, 30),
         *(
             pytest.param(np.linspace(low, high, n), marks=pytest.mark.compiled)
-            for low, high, n in ((0.37, 60, 430), (5, 80, 420), (12.3, 60, 320))
+            for low, high, n in ((1.7, 14, 30), (0.37, 60, 430), (5, 80, 420), (12.3, 60, 320))
         ),
     ],
 )
@@ -127,7 +126,7 @@ def test_fft_refuses_what_it_cannot():
         plan(np.arange(1.0, 50.0) ** 20)
 
 
-@settings(max_examples=2 if JIT_OFF else 200)
+@settings(max_examples=1 if JIT_OFF else 60)
 @given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(0.1, 10))
 @example(76, 1.0, 1.0)
 def test_invariants(seed, temperature_decade, factor):
@@ -184,8 +183,15 @@ _log = np.log1p(LOW**2)
 PAIRS["Debye"] = (*PAIRS["Debye"][:3], 0.5 * (_log / LOW + (_log * LOW - 4 * np.arctan(LOW)) / (LOW**2 + 4)))
 
 
+# what is between the extremes of each family
+BETWEEN = {f"power {s}" for s in (-0.5, 0.5, 1.0)} | {f"constant, b = {b:g}" for b in (1.0, 1e4)}
+BETWEEN |= {f"W^{s} e^-W, b = {b:g}" for s, b in ((0.5, 100.0), (0.5, 1.0), (1.0, np.inf), (1.0, 0.01), (2.0, 100.0))}
+
+
 @pytest.mark.compiled
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in BETWEEN else ()) for name in PAIRS]
+)
 def test_exact_pairs(name):
     nodes, f, rate, exact = PAIRS[name]
     error, estimated = worst(mbfast.convolve(nodes, f, temperature=KELVIN / rate), exact)
@@ -271,17 +277,17 @@ ROUGH = {
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("shape", ROUGH)
-@pytest.mark.parametrize("degree", [7, 3, 1])
-def test_the_estimate_is_honest(shape, degree):
+def test_the_estimate_is_honest(shape):
     # against many more samples, and with the power law below the nodes stated, as it is not part of the estimate
     options = {"below": 0.0, "interpolation": "linear", "degree": 3, "method": "direct"}
     for n in (50, 150, 500) if "peak" not in shape else (150, 500):
         nodes = np.geomspace(0.01, 10.0, n)
         exact = mbfast.ConvolutionPlan(FINE, at=nodes, **options)(ROUGH[shape](FINE))
-        error, estimated = worst(mbfast.convolve(nodes, ROUGH[shape](nodes), degree=degree, below=0.0), exact)
-        # what the corners make of the reference; and where a peak is just resolved the errors around it cancel
-        assert error <= estimated + 1e-10
-        assert estimated <= (1000 if "peak" in shape else 100) * error + 1e-12
+        for degree in (7, 3, 1):
+            error, estimated = worst(mbfast.convolve(nodes, ROUGH[shape](nodes), degree=degree, below=0.0), exact)
+            # what the corners make of the reference; and where a peak is just resolved the errors around it cancel
+            assert error <= estimated + 1e-10
+            assert estimated <= (1000 if "peak" in shape else 100) * error + 1e-12
 
 
 @pytest.mark.compiled

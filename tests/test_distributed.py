@@ -162,22 +162,22 @@ def test_where_nothing_listens(monkeypatch):
         distributed.pair_field(*cloud(DIPOLES), client="tcp://127.0.0.1:9")
 
 
-def test_a_lost_worker_is_survived(many_parts):
+def test_a_lost_worker_is_survived(client, many_parts):
     arguments = cloud(SILICA, 300)
-    with LocalCluster(n_workers=2, threads_per_worker=1, **QUIET) as cluster, Client(cluster) as client:
-        first, *_ = client.run(os.getpid).values()
+    first, *_ = client.run(os.getpid).values()  # the cluster of the other tests starts another one in its place
 
-        def progress(done, total):
-            if done == 3:
-                os.kill(first, signal.SIGKILL)
+    def progress(done, total):
+        if done == 3:
+            os.kill(first, signal.SIGKILL)
 
-        there = distributed.pair_field(*arguments, client=client, progress=progress)
+    there = distributed.pair_field(*arguments, client=client, progress=progress)
     np.testing.assert_array_equal(there, mbfast.pair_field(*arguments, method="direct"))
 
 
 def test_a_lost_scheduler_is_told(many_parts, tmp_path):
     file = tmp_path / "run.checkpoint"
-    with LocalCluster(n_workers=1, threads_per_worker=1, **QUIET) as cluster, Client(cluster) as client:
+    within = {"processes": False, "protocol": "tcp", "host": "127.0.0.1"}  # a worker that is a thread is there at once
+    with LocalCluster(n_workers=1, threads_per_worker=1, **within, **QUIET) as cluster, Client(cluster) as client:
 
         def progress(done, total):
             if done == 3:

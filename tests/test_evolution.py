@@ -56,6 +56,7 @@ def sine(made, strength=0.3, omega=SCALE, duration=6.0, rise=2.0, **more):
     return pulse(made, strength, omega, duration, envelope="sine", rise=rise * TIME, **more)
 
 
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize(
     "make", [*MADE.values(), lambda: SuperBlock(SILICA, GRID[:1], Block([0.0], np.zeros((6, 1, 1))))]
 )
@@ -254,6 +255,7 @@ def test_second_order_is_the_golden_rule(make):
         assert made.linear_absorption(wave, temperature) == pytest.approx(naive.golden_rule(*arguments), rel=1e-9)
 
 
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("make", EACH)
 @pytest.mark.parametrize("temperature", [0.0, KELVIN])
 def test_a_weak_wave_is_absorbed_as_the_golden_rule_says(make, temperature):

@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from materials import DIPOLES, INTERACTIONS, JOFFRIN_LEVELUT, SILICA, WEIGHTS, full, largest, named, six, size, worst
+from materials import (
+    DIPOLES,
+    INTERACTIONS,
+    JOFFRIN_LEVELUT,
+    OF_STRESS_AND_DIPOLES,
+    SILICA,
+    WEIGHTS,
+    full,
+    largest,
+    named,
+    six,
+    size,
+    worst,
+)
 from materials import UNIT_DIPOLES as UNIT
 from numpy.testing import assert_allclose
 
@@ -42,6 +55,7 @@ def inputs(kind, n=1500):
 
 @pytest.mark.compiled
 @pytest.mark.usefixtures("meshed")
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9, 1e-12])
 @pytest.mark.parametrize("kind", ["random", "clustered", "plane", "chain", "lattice"])
 @INTERACTIONS
@@ -55,6 +69,7 @@ def test_open_boundaries_meet_rtol(interaction, kind, rtol):
 
 @pytest.mark.compiled
 @pytest.mark.usefixtures("meshed")
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9, 1e-12])
 @INTERACTIONS
 def test_ordered_moments_meet_rtol(interaction, rtol):
@@ -70,7 +85,7 @@ def test_ordered_moments_meet_rtol(interaction, rtol):
 @pytest.mark.parametrize(("interaction", "rtol"), [(SILICA, 1e-6), (DIPOLES, 1e-4)], ids=["stress", "dipole"])
 def test_error_is_small_beside_a_typical_field(interaction, rtol):
     """Random positions have close pairs whose fields are far above all others: these are met, too."""
-    n = 20_000
+    n = 10_000
     positions, moments = np.random.default_rng(1).random((n, 3)), random_moments(1, n, interaction)
     expected = mbfast.pair_field(interaction, positions, moments)
     field = mbfast.EwaldField(interaction, positions, rtol=rtol)(moments)
@@ -104,6 +119,7 @@ CELLS = {
 
 
 @pytest.mark.compiled
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("cell", CELLS)
 @INTERACTIONS
 def test_periodic_boxes_against_spheres_of_images(interaction, cell):
@@ -148,7 +164,7 @@ def another_basis(cell, steps):
 @given(
     degrees=ANGLES, steps=BASES, n=st.integers(1, 4), seed=st.integers(0, 99), rtol=st.sampled_from([1e-3, 1e-8, 1e-12])
 )
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_any_basis_of_a_lattice_gives_one_answer(interaction, degrees, steps, n, seed, rtol):
     """Acute cells of few blocks, where all three axes end at once; blocks in any image of their cell; a double cell."""
     rng, cell = np.random.default_rng(seed), rhombohedral(degrees)
@@ -177,7 +193,7 @@ PRIMITIVE = {
     wave=st.tuples(*[st.integers(0, 4)] * 3), at_nodes=st.booleans(), seed=st.integers(0, 99),
     rtol=st.sampled_from([1e-2, 1e-4, 1e-6, 1e-9]),
 )  # fmt: skip
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_waves_of_moments_meet_rtol(interaction, kind, shape, wave, hydrostatic, at_nodes, seed, rtol):
     """The worst input: errors of all modes of a wave add up, and its field may be zero."""
     cells, rng = np.array(list(np.ndindex(shape)), dtype=float), np.random.default_rng(seed)
@@ -207,7 +223,7 @@ def test_waves_of_dipoles_whose_field_is_zero_by_symmetry(rtol):
 @pytest.mark.compiled
 @settings(max_examples=40)
 @given(n=st.integers(2, 4), seed=st.integers(0, 999), rtol=st.sampled_from([1e-12, 1e-6, 1e-2]))
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_few_blocks_in_free_space_meet_rtol(interaction, n, seed, rtol):
     positions, moments = np.random.default_rng(seed).random((n, 3)), random_moments(seed, n, interaction)
     expected = mbfast.pair_field(interaction, positions, moments, method="direct")
@@ -305,7 +321,7 @@ def test_known_lattices_of_dipoles():
 
 @pytest.mark.compiled
 @pytest.mark.usefixtures("meshed")
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_fields_are_reciprocal(interaction):
     """T:h(T') = T':h(T): the tensor is symmetric, whatever the split."""
     positions = inputs("random", 400)
@@ -318,7 +334,7 @@ def test_fields_are_reciprocal(interaction):
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("boundary", ["open", "periodic"])
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_any_number_of_threads_gives_the_same_bits(interaction, boundary):
     positions, moments = inputs("random", 3000), random_moments(1, 3000, interaction)
     options = {"boundary": boundary, "cell": None if boundary == "open" else [1.1e-8, 1.4e-8, 0.9e-8]}

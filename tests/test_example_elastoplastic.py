@@ -10,7 +10,8 @@ from mbfast.examples import _plasticity as plasticity
 from mbfast.examples import elastoplastic
 from mbfast.examples._checks import run_example
 
-pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+# what they build on has tests without the JIT; one worker compiles the example
+pytestmark = [pytest.mark.compiled, pytest.mark.xdist_group("elastoplastic")]
 
 MU, WEIGHTS = plasticity.MU, np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
 XY, XZ = np.eye(6)[[5, 4]]

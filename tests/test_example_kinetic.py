@@ -16,7 +16,8 @@ from mbfast.examples import kinetic_monte_carlo as kinetic
 from mbfast.kernels import stress
 from mbfast.units import EV, HBAR, K_B
 
-pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+# what they build on has tests without the JIT; one worker compiles the example
+pytestmark = [pytest.mark.compiled, pytest.mark.xdist_group("kinetic")]
 
 FORMS = pytest.mark.parametrize("tunnelling", [True, False], ids=["tunnelling", "barriers"])
 SMALL = {"blocks": 200, "runs": 300, "alone": 200, "together": (60, 6), "burnt": (300, 200, 6)}

@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose
 from mbfast.examples import _checks, _two_level, tls_monte_carlo
 from mbfast.kernels import spins
 
-pytestmark = pytest.mark.compiled  # what they build on has tests without the JIT
+# what they build on has tests without the JIT; one worker compiles the example
+pytestmark = [pytest.mark.compiled, pytest.mark.xdist_group("tls")]
 
 
 @functools.cache
@@ -43,7 +44,7 @@ def unstable(system, couplings):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
 def test_states_become_stable(seed):
     rng = np.random.default_rng(seed)
     system = _two_level.random_system(lattice(3), 0.05, rng)  # couplings as large as asymmetries: all kinds of flips

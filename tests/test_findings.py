@@ -282,6 +282,7 @@ def test_ratios_by_the_strain_of_the_wave():
 
 
 @pytest.mark.compiled
+@pytest.mark.xdist_group("audit")
 def test_the_page_of_findings_says_what_the_records_say(audit_records):
     hint = "python tests/findings_page.py --write stores it"
     assert inspect.cleandoc(findings.__doc__).splitlines() == findings_page.page(audit_records).splitlines(), hint

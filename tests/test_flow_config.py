@@ -104,7 +104,8 @@ def test_the_command_writes_arrays_and_figures(write, tmp_path):
     assert drawn == [f"{name}.{kind}" for name in names for kind in ("caption.txt", "pdf", "png", "svg")]
 
 
-def test_a_flow_of_no_steps_has_its_figures(write, tmp_path):
+def test_a_flow_of_no_steps_has_its_figures(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("mbfast.plotting.style.KINDS", ("svg",))  # of all kinds above
     text = MATERIAL + SPECTRUM + '[flow]\nstop = 5e-9\n[output]\nfigures = "figures"\n'
     result = command(write(text))
     assert result.exit_code == 0, result.stderr

@@ -13,6 +13,7 @@ from materials import (
     DIPOLES,
     INTERACTIONS,
     JOFFRIN_LEVELUT,
+    OF_STRESS_AND_DIPOLES,
     SILICA,
     UNIT_DIPOLES,
     UNIT_JOFFRIN_LEVELUT,
@@ -106,10 +107,10 @@ def test_forces_and_virial_are_differences_of_the_energy(interaction):
 @pytest.mark.parametrize(
     ("interaction", "condition"),
     [
-        (UNIT_STRESS, "clamped"),
+        pytest.param(UNIT_STRESS, "clamped", marks=pytest.mark.slow),  # a part of the next one
         (UNIT_STRESS, "stress-free"),
         (UNIT_JOFFRIN_LEVELUT, "clamped"),
-        (UNIT_DIPOLES, "tin-foil"),
+        pytest.param(UNIT_DIPOLES, "tin-foil", marks=pytest.mark.slow),  # a part of the next one
         (UNIT_DIPOLES, "vacuum"),
     ],
 )
@@ -222,6 +223,7 @@ def shares(made, exact, moments):
 
 @pytest.mark.compiled
 @pytest.mark.usefixtures("meshed")
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize(("kind", "rtol"), [("clustered", 1e-3), ("plane", 1e-6), ("random", 1e-9), ("lattice", 1e-12)])
 @UNITS
 def test_open_boundaries_meet_rtol(interaction, kind, rtol):
@@ -242,7 +244,11 @@ def test_open_boundaries_meet_rtol(interaction, kind, rtol):
     wave=st.tuples(*[st.integers(0, 4)] * 3), phase=st.floats(0.0, 3.0), seed=st.integers(0, 99),
     rtol=st.sampled_from([1e-2, 1e-4, 1e-6, 1e-9]),
 )  # fmt: skip
-@UNITS
+@pytest.mark.parametrize(
+    "interaction",
+    [UNIT_STRESS, pytest.param(UNIT_JOFFRIN_LEVELUT, marks=pytest.mark.slow), UNIT_DIPOLES],
+    ids=["stress", "jl", "dipole"],
+)
 def test_waves_of_moments_meet_rtol(interaction, kind, shape, hydrostatic, wave, phase, seed, rtol):
     """The worst input, as for fields; errors of forces oscillate within a step of the mesh."""
     cells = np.array(list(np.ndindex(shape)), dtype=float)
@@ -258,7 +264,7 @@ def test_waves_of_moments_meet_rtol(interaction, kind, shape, hydrostatic, wave,
 
 
 @pytest.mark.usefixtures("meshed")
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_few_blocks_on_meshes(interaction):
     """The one that also runs without the JIT: few nodes, all kernels."""
     positions, moments = blocks(3, 4, interaction)

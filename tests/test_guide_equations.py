@@ -1,6 +1,5 @@
 """The page that leads from an equation to its functions, tests and claims: whatever it names is there."""
 
-import ast
 import importlib
 import re
 from functools import cache
@@ -25,8 +24,8 @@ CLAIMS = [equation for equation, text in TEXT if re.search(r"(; |\s)[Cc]laims\s*
 @cache
 def defined():
     """Names of all test functions."""
-    sources = [ast.parse(file.read_text(encoding="utf-8")) for file in ROOT.glob("tests/test_*.py")]
-    return {node.name for source in sources for node in source.body if isinstance(node, ast.FunctionDef)}
+    sources = [file.read_text(encoding="utf-8") for file in ROOT.glob("tests/test_*.py")]
+    return {name for source in sources for name in re.findall(r"^def (test_\w+)\(", source, re.MULTILINE)}
 
 
 def test_every_numbered_equation_has_a_row_with_a_test_or_a_claim():
@@ -50,9 +49,8 @@ def test_functions_are_there(name):
     assert callable(found)
 
 
-@pytest.mark.parametrize("name", sorted({name for _, name in TESTS}))
-def test_tests_are_there(name):
-    assert name in defined()
+def test_tests_are_there():
+    assert {name for _, name in TESTS} - defined() == set()
 
 
 def test_the_rows_say_of_which_equations_there_are_claims():

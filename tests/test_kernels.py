@@ -367,21 +367,6 @@ def test_several_python_threads_at_once():
     assert results == expected
 
 
-@pytest.mark.compiled
-def test_first_use_from_several_threads_at_once(run_python, tmp_path):
-    code = """
-import threading, numpy as np, mbfast
-from concurrent.futures import ThreadPoolExecutor
-barrier = threading.Barrier(4)
-def work(_):
-    barrier.wait()
-    return mbfast.pair_energy(mbfast.DipoleInteraction(1.0), np.eye(3), np.eye(3))
-with ThreadPoolExecutor(4) as pool:
-    print(len(set(pool.map(work, range(4)))))
-"""
-    assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "1"
-
-
 FORK = """
 import os, numpy as np, mbfast
 rng = np.random.default_rng(0)
@@ -413,7 +398,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize("method", ["spawn", pytest.param("fork", marks=pytest.mark.slow)])  # as above
 def test_in_multiprocessing_workers(tmp_path, method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method}")
@@ -456,6 +441,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.compiled
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     "call",

@@ -10,6 +10,7 @@ from materials import (
     DIPOLES,
     INTERACTIONS,
     JOFFRIN_LEVELUT,
+    OF_STRESS_AND_DIPOLES,
     SILICA,
     WEIGHTS,
     largest,
@@ -179,7 +180,7 @@ def test_cubes_that_deform_freely_lower_their_energy_by_less_than_they_have(shap
 @pytest.mark.compiled
 @settings(max_examples=8)
 @given(shape=SHAPES, seed=st.integers(0, 99), full=st.booleans())
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_points_against_ewald_sums(interaction, shape, seed, full):
     """Another route: positions, meshes and windows. In every layout, however the body is held."""
     lattice, moments = mbfast.BlockLattice(shape, 3e-9), random_moments(seed, shape, interaction)
@@ -271,6 +272,7 @@ def test_planes_of_chains_are_worked_on_together(boundary, monkeypatch):
     assert len(calls) == 1
 
 
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("shape", [(9, 8, 7), (9, 8, 6)])  # padded; not
 def test_any_number_of_threads_gives_the_same_bits(threads, shape, monkeypatch):

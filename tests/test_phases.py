@@ -125,6 +125,7 @@ def absorbed(interaction, d, **options):
 
 @pytest.mark.compiled  # the table of averages
 @pytest.mark.parametrize("interaction", [UNIT_STRESS, UNIT_DIPOLES], ids=["stress", "dipole"])
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("offset", [(1, 0, 0), (1, -1, 0), (2, -1, 1)])
 def test_changes_are_derivatives_of_deformed_cubes(interaction, offset):
     gradient = np.random.default_rng(1510).normal(size=(3, 3))

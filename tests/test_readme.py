@@ -1,6 +1,7 @@
 """What the README shows is what the package does."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -46,8 +47,10 @@ def test_examples_run(example, capsys):
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("name", ["cutoff_map", "embedded", "monte_carlo", "one_block"])
-def test_longer_examples_run(run_python, name):
-    assert run_python(f"import runpy; runpy.run_module('mbfast.examples.{name}', run_name='__main__')")
+def test_longer_examples_run(capsys, monkeypatch, name):
+    monkeypatch.setattr(sys, "argv", [name])
+    importlib.import_module(f"mbfast.examples.{name}").main()
+    assert capsys.readouterr().out
 
 
 @pytest.mark.compiled

@@ -58,6 +58,7 @@ OMEGA = SCALE * np.array([-2.0, -0.3, 0.0, 0.2, 1.0, 2.5, 4.0])
 OPTIONS = {"volume": VOLUME, "broadening": 0.2 * SCALE}
 
 
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("few", [lines._FEW, pytest.param(10, marks=pytest.mark.compiled)])
 @pytest.mark.parametrize("shape", ["gaussian", "lorentzian"])
 @pytest.mark.parametrize("temperature", [0.0, 0.5])
@@ -78,6 +79,7 @@ def test_all_levels_are_those_of_susceptibility_from_levels(monkeypatch, make, t
         assert_allclose(arrays(found.imaginary), arrays(wanted), rtol=0, atol=atol)
 
 
+@pytest.mark.thinned(3, bare=1)
 @pytest.mark.parametrize("wavevector", [None, WAVE])
 @pytest.mark.parametrize("temperature", [0.0, 0.5])
 @pytest.mark.parametrize("make", [wells, levels])
@@ -366,6 +368,7 @@ def test_a_thermal_state():
         assert_allclose(found, wanted, rtol=0, atol=1e-9 * largest(wanted))
 
 
+@pytest.mark.thinned(3, bare=1)
 @pytest.mark.parametrize("wavevector", [None, WAVE])
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 @pytest.mark.parametrize("make", [wells, levels])
@@ -434,13 +437,17 @@ def test_arguments_that_do_not_go_together():
     narrow = {"volume": VOLUME, "broadening": 1e-7 * SCALE}
     with pytest.raises(ValueError, match=r"broadening must be wider, or steps given: it needs \d+ polynomials, above"):
         susceptibility(made, OMEGA, 0.0, method="chebyshev", **narrow)
-    for cold in (1e-7, 1e-10, 1e-20):  # the last ones are beyond the functions of Bessel
-        words = f"temperature must be 0, or above {cold:g} K: nothing is left of a random vector"
-        with pytest.raises(ValueError, match=words):
-            susceptibility(made, OMEGA, cold, method="lanczos", rng=np.random.default_rng(1), **OPTIONS)
     degenerate = SuperBlock(SILICA, GRID[:1], Block([0.0, 0.0], np.zeros((6, 2, 2))))
     with pytest.raises(ValueError, match="temperature must be positive, got 0: a block has two ground states"):
         first_order(degenerate, [1j], 0.0, volume=VOLUME)
+
+
+# the last ones are beyond the functions of Bessel
+@pytest.mark.parametrize("cold", [1e-7, pytest.param(1e-10, marks=pytest.mark.slow), 1e-20])
+def test_nothing_is_left_of_a_random_vector(cold):
+    words = f"temperature must be 0, or above {cold:g} K: nothing is left of a random vector"
+    with pytest.raises(ValueError, match=words):
+        susceptibility(wells(16, 2), OMEGA, cold, method="lanczos", rng=np.random.default_rng(1), **OPTIONS)
 
 
 def test_lines_on_a_grid_keep_their_moments():

@@ -52,6 +52,7 @@ def close(rng, n):
 ERROR = 1e-14  # of the largest field
 
 
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize(("kernels", "coefficients"), [(stress, C), (dipole, ())], ids=["stress", "dipole"])
 def test_errors_against_extended_precision(vectors, kernels, coefficients):
     rng = np.random.default_rng(3)
@@ -81,6 +82,7 @@ def test_errors_against_extended_precision(vectors, kernels, coefficients):
         assert np.abs(out.T - expected).max() <= ERROR * largest
 
 
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize(("kernels", "coefficients"), [(stress, C), (dipole, ())], ids=["stress", "dipole"])
 def test_forces_and_the_virial(vectors, kernels, coefficients):
     """The formula by extended precision; that it is the gradient of the energy is shown in test_forces.py."""
@@ -98,6 +100,7 @@ def test_forces_and_the_virial(vectors, kernels, coefficients):
         assert np.abs(out - expected).max() <= ERROR * np.abs(expected).max()
 
 
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("coefficients", [C, ()], ids=["stress", "dipole"])
 def test_near_fields_of_sources_in_two_columns_of_cells(vectors, coefficients):
     """Without a smooth part they are the fields of the sources within the radius."""

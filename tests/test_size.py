@@ -33,14 +33,16 @@ def test_the_package():
     assert sum(lines(path) for path in FILES if not BESIDE & set(path.relative_to(PACKAGE).parts)) <= LARGEST_PACKAGE
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_a_file(path):
-    kernels = {"kernels", "_kernels"} & set(path.relative_to(PACKAGE).parts[:-1])
-    assert lines(path) <= (LARGEST_KERNEL_FILE if kernels else LARGEST_FILE)
+def test_files():
+    kernels = {path for path in FILES if {"kernels", "_kernels"} & set(path.relative_to(PACKAGE).parts[:-1])}
+    limits = {path: LARGEST_KERNEL_FILE if path in kernels else LARGEST_FILE for path in FILES}
+    assert {name(path): lines(path) for path, limit in limits.items() if lines(path) > limit} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_the_functions_of_a_file(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert {f.name: body_lines(f) for f in functions if body_lines(f) > LARGEST_BODY} == {}
+def test_functions():
+    large = {}
+    for path in FILES:
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        large |= {f"{name(path)}: {f.name}": size for f in functions if (size := body_lines(f)) > LARGEST_BODY}
+    assert large == {}

@@ -181,7 +181,7 @@ def test_rule():
     assert_allclose(kernels.RULE[2:10] @ values, legendre, rtol=1e-12)
 
 
-@settings(max_examples=60)  # quadratures to 60 digits
+@settings(max_examples=25)  # quadratures to 60 digits
 @given(st.floats(-3, 3), st.sampled_from([1, -1]), st.integers(0, 7))
 def test_cauchy_weights_are_legendre_functions(decade, side, n):
     # of P_n on -1...1: -2 Q_n(z), by mpmath
@@ -214,6 +214,7 @@ def test_kernels_can_be_called_from_compiled_code():
     assert weight(0.3, kernels.RULE) == pytest.approx(0.5 * math.log((4 - 0.09) / (1 - 0.09)), rel=1e-14)
 
 
+@pytest.mark.slow  # to compile; of functions that are no public ones
 @pytest.mark.compiled
 def test_a_convolution_within_compiled_code():
     import numba

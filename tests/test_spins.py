@@ -83,8 +83,12 @@ def test_energies_of_a_source_are_those_of_its_field(kind):
     assert_allclose(out, 1.0 + wanted, rtol=0, atol=1e-13 * np.abs(wanted).max())
 
 
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("condition", ["clamped", "stress-free"])
-@pytest.mark.parametrize("shape", [(1, 3, 2), (2, 3, 11), (1, 1, 1), (3, 2, 8)])
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 3, 2), (1, 1, 1), *(pytest.param(shape, marks=pytest.mark.compiled) for shape in ((2, 3, 11), (3, 2, 8)))],
+)
 def test_tables_of_a_lattice_have_its_fields(shape, condition):
     lattice = mbfast.BlockLattice(shape, 5e-9, averaged=True)
     made = mbfast.LatticeField(SILICA, lattice, boundary="periodic", macroscopic=condition, self_field=True)

@@ -66,6 +66,7 @@ CASES = [
 
 
 @pytest.mark.compiled
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize(("options", "shape", "averaged"), CASES, ids=str)
 @pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
 def test_bits_are_those_in_memory(tmp_path, interaction, options, shape, averaged):

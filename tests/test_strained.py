@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from materials import DIPOLES, INTERACTIONS, SILICA, full, largest, random_moments, six
+from materials import DIPOLES, INTERACTIONS, OF_STRESS_AND_DIPOLES, SILICA, full, largest, random_moments, six
 from numpy.testing import assert_allclose
 
 import mbfast
@@ -72,6 +72,7 @@ def test_averages_of_sixth_derivatives_equal_brute_quadrature(offset):
 
 @settings(max_examples=3)
 @given(shape=SHAPES, seed=st.integers(0, 99), packed=st.booleans())
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("options", [{}, {"images": 1}, {"images": 1, "image_shape": "spherical"}], ids=str)
 @INTERACTIONS
 def test_points_equal_the_direct_sums(interaction, options, shape, seed, packed):
@@ -89,7 +90,7 @@ def test_points_equal_the_direct_sums(interaction, options, shape, seed, packed)
 @COMPILED
 @settings(max_examples=3)
 @given(shape=SHAPES, seed=st.integers(0, 99))
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_points_with_all_images_equal_ewald_sums(interaction, shape, seed):
     moments = random_moments(seed, shape, interaction)
     size = scale(interaction, moments)
@@ -126,7 +127,7 @@ def test_cubes_equal_brute_quadrature(interaction, other):
 @COMPILED
 @settings(max_examples=2)
 @given(shape=SHAPES, seed=st.integers(0, 99))
-@INTERACTIONS
+@OF_STRESS_AND_DIPOLES
 def test_what_all_virials_have(interaction, shape, seed):
     """Scaling by the cube of all lengths, and the torque of the moments."""
     moments = random_moments(seed, shape, interaction)

@@ -82,6 +82,7 @@ KINDS = {
 }
 
 
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize("kinds", KINDS.values(), ids=KINDS)
 @INTERACTIONS
 def test_hamiltonian_is_that_of_kronecker_products(kinds, interaction):
@@ -112,6 +113,7 @@ def test_what_is_diagonal_is_found():
     assert made.flips is None
 
 
+@pytest.mark.thinned(2, bare=1)
 @pytest.mark.parametrize("kinds", ["mixed", "mixed real", "large", "wells"])
 @pytest.mark.parametrize("sizes", [{"_CLUSTER": 2, "_ALONE": 2}, {"_CLUSTER": 6, "_MATRIX": 0}])
 def test_every_way_of_sweeping_is_the_same(monkeypatch, kinds, sizes):
@@ -246,6 +248,7 @@ CLASSICAL = {
 
 
 @pytest.mark.compiled
+@pytest.mark.thinned(1)
 @pytest.mark.parametrize(("more", "lattice"), CLASSICAL.values(), ids=CLASSICAL)
 @pytest.mark.parametrize("interaction", [SILICA, DIPOLES], ids=["stress", "dipole"])
 def test_without_tunnelling_energies_are_those_of_the_moments(more, lattice, interaction):

@@ -57,6 +57,7 @@ def test_the_field_of_a_cubic_lattice_of_dipoles():
     assert_allclose(field, -4 * np.pi / 3 * unit / 8.0, rtol=0, atol=1e-14)
 
 
+@pytest.mark.thinned(1)
 @INTERACTIONS
 @pytest.mark.parametrize("vectors", [np.eye(3), SKEW], ids=["cube", "skew"])
 def test_two_ways_to_add_up_all_images(interaction, vectors):

@@ -114,12 +114,13 @@ def read_super_block_config(path: str | os.PathLike[str]) -> SuperBlockConfig:
     >>> from mbfast.files.superblock import read_super_block_config
     >>> text = '[material]\nglass = "BK7"\n[blocks]\nkind = "two-level"\nshapes = ["2x1x1"]\nsize = 5e-20\n'
     >>> text += 'max_splitting = 1e-23\nmin_tunnelling = 1e-24\n[response]\nomega_max = 1e11\nbroadening = 1e10\n'
+    >>> text += '[sampling]\nmembers = 10\n'
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = pathlib.Path(folder) / "run.toml"
     ...     _ = file.write_text(text)
     ...     result = read_super_block_config(file).run()
     >>> print(result.names, result.exact.shape)
-    ['2x1x1'] (1, 100, 2, 5, 2, 16)
+    ['2x1x1'] (1, 10, 2, 5, 2, 16)
     """
     source, values, document = read_sections(path, _SCHEMA)
     material = read_material(source, values["material"])

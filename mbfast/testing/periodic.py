@@ -147,14 +147,21 @@ def sphere_of_images(
     shifts = (np.array(list(np.ndindex(*(2 * reach + 1)))) - reach) @ vectors
     spacing = abs(np.linalg.det(vectors)) ** (1 / 3)
     field = np.zeros_like(moments)
+
+    def summed(offset: Array) -> Array:
+        r = offset - shifts
+        distance = np.linalg.norm(r, axis=1)
+        r = r[(distance > 1e-9 * spacing) & (distance < radius)]
+        edge = 0.5 * erfc(12 * (np.linalg.norm(r, axis=1) / radius - 0.5))
+        return np.asarray(np.einsum("n,n...->...", edge, pair_tensor(interaction, r)))
+
+    own = summed(np.zeros(3))
     for s, x in enumerate(positions):
-        for t, y in enumerate(positions):
-            r = x - y - shifts
-            distance = np.linalg.norm(r, axis=1)
-            r = r[(distance > 1e-9 * spacing) & (distance < radius)]
-            edge = 0.5 * erfc(12 * (np.linalg.norm(r, axis=1) / radius - 0.5))
-            tensor = np.einsum("n,n...->...", edge, pair_tensor(interaction, r))
+        field[s] += contracted(own, moments[s])
+        for t, y in enumerate(positions[:s]):
+            tensor = summed(x - y)  # that of y - x too: both tensor and lattice are even
             field[s] += contracted(tensor, moments[t])
+            field[t] += contracted(tensor, moments[s])
     return field
 
 

@@ -91,15 +91,20 @@ class SampledSpectrum:
             exponent = math.log(samples[1] / samples[0]) / math.log(self.nodes[1] / self.nodes[0])
         self.exponent = exponent
 
-    def __call__(self, x: float) -> Any:
-        """Return the spectrum at one frequency (rad/s)."""
-        if x < 0.0:
-            return 0.0 if np.isinf(self.rate) else math.exp(self.rate * x) * self(-x)
-        if x < self.nodes[0]:
-            return self.first * (x / self.nodes[0]) ** self.exponent
-        if x > self.nodes[-1]:
-            return 0.0
-        return self.pieces[min(int(np.searchsorted(self.nodes, x, side="right")), len(self.pieces)) - 1](x)
+    def __call__(self, x: ArrayLike) -> Any:
+        """Return the spectrum at frequencies (rad/s) of any shape."""
+        x = np.asarray(x, dtype=float)
+        size = np.abs(x)
+        cells = np.clip(np.searchsorted(self.nodes, size, side="right"), 1, len(self.pieces)) - 1
+        values = np.empty(size.shape)
+        for cell in np.unique(cells):
+            values[cells == cell] = self.pieces[cell](size[cells == cell])
+        below = size < self.nodes[0]
+        values[below] = self.first * (size[below] / self.nodes[0]) ** self.exponent
+        values[size > self.nodes[-1]] = 0.0
+        negative = x < 0.0
+        values[negative] *= 0.0 if np.isinf(self.rate) else np.exp(self.rate * x[negative])
+        return values[()]
 
 
 def convolution(f: SampledSpectrum, g: SampledSpectrum, omega: float) -> float:
@@ -137,11 +142,9 @@ def _half_convolution(f: SampledSpectrum, g: SampledSpectrum, omega: float) -> f
         breaks = np.concatenate([breaks, -np.arange(0.0, 40.0, 0.5) / f.rate])
     breaks = np.unique(np.clip(breaks, -f.nodes[-1] if np.isfinite(f.rate) else 0.0, min(f.nodes[-1], omega / 2)))
     points, weights = np.polynomial.legendre.leggauss(16)
-    total = []
-    for a, b in itertools.pairwise(breaks):
-        y = 0.5 * (a + b) + 0.5 * (b - a) * points
-        total.append(0.5 * (b - a) * sum(w * f(v) * g(omega - v) for w, v in zip(weights, y, strict=True)))
-    return math.fsum(total)
+    a, b = breaks[:-1, None], breaks[1:, None]
+    y = 0.5 * (a + b) + 0.5 * (b - a) * points
+    return math.fsum((0.5 * (b - a) * weights * f(y) * g(omega - y)).ravel())
 
 
 def kramers_kronig(f: SampledSpectrum, omega: float, *, inverse: bool = False) -> float:
@@ -175,12 +178,11 @@ def kramers_kronig(f: SampledSpectrum, omega: float, *, inverse: bool = False) -
     breaks = np.unique(breaks)
     breaks = breaks[breaks <= top]
     points, weights = np.polynomial.legendre.leggauss(24)
-    here, total = f(omega), []
-    for a, b in itertools.pairwise(breaks):
-        y = 0.5 * (a + b) + 0.5 * (b - a) * points
-        values = np.array([f(v) for v in y])
-        rest = (y * values - omega * here) if not inverse else omega * (values - here)
-        total.append(0.5 * (b - a) * np.sum(weights * rest / (y**2 - omega**2)))
+    a, b = breaks[:-1, None], breaks[1:, None]
+    y = 0.5 * (a + b) + 0.5 * (b - a) * points
+    here, values = f(omega), f(y)
+    rest = (y * values - omega * here) if not inverse else omega * (values - here)
+    total = (0.5 * (b - a) * weights * rest / (y**2 - omega**2)).ravel()
     pole = 0.5 * here * math.log((top - omega) / (top + omega))  # of omega/(y^2 - omega^2) from 0 to the top
     return float((-1 if inverse else 1) * 2.0 / math.pi * (math.fsum(total) + pole))
 
