@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import importlib.util
 import re
 
 import numpy as np
@@ -26,9 +27,10 @@ SPECTRUM = mbfast.Spectrum(OMEGA, *2 * [-OMEGA * np.exp(-OMEGA / 1e9)], 1.0)
 WRITERS = {
     "sum.npz": SUM.save,
     "flow.npz": lambda file: mbfast.flow(SPECTRUM, SILICA, stop=5e-9).save(file),
-    "sum.vti": lambda file: viewing.save_vtk(SUM, file),
     **dict.fromkeys(["f.png", "f.svg"], functools.partial(save_figure, meissner_berret_figure(mbfast.load_glasses()))),
 }
+if importlib.util.find_spec("pyvista"):
+    WRITERS["sum.vti"] = lambda file: viewing.save_vtk(SUM, file)
 
 
 @contextlib.contextmanager
