@@ -211,7 +211,11 @@ class SuperBlock(CoupledBlocks):
             raise ValueError(f"psi must have shape ({self.dimension},) or ({self.dimension}, k), got {array.shape}")
         dtype = np.float64 if real and array.dtype.kind != "c" else np.complex128
         states = np.ascontiguousarray(array, dtype=dtype)
-        require_finite("psi", states)
+        numbers = states.reshape(-1).view(np.float64)
+        with np.errstate(all="ignore"):  # of large numbers it may be infinite, of those not finite it always is
+            square = numbers.dot(numbers)  # in a fifth of the time of a look at each
+        if not np.isfinite(square):
+            require_finite("psi", states)
         return states
 
     def hamiltonian(self, *, threads: int | None = None) -> LinearOperator:
