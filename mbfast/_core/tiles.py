@@ -288,15 +288,23 @@ class _Run(Generic[T, R]):
                 self._begun.append(True)
             self._drain(0)
         finally:
-            self._over = True
-            self._wake()
-            if self._begun:
-                self._started.get()
-            for helper in self._helpers:  # after a second exception here they end by themselves
-                helper.join()
+            try:
+                self._end()
+            except BaseException:  # a first interrupt may come only here; a second one waits for nobody
+                self._end()
+                raise
         if self._errors:
             raise self._errors.pop()  # which would otherwise hold what holds it
         return [[found[number] for number in range(len(found))] for found in self._found]
+
+    def _end(self) -> None:
+        """Wait for the helpers, which leave now; it may be interrupted and called again."""
+        self._over = True
+        self._wake()
+        if self._begun:
+            self._started.get()
+        for helper in self._helpers:
+            helper.join()
 
     def _start(self) -> None:
         self._begun.append(True)
@@ -310,7 +318,8 @@ class _Run(Generic[T, R]):
         except RuntimeError:  # no more can be started: those there are, and the caller's, do it
             pass
         finally:
-            self._started.put(None)
+            for _ in range(2):  # for each call of `_end`
+                self._started.put(None)
 
     def _help(self, helper: int) -> None:
         _in_tiles.set(True)
