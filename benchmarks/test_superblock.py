@@ -187,7 +187,7 @@ def equal_blocks(n):
 
 
 @pytest.mark.parametrize("name", ["ARPACK", "mbfast", "mbfast, equal blocks"])
-@pytest.mark.parametrize("n", [10, pytest.param(16, marks=pytest.mark.quick)])
+@pytest.mark.parametrize("n", [pytest.param(10, marks=pytest.mark.quick), 16])
 def test_lowest_levels(case, benchmark, rng, n, name):
     """Of equal blocks they are known, and ARPACK may miss some."""
     skip_untimed(benchmark, n, 10)
