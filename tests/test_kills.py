@@ -87,13 +87,13 @@ def test_ten_kills_at_random_moments(kind, tmp_path):
     while kills < 10:
         process = started(kind, tmp_path, "out", "kept")
         try:
-            process.wait(seconds * rng.uniform(0.3, 0.9))
+            process.wait(seconds * rng.uniform(0.2, 0.5))
             break  # what was kept has brought it to its end
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             kills += 1
     assert started(kind, tmp_path, "out", "kept").wait() == 0
-    assert kills
+    assert kills > 1
     assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
     assert np.isfinite(np.fromfile(tmp_path / "out")).all()

@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mbfast._core.tiles import cut
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
+from mbfast.spectra.grid import chunks
 from mbfast.spectra.tails import Tail
 
-_CELLS = 1 << 20  # of all frequencies that are worked on together, at most: they take a tenth of a second
+CELLS = 1 << 20  # of all frequencies that are worked on together, at most: they take a tenth of a second
 
 
 class Beyond:
@@ -34,7 +34,7 @@ class Beyond:
             if self._near.size:
                 breaks, values = Tail(*(both[row : row + 1] for both in tail)).cells(self._node, self._end)
                 part = np.zeros((1, self._near.size))
-                for begin, stop in cut(self._near.size, max(1, _CELLS // breaks.size)):
+                for begin, stop in chunks(self._near.size, breaks.size, self._near.size, CELLS):
                     kernels.cauchy(self._close[begin:stop], breaks, values, parity, RULE, part[:, begin:stop])
                 at_end = amplitude * (self._end / self._node) ** exponent
                 self._series(self._close, self._end, at_end, exponent, parity, part[0])

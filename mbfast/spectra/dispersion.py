@@ -12,7 +12,7 @@ from mbfast._core import tiles, validate
 from mbfast._core.validate import FloatArray
 from mbfast.kernels.spectra import RULE
 from mbfast.spectra._kernels import cauchy as kernels
-from mbfast.spectra.beyond import Beyond
+from mbfast.spectra.beyond import CELLS, Beyond
 from mbfast.spectra.circulant import Circulant, circulant
 from mbfast.spectra.grid import (
     LARGEST_VALUE,
@@ -31,7 +31,6 @@ from mbfast.spectra.tails import LARGEST_TAIL, ROUNDING, Edge, Tail
 _Weights: TypeAlias = Circulant | FloatArray | None
 
 _CHUNK = 64  # frequencies in a tile
-_CELLS = 1 << 20  # of all frequencies of a tile, at most: they take a tenth of a second
 _LARGEST_MATRIX = 1 << 25  # elements: 256 MB
 _FEWEST_FOR_FFT = 96
 _SAFETY, _ROUGH = 3.0, 6.0  # as in convolution
@@ -350,7 +349,7 @@ class KramersKronigPlan:
 
     def _matrix_of(self, stencils: Stencils) -> FloatArray:
         matrix = np.zeros((self._targets.size, self.grid.nodes.size))
-        for some in (slice(*tile) for tile in chunks(self._targets.size, self.grid.nodes.size, _CHUNK, _CELLS)):
+        for some in (slice(*tile) for tile in chunks(self._targets.size, self.grid.nodes.size, _CHUNK, CELLS)):
             kernels.cauchy_matrix(self._targets[some], self.grid.nodes, *stencils, self._parity, RULE, matrix[some])
         return matrix
 
@@ -418,7 +417,7 @@ class KramersKronigPlan:
             out[:, piece] = part
 
         cells = self.grid.nodes.size * (1 + len(samples) // 16)
-        tiles.run(work, chunks(targets.size, cells, _CHUNK, _CELLS), threads=workers)
+        tiles.run(work, chunks(targets.size, cells, _CHUNK, CELLS), threads=workers)
         return out
 
     def _beyond(self, targets: FloatArray) -> tuple[Beyond, Beyond]:
