@@ -61,7 +61,7 @@ as often as it fills them.
 >>> for strain in (1e-8, 1e-7, 1e-6, 4e-6):
 ...     e = [0, 0, strain, 0, 0, strain]
 ...     wave = StrainWave(e, omega=1e-24 / mbfast.units.HBAR, duration=3e-10, wavevector=[1e7, 0, 0])
-...     found = cube.absorption(wave, temperature=0.0, rtol=1e-2)
+...     found = cube.absorption(wave, temperature=0.0, rtol=1e-3)
 ...     print(f"{found.energy:.1e} J, golden rule {cube.linear_absorption(wave, 0.0):.1e} J")
 8.7e-28 J, golden rule 8.7e-28 J
 8.7e-26 J, golden rule 8.7e-26 J

@@ -30,11 +30,11 @@ Threads
 
 Half a turn in a weak wave in resonance, as Rabi has it: E:T is strain times 1.6e-19 J between the levels.
 
->>> strain, omega = 1e-7, 1e-24 / HBAR
+>>> strain, omega = 3e-8, 1e-24 / HBAR
 >>> half_turn = np.pi * HBAR / (2 * strain * 1.6e-19)
 >>> wave = StrainWave([0, 0, 0, 0, 0, strain], omega, half_turn, envelope="sine")
 >>> driven = one.evolve(ground, [0.5 * half_turn, half_turn], wave=wave, rtol=1e-6)
->>> print((np.abs(driven @ ground) ** 2).round(1))
+>>> print((np.abs(driven @ ground) ** 2).round(2))
 [0.5 0. ]
 """
 
