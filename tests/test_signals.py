@@ -15,7 +15,7 @@ import mbfast
 from mbfast._core import tiles
 from mbfast.pairs import pencils
 from mbfast.pairs._ewald import mesh, near
-from mbfast.spectra import circulant, direct, dispersion, levels
+from mbfast.spectra import beyond, circulant, direct, dispersion, levels
 from mbfast.spectra.grid import chunks
 from mbfast.superblock import lanczos, sums
 
@@ -69,7 +69,7 @@ PIECES = {
         lambda: mbfast.convolve(NODES, ABSORPTION, temperature=1e-3, threads=1),
     ),
     "cells of Kramers and Kronig": (
-        {(dispersion, "_CELLS"): 1},
+        {(beyond, "CELLS"): 1, (dispersion, "CELLS"): 1},
         lambda: mbfast.KramersKronigPlan(NODES, at=NODES[::2])(ABSORPTION, threads=1),
     ),
     "rows of circulants": (
@@ -104,12 +104,12 @@ def test_pieces_stay_small_however_large_the_whole_is(n):
         max(stop - start for start, stop in pieces)
         for pieces in (
             pencils.pieces_of(n, 1000 * n, 1),
-            chunks(n, 10**5, dispersion._CHUNK, dispersion._CELLS),
+            chunks(n, 10**5, dispersion._CHUNK, dispersion.CELLS),
             levels._ranges(n, 100),
         )
     )
     assert lines <= max(1, pencils._NUMBERS // 1000)
-    assert frequencies <= max(1, dispersion._CELLS // 10**5)
+    assert frequencies <= max(1, dispersion.CELLS // 10**5)
     assert pairs <= max(1, levels._NUMBERS // n)
 
 
