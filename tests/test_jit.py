@@ -267,6 +267,7 @@ print(*[sum(f.stats.cache_misses.values()) for f in (spectra.evaluate, displacem
 def test_an_edit_of_a_helper_in_another_file_is_noticed(run_python, package, tmp_path):
     environment = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     assert run_python(EVALUATE, **environment) == "1 1 0.0 8.0\n"
+    assert run_python(EVALUATE, **environment) == "0 0 0.0 8.0\n"
     file = package / "_core" / "search.py"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("return low", "return low - 1"), encoding="utf-8")

@@ -398,7 +398,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("method", ["spawn", pytest.param("fork", marks=pytest.mark.slow)])  # as above
+@pytest.mark.parametrize("method", ["spawn", "fork"])
 def test_in_multiprocessing_workers(tmp_path, method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method}")

@@ -69,9 +69,7 @@ NEEDED = {"adapters.torch": ["torch"], "guide.adapters": ["xarray", "pint"]}  # 
 
 
 @pytest.mark.compiled  # nobody runs them without the JIT, where flows and large sums take hours
-@pytest.mark.parametrize(
-    "module", [name for name in MODULES if ">>> " in Path(find_spec(name).origin).read_text("utf-8")]
-)
+@pytest.mark.parametrize("module", [name for name in MODULES if ">>> " in text_of(name)])
 def test_examples_in_docstrings(module):
     for package in NEEDED.get(module.removeprefix("mbfast."), []):
         pytest.importorskip(package, reason="the examples are of its use")
