@@ -1,5 +1,6 @@
 import ctypes
 import json
+import logging
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -16,6 +17,16 @@ BEGUN, INTERRUPTED = pytest.StashKey(), pytest.StashKey()
 @pytest.fixture
 def rng():
     return np.random.default_rng(20151019)
+
+
+@pytest.fixture(autouse=True)
+def no_log():
+    """Log as little as where nobody listens: pytest listens at the level of the suite, which takes time."""
+    logger = logging.getLogger("mbfast")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

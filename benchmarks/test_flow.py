@@ -57,14 +57,15 @@ def test_one_flow(case, form, name):
     )  # fmt: skip
 
 
-@pytest.mark.quick
-@pytest.mark.parametrize("form", ["printed", "total-strain"])
-def test_many_flows(case, form):
-    kelvin = np.geomspace(0.01, 100.0, 4)
+@pytest.mark.parametrize("n", [pytest.param(4, marks=pytest.mark.quick), pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("form", ["printed", "derived", "total-strain"])
+def test_many_flows(case, form, n):
+    kelvin = np.geomspace(0.01, 100.0, n)
+    expected = of_steps(form, kelvin[1], threads=1).longitudinal[-1] if n == 4 else None
     case(
-        f"flow of {STEPS} steps, 512 nodes, {form}", "mbfast, 4 flows, 2 threads",
-        lambda: of_steps(form, kelvin, threads=2, keep="ends"), of_steps(form, kelvin[1], threads=1).longitudinal[-1],
-        of=lambda run: run.longitudinal[1, -1], rounds=3,
+        f"flow of {STEPS} steps, 512 nodes, {form}", f"mbfast, {n} flows, 2 threads",
+        lambda: of_steps(form, kelvin, threads=2, keep="ends"), expected,
+        of=lambda run: run.longitudinal[1, -1], rounds=3 if n == 4 else 1,
     )  # fmt: skip
 
 

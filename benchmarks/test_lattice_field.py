@@ -20,7 +20,8 @@ INTERACTIONS = {
     "stress": mbfast.StressInteraction(1 / (8 * np.pi), 1.5, 1.0),
     "dipole": mbfast.DipoleInteraction(1 / (8 * np.pi)),
 }
-SIZES = [16, 32, pytest.param(64, marks=pytest.mark.quick)]
+LARGE = [pytest.param(n, marks=pytest.mark.slow) for n in (96, 128)]
+SIZES = [16, 32, pytest.param(64, marks=pytest.mark.quick), *LARGE]
 
 
 def skip_untimed(benchmark, n):
@@ -145,7 +146,7 @@ def magnum():
     return make
 
 
-@pytest.mark.parametrize("n", [32, 64])
+@pytest.mark.parametrize("n", SIZES[1:4])
 def test_magnum(case, benchmark, rng, magnum, n):
     skip_untimed(benchmark, n)
     moments = rng.normal(size=(n, n, n, 3))
@@ -159,7 +160,7 @@ def test_magnum(case, benchmark, rng, magnum, n):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("n", [32, 64])
+@pytest.mark.parametrize("n", SIZES[1:4])
 def test_set_up_of_magnum(case, benchmark, rng, magnum, n):
     skip_untimed(benchmark, n)
     state, make = magnum(rng.normal(size=(n, n, n, 3)))

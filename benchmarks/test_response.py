@@ -10,7 +10,7 @@ from .test_spectra import moduli_by_numpy
 
 ENERGY, STRESS = 1e-24, 1e-19
 OMEGA = np.linspace(-2e10, 6e10, 200)
-OPTIONS = {"volume": 1e-24, "broadening": 1e9, "threads": 1}
+OPTIONS = {"volume": 1e-24, "broadening": 1e9}
 GRID = np.stack(np.meshgrid(*[np.arange(3.0)] * 3), axis=-1).reshape(-1, 3)
 
 
@@ -42,18 +42,24 @@ def test_eigenvectors(case):
     case(GROUP, "eigenvectors, 8 blocks", lambda: np.linalg.eigh(matrix))
 
 
-@pytest.mark.quick
-@pytest.mark.parametrize(
-    ("method", "kelvin", "n"), [("exact", 0.1, 8), *((m, 0.0, n) for m in ("lanczos", "chebyshev") for n in (8, 14))]
-)
+FEW = [("exact", 0.1, 8), *((method, 0.0, n) for method in ("lanczos", "chebyshev") for n in (8, 14))]
+MANY = [("exact", 0.1, 12), ("lanczos", 0.0, 20), ("lanczos", 0.1, 20), ("lanczos", 0.0, 24)]
+ROWS = [
+    *(pytest.param(*row, marks=pytest.mark.quick) for row in FEW),
+    *(pytest.param(*row, marks=pytest.mark.slow) for row in MANY),
+]
+
+
+@pytest.mark.parametrize(("method", "kelvin", "n"), ROWS)
 def test_susceptibility(case, benchmark, method, kelvin, n):
-    """All levels by the sum over pairs of them, recursions by all levels."""
+    """All levels by the sum over pairs of them, recursions by all levels; of many blocks once, on all cores."""
     if benchmark.disabled and n > 8:
         pytest.skip("only timed")
-    made = wells(n)
+    made, many = wells(n), (method, kelvin, n) in MANY
+    options = OPTIONS | {"threads": None if many else 1, "rng": np.random.default_rng(1)}
 
     def by(method):
-        return made.susceptibility(OMEGA, kelvin, method=method, **OPTIONS).imaginary.longitudinal
+        return made.susceptibility(OMEGA, kelvin, method=method, **options).imaginary.longitudinal
 
     expected = None if n > 8 else by("exact") if method != "exact" else by_levels(made)
-    case(GROUP, f"{method}, {n} blocks at {kelvin:g} K", lambda: by(method), expected, rounds=3)
+    case(GROUP, f"{method}, {n} blocks at {kelvin:g} K", lambda: by(method), expected, rounds=1 if many else 3)

@@ -168,7 +168,7 @@ def sum_parts(problem: PairProblem) -> tuple[int, int, int]:
     Arithmetic, because of 10^10 blocks nobody wants a list.
     """
     n, copies = problem.geometry.n_blocks, int(problem.copies)
-    tile = min(max(4_000_000 // (max(n, 1) * copies), 64 if copies == 1 else 1), 1024)
+    tile = direct.tile_size(problem)
     tiles_, large, small = math.ceil(problem.n_targets / tile), 0, 0
     pieces = math.ceil(n / direct._SOURCES)
     for count, size, last in ((pieces - 1, direct._SOURCES, False), (1, n - (pieces - 1) * direct._SOURCES, True)):

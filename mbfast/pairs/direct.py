@@ -21,6 +21,7 @@ from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, as_rows
 from mbfast.pairs.problem import Boundary, ImageShape, PairProblem
 
+_FEW, _MANY = 250_000, 4_000_000  # pairs of a tile: fewer take less time than a thread to start, more hide what is done
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
 _PAIR = {6: 3.3e-9, 3: 1.6e-9}  # seconds a pair, on one core of an EPYC of the third generation
 _CUBES = 11.0  # times that, between cubes
@@ -101,9 +102,7 @@ class DirectField(PairField):
         return self._places if tile == (0, self._n) else np.ascontiguousarray(self._places[:, slice(*tile)])
 
     def _tiles(self) -> list[Tile]:
-        """Ranges of targets; they depend on N alone, and so do the sums' rounding errors."""
-        size = 4_000_000 // (max(self._n, 1) * len(self._shifts))
-        return cut(self._targets, min(max(size, 64 if len(self._shifts) == 1 else 1), 1024))
+        return cut(self._targets, tile_size(self.problem))
 
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         target = out.reshape(self._targets, moments.width)
@@ -250,6 +249,14 @@ class DirectField(PairField):
                     parts.append((piece, targets[first : first + size]))
                     first += size
         return parts
+
+
+def tile_size(problem: PairProblem) -> int:
+    """Return how many targets are worked on together; it depends on N alone, and so do the sums' rounding errors."""
+    targets, copies = problem.n_targets, int(problem.copies)
+    pairs = max(problem.geometry.n_blocks, 1) * copies  # of a target
+    size = max(_FEW // pairs, min(_MANY // pairs, targets // 8), 64 if copies == 1 else 1)
+    return min(math.ceil(size / 8) * 8, 1024)
 
 
 def ranges(tiles_: int, cost: float, last: bool) -> tuple[tuple[int, int], tuple[int, int]]:
