@@ -21,10 +21,10 @@ from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.moments import Moments, as_rows
 from mbfast.pairs.problem import Boundary, ImageShape, PairProblem
 
-_FEW, _MANY = 250_000, 4_000_000  # pairs of a tile: fewer take less time than a thread to start, more hide what is done
 _SOURCES = 1 << 17  # blocks held in the kernels' layout at a time: 9 MB
 _PAIR = {6: 3.3e-9, 3: 1.6e-9}  # seconds a pair, on one core of an EPYC of the third generation
 _CUBES = 11.0  # times that, between cubes
+_LEAST, _MOST = 8.5e-4, 4_000_000  # seconds, and pairs, of a tile: a thread takes 1e-4 s to start
 _JOURNEY = 6e7  # pairs that are computed together in another process, or kept together, at least: some 0.1 s
 _LARGE, _RESERVE = 3, 12  # that many times this are together, until that many times this are left, so that all end soon
 
@@ -255,8 +255,9 @@ def tile_size(problem: PairProblem) -> int:
     """Return how many targets are worked on together; it depends on N alone, and so do the sums' rounding errors."""
     targets, copies = problem.n_targets, int(problem.copies)
     pairs = max(problem.geometry.n_blocks, 1) * copies  # of a target
-    size = max(_FEW // pairs, min(_MANY // pairs, targets // 8), 64 if copies == 1 else 1)
-    return min(math.ceil(size / 8) * 8, 1024)
+    seconds = targets * pairs * _PAIR[problem.interaction.components]
+    size = max(math.ceil(targets / max(1, seconds // _LEAST)), min(_MOST // pairs, targets // 8))
+    return min(max(size, 64 if copies == 1 else 1), 1024)
 
 
 def ranges(tiles_: int, cost: float, last: bool) -> tuple[tuple[int, int], tuple[int, int]]:
