@@ -252,11 +252,11 @@ class DirectField(PairField):
 
 
 def tile_size(problem: PairProblem) -> int:
-    """Return how many targets are worked on together; it depends on N alone, and so do the sums' rounding errors."""
+    """Return how many targets are worked on together, which rounding errors of energies depend on; not on threads."""
     targets, copies = problem.n_targets, int(problem.copies)
     pairs = max(problem.geometry.n_blocks, 1) * copies  # of a target
-    seconds = targets * pairs * _PAIR[problem.interaction.components]
-    size = max(math.ceil(targets / max(1, seconds // _LEAST)), min(_MOST // pairs, targets // 8))
+    parts = max(1, DirectField.estimate(problem).seconds // _LEAST)
+    size = max(math.ceil(targets / parts), min(_MOST // pairs, targets // 8))
     return min(max(size, 64 if copies == 1 else 1), 1024)
 
 
