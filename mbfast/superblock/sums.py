@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbfast._core import tiles
-from mbfast._core.tiles import cut
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray, ReadOnly
 from mbfast.superblock._kernels import sweeps
 
@@ -240,12 +240,13 @@ class BlockSum(ReadOnly):
             self._apply_flips(self.flips, flat, result, lanes, threads)
             return
         np.multiply(self._alone[:, None], flat.reshape(-1, lanes), out=result.reshape(-1, lanes))
-        parts = self._parts  # two lanes of a real sum, or one of a complex one
+        parts, steps = self._parts, []  # two lanes of a real sum, or one of a complex one
         for sweep in self._sweeps:
             rows = (sweep.rows[:, None] * lanes + np.arange(parts)).ravel()
             n, others = len(sweep.others) * lanes // parts, sweep.others * lanes
             arguments = (*sweep.matrices, rows, others, lanes // parts, parts, flat, result)
-            _in_tiles(sweep.kernel, n, sweep.work // _WORK, arguments, threads)
+            steps.append(_step(sweep.kernel, n, sweep.work // _WORK, arguments, threads, side=sweeps.SIDE))
+        tiles.run_steps(steps, threads=threads)
 
     def _apply_flips(self, flips: FloatArray, x: FloatArray, y: FloatArray, lanes: int, threads: int) -> None:
         n = flips.size
@@ -253,22 +254,24 @@ class BlockSum(ReadOnly):
         passes = max(0, -(-(n + within - _LOWEST) // _HIGH))
         low = min(n, max(_LOW - within, n - passes * _HIGH, 0))
         size = lanes << low
-        _in_tiles(sweeps.low_flips, x.size // size, size, (self.diagonal, flips[n - low :], lanes, x, y), threads)
+        arguments: tuple[Any, ...] = (self.diagonal, flips[n - low :], lanes, x, y)
+        steps = [_step(sweeps.low_flips, x.size // size, size, arguments, threads)]
         passes = -(-(n - low) // _HIGH)
         for number in range(passes):
             start, stop = (n - low) * number // passes, (n - low) * (number + 1) // passes
             stride = lanes << (n - stop)
             width = min(_WIDTH, stride)
-            arguments = (flips[start:stop], stride, width, x, y)
-            _in_tiles(
-                sweeps.high_flips, (1 << start) * -(-stride // width), width << (stop - start), arguments, threads
-            )
+            count, arguments = (1 << start) * -(-stride // width), (flips[start:stop], stride, width, x, y)
+            steps.append(_step(sweeps.high_flips, count, width << (stop - start), arguments, threads))
+        tiles.run_steps(steps, threads=threads)
 
 
-def _in_tiles(kernel: Callable[..., None], n: int, size: int, arguments: tuple[Any, ...], threads: int) -> None:
-    """Call a kernel for the tiles [0, n), each of so many elements, on some threads."""
+def _step(
+    kernel: Callable[..., None], n: int, size: int, arguments: tuple[Any, ...], threads: int, side: int = 1
+) -> tuple[Callable[[Tile], None], list[Tile]]:
+    """Return a step: a kernel, and the ranges of n tiles, each of so many elements, of which it does `side` at once."""
     pieces = max(1, min(4 * threads if threads > 1 else 1, n * size // _SMALL), n * size // _LARGE)
-    tiles.run(lambda piece: kernel(*piece, *arguments), cut(n, -(-n // pieces)), threads=threads)
+    return lambda piece: kernel(*piece, *arguments), cut(n, math.ceil(n / (pieces * side)) * side)
 
 
 def _table(matrix: Any, parts: int) -> tuple[Indices, Indices, FloatArray]:
