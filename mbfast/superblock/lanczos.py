@@ -30,7 +30,7 @@ Vector: TypeAlias = NDArray[Any]
 _ENDED = 1e-13  # of the largest coefficient: the vectors span all that the first one reaches
 _ZERO = 1e-280  # J, of all levels: 1e-12 of what is above has an inverse
 _SAME = 1e-10  # of the spectrum's width: levels that rounding errors do not tell apart
-_FEW_TILES, _MANY_TILES = 16, 1024  # in which threads would not help; that take less than a tenth of a second
+_MANY_TILES = 1024  # up to which threads would not help; they take less than a tenth of a second
 _CONVERGED = 1e-12  # residual of a ground state, of the spectrum's width
 _LONGEST = 200  # steps for bounds
 _LONGEST_SEARCH = 5000  # steps for a ground state
@@ -84,7 +84,7 @@ class Operator(NamedTuple):
         flat = [state.view(np.float64) for state in states]
         n = -(-flat[0].size // kernels.TILE)
         sums = np.zeros((n, 2))
-        if n < _FEW_TILES or (self.threads == 1 and n <= _MANY_TILES):
+        if n <= _MANY_TILES:
             kernel(0, n, *numbers, *flat, sums)
         else:
             pieces = cut(n, min(-(-n // (4 * self.threads)), _MANY_TILES))
