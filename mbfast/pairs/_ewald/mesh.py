@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mbfast._core import tiles
-from mbfast._core.tiles import Tile
+from mbfast._core.tiles import Tile, cut
 from mbfast._core.validate import FloatArray
 from mbfast.pairs._ewald import fft as _fft
 from mbfast.pairs._ewald.plan import Plan, Shape
@@ -29,6 +29,7 @@ ModeEnergy: TypeAlias = Callable[..., tuple[FloatArray, FloatArray]]
 
 _NUMBERS = 1 << 23  # of nodes that the blocks of a tile meet: 20 ms
 _CUBE = 8  # nodes along its side
+_MODES = 1 << 15  # whose factors are made together: of fewer, threads would wait for one another, and not for NumPy
 _COLUMNS = 1 << 12  # numbers of a tile of a mesh's rows
 _AXES = (1, 0, 2)  # of transfers to coarser meshes, the fastest first: no long rows, and not yet the short ones
 
@@ -120,10 +121,11 @@ class _Modes:
         self._undo[0] *= 4.0 * math.pi / abs(float(np.linalg.det(box)))
         self._harmonic, self._biharmonic = np.empty(half), np.empty(half)
 
-        def fill(i: int) -> None:
-            self._harmonic[i], self._biharmonic[i] = self._weighted(octave.factors, slice(i, i + 1), slice(None))
+        def fill(tile: Tile) -> None:
+            some = slice(*tile)
+            self._harmonic[some], self._biharmonic[some] = self._weighted(octave.factors, some, slice(None))
 
-        tiles.run(fill, range(half[0]), threads=workers)
+        tiles.run(fill, cut(half[0], math.ceil(_MODES / (half[1] * half[2]))), threads=workers)
 
     def _weighted(self, function: Callable[..., tuple[FloatArray, FloatArray]], i: slice, j: slice) -> FloatArray:
         """Two functions of k^2, of some of the rows of modes, less what the window does to them: (2, i, j, modes)."""
