@@ -79,8 +79,8 @@ PIECES = {
     "pairs of levels": ({(levels, "_NUMBERS"): 1}, susceptibilities),
     "flips": ({(sums, "_LARGE"): 1}, lambda: superblock(6).apply(np.arange(64.0), threads=1)),
     "sums over states": (
-        {(lanczos, "_FEW_TILES"): 0, (lanczos, "_MANY_TILES"): 1},
-        lambda: lanczos.Operator(lambda *_: None, 10_000, np.dtype(float), 1).dot(*VECTORS),
+        {(lanczos, "_MANY_TILES"): 1},
+        lambda: lanczos.Operator(lambda *_: None, 10_000, np.dtype(float), 2).dot(*VECTORS),
     ),
 }  # fmt: skip
 
