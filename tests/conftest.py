@@ -105,6 +105,13 @@ def run_python():
 
 
 @pytest.fixture
+def eager_threads(monkeypatch):
+    """Sums that are so small that one thread would do them are shared among threads."""
+    for module in ("ewald", "strained"):
+        monkeypatch.setattr(f"mbfast.pairs.{module}._ALONE", 0)
+
+
+@pytest.fixture
 def many_parts(monkeypatch):
     """Direct sums of few blocks come in many tiles of targets and pieces of sources, each a part of its own."""
     monkeypatch.setattr("mbfast.pairs.direct._JOURNEY", 1.0)

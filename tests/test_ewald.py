@@ -335,6 +335,7 @@ def test_fields_are_reciprocal(interaction):
 @pytest.mark.compiled
 @pytest.mark.parametrize("boundary", ["open", "periodic"])
 @OF_STRESS_AND_DIPOLES
+@pytest.mark.usefixtures("eager_threads")
 def test_any_number_of_threads_gives_the_same_bits(interaction, boundary):
     positions, moments = inputs("random", 3000), random_moments(1, 3000, interaction)
     options = {"boundary": boundary, "cell": None if boundary == "open" else [1.1e-8, 1.4e-8, 0.9e-8]}

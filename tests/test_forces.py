@@ -275,6 +275,7 @@ def test_few_blocks_on_meshes(interaction):
 
 
 @pytest.mark.compiled
+@pytest.mark.usefixtures("eager_threads")
 def test_bits_of_ewald_sums_do_not_depend_on_threads():
     positions, moments = blocks(9, 4000, SILICA)
     field = mbfast.EwaldField(SILICA, positions, boundary="periodic", cell=[1.0, 1.0, 1.0], rtol=1e-3)

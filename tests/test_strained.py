@@ -209,6 +209,7 @@ def test_a_given_mean_stress_does_nothing_to_them():
 
 @COMPILED
 @pytest.mark.parametrize("boundary", ["open", "periodic"])
+@pytest.mark.usefixtures("eager_threads")
 def test_any_number_of_threads_gives_the_same_bits(boundary):
     moments = six(random_moments(0, (24, 10, 20), SILICA))
     assert np.array_equal(full(moments)[0, 0, 0].T, full(moments)[0, 0, 0])

@@ -149,6 +149,7 @@ def test_the_caller_takes_part():
 
 
 @pytest.mark.parametrize("method", ["direct", "ewald"])
+@pytest.mark.usefixtures("eager_threads")
 def test_sums_where_no_thread_can_be_started(monkeypatch, method):
     rng = np.random.default_rng(1)
     positions, moments, mu = 1e-8 * rng.random((60, 3)), rng.normal(size=(60, 3)), mbfast.DipoleInteraction(1e-11)

@@ -18,6 +18,7 @@ from mbfast.pairs.moments import Moments, as_rows
 from mbfast.pairs.problem import EWALD_RTOL, Boundary, Macroscopic, PairProblem
 
 _SET_UP = 1.3  # times a field: both of them over one
+_ALONE = 0.07  # seconds on one core, below which a sum's steps take less than threads to start
 _FINER = 16.0  # how much less than rtol a plan is made for whose field is derived
 
 
@@ -178,24 +179,30 @@ class EwaldField(PairField):
         self.nbytes = nbytes_of(*self._splits.values())
         return made
 
+    def _worth(self, workers: int) -> int:
+        """Return how many of so many threads a sum is worth."""
+        return workers if self.cost.seconds > _ALONE else 1
+
     def _fill(self, moments: Moments, out: FloatArray, workers: int, progress: tiles.Progress) -> None:
         rows = np.zeros((self._n + (0 if self.problem.at is None else self._targets), self.interaction.components))
         rows[: self._n] = moments.components(0, self._n).T  # points are blocks without moments
         with tiles.counter(progress, 1, "field") as advance:
-            field = self._split(1.0, workers).field(rows, workers)
+            field = self._split(1.0, workers).field(rows, self._worth(workers))
             advance()
         field *= self._scale * moments.unit
         out.reshape(self._targets, moments.width)[:] = as_rows(field[-self._targets :].T, moments.width)
 
     def _forces(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
         with tiles.counter(progress, 1, "forces") as advance:
-            gradient = self._split(_FINER, workers).gradient(moments.components(0, self._n).T.copy(), workers)
+            split = self._split(_FINER, workers)
+            gradient = split.gradient(moments.components(0, self._n).T.copy(), self._worth(workers))
             advance()
         return gradient * (-2.0 * self._scale * moments.unit / self._size * moments.unit)
 
     def _virial(self, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
         with tiles.counter(progress, 1, "virial") as advance:
-            virial = self._split(_FINER, workers).virial(moments.components(0, self._n).T.copy(), workers)
+            split = self._split(_FINER, workers)
+            virial = split.virial(moments.components(0, self._n).T.copy(), self._worth(workers))
             advance()
         return virial * (self._scale * moments.unit * moments.unit)
 

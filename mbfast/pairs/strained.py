@@ -35,12 +35,14 @@ from mbfast.pairs.periodic import ImageModes
 from mbfast.pairs.problem import PairProblem
 
 _OFFSETS = 4096  # of a tile
+_ALONE = 1 << 17  # numbers of a box up to which threads would mostly wait for one another, between calls of NumPy
 _UNASKED = 1e8  # bytes taken whatever there is
 
 
 def lattice_virial(problem: PairProblem, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
     """Return the virial (3, 3) of a lattice, in J; under a given mean stress without what that stress does."""
     _, box, octant = _boxes(problem)
+    workers = workers if math.prod(box) > _ALONE else 1
     matrix = composition(problem.interaction)
     weights = _weights(problem)
     twice = np.triu(np.full(matrix.shape[:2], 2.0)) - np.eye(len(matrix))  # p, q and q, p are one
@@ -94,6 +96,7 @@ def lattice_virial(problem: PairProblem, moments: Moments, workers: int, progres
 def lattice_forces(problem: PairProblem, moments: Moments, workers: int, progress: tiles.Progress) -> FloatArray:
     """Return the forces (N, 3) on the points of a lattice, in N."""
     shape, box, octant = _boxes(problem)
+    workers = workers if math.prod(box) > _ALONE else 1
     matrix = composition(problem.interaction)
     rows, spectra = moments.components(0, problem.geometry.n_blocks), _spectra(problem, moments, box)
     functions, slabs = _functions(problem, FIFTH)(range(octant[0])), _slabs(spectra)
