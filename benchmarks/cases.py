@@ -57,6 +57,7 @@ MBFAST, FIELD, BARE, NUMPY = ("mbfast",), ("field",), ("bare",), ("NumPy",)
 FFTS = tuple(f"bare FFTs by {library}" for library in ("SciPy", "FFTW", "ducc0"))
 
 CASES = (
+    Case("default threads, *", ("as many as there are",), ("one",), SAME),
     Case("* field, N = *", MBFAST, ("C++", "NumPy"), near(1e-11)),
     Case("* energy, N = *", MBFAST, ("C++", "NumPy"), near(1e-11)),
     Case("* flips, N = *", ("mbfast", "change_moment"), ("C++",), near(1e-11)),
