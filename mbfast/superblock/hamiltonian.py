@@ -16,7 +16,6 @@ from mbfast._core.validate import FloatArray, check_out, number_array, require_f
 from mbfast.pairs.geometry import BlockLattice
 from mbfast.pairs.interactions import Interaction
 from mbfast.pairs.problem import Boundary, Macroscopic
-from mbfast.superblock._kernels import recursions
 from mbfast.superblock.absorption import absorption, linear_absorption
 from mbfast.superblock.block import Block
 from mbfast.superblock.coupled import CoupledBlocks
@@ -213,11 +212,10 @@ class SuperBlock(CoupledBlocks):
         dtype = np.float64 if real and array.dtype.kind != "c" else np.complex128
         states = np.ascontiguousarray(array, dtype=dtype)
         numbers = states.reshape(-1).view(np.float64)
-        squares = np.zeros((-(-numbers.size // recursions.TILE), 2))
-        with np.errstate(all="ignore"):  # of large numbers squares may be infinite, of those not finite they always are
+        with np.errstate(all="ignore"):  # of large numbers it may be infinite, of those not finite it always is
             # faster than a look at each, and the threads of BLAS would go on waiting on the cores that ours want
-            recursions.dot(0, len(squares), numbers, numbers, squares)
-        if not np.isfinite(squares).all():
+            square = Operator.of(self, 1).dot(numbers, numbers)
+        if not np.isfinite(square):
             require_finite("psi", states)
         return states
 
